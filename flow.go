@@ -1,0 +1,359 @@
+package sallyport
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Account is one subject of one issuer of identities. An agent has one, a
+// person may have several.
+type Account struct {
+	Issuer  string `json:"issuer"`
+	Subject string `json:"subject"`
+}
+
+// Agent is an entry of the identity table.
+type Agent struct {
+	ID      string   `json:"id"`
+	Account Account  `json:"account"`
+	Owner   string   `json:"owner"` // the person who answers for it, and who may not approve for it
+	Groups  []string `json:"groups"`
+}
+
+// Person is an entry of the identity table. All accounts of a person are one.
+type Person struct {
+	ID     string   `json:"id"`
+	Groups []string `json:"groups"`
+}
+
+// Identity is who sent a request: an agent or a person, never both.
+type Identity struct {
+	Account Account
+	Agent   *Agent
+	Person  *Person
+}
+
+// Tool is what the catalogue says of a tool, as far as the gateway's other
+// parts need it.
+type Tool struct {
+	Name        string          `json:"name"` // [a-z0-9_]{1,64}
+	Digest      Digest          `json:"digest"`
+	Title       string          `json:"title"`
+	Description string          `json:"description"`
+	InputSchema json.RawMessage `json:"input_schema"` // JSON Schema 2020-12
+	ReadOnly    bool            `json:"read_only"`
+	Destructive bool            `json:"destructive"`
+	PlanAlways  bool            `json:"plan_always"`
+	Runner      string          `json:"runner"`
+	Timeout     time.Duration   `json:"timeout"` // how long one run may take
+}
+
+// Claims is what an agent says of itself. Nothing is ever derived from it.
+type Claims struct {
+	Reason  string `json:"reason,omitempty"`
+	Session string `json:"session,omitempty"`
+	Task    string `json:"task,omitempty"`
+}
+
+// Call is what an authenticated agent asked.
+type Call struct {
+	ID          string          `json:"id"`
+	AgentID     string          `json:"agent_id"`
+	Account     Account         `json:"account"`
+	Tool        string          `json:"tool"`
+	Arguments   json.RawMessage `json:"arguments"` // canonical (RFC 8785)
+	Claimed     Claims          `json:"claimed"`
+	Body        Digest          `json:"body"` // of the canonical request body: the same key with another body is another call
+	ReceivedAt  time.Time       `json:"received_at"`
+	TraceParent string          `json:"traceparent,omitempty"` // W3C trace context of the request
+}
+
+// SignedCall is a [Call] as a compact JWS (RFC 7515) by the API. It is the
+// only form in which a call travels, so that nobody who can reach Temporal
+// can invent one.
+type SignedCall string
+
+// Intent is a call made precise by the catalogue.
+type Intent struct {
+	CallID    string          `json:"call_id"`
+	Agent     Agent           `json:"agent"`
+	Claimed   Claims          `json:"claimed"`
+	Tool      ToolRef         `json:"tool"`
+	Arguments json.RawMessage `json:"arguments"` // canonical (RFC 8785)
+	Action    string          `json:"action"`
+	Resource  string          `json:"resource"`
+	Namespace string          `json:"namespace"`
+	Name      string          `json:"name"`
+	At        time.Time       `json:"at"` // when the call was received
+}
+
+// ToolRef pins the tool of an intent.
+type ToolRef struct {
+	Name        string `json:"name"`
+	Digest      Digest `json:"digest"`
+	ReadOnly    bool   `json:"read_only"`
+	Destructive bool   `json:"destructive"`
+}
+
+// Digest is over all of the intent, call id and agent included.
+func (i Intent) Digest() Digest {
+	return digestJSON("sallyport/intent/v1", i)
+}
+
+// Effect is what policy wants to happen.
+type Effect string
+
+// The effects.
+const (
+	Allow Effect = "allow"
+	Ask   Effect = "ask"
+	Deny  Effect = "deny"
+)
+
+// Decision is policy's answer to an intent.
+type Decision struct {
+	Effect      Effect      `json:"effect"`
+	Reasons     []Reason    `json:"reasons"`
+	Approval    *Terms      `json:"approval,omitempty"` // set exactly when Effect is Ask
+	Obligations Obligations `json:"obligations"`
+	Revision    string      `json:"revision"`
+}
+
+// Reason is one rule's word, by a stable code.
+type Reason struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// Terms say who must agree to a call, and by when.
+type Terms struct {
+	Groups     []string        `json:"groups"`      // an approver is in one of them
+	Quorum     int             `json:"quorum"`      // how many people, at least 1
+	TTLSeconds int             `json:"ttl_seconds"` // how long the ballot is open
+	Evidence   []EvidenceClass `json:"evidence"`    // classes that suffice
+}
+
+// Equal reports whether two terms demand the same.
+func (t Terms) Equal(u Terms) bool {
+	return slices.Equal(t.Groups, u.Groups) && t.Quorum == u.Quorum && t.TTLSeconds == u.TTLSeconds &&
+		slices.Equal(t.Evidence, u.Evidence)
+}
+
+// Obligations are what policy demands of a run that it lets happen.
+type Obligations struct {
+	TimeoutSeconds int `json:"timeout_seconds,omitempty"` // shortens the tool's own limit
+}
+
+// Plan is what an intent would change.
+type Plan struct {
+	Summary       string          `json:"summary"`       // one line
+	Diff          string          `json:"diff"`          // for humans; untrusted text
+	Changes       []Change        `json:"changes"`       // for policy
+	Preconditions json.RawMessage `json:"preconditions"` // what the write itself will enforce; canonical (RFC 8785)
+}
+
+// Change is one value that would become another.
+type Change struct {
+	Path   string          `json:"path"` // JSON Pointer into the object
+	Before json.RawMessage `json:"before"`
+	After  json.RawMessage `json:"after"`
+}
+
+// Digest is over all of the plan.
+func (p Plan) Digest() Digest {
+	return digestJSON("sallyport/plan/v1", p)
+}
+
+// Ballot is what approvers vote on. Its nonce is drawn when the wait begins,
+// so that no vote fits two waits.
+type Ballot struct {
+	CallID    string    `json:"call_id"`
+	Nonce     string    `json:"nonce"`
+	Intent    Digest    `json:"intent"`
+	Plan      Digest    `json:"plan,omitempty"` // empty where the tool plans nothing
+	Terms     Terms     `json:"terms"`
+	RunID     string    `json:"run_id"` // the workflow run that waits; votes in another run's history do not count
+	OpenedAt  time.Time `json:"opened_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// Digest is what a vote names: call id, nonce, intent, plan and terms.
+func (b Ballot) Digest() Digest {
+	return NewDigest("sallyport/ballot/v1", []byte(b.CallID), []byte(b.Nonce), []byte(b.Intent), []byte(b.Plan), mustJSON(b.Terms))
+}
+
+// Verdict is a yes or a no.
+type Verdict string
+
+// The verdicts.
+const (
+	Approve Verdict = "approve"
+	Reject  Verdict = "reject"
+)
+
+// EvidenceClass says how a vote was established, and so against whom it holds.
+type EvidenceClass string
+
+// The evidence classes.
+const (
+	// TemporalPrincipal is a signal whose event carries a principal that the
+	// Temporal server computed. It holds against agents, other Temporal
+	// clients and the API.
+	TemporalPrincipal EvidenceClass = "temporal-principal"
+	// IDPSigned is an ID token whose nonce names verdict and ballot. It holds
+	// against the API and Temporal too.
+	IDPSigned EvidenceClass = "idp-signed"
+	// APIAttested is the API's signed word that it saw this person vote. It
+	// holds against agents and Temporal clients.
+	APIAttested EvidenceClass = "api-attested"
+)
+
+// Evidence is what a vote is established from. It is not yet believed.
+type Evidence struct {
+	Class   EvidenceClass `json:"class"`
+	EventID int64         `json:"event_id,omitempty"` // of the signal, for TemporalPrincipal
+	Token   string        `json:"token,omitempty"`    // a compact JWS, for the other classes
+}
+
+// Key names the evidence within its call and run.
+func (e Evidence) Key() string {
+	if e.Class == TemporalPrincipal {
+		return fmt.Sprintf("event/%d", e.EventID)
+	}
+	return "token/" + string(NewDigest("sallyport/evidence/v1", []byte(e.Token)))
+}
+
+// BallotPaper is what a voter writes, in a signal or a request. It proves
+// nothing by itself.
+type BallotPaper struct {
+	Verdict Verdict `json:"verdict"`
+	Ballot  Digest  `json:"ballot"`
+	Reason  string  `json:"reason,omitempty"`
+}
+
+// Attestation is the API's word that it saw an account vote. It travels as a
+// compact JWS.
+type Attestation struct {
+	CallID  string      `json:"call_id"`
+	Account Account     `json:"account"`
+	Paper   BallotPaper `json:"paper"`
+	At      time.Time   `json:"at"`
+}
+
+// Vote is one verified person's verdict on one ballot.
+type Vote struct {
+	Ballot   Digest    `json:"ballot"`
+	Person   string    `json:"person"`
+	Groups   []string  `json:"groups"`
+	Account  Account   `json:"account"`
+	Verdict  Verdict   `json:"verdict"`
+	Reason   string    `json:"reason,omitempty"` // untrusted text
+	Evidence Evidence  `json:"evidence"`
+	At       time.Time `json:"at"`
+}
+
+// Refusal is a vote that did not count, and why.
+type Refusal struct {
+	Evidence Evidence  `json:"evidence"`
+	Account  Account   `json:"account"` // as far as it could be established
+	Code     string    `json:"code"`
+	Message  string    `json:"message"`
+	At       time.Time `json:"at"`
+}
+
+// Start says that a run is about to act.
+type Start struct {
+	Intent  Digest   `json:"intent"`
+	Plan    Digest   `json:"plan,omitempty"`
+	Ballot  Digest   `json:"ballot,omitempty"`
+	People  []string `json:"people,omitempty"` // who approved
+	Effect  Effect   `json:"effect"`
+	Runner  string   `json:"runner"`
+	Attempt int32    `json:"attempt"`
+}
+
+// State is where a call stands.
+type State string
+
+// The states. All but the first three are final.
+const (
+	Pending          State = "pending"
+	AwaitingApproval State = "awaiting_approval"
+	Running          State = "running"
+	Succeeded        State = "succeeded" // it ran
+	Failed           State = "failed"    // it ran, and the tool failed
+	Ambiguous        State = "ambiguous" // it ran, and nobody knows how far
+	Malformed        State = "invalid"   // it never ran, like all that follow
+	Refused          State = "denied"
+	Rejected         State = "rejected"
+	Expired          State = "expired"
+	Cancelled        State = "cancelled"
+)
+
+// States lists every state.
+func States() []State {
+	return []State{Pending, AwaitingApproval, Running, Succeeded, Failed, Ambiguous, Malformed, Refused, Rejected, Expired, Cancelled}
+}
+
+// Final reports whether a call in this state has ended.
+func (s State) Final() bool { return s.Ran() || s.NeverRan() }
+
+// Ran reports whether this is the end of a call that started to run.
+func (s State) Ran() bool { return s == Succeeded || s == Failed || s == Ambiguous }
+
+// NeverRan reports whether this is the end of a call that did not run.
+func (s State) NeverRan() bool {
+	switch s {
+	case Malformed, Refused, Rejected, Expired, Cancelled:
+		return true
+	default:
+		return false
+	}
+}
+
+// Outcome is how a call ended.
+type Outcome struct {
+	State      State           `json:"state"`            // final
+	Result     json.RawMessage `json:"result,omitempty"` // the tool's output; untrusted
+	Error      *Failure        `json:"error,omitempty"`
+	Reference  string          `json:"reference,omitempty"` // what the effect can be found by: a commit, an object's uid
+	Place      string          `json:"place,omitempty"`     // where it ran
+	StartedAt  time.Time       `json:"started_at,omitzero"`
+	FinishedAt time.Time       `json:"finished_at"`
+}
+
+// Failure says why a call did not succeed.
+type Failure struct {
+	Code    string   `json:"code"`
+	Message string   `json:"message"` // may quote the tool: untrusted text
+	Fields  []Field  `json:"fields,omitempty"`
+	Reasons []Reason `json:"reasons,omitempty"`
+}
+
+// Receipt proves where in the ledger an entry stands.
+type Receipt struct {
+	Index    int64 // of the leaf in the tree, from 0
+	Number   int   // of the leaf within its call, from 0
+	Leaf     Digest
+	Repeated bool  // the entry was there already
+	Entry    Entry // as it stands in the ledger; where Repeated, it governs
+}
+
+// digestJSON hashes v's JSON as encoding/json writes it: struct fields in
+// declared order, no insignificant space, raw messages compacted.
+func digestJSON(domain string, v any) Digest {
+	return NewDigest(domain, mustJSON(v))
+}
+
+// mustJSON marshals this package's own types. Only a raw message that is not
+// JSON can fail, which the intake rules out; what it yields then is not JSON
+// either, so that it hashes like nothing that could be decoded.
+func mustJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Appendf(nil, "!%+v", v)
+	}
+	return b
+}

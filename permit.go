@@ -1,0 +1,147 @@
+package sallyport
+
+import (
+	"slices"
+	"time"
+)
+
+// Permit says that a call, its intent, decision, plan and votes belong
+// together and hold now. Only [NewPermit] makes one that says so; a permit
+// that came from anywhere else fails [Permit.Check].
+type Permit struct {
+	grounds Grounds
+	at      time.Time
+}
+
+// Grounds are what a permit stands on. Plan, Ballot and Votes are only there
+// where the decision is to ask.
+type Grounds struct {
+	Call     Call
+	Intent   Intent
+	Decision Decision
+	Plan     *Plan
+	Ballot   *Ballot
+	Votes    []Vote
+}
+
+// NewPermit refuses, with an error of kind [Denied], grounds that do not
+// belong together.
+func NewPermit(g Grounds, now time.Time) (Permit, error) {
+	if now.IsZero() {
+		return Permit{}, Errorf(Internal, "no_time", "a permit needs the time it is made at")
+	}
+	p := Permit{grounds: g, at: now}
+	return p, p.Check()
+}
+
+// Check re-checks a permit; the zero permit never passes.
+func (p Permit) Check() error {
+	g := p.grounds
+	switch {
+	case p.at.IsZero():
+		return Errorf(Denied, "no_permit", "nothing runs without a permit")
+	case g.Intent.CallID != g.Call.ID || g.Intent.Agent.ID != g.Call.AgentID ||
+		g.Intent.Agent.Account != g.Call.Account || g.Intent.Tool.Name != g.Call.Tool ||
+		string(g.Intent.Arguments) != string(g.Call.Arguments):
+		return Errorf(Denied, "other_call", "the intent is not this call's")
+	}
+	switch g.Decision.Effect {
+	case Allow:
+		return nil
+	case Ask:
+		return g.checkVotes()
+	default:
+		return Errorf(Denied, "denied", "policy did not allow this call")
+	}
+}
+
+// checkVotes holds the votes against the ballot, and the ballot against the
+// intent, the plan and the terms of today's decision.
+func (g Grounds) checkVotes() error {
+	b, terms := g.Ballot, g.Decision.Approval
+	var plan Digest
+	if g.Plan != nil {
+		plan = g.Plan.Digest()
+	}
+	switch {
+	case b == nil || terms == nil:
+		return Errorf(Denied, "no_ballot", "policy asks for approval and there was no ballot")
+	case b.CallID != g.Call.ID:
+		return Errorf(Denied, "other_call", "the ballot is another call's")
+	case b.Intent != g.Intent.Digest():
+		return Errorf(Denied, "drift", "the intent is not the one that was approved")
+	case b.Plan != plan:
+		return Errorf(Denied, "drift", "the effect is not the one that was approved")
+	case !b.Terms.Equal(*terms):
+		return Errorf(Denied, "drift", "policy's terms are not the ones that were met")
+	}
+	if t := NewTally(*b, g.Votes); t.Rejected || !t.Approved {
+		return Errorf(Denied, "no_quorum", "the ballot has %d of %d approvals", len(t.People), b.Terms.Quorum)
+	}
+	if slices.ContainsFunc(g.Votes, func(v Vote) bool { return v.Person == g.Intent.Agent.Owner }) {
+		return Errorf(Denied, "own_agent", "the agent's owner voted")
+	}
+	return nil
+}
+
+// Call is the call that may run.
+func (p Permit) Call() Call { return p.grounds.Call }
+
+// Intent is what may be done.
+func (p Permit) Intent() Intent { return p.grounds.Intent }
+
+// Decision is policy's.
+func (p Permit) Decision() Decision { return p.grounds.Decision }
+
+// Plan is what was approved, or nil where nobody was asked.
+func (p Permit) Plan() *Plan { return p.grounds.Plan }
+
+// Ballot is what people voted on, or nil where nobody was asked.
+func (p Permit) Ballot() *Ballot { return p.grounds.Ballot }
+
+// People who approved, sorted.
+func (p Permit) People() []string {
+	if p.grounds.Ballot == nil {
+		return nil
+	}
+	return NewTally(*p.grounds.Ballot, p.grounds.Votes).People
+}
+
+// At is when the permit was made.
+func (p Permit) At() time.Time { return p.at }
+
+// Tally is what a ballot's votes add up to.
+type Tally struct {
+	People   []string // who approved, sorted
+	Approved bool     // the quorum is met and nobody said no
+	Rejected bool     // somebody said no
+}
+
+// NewTally adds up votes. A vote for another ballot, out of time, of a class
+// or a group that does not suffice, or a person's second one, adds nothing.
+func NewTally(b Ballot, votes []Vote) Tally {
+	var t Tally
+	digest := b.Digest()
+	seen := map[string]bool{}
+	for _, v := range votes {
+		if v.Ballot != digest || v.At.After(b.ExpiresAt) || seen[v.Person] || v.Person == "" ||
+			!slices.Contains(b.Terms.Evidence, v.Evidence.Class) || !Overlap(b.Terms.Groups, v.Groups) {
+			continue
+		}
+		seen[v.Person] = true
+		switch v.Verdict {
+		case Approve:
+			t.People = append(t.People, v.Person)
+		case Reject:
+			t.Rejected = true
+		}
+	}
+	slices.Sort(t.People)
+	t.Approved = !t.Rejected && b.Terms.Quorum > 0 && len(t.People) >= b.Terms.Quorum
+	return t
+}
+
+// Overlap reports whether two lists of groups share one.
+func Overlap(a, b []string) bool {
+	return slices.ContainsFunc(a, func(g string) bool { return slices.Contains(b, g) })
+}

@@ -1,0 +1,140 @@
+package sallyport
+
+import (
+	"time"
+)
+
+// EntryKind says what an [Entry] records.
+type EntryKind string
+
+// The kinds of entry, in the order in which a call makes them.
+const (
+	EntryReceived EntryKind = "received" // the API took the call: Call, Signed
+	EntryIntent   EntryKind = "intent"   // it was made precise: Intent
+	EntryDecision EntryKind = "decision" // policy spoke: Decision (and the Plan it saw)
+	EntryBallot   EntryKind = "ballot"   // the wait began: Ballot
+	EntryVote     EntryKind = "vote"     // a vote counted: Vote
+	EntryRefusal  EntryKind = "refusal"  // a vote did not count: Refusal
+	EntryStart    EntryKind = "start"    // a run is about to act: Start; once per call
+	EntryOutcome  EntryKind = "outcome"  // the call ended: Outcome; once per call
+)
+
+// Entry is one step of one call, as the ledger keeps it. The fields that its
+// kind names are set.
+type Entry struct {
+	CallID string    `json:"call_id"`
+	Kind   EntryKind `json:"kind"`
+	Key    string    `json:"key,omitempty"` // tells entries of one kind apart; "" where there is one
+	At     time.Time `json:"at"`
+
+	Call     *Call      `json:"call,omitempty"`
+	Signed   SignedCall `json:"signed,omitempty"`
+	Intent   *Intent    `json:"intent,omitempty"`
+	Decision *Decision  `json:"decision,omitempty"`
+	Plan     *Plan      `json:"plan,omitempty"`
+	Ballot   *Ballot    `json:"ballot,omitempty"`
+	Vote     *Vote      `json:"vote,omitempty"`
+	Refusal  *Refusal   `json:"refusal,omitempty"`
+	Start    *Start     `json:"start,omitempty"`
+	Outcome  *Outcome   `json:"outcome,omitempty"`
+}
+
+// Check reports, with an error of kind [Invalid], an entry that does not
+// carry what its kind names.
+func (e Entry) Check() error {
+	ok := false
+	switch e.Kind {
+	case EntryReceived:
+		ok = e.Call != nil && e.Signed != "" && e.Call.ID == e.CallID
+	case EntryIntent:
+		ok = e.Intent != nil && e.Intent.CallID == e.CallID
+	case EntryDecision:
+		ok = e.Decision != nil
+	case EntryBallot:
+		ok = e.Ballot != nil && e.Ballot.CallID == e.CallID
+	case EntryVote:
+		ok = e.Vote != nil
+	case EntryRefusal:
+		ok = e.Refusal != nil
+	case EntryStart:
+		ok = e.Start != nil && e.Key == ""
+	case EntryOutcome:
+		ok = e.Outcome != nil && e.Outcome.State.Final() && e.Key == ""
+	}
+	if !ok || !ValidCallID(e.CallID) || e.At.IsZero() {
+		return Errorf(Invalid, "bad_entry", "an entry of kind %q for call %q lacks what it records", e.Kind, e.CallID)
+	}
+	return nil
+}
+
+// Record is what a call's entries add up to.
+type Record struct {
+	Entries   int        `json:"entries"` // how many there are
+	State     State      `json:"state"`
+	Call      Call       `json:"call"`
+	Signed    SignedCall `json:"signed"`
+	Intent    *Intent    `json:"intent,omitempty"`
+	Decision  *Decision  `json:"decision,omitempty"` // the latest
+	Plan      *Plan      `json:"plan,omitempty"`
+	Ballot    *Ballot    `json:"ballot,omitempty"` // the latest
+	Votes     []Vote     `json:"votes,omitempty"`  // for that ballot
+	Refusals  []Refusal  `json:"refusals,omitempty"`
+	Start     *Start     `json:"start,omitempty"`
+	StartedAt time.Time  `json:"started_at,omitzero"`
+	Outcome   *Outcome   `json:"outcome,omitempty"`
+	UpdatedAt time.Time  `json:"updated_at"`
+}
+
+// Apply adds the call's next entry. Applied in order to the zero record, a
+// call's entries always give the same record. It refuses, with an error of
+// kind [Conflict], an entry that can't come next.
+func (r Record) Apply(e Entry) (Record, error) {
+	if err := e.Check(); err != nil {
+		return r, err
+	}
+	if err := r.admits(e); err != nil {
+		return r, err
+	}
+	r.Entries++
+	r.UpdatedAt = e.At
+	switch e.Kind {
+	case EntryReceived:
+		r.State, r.Call, r.Signed = Pending, *e.Call, e.Signed
+	case EntryIntent:
+		r.Intent = e.Intent
+	case EntryDecision:
+		r.Decision = e.Decision
+		if e.Plan != nil {
+			r.Plan = e.Plan
+		}
+	case EntryBallot:
+		r.State, r.Ballot, r.Votes = AwaitingApproval, e.Ballot, nil
+	case EntryVote:
+		r.Votes = append(r.Votes[:len(r.Votes):len(r.Votes)], *e.Vote)
+	case EntryRefusal:
+		r.Refusals = append(r.Refusals[:len(r.Refusals):len(r.Refusals)], *e.Refusal)
+	case EntryStart:
+		r.State, r.Start, r.StartedAt = Running, e.Start, e.At
+	case EntryOutcome:
+		r.State, r.Outcome = e.Outcome.State, e.Outcome
+	}
+	return r, nil
+}
+
+func (r Record) admits(e Entry) error {
+	switch {
+	case e.Kind != EntryReceived && r.Entries == 0:
+		return Errorf(Conflict, "not_received", "call %s was never received", e.CallID)
+	case e.Kind == EntryReceived && r.Entries > 0, e.Kind == EntryStart && r.Start != nil, e.Kind == EntryOutcome && r.Outcome != nil:
+		return Errorf(Conflict, "repeated", "call %s has its %s already", e.CallID, e.Kind)
+	case r.Outcome != nil && e.Kind != EntryRefusal:
+		return Errorf(Conflict, "ended", "call %s has ended as %s", e.CallID, r.State)
+	case e.Kind == EntryOutcome && e.Outcome.State.NeverRan() && r.Start != nil:
+		return Errorf(Conflict, "started", "call %s has started", e.CallID)
+	case e.Kind == EntryOutcome && e.Outcome.State.Ran() && r.Start == nil:
+		return Errorf(Conflict, "not_started", "call %s never started", e.CallID)
+	case r.Start != nil && e.Kind == EntryBallot:
+		return Errorf(Conflict, "started", "call %s has started", e.CallID)
+	}
+	return nil
+}

@@ -1,0 +1,194 @@
+package sallyport
+
+import (
+	"context"
+	"time"
+)
+
+// Identifier establishes who sent a token.
+//
+// Identify returns an error of kind [Unauthenticated] for a token that is
+// malformed, forged, expired, or of nobody in the identity table, and
+// [Unavailable] when the issuer's keys are out of reach. Any error means "we
+// do not know who this is". Safe for concurrent use.
+type Identifier interface {
+	Identify(ctx context.Context, token string) (Identity, error)
+}
+
+// Directory is the identity table as it stands now.
+//
+// Both methods return an error of kind [NotFound] for an account that is not
+// listed as one of the kind asked for. An agent's issuer never yields a
+// person. Safe for concurrent use.
+type Directory interface {
+	Agent(Account) (Agent, error)
+	Person(Account) (Person, error)
+}
+
+// CallVerifier opens signed calls. It returns an error of kind [Denied] for
+// a call that the API did not sign.
+type CallVerifier interface {
+	VerifyCall(SignedCall) (Call, error)
+}
+
+// AttestationVerifier opens the API's attestations of votes. It returns an
+// error of kind [Denied] for one that the API did not sign.
+type AttestationVerifier interface {
+	VerifyAttestation(token string) (Attestation, error)
+}
+
+// Question is what a decision is made from, and all it is made from: the same
+// question under the same policy has the same answer.
+type Question struct {
+	Intent  Intent
+	Plan    *Plan // nil before planning
+	History History
+	Now     time.Time
+}
+
+// History counts an agent's other calls. It is for judgement, not for hard
+// limits: two calls at once may not see each other.
+type History struct {
+	CallsLastMinute       int `json:"calls_last_minute"`
+	CallsLastHour         int `json:"calls_last_hour"`
+	SameArgumentsLastHour int `json:"same_arguments_last_hour"`
+	DeniedLastHour        int `json:"denied_last_hour"`
+}
+
+// Decider judges intents.
+//
+// An error means "no decision" and must never be read as allow; it is of kind
+// [Unavailable] while there is no policy. A decision to ask carries terms
+// with a quorum of at least one. Safe for concurrent use.
+type Decider interface {
+	Decide(context.Context, Question) (Decision, error)
+}
+
+// VoteQuestion is what a vote is judged from.
+type VoteQuestion struct {
+	Person   Person
+	Evidence EvidenceClass
+	Intent   Intent
+	Decision Decision
+}
+
+// VoteDecider judges who may vote. No reasons means that the vote counts; an
+// error means "no decision" and must never be read as yes. Safe for
+// concurrent use.
+type VoteDecider interface {
+	DecideVote(context.Context, VoteQuestion) ([]Reason, error)
+}
+
+// Visibility says which tools an agent may know of. An error means none.
+// Safe for concurrent use.
+type Visibility interface {
+	Visible(ctx context.Context, agent Agent, tool Tool) (bool, error)
+}
+
+// Runner plans and runs intents in a place made for one of them and thrown
+// away after it.
+//
+// Plan MUST NOT change anything, and the same state of the world gives the
+// same plan, whenever it is made. Run MUST refuse a permit that fails
+// [Permit.Check] before it does anything, MUST enforce the plan's
+// preconditions in the write itself, and MUST leave nothing running when it
+// returns. An error from Run means that nothing was done; once anything may
+// have been done, Run returns an [Outcome], which is [Ambiguous] when the
+// runner can't tell. A cancelled context stops the run. Safe for concurrent
+// use.
+type Runner interface {
+	Plan(context.Context, Intent) (Plan, error)
+	Run(context.Context, Permit) (Outcome, error)
+}
+
+// Reconciler finds out whether an effect happened, from the target alone:
+// the process that ran the intent is gone and left no outcome.
+//
+// It returns nil where the target does not show this call's effect, which is
+// no proof that there was none. Safe for concurrent use.
+type Reconciler interface {
+	Reconcile(context.Context, Intent) (*Outcome, error)
+}
+
+// Recorder appends entries to the ledger.
+//
+// When Record returns without an error the entry is durable. An entry whose
+// call, kind and key are in the ledger already is not written again: the
+// receipt says Repeated and carries the stored entry, which governs. A start
+// after the call's outcome, a never-ran outcome after its start, and any
+// entry of a call that was never received are refused with an error of kind
+// [Conflict]. Any other error is [Unavailable], and means that the step which
+// was to be recorded must not be taken. Safe for concurrent use.
+type Recorder interface {
+	Record(context.Context, Entry) (Receipt, error)
+}
+
+// Reader reads what the ledger holds of calls.
+//
+// Record returns an error of kind [NotFound] for a call it doesn't know.
+// Await returns the call's record as soon as it holds more than seen entries,
+// or when ctx ends (then it is the record as it stands, without an error).
+// Safe for concurrent use.
+type Reader interface {
+	Call(ctx context.Context, id string) (Record, error)
+	Await(ctx context.Context, id string, seen int) (Record, error)
+	Calls(ctx context.Context, q Query) (Page, error)
+	History(ctx context.Context, i Intent, now time.Time) (History, error)
+}
+
+// Query selects calls, newest first. Zero fields select everything.
+type Query struct {
+	States []State
+	Agent  string
+	Tool   string
+	Since  time.Time // received at or after
+	Before time.Time // received before
+	Cursor string    // from an earlier Page
+	Limit  int       // 1 to 500; 0 means 50
+}
+
+// Page is a part of the calls that a query selects.
+type Page struct {
+	Records []Record
+	Cursor  string // "" on the last page
+}
+
+// The Func types let a function stand for a seam of one method.
+type (
+	// IdentifierFunc is an [Identifier].
+	IdentifierFunc func(context.Context, string) (Identity, error)
+	// DeciderFunc is a [Decider].
+	DeciderFunc func(context.Context, Question) (Decision, error)
+	// VoteDeciderFunc is a [VoteDecider].
+	VoteDeciderFunc func(context.Context, VoteQuestion) ([]Reason, error)
+	// VisibilityFunc is a [Visibility].
+	VisibilityFunc func(context.Context, Agent, Tool) (bool, error)
+	// ReconcilerFunc is a [Reconciler].
+	ReconcilerFunc func(context.Context, Intent) (*Outcome, error)
+	// RecorderFunc is a [Recorder].
+	RecorderFunc func(context.Context, Entry) (Receipt, error)
+)
+
+// Identify calls f.
+func (f IdentifierFunc) Identify(ctx context.Context, token string) (Identity, error) {
+	return f(ctx, token)
+}
+
+// Decide calls f.
+func (f DeciderFunc) Decide(ctx context.Context, q Question) (Decision, error) { return f(ctx, q) }
+
+// DecideVote calls f.
+func (f VoteDeciderFunc) DecideVote(ctx context.Context, q VoteQuestion) ([]Reason, error) {
+	return f(ctx, q)
+}
+
+// Visible calls f.
+func (f VisibilityFunc) Visible(ctx context.Context, a Agent, t Tool) (bool, error) {
+	return f(ctx, a, t)
+}
+
+// Reconcile calls f.
+func (f ReconcilerFunc) Reconcile(ctx context.Context, i Intent) (*Outcome, error) { return f(ctx, i) }
+
+// Record calls f.
+func (f RecorderFunc) Record(ctx context.Context, e Entry) (Receipt, error) { return f(ctx, e) }

@@ -1,0 +1,68 @@
+package sallyport
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// Text from agents, manifests and targets is untrusted wherever a human sees
+// it. Fence and Inline are the only ways in which it gets into markdown, and
+// Visible the only way onto a terminal.
+
+// Visible shows characters that a reader would not see, or that would change
+// how others are shown (control, format and bidirectional characters,
+// separators, private use), as escapes such as \u{202e}. Line feeds and tabs
+// stay.
+func Visible(s string) string {
+	var b strings.Builder
+	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
+		switch {
+		case r == '\n' || r == '\t':
+			b.WriteRune(r)
+		case r != ' ' && !unicode.IsGraphic(r), unicode.In(r, unicode.Zs) && r != ' ', unicode.In(r, unicode.Variation_Selector):
+			fmt.Fprintf(&b, `\u{%04x}`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// Fence shows text as a markdown code block whose fence is longer than any
+// run of backticks in it.
+func Fence(s string) string {
+	fence := strings.Repeat("`", max(3, backticks(s)+1))
+	return fence + "text\n" + strings.TrimRight(Visible(s), "\n") + "\n" + fence
+}
+
+// Inline shows text as a markdown code span that fits into a table's cell:
+// on one line, at most limit characters long, with pipes escaped.
+func Inline(s string, limit int) string {
+	s = strings.NewReplacer("\n", `\n`, "\t", `\t`, "|", `\u{007c}`).Replace(Visible(s))
+	if r := []rune(s); len(r) > limit {
+		s = string(r[:limit]) + "…"
+	}
+	if s == "" {
+		return ""
+	}
+	ticks := strings.Repeat("`", backticks(s)+1)
+	if len(ticks) == 1 && !strings.HasPrefix(s, " ") {
+		return ticks + s + ticks
+	}
+	return ticks + " " + s + " " + ticks
+}
+
+// backticks is the length of the longest run of backticks in s.
+func backticks(s string) int {
+	longest, run := 0, 0
+	for _, r := range s {
+		if r == '`' {
+			run++
+			longest = max(longest, run)
+		} else {
+			run = 0
+		}
+	}
+	return longest
+}

@@ -1,0 +1,67 @@
+package tools
+
+import (
+	"encoding/json"
+
+	"github.com/sallyport/sallyport"
+)
+
+// The executor reads one Request as JSON from its standard input, writes one
+// Response as JSON to its standard output, and exits with 0 once the response
+// is whole. It has no other way out than the broker's file descriptor
+// ([BrokerFD]), on which it writes a BrokerRequest as one line of JSON and
+// reads a BrokerResponse as one line of JSON, one after the other.
+
+// Mode says what the executor is to do.
+type Mode string
+
+// The modes. Planning changes nothing.
+const (
+	ModePlan Mode = "plan"
+	ModeRun  Mode = "run"
+)
+
+// BrokerFD is the executor's file descriptor of the broker.
+const BrokerFD = 3
+
+// Request is what a runner gives the executor.
+type Request struct {
+	Mode        Mode              `json:"mode"`
+	Intent      sallyport.Intent  `json:"intent"`
+	Plan        *sallyport.Plan   `json:"plan,omitempty"`  // what was approved; its preconditions must hold
+	Files       map[string][]byte `json:"files,omitempty"` // what the tool may read, by slash-separated path
+	TraceParent string            `json:"traceparent,omitempty"`
+}
+
+// Response is what the executor answers. Exactly one of Error, Plan (when
+// planning) and Result (when running) is set; Patch goes with a Result and
+// asks the broker to write one file.
+type Response struct {
+	Result json.RawMessage    `json:"result,omitempty"`
+	Plan   *sallyport.Plan    `json:"plan,omitempty"`
+	Patch  *Patch             `json:"patch,omitempty"`
+	Error  *sallyport.Failure `json:"error,omitempty"`
+}
+
+// Patch replaces one file of those that the request gave.
+type Patch struct {
+	Path    string `json:"path"`
+	Content []byte `json:"content"`
+}
+
+// BrokerRequest asks for one HTTP request. The broker refuses what the
+// manifest's egress does not list.
+type BrokerRequest struct {
+	Method string `json:"method"`
+	URL    string `json:"url"`
+}
+
+// BrokerResponse is the broker's answer.
+type BrokerResponse struct {
+	Status     int               `json:"status,omitempty"`
+	Header     map[string]string `json:"header,omitempty"`
+	Body       []byte            `json:"body,omitempty"` // at most 64 KiB
+	Truncated  bool              `json:"truncated,omitempty"`
+	DurationMS int64             `json:"duration_ms"`
+	Error      string            `json:"error,omitempty"`
+}
