@@ -45,7 +45,8 @@ type Tool struct {
 	InputSchema json.RawMessage `json:"input_schema"` // JSON Schema 2020-12
 	ReadOnly    bool            `json:"read_only"`
 	Destructive bool            `json:"destructive"`
-	PlanAlways  bool            `json:"plan_always"`
+	PlanAlways  bool            `json:"plan_always"` // plan even when nobody is asked
+	PlanNever   bool            `json:"plan_never"`  // there is nothing to plan
 	Runner      string          `json:"runner"`
 	Timeout     time.Duration   `json:"timeout"` // how long one run may take
 }
@@ -265,13 +266,13 @@ type Refusal struct {
 
 // Start says that a run is about to act.
 type Start struct {
-	Intent  Digest   `json:"intent"`
-	Plan    Digest   `json:"plan,omitempty"`
-	Ballot  Digest   `json:"ballot,omitempty"`
-	People  []string `json:"people,omitempty"` // who approved
-	Effect  Effect   `json:"effect"`
-	Runner  string   `json:"runner"`
-	Attempt int32    `json:"attempt"`
+	Intent   Digest   `json:"intent"`
+	Plan     Digest   `json:"plan,omitempty"`
+	Ballot   Digest   `json:"ballot,omitempty"`
+	People   []string `json:"people,omitempty"` // who approved
+	Effect   Effect   `json:"effect"`
+	Revision string   `json:"revision"` // of the policy that agreed
+	Runner   string   `json:"runner"`
 }
 
 // State is where a call stands.

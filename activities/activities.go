@@ -1,0 +1,176 @@
+// Package activities holds the steps of a call, one file per step. Each of
+// them derives what it needs from the signed call, so that whoever can start
+// an activity can do no more than whoever signed the call.
+package activities
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"reflect"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/sallyport/sallyport"
+)
+
+// WorkflowIDPrefix and a call's id are the id of its workflow.
+const WorkflowIDPrefix = "call-"
+
+// Catalogue is what the steps need of the catalogue of tools.
+type Catalogue interface {
+	Tool(name string) (sallyport.Tool, bool)
+	Tools() []sallyport.Tool
+	Resolve(sallyport.Call, sallyport.Agent) (sallyport.Intent, error)
+}
+
+// Policy is what the steps ask of policy.
+type Policy interface {
+	sallyport.Decider
+	sallyport.VoteDecider
+	sallyport.Visibility
+}
+
+// Ledger is where the steps record and read.
+type Ledger interface {
+	sallyport.Recorder
+	Call(ctx context.Context, id string) (sallyport.Record, error)
+	History(ctx context.Context, i sallyport.Intent, now time.Time) (sallyport.History, error)
+}
+
+// Verifier opens what the API signed.
+type Verifier interface {
+	sallyport.CallVerifier
+	sallyport.AttestationVerifier
+}
+
+// Meter counts calls and times steps.
+type Meter interface {
+	Call(ctx context.Context, i sallyport.Intent, ended sallyport.State)
+	Step(ctx context.Context, step string, took time.Duration, err error)
+}
+
+// Options are what the activities stand on. All are required but those that
+// say otherwise.
+type Options struct {
+	Verifier  Verifier
+	Directory sallyport.Directory
+	Catalogue Catalogue
+	Policy    Policy
+	Ledger    Ledger
+	// Runners by the name that manifests use.
+	Runners map[string]sallyport.Runner
+	// Reconcilers by the name of the runner; a runner without one is never
+	// believed to have done anything.
+	Reconcilers map[string]sallyport.Reconciler
+	// Signals reads votes from workflow histories. Nil refuses votes by
+	// signal.
+	Signals Signals
+	// PrincipalIssuer is the issuer of the subjects that the Temporal server
+	// stamps on signals as principals. Empty refuses votes by signal.
+	PrincipalIssuer string
+	Meter           Meter
+	Logger          *slog.Logger
+	Now             func() time.Time
+	Random          io.Reader
+	// HeartbeatEvery is how often a run shows that it lives.
+	HeartbeatEvery time.Duration
+}
+
+// Activities are the steps. Their exported methods that take a signed call
+// are Temporal activities.
+type Activities struct{ Options }
+
+// New checks the options.
+func New(o Options) (*Activities, error) {
+	v := reflect.ValueOf(o)
+	for i := range v.NumField() {
+		switch name := v.Type().Field(i).Name; name {
+		case "Reconcilers", "Signals", "PrincipalIssuer":
+		default:
+			if v.Field(i).IsZero() {
+				return nil, errors.New("activities: Options." + name + " is missing")
+			}
+		}
+	}
+	return &Activities{o}, nil
+}
+
+// step times one step; call the returned function with its error.
+func (a *Activities) step(ctx context.Context, name string) func(error) {
+	began := a.Now()
+	return func(err error) { a.Meter.Step(ctx, name, a.Now().Sub(began), err) }
+}
+
+// subject is what a signed call stands for today.
+type subject struct {
+	call   sallyport.Call
+	intent sallyport.Intent
+	tool   sallyport.Tool
+}
+
+// open verifies a signed call and that this workflow is its own.
+func (a *Activities) open(ctx context.Context, signed sallyport.SignedCall) (sallyport.Call, error) {
+	call, err := a.Verifier.VerifyCall(signed)
+	if err != nil {
+		return sallyport.Call{}, err
+	}
+	if id := activity.GetInfo(ctx).WorkflowExecution.ID; id != WorkflowIDPrefix+call.ID {
+		return sallyport.Call{}, sallyport.Errorf(sallyport.Denied, "other_call", "workflow %s is not call %s's", id, call.ID)
+	}
+	return call, nil
+}
+
+// resolve makes a verified call precise: its agent as the identity table has
+// it now, its tool as the catalogue has it now.
+func (a *Activities) resolve(ctx context.Context, call sallyport.Call) (subject, error) {
+	agent, err := a.Directory.Agent(call.Account)
+	if err != nil || agent.ID != call.AgentID {
+		return subject{}, sallyport.Errorf(sallyport.Denied, "unknown_agent",
+			"agent %s is not in the identity table any more", call.AgentID)
+	}
+	return a.resolveFor(ctx, call, agent)
+}
+
+func (a *Activities) resolveFor(ctx context.Context, call sallyport.Call, agent sallyport.Agent) (subject, error) {
+	tool, ok := a.Catalogue.Tool(call.Tool)
+	if ok {
+		visible, err := a.Policy.Visible(ctx, agent, tool)
+		if err != nil {
+			return subject{}, err
+		}
+		ok = visible
+	}
+	if !ok {
+		return subject{}, sallyport.Errorf(sallyport.NotFound, "unknown_tool", "there is no tool %q", call.Tool)
+	}
+	intent, err := a.Catalogue.Resolve(call, agent)
+	return subject{call, intent, tool}, err
+}
+
+// Visible lists the tools that an agent may know of.
+func (a *Activities) Visible(ctx context.Context, agent sallyport.Agent) ([]sallyport.Tool, error) {
+	visible := []sallyport.Tool{}
+	for _, t := range a.Catalogue.Tools() {
+		ok, err := a.Policy.Visible(ctx, agent, t)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			visible = append(visible, t)
+		}
+	}
+	return visible, nil
+}
+
+// Preview says what would be decided of a call, without plan, run or record.
+func (a *Activities) Preview(ctx context.Context, call sallyport.Call, agent sallyport.Agent) (sallyport.Intent, sallyport.Decision, error) {
+	s, err := a.resolveFor(ctx, call, agent)
+	if err != nil {
+		return sallyport.Intent{}, sallyport.Decision{}, err
+	}
+	d, err := a.judge(ctx, s.intent, nil)
+	return s.intent, d, err
+}

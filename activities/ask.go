@@ -1,0 +1,66 @@
+package activities
+
+import (
+	"context"
+	"encoding/base64"
+	"io"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/sallyport/sallyport"
+)
+
+// AskInput is what approvers are to agree to.
+type AskInput struct {
+	Call sallyport.SignedCall `json:"call"`
+	Plan *sallyport.Plan      `json:"plan,omitempty"`
+}
+
+// Ask opens the ballot of this workflow run: it draws the nonce that makes
+// votes single-use, and records what they will be about.
+func (a *Activities) Ask(ctx context.Context, in AskInput) (b sallyport.Ballot, err error) {
+	done := a.step(ctx, "ask")
+	defer func() { done(err); err = forTemporal(err) }()
+	call, err := a.open(ctx, in.Call)
+	if err != nil {
+		return b, err
+	}
+	s, err := a.resolve(ctx, call)
+	if err != nil {
+		return b, err
+	}
+	rec, err := a.Ledger.Call(ctx, call.ID)
+	if err != nil {
+		return b, err
+	}
+	if rec.Decision == nil || rec.Decision.Approval == nil {
+		return b, sallyport.Errorf(sallyport.Conflict, "not_asked", "policy did not ask for approval of call %s", call.ID)
+	}
+	b, err = a.draw(s, *rec.Decision.Approval, in.Plan)
+	if err != nil {
+		return b, err
+	}
+	b.RunID = activity.GetInfo(ctx).WorkflowExecution.RunID
+	r, err := a.Ledger.Record(ctx, sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryBallot, Key: b.RunID, At: b.OpenedAt, Ballot: &b})
+	if err != nil {
+		return sallyport.Ballot{}, err
+	}
+	return *r.Entry.Ballot, nil
+}
+
+func (a *Activities) draw(s subject, terms sallyport.Terms, plan *sallyport.Plan) (sallyport.Ballot, error) {
+	var nonce [16]byte
+	if _, err := io.ReadFull(a.Random, nonce[:]); err != nil {
+		return sallyport.Ballot{}, sallyport.Errorf(sallyport.Unavailable, "no_randomness", "the ballot's nonce could not be drawn: %w", err)
+	}
+	now := a.Now()
+	b := sallyport.Ballot{
+		CallID: s.call.ID, Nonce: base64.RawURLEncoding.EncodeToString(nonce[:]), Intent: s.intent.Digest(), Terms: terms,
+		OpenedAt: now, ExpiresAt: now.Add(time.Duration(terms.TTLSeconds) * time.Second),
+	}
+	if plan != nil {
+		b.Plan = plan.Digest()
+	}
+	return b, nil
+}

@@ -1,0 +1,76 @@
+package activities
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/sallyport/sallyport"
+)
+
+// DecideInput is what Decide judges. With a plan it is the second decision of
+// the call.
+type DecideInput struct {
+	Call sallyport.SignedCall `json:"call"`
+	Plan *sallyport.Plan      `json:"plan,omitempty"`
+}
+
+// Decide asks policy and records its answer.
+func (a *Activities) Decide(ctx context.Context, in DecideInput) (d sallyport.Decision, err error) {
+	done := a.step(ctx, "decide")
+	defer func() { done(err); err = forTemporal(err) }()
+	call, err := a.open(ctx, in.Call)
+	if err != nil {
+		return d, err
+	}
+	s, err := a.resolve(ctx, call)
+	if err != nil {
+		return d, err
+	}
+	d, err = a.judge(ctx, s.intent, in.Plan)
+	if err != nil {
+		return d, err
+	}
+	key := "first"
+	if in.Plan != nil {
+		key = "planned"
+	}
+	r, err := a.Ledger.Record(ctx, sallyport.Entry{
+		CallID: call.ID, Kind: sallyport.EntryDecision, Key: key, At: a.Now(), Decision: &d, Plan: in.Plan,
+	})
+	if err != nil {
+		return sallyport.Decision{}, err
+	}
+	return *r.Entry.Decision, nil
+}
+
+// judge asks policy. Where policy can't decide, the decision is to deny;
+// only a policy that is out of reach for now is an error.
+func (a *Activities) judge(ctx context.Context, i sallyport.Intent, plan *sallyport.Plan) (sallyport.Decision, error) {
+	now := a.Now()
+	history, err := a.Ledger.History(ctx, i, now)
+	if err != nil {
+		return sallyport.Decision{}, err
+	}
+	d, err := a.Policy.Decide(ctx, sallyport.Question{Intent: i, Plan: plan, History: history, Now: now})
+	switch {
+	case err == nil:
+		return d, nil
+	case sallyport.KindOf(err) == sallyport.Unavailable:
+		return sallyport.Decision{}, err
+	}
+	a.Logger.ErrorContext(ctx, "policy made no decision", slog.String("call_id", i.CallID), slog.Any("error", err))
+	return sallyport.Decision{
+		Effect:  sallyport.Deny,
+		Reasons: []sallyport.Reason{{Code: "no_decision", Message: "policy could not decide on this call, so it is denied"}},
+	}, nil
+}
+
+// refusal is the error of a call that policy denied.
+func refusal(d sallyport.Decision) error {
+	e := sallyport.Errorf(sallyport.Denied, "denied", "policy denied this call")
+	if len(d.Reasons) > 0 {
+		e.Code, e.Message = d.Reasons[0].Code, d.Reasons[0].Message
+	}
+	e.Reasons = d.Reasons
+	return e
+}

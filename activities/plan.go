@@ -1,0 +1,42 @@
+package activities
+
+import (
+	"context"
+
+	"github.com/sallyport/sallyport"
+)
+
+// Plan finds out what the call would change, and changes nothing.
+func (a *Activities) Plan(ctx context.Context, signed sallyport.SignedCall) (p sallyport.Plan, err error) {
+	done := a.step(ctx, "plan")
+	defer func() { done(err); err = forTemporal(err) }()
+	call, err := a.open(ctx, signed)
+	if err != nil {
+		return p, err
+	}
+	s, err := a.resolve(ctx, call)
+	if err != nil {
+		return p, err
+	}
+	stop := a.heartbeats(ctx)
+	defer stop()
+	return a.plan(ctx, s)
+}
+
+func (a *Activities) plan(ctx context.Context, s subject) (sallyport.Plan, error) {
+	runner, err := a.runner(s.tool)
+	if err != nil {
+		return sallyport.Plan{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.tool.Timeout)
+	defer cancel()
+	return runner.Plan(ctx, s.intent)
+}
+
+func (a *Activities) runner(t sallyport.Tool) (sallyport.Runner, error) {
+	r, ok := a.Runners[t.Runner]
+	if !ok {
+		return nil, sallyport.Errorf(sallyport.Denied, "no_runner", "tool %s needs the runner %q, which this gateway does not have", t.Name, t.Runner)
+	}
+	return r, nil
+}

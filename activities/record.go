@@ -1,0 +1,54 @@
+package activities
+
+import (
+	"context"
+
+	"github.com/sallyport/sallyport"
+)
+
+// FinishInput is how a call ended that never ran.
+type FinishInput struct {
+	Call    sallyport.SignedCall `json:"call"`
+	Outcome sallyport.Outcome    `json:"outcome"`
+}
+
+// Finish records the end of a call that never ran. Where the ledger says that
+// it did start, what became of it is found out instead.
+func (a *Activities) Finish(ctx context.Context, in FinishInput) (end Ended, err error) {
+	done := a.step(ctx, "finish")
+	defer func() { done(err); err = forTemporal(err) }()
+	call, err := a.open(ctx, in.Call)
+	if err != nil {
+		return end, err
+	}
+	rec, err := a.Ledger.Call(ctx, call.ID)
+	if err != nil {
+		return end, err
+	}
+	return a.finish(ctx, rec, in.Outcome)
+}
+
+func (a *Activities) finish(ctx context.Context, rec sallyport.Record, out sallyport.Outcome) (Ended, error) {
+	switch {
+	case rec.Outcome != nil:
+		return ended(*rec.Outcome), nil
+	case rec.Start != nil:
+		return a.reconcile(ctx, rec)
+	case !out.State.NeverRan():
+		return Ended{}, sallyport.Errorf(sallyport.Invalid, "bad_outcome", "a call that never ran can't end as %q", out.State)
+	}
+	i := sallyport.Intent{Agent: sallyport.Agent{ID: rec.Call.AgentID}, Tool: sallyport.ToolRef{Name: rec.Call.Tool}}
+	if rec.Intent != nil {
+		i = *rec.Intent
+	}
+	return a.end(ctx, i, rec.Call.ID, out)
+}
+
+// Lost ends a call whose workflow is gone: it was terminated, it timed out,
+// or it never came to be. It is for the worker's sweeper, and no activity.
+func (a *Activities) Lost(ctx context.Context, rec sallyport.Record, why string) (Ended, error) {
+	return a.finish(ctx, rec, sallyport.Outcome{
+		State: sallyport.Cancelled,
+		Error: &sallyport.Failure{Code: "workflow_lost", Message: why + "; nothing was run"},
+	})
+}

@@ -1,0 +1,43 @@
+package activities
+
+import (
+	"errors"
+
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/sallyport/sallyport"
+)
+
+// forTemporal is the one place that says which errors Temporal retries: what
+// is out of reach may come back, and nothing else changes by asking again.
+// The error's kind is the failure's type, and the error itself its detail.
+func forTemporal(err error) error {
+	if err == nil {
+		return nil
+	}
+	e := sallyport.AsError(err)
+	return temporal.NewApplicationErrorWithOptions(e.Message, string(e.Kind), temporal.ApplicationErrorOptions{
+		NonRetryable: e.Kind != sallyport.Unavailable && e.Kind != sallyport.Internal,
+		Details:      []any{*e},
+		Cause:        errors.Unwrap(e),
+	})
+}
+
+// Cause finds the error that an activity returned in what a workflow sees of
+// it. A step that ran out of time or attempts is Unavailable.
+func Cause(err error) *sallyport.Error {
+	if err == nil {
+		return nil
+	}
+	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		var e sallyport.Error
+		if app.HasDetails() && app.Details(&e) == nil && e.Kind != "" {
+			return &e
+		}
+		return sallyport.Errorf(sallyport.Internal, "internal", "internal error")
+	}
+	if temporal.IsTimeoutError(err) {
+		return sallyport.Errorf(sallyport.Unavailable, "unavailable", "a step of the call did not finish in time")
+	}
+	return sallyport.AsError(err)
+}

@@ -1,0 +1,247 @@
+package activities
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/sallyport/sallyport"
+)
+
+// RunInput is all that a run is told: the signed call, and the evidence of
+// the votes. Everything else it finds out for itself, now.
+type RunInput struct {
+	Call     sallyport.SignedCall `json:"call"`
+	Evidence []sallyport.Evidence `json:"evidence,omitempty"`
+}
+
+// Ended is what the workflow needs to know of a call's end. The outcome
+// itself stands in the ledger.
+type Ended struct {
+	State sallyport.State `json:"state"`
+	Code  string          `json:"code,omitempty"` // why, where it did not succeed
+}
+
+// Run does it all again, now and in one place (validate, decide, plan, count),
+// makes the permit, records the start, acts, and records the outcome. An
+// error means that the call did not start.
+func (a *Activities) Run(ctx context.Context, in RunInput) (end Ended, err error) {
+	done := a.step(ctx, "run")
+	defer func() { done(err); err = forTemporal(err) }()
+	call, err := a.open(ctx, in.Call)
+	if err != nil {
+		return end, err
+	}
+	stop := a.heartbeats(ctx)
+	defer stop()
+	rec, err := a.Ledger.Call(ctx, call.ID)
+	switch {
+	case err != nil:
+		return end, err
+	case rec.Outcome != nil:
+		return ended(*rec.Outcome), nil
+	case rec.Start != nil:
+		return a.resume(ctx, in, rec)
+	}
+	permit, err := a.permit(ctx, call, in.Evidence, rec)
+	if err != nil {
+		return end, err
+	}
+	runner, err := a.startable(permit)
+	if err != nil {
+		return end, err
+	}
+	receipt, err := a.Ledger.Record(ctx, startEntry(permit, a.Now(), runner.name))
+	switch {
+	case err != nil:
+		return end, err
+	case receipt.Repeated: // another attempt was faster
+		if rec, err = a.Ledger.Call(ctx, call.ID); err != nil {
+			return end, err
+		}
+		return a.resume(ctx, in, rec)
+	}
+	return a.act(ctx, runner, permit)
+}
+
+// permit derives everything that must hold for the call to run.
+func (a *Activities) permit(ctx context.Context, call sallyport.Call, evidence []sallyport.Evidence, rec sallyport.Record) (sallyport.Permit, error) {
+	s, err := a.resolve(ctx, call)
+	if err != nil {
+		return sallyport.Permit{}, err
+	}
+	var plan *sallyport.Plan
+	if rec.Plan != nil {
+		p, err := a.plan(ctx, s)
+		if err != nil {
+			return sallyport.Permit{}, err
+		}
+		plan = &p
+	}
+	d, err := a.judge(ctx, s.intent, plan)
+	switch {
+	case err != nil:
+		return sallyport.Permit{}, err
+	case d.Effect != sallyport.Allow && d.Effect != sallyport.Ask:
+		return sallyport.Permit{}, refusal(d)
+	}
+	g := sallyport.Grounds{Call: call, Intent: s.intent, Decision: d, Plan: plan, Ballot: rec.Ballot}
+	if rec.Ballot != nil {
+		if g.Votes, err = a.recount(ctx, s, rec, evidence); err != nil {
+			return sallyport.Permit{}, err
+		}
+	}
+	return sallyport.NewPermit(g, a.Now())
+}
+
+// namedRunner is a runner with the name that manifests use for it.
+type namedRunner struct {
+	sallyport.Runner
+	name  string
+	limit time.Duration
+}
+
+func (a *Activities) startable(p sallyport.Permit) (namedRunner, error) {
+	tool, ok := a.Catalogue.Tool(p.Intent().Tool.Name)
+	if !ok || tool.Digest != p.Intent().Tool.Digest {
+		return namedRunner{}, sallyport.Errorf(sallyport.Denied, "drift", "tool %s is not the one that was judged", p.Intent().Tool.Name)
+	}
+	r, err := a.runner(tool)
+	limit := tool.Timeout
+	if o := time.Duration(p.Decision().Obligations.TimeoutSeconds) * time.Second; o > 0 {
+		limit = min(limit, o)
+	}
+	return namedRunner{r, tool.Runner, limit}, err
+}
+
+func startEntry(p sallyport.Permit, now time.Time, runner string) sallyport.Entry {
+	s := sallyport.Start{
+		Intent: p.Intent().Digest(), People: p.People(), Effect: p.Decision().Effect, Revision: p.Decision().Revision, Runner: runner,
+	}
+	if plan := p.Plan(); plan != nil {
+		s.Plan = plan.Digest()
+	}
+	if b := p.Ballot(); b != nil {
+		s.Ballot = b.Digest()
+	}
+	return sallyport.Entry{CallID: p.Call().ID, Kind: sallyport.EntryStart, At: now, Start: &s}
+}
+
+// act lets the runner act, and records how it ended.
+func (a *Activities) act(ctx context.Context, r namedRunner, p sallyport.Permit) (Ended, error) {
+	began := a.Now()
+	running, cancel := context.WithTimeout(ctx, r.limit)
+	defer cancel()
+	out, err := r.Run(running, p)
+	if err != nil { // nothing was done
+		e := sallyport.AsError(err)
+		out = sallyport.Outcome{State: sallyport.Failed, Error: &sallyport.Failure{Code: e.Code, Message: e.Message}}
+		a.Logger.WarnContext(ctx, "the runner did nothing", slog.String("call_id", p.Call().ID), slog.Any("error", err))
+	}
+	if out.StartedAt.IsZero() {
+		out.StartedAt = began
+	}
+	return a.end(ctx, p.Intent(), p.Call().ID, out)
+}
+
+// resume ends a call that started and left no outcome: the process that ran
+// it is gone. A read may run again. A write is looked for in the target, and
+// where it is not seen nobody knows, and a human must look.
+func (a *Activities) resume(ctx context.Context, in RunInput, rec sallyport.Record) (Ended, error) {
+	if rec.Outcome != nil {
+		return ended(*rec.Outcome), nil
+	}
+	if rec.Intent == nil {
+		return a.end(ctx, sallyport.Intent{}, rec.Call.ID, unknown())
+	}
+	if rec.Intent.Tool.ReadOnly {
+		permit, err := a.permit(ctx, rec.Call, in.Evidence, rec)
+		if err == nil {
+			var r namedRunner
+			if r, err = a.startable(permit); err == nil {
+				return a.act(ctx, r, permit)
+			}
+		}
+		if sallyport.KindOf(err) == sallyport.Unavailable {
+			return Ended{}, err
+		}
+		e := sallyport.AsError(err)
+		return a.end(ctx, *rec.Intent, rec.Call.ID, sallyport.Outcome{
+			State: sallyport.Failed,
+			Error: &sallyport.Failure{Code: e.Code, Message: "interrupted, and not run again: " + e.Message},
+		})
+	}
+	return a.reconcile(ctx, rec)
+}
+
+// reconcile looks for a write's effect in the target.
+func (a *Activities) reconcile(ctx context.Context, rec sallyport.Record) (Ended, error) {
+	out := unknown()
+	if r, ok := a.Reconcilers[rec.Start.Runner]; ok {
+		found, err := r.Reconcile(ctx, *rec.Intent)
+		if err != nil {
+			return Ended{}, sallyport.Errorf(sallyport.Unavailable, "unavailable", "the target of call %s could not be asked: %w", rec.Call.ID, err)
+		}
+		if found != nil {
+			out = *found
+		}
+	}
+	out.StartedAt = rec.StartedAt
+	return a.end(ctx, *rec.Intent, rec.Call.ID, out)
+}
+
+func unknown() sallyport.Outcome {
+	return sallyport.Outcome{State: sallyport.Ambiguous, Error: &sallyport.Failure{
+		Code:    "interrupted",
+		Message: "the run was interrupted and the target does not show its effect; a human must look before anything is tried again",
+	}}
+}
+
+// end records an outcome. What the ledger holds already governs. The context
+// may be cancelled: the outcome of what was done is recorded all the same.
+func (a *Activities) end(ctx context.Context, i sallyport.Intent, callID string, out sallyport.Outcome) (Ended, error) {
+	now := a.Now()
+	out.FinishedAt = now
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	r, err := a.Ledger.Record(ctx, sallyport.Entry{CallID: callID, Kind: sallyport.EntryOutcome, At: now, Outcome: &out})
+	if err != nil {
+		return Ended{}, err
+	}
+	if !r.Repeated {
+		a.Meter.Call(ctx, i, out.State)
+		a.Logger.InfoContext(ctx, "call ended", slog.String("call_id", callID), slog.String("agent", i.Agent.ID),
+			slog.String("tool", i.Tool.Name), slog.String("state", string(out.State)))
+	}
+	return ended(*r.Entry.Outcome), nil
+}
+
+func ended(o sallyport.Outcome) Ended {
+	e := Ended{State: o.State}
+	if o.Error != nil {
+		e.Code = o.Error.Code
+	}
+	return e
+}
+
+// heartbeats shows that the activity lives, and learns of its cancellation.
+func (a *Activities) heartbeats(ctx context.Context) (stop func()) {
+	done := make(chan struct{})
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(a.HeartbeatEvery)
+		defer tick.Stop()
+		for {
+			activity.RecordHeartbeat(ctx)
+			select {
+			case <-tick.C:
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { close(done); <-stopped }
+}

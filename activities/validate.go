@@ -1,0 +1,33 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"github.com/sallyport/sallyport"
+)
+
+// Validated is what the workflow needs to know of a valid call.
+type Validated struct {
+	Intent     sallyport.Intent `json:"intent"`
+	Timeout    time.Duration    `json:"timeout"` // of one run
+	PlanAlways bool             `json:"plan_always,omitempty"`
+	PlanNever  bool             `json:"plan_never,omitempty"`
+}
+
+// Validate checks the signature, the agent, the tool and the arguments, and
+// records the intent.
+func (a *Activities) Validate(ctx context.Context, signed sallyport.SignedCall) (v Validated, err error) {
+	done := a.step(ctx, "validate")
+	defer func() { done(err); err = forTemporal(err) }()
+	call, err := a.open(ctx, signed)
+	if err != nil {
+		return v, err
+	}
+	s, err := a.resolve(ctx, call)
+	if err != nil {
+		return v, err
+	}
+	_, err = a.Ledger.Record(ctx, sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryIntent, At: a.Now(), Intent: &s.intent})
+	return Validated{s.intent, s.tool.Timeout, s.tool.PlanAlways, s.tool.PlanNever}, err
+}

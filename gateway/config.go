@@ -1,0 +1,167 @@
+// Package gateway puts the parts together: it reads the configuration and
+// makes of it an API server and a worker, which may share a process or not.
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/sallyport/sallyport/strict"
+)
+
+// Config is the configuration file. Relative paths in it are relative to the
+// file. Every secret is a path of a file that holds it.
+type Config struct {
+	API        APIConfig      `yaml:"api"`
+	Temporal   TemporalConfig `yaml:"temporal"`
+	Payloads   []PayloadKey   `yaml:"payload_keys"` // the first encrypts, all decrypt
+	Signing    SigningConfig  `yaml:"signing"`
+	Ledger     LedgerConfig   `yaml:"ledger"`
+	Policies   string         `yaml:"policies"`   // directory of Rego and data; empty means the built-in ones
+	Tools      string         `yaml:"tools"`      // directory of manifests that add to the built-in ones or replace them
+	Identities string         `yaml:"identities"` // the identity table
+	Sandbox    SandboxConfig  `yaml:"sandbox"`
+	Git        GitConfig      `yaml:"git"`
+	Log        LogConfig      `yaml:"log"`
+	Sweep      SweepConfig    `yaml:"sweep"`
+}
+
+// APIConfig is about the REST API.
+type APIConfig struct {
+	Listen         string        `yaml:"listen"`           // host:port
+	MaxWait        time.Duration `yaml:"max_wait"`         // the longest Prefer: wait; 60s unless told
+	CallsPerSecond rate.Limit    `yaml:"calls_per_second"` // of one agent, sustained
+	CallsBurst     int           `yaml:"calls_burst"`      // of one agent, at once
+	OperatorGroups []string      `yaml:"operator_groups"`  // people who see every call and may cancel it
+	AuditorGroups  []string      `yaml:"auditor_groups"`   // people who see every call
+}
+
+// TemporalConfig says where Temporal is.
+type TemporalConfig struct {
+	Address         string     `yaml:"address"` // host:port of the frontend
+	Namespace       string     `yaml:"namespace"`
+	TokenFile       string     `yaml:"token_file"`       // bearer token for the frontend, read again when it changes; empty sends none
+	TLS             *TLSConfig `yaml:"tls"`              // empty means plain text, for loopback only
+	UI              string     `yaml:"ui"`               // base URL of the Web UI, for links to approvers
+	PrincipalIssuer string     `yaml:"principal_issuer"` // issuer of the subjects that the server stamps on signals; empty refuses votes by signal
+}
+
+// TLSConfig is for the connection to Temporal.
+type TLSConfig struct {
+	CAFile     string `yaml:"ca_file"`
+	CertFile   string `yaml:"cert_file"`
+	KeyFile    string `yaml:"key_file"`
+	ServerName string `yaml:"server_name"`
+}
+
+// PayloadKey encrypts what stands in workflow histories.
+type PayloadKey struct {
+	ID   string `yaml:"id"`
+	File string `yaml:"file"` // 32 bytes in standard base64
+}
+
+// SigningConfig is about the API's signature on calls and votes.
+type SigningConfig struct {
+	PrivateKeyFile string `yaml:"private_key_file"` // PKCS #8 PEM, Ed25519; the API has it, the worker must not
+	PublicKeysFile string `yaml:"public_keys_file"` // SPKI PEM, one or more; the worker has it
+}
+
+// LedgerConfig is about the ledger.
+type LedgerConfig struct {
+	Path    string `yaml:"path"`     // the SQLite database
+	KeyFile string `yaml:"key_file"` // the signed-note key that signs checkpoints
+}
+
+// SandboxConfig is about the sandbox runner.
+type SandboxConfig struct {
+	Executor string `yaml:"executor"` // the toolexec binary; empty means the one beside this program
+}
+
+// GitConfig is the repository that the gitops tools work on.
+type GitConfig struct {
+	Repository string `yaml:"repository"` // path of a bare repository; empty means that there is none
+	Branch     string `yaml:"branch"`
+	Name       string `yaml:"name"`  // of the committer
+	Email      string `yaml:"email"` // of the committer
+}
+
+// LogConfig is about the program's own log, on standard error.
+type LogConfig struct {
+	Level  string `yaml:"level"`  // debug, info, warn, error
+	Format string `yaml:"format"` // text, json
+}
+
+// SweepConfig is about calls that lost their workflow.
+type SweepConfig struct {
+	Every    time.Duration `yaml:"every"`     // how often to look
+	Grace    time.Duration `yaml:"grace"`     // how long a call may rest before it is looked at
+	RunGrace time.Duration `yaml:"run_grace"` // how long a started run may rest; longer than any tool's limit
+}
+
+// Load reads a configuration file. What it doesn't say has the values of
+// [Defaults]; what nobody knows is refused with its line.
+func Load(path string) (Config, error) {
+	c := Defaults()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return c, fmt.Errorf("the configuration can't be read: %w", err)
+	}
+	if err := strict.YAML(path, data, &c); err != nil {
+		return c, err
+	}
+	return c, c.resolve(filepath.Dir(path))
+}
+
+// Defaults are the values of what a configuration file doesn't say.
+func Defaults() Config {
+	return Config{
+		API:      APIConfig{Listen: "127.0.0.1:8080", MaxWait: time.Minute, CallsPerSecond: 20, CallsBurst: 50},
+		Temporal: TemporalConfig{Address: "127.0.0.1:7233", Namespace: "default"},
+		Git:      GitConfig{Branch: "main", Name: "Sallyport", Email: "sallyport@localhost"},
+		Log:      LogConfig{Level: "info", Format: "text"},
+		Sweep:    SweepConfig{Every: 30 * time.Second, Grace: time.Minute, RunGrace: 20 * time.Minute},
+	}
+}
+
+// resolve makes paths absolute and checks what both programs need.
+func (c *Config) resolve(dir string) error {
+	paths := []*string{
+		&c.Temporal.TokenFile, &c.Signing.PrivateKeyFile, &c.Signing.PublicKeysFile, &c.Ledger.Path, &c.Ledger.KeyFile,
+		&c.Policies, &c.Tools, &c.Identities, &c.Sandbox.Executor, &c.Git.Repository,
+	}
+	if t := c.Temporal.TLS; t != nil {
+		paths = append(paths, &t.CAFile, &t.CertFile, &t.KeyFile)
+	}
+	for i := range c.Payloads {
+		paths = append(paths, &c.Payloads[i].File)
+	}
+	for _, p := range paths {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(dir, *p)
+		}
+	}
+	return errors.Join(
+		required("identities", c.Identities), required("ledger.path", c.Ledger.Path), required("ledger.key_file", c.Ledger.KeyFile),
+		required("temporal.address", c.Temporal.Address), positive("sweep.every", c.Sweep.Every),
+		positive("sweep.grace", c.Sweep.Grace), positive("sweep.run_grace", c.Sweep.RunGrace), positive("api.max_wait", c.API.MaxWait),
+	)
+}
+
+func required(key, value string) error {
+	if value == "" {
+		return fmt.Errorf("the configuration lacks %s", key)
+	}
+	return nil
+}
+
+func positive(key string, d time.Duration) error {
+	if d <= 0 {
+		return fmt.Errorf("the configuration's %s must be more than 0, such as 30s", key)
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+// Package worker runs the workflows and activities of calls, and sweeps up
+// after those that lost their workflow.
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/activities"
+	"github.com/sallyport/sallyport/workflows"
+)
+
+// Options are what a worker needs. All are required.
+type Options struct {
+	Client     client.Client // with the data converter of workflows.NewDataConverter
+	Activities *activities.Activities
+	Sweep      SweepOptions
+	Logger     *slog.Logger
+}
+
+// Worker polls the task queue of calls.
+type Worker struct {
+	worker  worker.Worker
+	sweeper *sweeper
+}
+
+// stickyCacheSize bounds the memory that waiting workflows take: about 85 KB
+// each.
+const stickyCacheSize = 2000
+
+// New prepares a worker; it does nothing yet.
+func New(o Options) (*Worker, error) {
+	if o.Client == nil || o.Activities == nil || o.Logger == nil {
+		return nil, errors.New("worker: Options.Client, Activities and Logger are required")
+	}
+	s, err := newSweeper(o)
+	if err != nil {
+		return nil, err
+	}
+	worker.SetStickyWorkflowCacheSize(stickyCacheSize)
+	w := worker.New(o.Client, workflows.TaskQueue, worker.Options{
+		WorkerStopTimeout:                20 * time.Second,
+		MaxHeartbeatThrottleInterval:     time.Second,
+		DefaultHeartbeatThrottleInterval: time.Second,
+		DisableRegistrationAliasing:      true,
+	})
+	Register(w, o.Activities)
+	return &Worker{w, s}, nil
+}
+
+// Registry takes workflows and activities: a worker, a replayer or a test
+// environment.
+type Registry interface {
+	RegisterWorkflowWithOptions(w any, o workflow.RegisterOptions)
+	RegisterActivityWithOptions(a any, o activity.RegisterOptions)
+}
+
+// Register registers the workflow and the activities of calls by their names.
+func Register(r Registry, a *activities.Activities) {
+	r.RegisterWorkflowWithOptions(workflows.ToolCall, workflow.RegisterOptions{Name: workflows.ToolCallName})
+	for name, f := range map[string]any{
+		"Validate": a.Validate, "Decide": a.Decide, "Plan": a.Plan, "Ask": a.Ask, "Count": a.Count, "Run": a.Run, "Finish": a.Finish,
+	} {
+		r.RegisterActivityWithOptions(f, activity.RegisterOptions{Name: name})
+	}
+}
+
+// Run polls until ctx ends, then lets running activities finish.
+func (w *Worker) Run(ctx context.Context) error {
+	if err := w.worker.Start(); err != nil {
+		return sallyport.Errorf(sallyport.Unavailable, "unavailable", "the worker can't poll Temporal: %w", err)
+	}
+	defer w.worker.Stop()
+	return w.sweeper.run(ctx)
+}
+
+// Logger lets the Temporal SDK log through slog.
+func Logger(l *slog.Logger) sdklog.Logger { return sdklog.NewStructuredLogger(l) }

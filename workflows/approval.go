@@ -1,0 +1,145 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/activities"
+)
+
+// The names under which votes arrive.
+const (
+	ApproveSignal = "approve" // from people, in the Temporal UI
+	VoteUpdate    = "vote"    // from the API
+)
+
+// approval is what the workflow remembers of the ballot. Votes that it counted
+// are only a reason to try: the run counts them again.
+type approval struct {
+	ballot   *sallyport.Ballot
+	votes    []sallyport.Vote
+	evidence []sallyport.Evidence
+	refused  *sallyport.Refusal // the last one
+	after    int64              // the last signal event that was looked at
+	counting workflow.Mutex     // one count at a time, so that nobody votes twice
+}
+
+func (a *approval) tally() sallyport.Tally {
+	if a.ballot == nil {
+		return sallyport.Tally{}
+	}
+	return sallyport.NewTally(*a.ballot, a.votes)
+}
+
+// acceptVotes lets votes arrive from the first moment: those that come before
+// the wait are refused, and shown.
+func (c *toolCall) acceptVotes(ctx workflow.Context) error {
+	c.approval.counting = workflow.NewMutex(ctx)
+	return workflow.SetUpdateHandlerWithOptions(ctx, VoteUpdate, c.vote, workflow.UpdateHandlerOptions{
+		Description: "Sent by the gateway's API on behalf of a person. To vote here, send the signal `approve` instead.",
+		Validator: func(workflow.Context, string) error {
+			if c.approval.ballot == nil {
+				return temporal.NewNonRetryableApplicationError("the call does not wait for votes", "not_waiting", nil)
+			}
+			return nil
+		},
+	})
+}
+
+// vote counts what the API attests. A vote that does not count is an answer,
+// not a failure.
+func (c *toolCall) vote(ctx workflow.Context, attestation string) (activities.Counted, error) {
+	return c.count(ctx, attestation)
+}
+
+// awaitApproval opens a ballot and waits until it is decided or expires.
+func (c *toolCall) awaitApproval(ctx workflow.Context) error {
+	var b sallyport.Ballot
+	in := activities.AskInput{Call: c.signed, Plan: c.plan}
+	if err := workflow.ExecuteLocalActivity(quick(ctx), steps.Ask, in).Get(ctx, &b); err != nil {
+		return err
+	}
+	c.approval.ballot = &b
+	c.showWaiting(ctx)
+	workflow.Go(ctx, c.receiveSignals)
+
+	decided := func() bool { t := c.approval.tally(); return t.Approved || t.Rejected }
+	if _, err := workflow.AwaitWithTimeout(ctx, b.ExpiresAt.Sub(workflow.Now(ctx)), decided); err != nil {
+		return err
+	}
+	if !decided() { // a vote may have been sent in time and not been counted yet
+		if _, err := c.count(ctx, ""); err != nil {
+			return err
+		}
+	}
+	switch t := c.approval.tally(); {
+	case t.Rejected:
+		return ending{sallyport.Rejected, sallyport.Errorf(sallyport.Denied, "rejected", "%s", c.rejection())}
+	case !t.Approved:
+		return ending{sallyport.Expired, sallyport.Errorf(sallyport.Denied, "expired",
+			"nobody decided by %s: %d of %d approvals", b.ExpiresAt.Format(time.RFC3339), len(t.People), b.Terms.Quorum)}
+	}
+	return nil
+}
+
+// receiveSignals counts whenever a signal wakes it. What a signal says is not
+// read here: the activity takes it from the event itself.
+func (c *toolCall) receiveSignals(ctx workflow.Context) {
+	signals := workflow.GetSignalChannelWithOptions(ctx, ApproveSignal, workflow.SignalChannelOptions{
+		Description: "Approve or reject this call. Input: " + paperTemplate(*c.approval.ballot),
+	})
+	for {
+		signals.Receive(ctx, nil)
+		if ctx.Err() != nil {
+			return
+		}
+		if _, err := c.count(ctx, ""); err != nil {
+			workflow.GetLogger(ctx).Warn("votes could not be counted", "error", err)
+		}
+	}
+}
+
+// count judges the votes signalled since the last count, or the attested one.
+func (c *toolCall) count(ctx workflow.Context, attestation string) (counted activities.Counted, err error) {
+	a := &c.approval
+	if err := a.counting.Lock(ctx); err != nil {
+		return counted, err
+	}
+	defer a.counting.Unlock()
+	in := activities.CountInput{Call: c.signed, Attestation: attestation, After: a.after}
+	if err := workflow.ExecuteLocalActivity(quick(ctx), steps.Count, in).Get(ctx, &counted); err != nil {
+		return counted, err
+	}
+	a.after = max(a.after, counted.After)
+	for _, v := range counted.Votes {
+		a.votes = append(a.votes, v)
+		a.evidence = append(a.evidence, v.Evidence)
+	}
+	for _, r := range counted.Refusals {
+		a.refused = &r
+	}
+	c.showWaiting(ctx)
+	return counted, nil
+}
+
+// rejection says who said no, and why.
+func (c *toolCall) rejection() string {
+	for _, v := range c.approval.votes {
+		if v.Verdict == sallyport.Reject {
+			if v.Reason == "" {
+				return v.Person + " rejected this call"
+			}
+			return v.Person + " rejected this call: " + v.Reason
+		}
+	}
+	return "the call was rejected"
+}
+
+// drain lets votes that are being counted finish before the workflow ends.
+func (c *toolCall) drain(ctx workflow.Context) error {
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	return workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+}

@@ -1,0 +1,145 @@
+package workflows
+
+import (
+	"context"
+	"errors"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/activities"
+)
+
+// Client starts, cancels and carries votes to the workflows of calls.
+type Client struct {
+	temporal client.Client
+}
+
+// NewClient uses a Temporal client whose data converter is
+// [NewDataConverter]'s.
+func NewClient(c client.Client) (*Client, error) {
+	if c == nil {
+		return nil, errors.New("workflows: the Temporal client is missing")
+	}
+	return &Client{c}, nil
+}
+
+// WorkflowID of a call.
+func WorkflowID(callID string) string { return activities.WorkflowIDPrefix + callID }
+
+// Start starts a call's workflow. One that was started already, even long
+// ago, is no error and is not started again.
+func (c *Client) Start(ctx context.Context, signed sallyport.SignedCall, call sallyport.Call) error {
+	_, err := c.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:                                       WorkflowID(call.ID),
+		TaskQueue:                                TaskQueue,
+		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		EnableEagerStart:                         true, // taken up where the worker shares this process
+		StaticSummary:                            Summary(call),
+		StaticDetails:                            Details(call),
+		TypedSearchAttributes: temporal.NewSearchAttributes(
+			temporal.NewSearchAttributeKeyKeyword(StateAttribute).ValueSet(string(sallyport.Pending)),
+			temporal.NewSearchAttributeKeyKeyword(AgentAttribute).ValueSet(call.AgentID),
+			temporal.NewSearchAttributeKeyKeyword(ToolAttribute).ValueSet(call.Tool),
+		),
+	}, ToolCallName, signed)
+	if _, already := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); already {
+		return nil
+	}
+	return outOfReach(err)
+}
+
+// Vote carries an attested vote to the call. It returns an error with the
+// code of the refusal where the vote does not count.
+func (c *Client) Vote(ctx context.Context, callID, attestation string) error {
+	h, err := c.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		WorkflowID: WorkflowID(callID), UpdateName: VoteUpdate, Args: []any{attestation},
+		WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	var counted activities.Counted
+	if err == nil {
+		err = h.Get(ctx, &counted)
+	}
+	if err != nil {
+		return voteError(callID, err)
+	}
+	if len(counted.Refusals) > 0 {
+		r := counted.Refusals[0]
+		return sallyport.Errorf(sallyport.Denied, r.Code, "%s", r.Message)
+	}
+	return nil
+}
+
+func voteError(callID string, err error) error {
+	notWaiting := sallyport.Errorf(sallyport.Conflict, "not_waiting", "call %s does not wait for votes", callID)
+	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		if app.Type() == "not_waiting" {
+			return notWaiting
+		}
+		return activities.Cause(err)
+	}
+	if gone(err) {
+		return notWaiting
+	}
+	return outOfReach(err)
+}
+
+// Cancel asks the call's workflow to stop wherever it is. It returns an error
+// of kind Conflict where the workflow has ended, and NotFound where there is
+// none.
+func (c *Client) Cancel(ctx context.Context, callID string, _ sallyport.Identity) error {
+	err := c.temporal.CancelWorkflow(ctx, WorkflowID(callID), "")
+	if !gone(err) {
+		return outOfReach(err)
+	}
+	_, err = c.temporal.DescribeWorkflowExecution(ctx, WorkflowID(callID), "")
+	switch {
+	case err == nil:
+		return sallyport.Errorf(sallyport.Conflict, "ended", "call %s has ended", callID)
+	case gone(err):
+		return sallyport.Errorf(sallyport.NotFound, "no_workflow", "call %s has no workflow", callID)
+	default:
+		return outOfReach(err)
+	}
+}
+
+// Running reports whether the call's workflow is there and has not closed,
+// and otherwise why not, in words.
+func (c *Client) Running(ctx context.Context, callID string) (bool, string, error) {
+	d, err := c.temporal.DescribeWorkflowExecution(ctx, WorkflowID(callID), "")
+	if gone(err) {
+		return false, "there is no workflow for this call", nil
+	}
+	if err != nil {
+		return false, "", outOfReach(err)
+	}
+	status := d.GetWorkflowExecutionInfo().GetStatus()
+	switch status {
+	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED:
+		return true, "", nil
+	default:
+		return false, "the workflow was closed as " + status.String(), nil
+	}
+}
+
+// Ping reports whether Temporal answers.
+func (c *Client) Ping(ctx context.Context) error {
+	_, err := c.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
+	return outOfReach(err)
+}
+
+func gone(err error) bool {
+	_, ok := errors.AsType[*serviceerror.NotFound](err)
+	return ok
+}
+
+func outOfReach(err error) error {
+	if err == nil {
+		return nil
+	}
+	return sallyport.Errorf(sallyport.Unavailable, "unavailable", "Temporal does not answer: %w", err)
+}

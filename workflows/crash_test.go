@@ -1,0 +1,107 @@
+package workflows_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/workflows"
+)
+
+// TestInterrupted runs calls whose earlier run recorded its start and was
+// never heard of again.
+func TestInterrupted(t *testing.T) {
+	found := &sallyport.Outcome{State: sallyport.Succeeded, Reference: "commit"}
+	for name, tt := range map[string]struct {
+		reason    string
+		tool      string
+		reconcile sallyport.ReconcilerFunc
+		ended     *sallyport.Outcome
+		state     sallyport.State
+		code      string
+		effects   int
+	}{
+		"Read": {
+			reason: "reading twice changes nothing", tool: "read", state: sallyport.Succeeded, effects: 1,
+		},
+		"WriteSeen": {
+			reason: "the target shows the effect", tool: "write", state: sallyport.Succeeded,
+			reconcile: func(context.Context, sallyport.Intent) (*sallyport.Outcome, error) { return found, nil },
+		},
+		"WriteNotSeen": {
+			reason: "an effect that isn't seen may still come", tool: "write", state: sallyport.Ambiguous, code: "interrupted",
+			reconcile: func(context.Context, sallyport.Intent) (*sallyport.Outcome, error) { return nil, nil },
+		},
+		"WriteUnknown": {
+			reason: "without a reconciler nobody can know", tool: "write", state: sallyport.Ambiguous, code: "interrupted",
+		},
+		"Ended": {
+			reason: "a recorded outcome governs", tool: "write", state: sallyport.Failed, code: "disk",
+			ended: &sallyport.Outcome{State: sallyport.Failed, Error: &sallyport.Failure{Code: "disk"}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, time.Now)
+			if tt.reconcile != nil {
+				h.acts.Reconcilers = map[string]sallyport.Reconciler{"fake": tt.reconcile}
+			}
+			call, signed := h.call(tt.tool)
+			agent, err := directory{}.Agent(call.Account)
+			if err != nil {
+				t.Fatal(err)
+			}
+			intent, err := catalogue{}.Resolve(call, agent)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryIntent, At: h.now(), Intent: &intent})
+			d := h.policy.decision
+			h.record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryDecision, Key: "first", At: h.now(), Decision: &d})
+			h.record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryStart, At: h.now(), Start: &sallyport.Start{Runner: "fake", Effect: sallyport.Allow}})
+			if tt.ended != nil {
+				h.record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryOutcome, At: h.now(), Outcome: tt.ended})
+			}
+			env := h.env(call)
+			env.ExecuteWorkflow(workflows.ToolCall, signed)
+			if err := env.GetWorkflowError(); err != nil {
+				t.Fatalf("%v: %s", err, tt.reason)
+			}
+			h.wantEnd(call.ID, tt.state, tt.code)
+			if got := h.runner.Effects(call.ID); got != tt.effects {
+				t.Errorf("%d effects, want %d: %s", got, tt.effects, tt.reason)
+			}
+		})
+	}
+}
+
+// TestLedgerFails lets the ledger refuse each kind of entry in turn, once.
+// The step that could not be recorded is not taken, and is taken later.
+func TestLedgerFails(t *testing.T) {
+	for _, kind := range []sallyport.EntryKind{sallyport.EntryIntent, sallyport.EntryDecision, sallyport.EntryStart, sallyport.EntryOutcome} {
+		t.Run(string(kind), func(t *testing.T) {
+			h := newHouse(t, time.Now)
+			call, signed := h.call("read")
+			failed := false
+			effectsThen := -1
+			h.ledger.Fail = func(e sallyport.Entry) error {
+				if e.Kind != kind || failed {
+					return nil
+				}
+				failed = true
+				effectsThen = h.runner.Effects(call.ID)
+				return errors.New("disk full")
+			}
+			env := h.env(call)
+			env.ExecuteWorkflow(workflows.ToolCall, signed)
+			if err := env.GetWorkflowError(); err != nil {
+				t.Fatal(err)
+			}
+			h.wantEnd(call.ID, sallyport.Succeeded, "")
+			if kind != sallyport.EntryOutcome && effectsThen != 0 {
+				t.Errorf("the call had %d effects before its %s was recorded", effectsThen, kind)
+			}
+		})
+	}
+}

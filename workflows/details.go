@@ -1,0 +1,136 @@
+package workflows
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/activities"
+)
+
+// What a person sees in the Temporal UI is ours. Everything that came from an
+// agent, a manifest, a target or a voter goes through the root package's
+// renderer.
+
+const cellLimit = 200 // characters of untrusted text in a table's cell
+
+// Summary is the static summary of a call's workflow: one line.
+func Summary(c sallyport.Call) string {
+	return sallyport.Inline(c.AgentID, 64) + " calls " + sallyport.Inline(c.Tool, 64)
+}
+
+// Details are the static details of a call's workflow: what the agent asked,
+// in its own words.
+func Details(c sallyport.Call) string {
+	var b strings.Builder
+	b.WriteString("### The call\n\n")
+	table(&b,
+		"call", sallyport.Inline(c.ID, cellLimit),
+		"agent", sallyport.Inline(c.AgentID, cellLimit),
+		"tool", sallyport.Inline(c.Tool, cellLimit),
+		"received", c.ReceivedAt.Format(time.RFC3339),
+	)
+	b.WriteString("\n### The agent's words (untrusted)\n\n")
+	table(&b,
+		"reason", sallyport.Inline(c.Claimed.Reason, 1000),
+		"session", sallyport.Inline(c.Claimed.Session, cellLimit),
+		"task", sallyport.Inline(c.Claimed.Task, cellLimit),
+	)
+	b.WriteString("\nArguments:\n\n" + sallyport.Fence(string(c.Arguments)) + "\n")
+	return b.String()
+}
+
+// showWaiting tells approvers what is asked of them, and what became of the
+// last vote.
+func (c *toolCall) showWaiting(ctx workflow.Context) {
+	if c.approval.ballot == nil {
+		return
+	}
+	workflow.SetCurrentDetails(ctx, c.waitingDetails())
+	if c.approval.after == 0 && len(c.approval.votes) == 0 && c.approval.refused == nil {
+		upsert(ctx, sallyport.AwaitingApproval, c.valid.Intent.Namespace)
+	}
+}
+
+func (c *toolCall) waitingDetails() string {
+	ballot, t := c.approval.ballot, c.approval.tally()
+	i := c.valid.Intent
+	var b strings.Builder
+	fmt.Fprintf(&b, "## Waiting for approval: %d of %d\n\n", len(t.People), ballot.Terms.Quorum)
+	table(&b,
+		"agent", sallyport.Inline(i.Agent.ID, cellLimit)+" (owner "+sallyport.Inline(i.Agent.Owner, cellLimit)+")",
+		"tool", sallyport.Inline(i.Tool.Name, cellLimit),
+		"what", sallyport.Inline(i.Action+" "+i.Resource, cellLimit),
+		"target", sallyport.Inline(i.Namespace+"/"+i.Name, cellLimit),
+		"who may vote", sallyport.Inline(strings.Join(ballot.Terms.Groups, ", "), cellLimit),
+		"open until", ballot.ExpiresAt.Format(time.RFC3339),
+		"ballot", sallyport.Inline(string(ballot.Digest()), cellLimit),
+	)
+	if c.plan != nil {
+		b.WriteString("\n### What would change\n\n" + sallyport.Inline(c.plan.Summary, cellLimit) + "\n\n" + sallyport.Fence(c.plan.Diff) + "\n")
+	}
+	b.WriteString("\n### Why policy asks\n\n")
+	for _, r := range c.decision.Reasons {
+		fmt.Fprintf(&b, "- %s: %s\n", sallyport.Inline(r.Code, cellLimit), sallyport.Inline(r.Message, cellLimit))
+	}
+	if r := i.Claimed.Reason; r != "" {
+		b.WriteString("\n### Why the agent asks, in its own words (untrusted)\n\n" + sallyport.Fence(r) + "\n")
+	}
+	b.WriteString("\n### How to vote\n\nSend the signal `approve` with this input, or `\"reject\"` as the verdict:\n\n" + sallyport.Fence(paperTemplate(*ballot)) + "\n")
+	c.votesSoFar(&b)
+	return b.String()
+}
+
+func (c *toolCall) votesSoFar(b *strings.Builder) {
+	if len(c.approval.votes) > 0 {
+		b.WriteString("\n### Votes\n\n")
+	}
+	for _, v := range c.approval.votes {
+		fmt.Fprintf(b, "- %s: **%s** by %s %s\n", sallyport.Inline(v.Person, cellLimit), v.Verdict, v.Evidence.Class, sallyport.Inline(v.Reason, cellLimit))
+	}
+	if r := c.approval.refused; r != nil {
+		fmt.Fprintf(b, "\n### The last vote that did not count\n\n%s by %s: %s\n", sallyport.Inline(r.Code, cellLimit),
+			sallyport.Inline(r.Account.Subject, cellLimit), sallyport.Inline(r.Message, 1000))
+	}
+}
+
+// show says how the call ended.
+func (c *toolCall) show(ctx workflow.Context, end activities.Ended) {
+	text := "## Ended: " + string(end.State) + "\n"
+	if end.Code != "" {
+		text += "\nReason: " + sallyport.Inline(end.Code, cellLimit) + "\n"
+	}
+	var b strings.Builder
+	c.votesSoFar(&b)
+	workflow.SetCurrentDetails(ctx, text+b.String())
+	upsert(ctx, end.State, c.valid.Intent.Namespace)
+}
+
+func upsert(ctx workflow.Context, s sallyport.State, namespace string) {
+	updates := []temporal.SearchAttributeUpdate{temporal.NewSearchAttributeKeyKeyword(StateAttribute).ValueSet(string(s))}
+	if namespace != "" {
+		updates = append(updates, temporal.NewSearchAttributeKeyKeyword(NamespaceAttribute).ValueSet(namespace))
+	}
+	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
+		workflow.GetLogger(ctx).Warn("search attributes were not set", "error", err)
+	}
+}
+
+// paperTemplate is the JSON that an approver sends.
+func paperTemplate(b sallyport.Ballot) string {
+	return fmt.Sprintf(`{"verdict": %q, "ballot": %q, "reason": ""}`, sallyport.Approve, b.Digest())
+}
+
+// table writes rows of two cells; rows without a second are left out.
+func table(b *strings.Builder, cells ...string) {
+	b.WriteString("| | |\n| --- | --- |\n")
+	for i := 0; i+1 < len(cells); i += 2 {
+		if cells[i+1] != "" {
+			fmt.Fprintf(b, "| %s | %s |\n", cells[i], cells[i+1])
+		}
+	}
+}

@@ -1,0 +1,81 @@
+package workflows
+
+import (
+	"context"
+	"errors"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/sallyport/sallyport/activities"
+	"github.com/sallyport/sallyport/strict"
+)
+
+func temporalFailureConverter(dc converter.DataConverter) converter.FailureConverter {
+	return temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
+		DataConverter: dc, EncodeCommonAttributes: true,
+	})
+}
+
+// maxSignals bounds how many signals of one run are ever looked at: whoever
+// floods a call with signals only ends its wait.
+const maxSignals = 1000
+
+// History reads approve signals from workflow histories.
+type History struct {
+	client client.Client
+	codec  *Codec
+}
+
+// NewHistory uses a Temporal client that may read histories.
+func NewHistory(c client.Client, codec *Codec) (*History, error) {
+	if c == nil || codec == nil {
+		return nil, errors.New("workflows: the history reader needs a client and a codec")
+	}
+	return &History{c, codec}, nil
+}
+
+// Signals implements [activities.Signals].
+func (h *History) Signals(ctx context.Context, workflowID, runID string, after int64) ([]activities.Signal, error) {
+	var signals []activities.Signal
+	events := h.client.GetWorkflowHistory(ctx, workflowID, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() && len(signals) < maxSignals {
+		e, err := events.Next()
+		if err != nil {
+			return nil, outOfReach(err)
+		}
+		s := e.GetWorkflowExecutionSignaledEventAttributes()
+		if s == nil || s.GetSignalName() != ApproveSignal || e.GetEventId() <= after {
+			continue
+		}
+		signals = append(signals, h.signal(e, s))
+	}
+	return signals, nil
+}
+
+// signal takes who and what from one and the same event.
+func (h *History) signal(e *historypb.HistoryEvent, s *historypb.WorkflowExecutionSignaledEventAttributes) activities.Signal {
+	sig := activities.Signal{EventID: e.GetEventId(), At: e.GetEventTime().AsTime(), Principal: e.GetPrincipal().GetName()}
+	payloads := s.GetInput().GetPayloads()
+	if len(payloads) != 1 {
+		sig.Malformed = "it must be one JSON object"
+		return sig
+	}
+	clear, err := h.codec.Decode([]*commonpb.Payload{payloads[0]})
+	if err != nil {
+		sig.Malformed = err.Error()
+		return sig
+	}
+	canonical, err := strict.JSON(clear[0].GetData(), strict.DefaultLimits)
+	if err == nil {
+		err = strict.Decode(canonical, &sig.Paper)
+	}
+	if err != nil {
+		sig.Malformed = err.Error()
+	}
+	return sig
+}

@@ -1,0 +1,199 @@
+// Package workflows holds the durable life of a call. A workflow decides
+// nothing by itself: it orders the steps, waits, and remembers. It is
+// deterministic, and what it remembers is never believed when a run starts.
+package workflows
+
+import (
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/activities"
+)
+
+// TaskQueue is where workflows and activities of calls are dispatched.
+const TaskQueue = "sallyport"
+
+// ToolCallName is the workflow type of a call.
+const ToolCallName = "ToolCall"
+
+// Search attributes of a call's workflow. They are not encrypted: none of
+// them holds what an agent wrote.
+const (
+	StateAttribute     = "SallyportState"
+	AgentAttribute     = "SallyportAgent"
+	ToolAttribute      = "SallyportTool"
+	NamespaceAttribute = "SallyportNamespace"
+)
+
+// ToolCall is one call of a tool by an agent, from the signed call to the
+// recorded outcome.
+func ToolCall(ctx workflow.Context, signed sallyport.SignedCall) (activities.Ended, error) {
+	c := &toolCall{signed: signed}
+	if err := c.acceptVotes(ctx); err != nil {
+		return activities.Ended{}, err
+	}
+	end, err := c.pass(ctx)
+	if err != nil {
+		end, err = c.finish(ctx, err)
+	}
+	if err != nil {
+		return activities.Ended{}, err
+	}
+	c.show(ctx, end)
+	return end, c.drain(ctx)
+}
+
+// toolCall is what the workflow remembers.
+type toolCall struct {
+	signed   sallyport.SignedCall
+	valid    activities.Validated
+	decision sallyport.Decision
+	plan     *sallyport.Plan
+	approval approval
+}
+
+// pass is the way through: both doors are never open at once.
+func (c *toolCall) pass(ctx workflow.Context) (activities.Ended, error) {
+	if err := c.validate(ctx); err != nil {
+		return activities.Ended{}, err
+	}
+	if err := c.decide(ctx); err != nil {
+		return activities.Ended{}, err
+	}
+	if c.needsPlan() {
+		if err := c.makePlan(ctx); err != nil {
+			return activities.Ended{}, err
+		}
+		if err := c.decide(ctx); err != nil {
+			return activities.Ended{}, err
+		}
+	}
+	if c.decision.Effect == sallyport.Ask {
+		if err := c.awaitApproval(ctx); err != nil {
+			return activities.Ended{}, err
+		}
+	}
+	return c.run(ctx)
+}
+
+func (c *toolCall) validate(ctx workflow.Context) error {
+	return workflow.ExecuteLocalActivity(quick(ctx), steps.Validate, c.signed).Get(ctx, &c.valid)
+}
+
+// decide asks policy, and ends the call where the answer is no.
+func (c *toolCall) decide(ctx workflow.Context) error {
+	in := activities.DecideInput{Call: c.signed, Plan: c.plan}
+	c.decision = sallyport.Decision{}
+	if err := workflow.ExecuteLocalActivity(quick(ctx), steps.Decide, in).Get(ctx, &c.decision); err != nil {
+		return err
+	}
+	switch c.decision.Effect {
+	case sallyport.Allow, sallyport.Ask:
+		return nil
+	default:
+		return denied(c.decision)
+	}
+}
+
+func (c *toolCall) needsPlan() bool {
+	return !c.valid.PlanNever && (c.valid.PlanAlways || c.decision.Effect == sallyport.Ask)
+}
+
+func (c *toolCall) makePlan(ctx workflow.Context) error {
+	var p sallyport.Plan
+	if err := workflow.ExecuteActivity(c.slow(ctx), steps.Plan, c.signed).Get(ctx, &p); err != nil {
+		return err
+	}
+	c.plan = &p
+	return nil
+}
+
+func (c *toolCall) run(ctx workflow.Context) (end activities.Ended, err error) {
+	in := activities.RunInput{Call: c.signed, Evidence: c.approval.evidence}
+	err = workflow.ExecuteActivity(c.slow(ctx), steps.Run, in).Get(ctx, &end)
+	return end, err
+}
+
+// finish records the end of a call that did not run, whatever else is wrong:
+// a cancelled workflow records its end too.
+func (c *toolCall) finish(ctx workflow.Context, cause error) (end activities.Ended, err error) {
+	if forged(cause) {
+		return end, cause // there is no call of which anything could be recorded
+	}
+	in := activities.FinishInput{Call: c.signed, Outcome: outcomeOf(cause)}
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	err = workflow.ExecuteActivity(c.slow(ctx), steps.Finish, in).Get(ctx, &end)
+	return end, err
+}
+
+// steps names the activities; the worker holds the real ones.
+var steps *activities.Activities //nolint:gochecknoglobals // a typed nil that names methods, as the SDK wants it
+
+// quick are the options of steps that finish within the workflow task.
+func quick(ctx workflow.Context) workflow.Context {
+	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		StartToCloseTimeout:    2 * time.Second,
+		ScheduleToCloseTimeout: 30 * time.Second,
+		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: 100 * time.Millisecond, MaximumInterval: 2 * time.Second},
+	})
+}
+
+// slow are the options of steps that reach the world. They are tried again
+// until they answer: each of them finds out what earlier tries did.
+func (c *toolCall) slow(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: c.valid.Timeout + time.Minute,
+		HeartbeatTimeout:    20 * time.Second,
+		WaitForCancellation: true,
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 200 * time.Millisecond, MaximumInterval: 10 * time.Second},
+	})
+}
+
+// denied is the error of a call that policy refused.
+func denied(d sallyport.Decision) error {
+	e := &sallyport.Error{Kind: sallyport.Denied, Code: "denied", Message: "policy denied this call", Reasons: d.Reasons}
+	if len(d.Reasons) > 0 {
+		e.Code, e.Message = d.Reasons[0].Code, d.Reasons[0].Message
+	}
+	return e
+}
+
+// ending is the error of a call that ends in a state of its own.
+type ending struct {
+	state sallyport.State
+	cause *sallyport.Error
+}
+
+func (e ending) Error() string { return e.cause.Message }
+
+// outcomeOf says how a call ends that did not run.
+func outcomeOf(cause error) sallyport.Outcome {
+	state := sallyport.Refused
+	e := activities.Cause(cause)
+	switch end, ok := errors.AsType[ending](cause); {
+	case ok:
+		state, e = end.state, end.cause
+	case temporal.IsCanceledError(cause):
+		state, e = sallyport.Cancelled, sallyport.Errorf(sallyport.Denied, "cancelled", "the call was cancelled before it ran")
+	case e.Kind == sallyport.Invalid || e.Kind == sallyport.NotFound:
+		state = sallyport.Malformed
+	}
+	return sallyport.Outcome{State: state, Error: &sallyport.Failure{
+		Code: e.Code, Message: e.Message, Fields: e.Fields, Reasons: e.Reasons,
+	}}
+}
+
+// forged reports whether nothing is known of the call but that the API did
+// not sign it for this workflow.
+func forged(cause error) bool {
+	switch activities.Cause(cause).Code {
+	case "unsigned_call", "other_call", "not_received":
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,327 @@
+package workflows_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/activities"
+	"github.com/sallyport/sallyport/sallyporttest"
+	"github.com/sallyport/sallyport/workflows"
+)
+
+// TestEnds walks through every final state without a human.
+func TestEnds(t *testing.T) {
+	for name, tt := range map[string]struct {
+		reason  string
+		tool    string
+		prepare func(*house)
+		state   sallyport.State
+		code    string
+		effects int
+	}{
+		"Allowed": {
+			reason: "what policy allows runs once", tool: "write", state: sallyport.Succeeded, effects: 1,
+		},
+		"ToolFails": {
+			reason: "a tool's own failure is a result", tool: "write", state: sallyport.Failed,
+			prepare: func(h *house) { h.runner.RunFunc = sallyporttest.EndAs(sallyport.Failed) }, code: "injected",
+		},
+		"RunnerRefuses": {
+			reason: "a runner that did nothing ends the call as failed", tool: "write", state: sallyport.Failed, code: "conflict",
+			prepare: func(h *house) {
+				h.runner.RunFunc = sallyporttest.RefuseRun(sallyport.Errorf(sallyport.Conflict, "conflict", "the file changed"))
+			},
+		},
+		"Ambiguous": {
+			reason: "what nobody knows is said to be unknown", tool: "write", state: sallyport.Ambiguous, code: "injected",
+			prepare: func(h *house) { h.runner.RunFunc = sallyporttest.EndAs(sallyport.Ambiguous) },
+		},
+		"Denied": {
+			reason: "policy says no", tool: "write", state: sallyport.Refused, code: "replica_cap",
+			prepare: func(h *house) {
+				h.policy.decision = sallyport.Decision{Effect: sallyport.Deny, Reasons: []sallyport.Reason{{Code: "replica_cap", Message: "50 is more than 10"}}}
+			},
+		},
+		"NoDecision": {
+			reason: "an error of policy is no permission", tool: "write", state: sallyport.Refused, code: "no_decision",
+			prepare: func(h *house) { h.policy.err = errors.New("undefined") },
+		},
+		"UnknownEffect": {
+			reason: "an effect that nobody knows is a denial", tool: "write", state: sallyport.Refused, code: "denied",
+			prepare: func(h *house) { h.policy.decision.Effect = "perhaps" },
+		},
+		"UnknownTool": {
+			reason: "there is no such tool", tool: "nothing", state: sallyport.Malformed, code: "unknown_tool",
+		},
+		"HiddenTool": {
+			reason: "a hidden tool looks like none", tool: "write", state: sallyport.Malformed, code: "unknown_tool",
+			prepare: func(h *house) { h.policy.hidden = true },
+		},
+		"NoRunner": {
+			reason: "a tool that nothing here can run is refused before it starts", tool: "nowhere", state: sallyport.Refused, code: "no_runner",
+		},
+		"PlannedAndAllowed": {
+			reason: "a tool may want a plan though nobody is asked", tool: "planned", state: sallyport.Succeeded, effects: 1,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, time.Now)
+			if tt.prepare != nil {
+				tt.prepare(h)
+			}
+			call, signed := h.call(tt.tool)
+			env := h.env(call)
+			env.ExecuteWorkflow(workflows.ToolCall, signed)
+			if err := env.GetWorkflowError(); err != nil {
+				t.Fatalf("%v: %s", err, tt.reason)
+			}
+			h.wantEnd(call.ID, tt.state, tt.code)
+			if got := h.runner.Effects(call.ID); got != tt.effects {
+				t.Errorf("%d effects, want %d: %s", got, tt.effects, tt.reason)
+			}
+		})
+	}
+}
+
+func TestInvalidArguments(t *testing.T) {
+	h := newHouse(t, time.Now)
+	call, _ := h.call("write")
+	call.ID, call.Arguments = sallyport.CallID([16]byte{1}), []byte(`{"replicas":-1}`)
+	signed, err := h.signer.SignCall(call)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryReceived, At: h.now(), Call: &call, Signed: signed})
+	env := h.env(call)
+	env.ExecuteWorkflow(workflows.ToolCall, signed)
+	h.wantEnd(call.ID, sallyport.Malformed, "invalid_arguments")
+	want := []sallyport.Field{{Pointer: "/arguments/replicas", Detail: "must be at least 0"}}
+	if d := cmp.Diff(want, h.read(call.ID).Outcome.Error.Fields); d != "" {
+		t.Errorf("fields (-want +got)\n%s", d)
+	}
+}
+
+// TestNobodySigned starts workflows that the API did not sign for.
+func TestNobodySigned(t *testing.T) {
+	h := newHouse(t, time.Now)
+	call, signed := h.call("write")
+	other, _ := h.call("write")
+	stranger := newHouse(t, time.Now)
+	_, forged := stranger.call("write")
+	for name, tt := range map[string]struct {
+		reason string
+		as     sallyport.Call
+		signed sallyport.SignedCall
+	}{
+		"Garbage":      {"no signature", call, "garbage"},
+		"OtherKey":     {"a key that is not the API's", call, forged},
+		"OtherCall":    {"a signature for another workflow", other, signed},
+		"Tampered":     {"a changed payload", call, signed[:len(signed)-4] + "AAAA"},
+		"NeverArrived": {"signed, but the ledger never received it", call, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if tt.signed == "" {
+				c := call
+				c.ID = sallyport.CallID([16]byte{9})
+				s, err := h.signer.SignCall(c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				tt.as, tt.signed = c, s
+			}
+			env := h.env(tt.as)
+			env.ExecuteWorkflow(workflows.ToolCall, tt.signed)
+			if env.GetWorkflowError() == nil {
+				t.Errorf("the workflow succeeded: %s", tt.reason)
+			}
+			if calls := h.runner.Calls(); len(calls) != 0 {
+				t.Errorf("%v ran: %s", calls, tt.reason)
+			}
+		})
+	}
+	if d := cmp.Diff([]sallyport.EntryKind{sallyport.EntryReceived}, h.kinds(call.ID)); d != "" {
+		t.Errorf("entries (-want +got)\n%s", d)
+	}
+}
+
+// act is what somebody does while the call waits.
+type act func(h *house, env *testsuite.TestWorkflowEnvironment, call sallyport.Call)
+
+func votes(person string, v sallyport.Verdict, code string) act {
+	return func(h *house, env *testsuite.TestWorkflowEnvironment, call sallyport.Call) {
+		env.UpdateWorkflow(workflows.VoteUpdate, person, &updateResult{h.t, code}, h.attest(call.ID, person, v))
+	}
+}
+
+func signalsAs(person string, v sallyport.Verdict) act {
+	return func(h *house, env *testsuite.TestWorkflowEnvironment, call sallyport.Call) {
+		h.signals.send(activities.Signal{
+			At: h.now(), Principal: person, Paper: sallyport.BallotPaper{Verdict: v, Ballot: h.read(call.ID).Ballot.Digest()},
+		})
+		env.SignalWorkflow(workflows.ApproveSignal, nil)
+	}
+}
+
+func cancels(_ *house, env *testsuite.TestWorkflowEnvironment, _ sallyport.Call) {
+	env.CancelWorkflow()
+}
+
+// updateResult checks what became of an update.
+type updateResult struct {
+	t    *testing.T
+	code string // of the refusal, or ""
+}
+
+func (u *updateResult) Reject(err error) { u.t.Errorf("the update was rejected: %v", err) }
+func (u *updateResult) Accept()          {}
+
+func (u *updateResult) Complete(result any, err error) {
+	counted, ok := result.(activities.Counted)
+	code := ""
+	if ok && len(counted.Refusals) > 0 {
+		code = counted.Refusals[0].Code
+	}
+	if err != nil || code != u.code {
+		u.t.Errorf("the vote ended as %q, %v; want %q", code, err, u.code)
+	}
+}
+
+func TestApproval(t *testing.T) {
+	for name, tt := range map[string]struct {
+		reason string
+		quorum int
+		acts   []act
+		state  sallyport.State
+		code   string
+	}{
+		"Approved": {
+			reason: "one eligible yes is enough", quorum: 1, state: sallyport.Succeeded,
+			acts: []act{votes("bob", sallyport.Approve, "")},
+		},
+		"ApprovedBySignal": {
+			reason: "the server says who signalled", quorum: 1, state: sallyport.Succeeded,
+			acts: []act{signalsAs("bob", sallyport.Approve)},
+		},
+		"TwoOfTwo": {
+			reason: "two people make a quorum of two, however they vote", quorum: 2, state: sallyport.Succeeded,
+			acts: []act{signalsAs("bob", sallyport.Approve), votes("carol", sallyport.Approve, "")},
+		},
+		"Rejected": {
+			reason: "one no ends it", quorum: 2, state: sallyport.Rejected, code: "rejected",
+			acts: []act{votes("bob", sallyport.Approve, ""), votes("carol", sallyport.Reject, "")},
+		},
+		"OnePersonTwice": {
+			reason: "a person has one vote over all accounts", quorum: 2, state: sallyport.Expired, code: "expired",
+			acts: []act{votes("bob", sallyport.Approve, ""), votes("robert", sallyport.Approve, "already_voted")},
+		},
+		"Owner": {
+			reason: "nobody approves for the agent he answers for", quorum: 1, state: sallyport.Expired, code: "expired",
+			acts: []act{votes("alice", sallyport.Approve, "own_agent"), signalsAs("alice", sallyport.Approve)},
+		},
+		"OtherGroup": {
+			reason: "the terms name the group", quorum: 1, state: sallyport.Expired, code: "expired",
+			acts: []act{votes("dave", sallyport.Approve, "not_eligible")},
+		},
+		"Stranger": {
+			reason: "an account of nobody is nobody", quorum: 1, state: sallyport.Expired, code: "expired",
+			acts: []act{votes("deploy-bot", sallyport.Approve, "not_a_person"), signalsAs("deploy-bot", sallyport.Approve)},
+		},
+		"NoPrincipal": {
+			reason: "a signal without a principal proves nothing", quorum: 1, state: sallyport.Expired, code: "expired",
+			acts: []act{signalsAs("", sallyport.Approve)},
+		},
+		"JunkAfterGood": {
+			reason: "somebody's junk does not lend another his vote", quorum: 2, state: sallyport.Expired, code: "expired",
+			acts: []act{signalsAs("bob", sallyport.Approve), signalsAs("dave", sallyport.Approve)},
+		},
+		"CancelledWhileWaiting": {
+			reason: "cancelled before it ran", quorum: 1, state: sallyport.Cancelled, code: "cancelled", acts: []act{cancels},
+		},
+		"Nobody": {
+			reason: "time runs out", quorum: 1, state: sallyport.Expired, code: "expired",
+		},
+		"AfterTheDecision": {
+			reason: "a decided ballot takes no votes", quorum: 1, state: sallyport.Rejected, code: "rejected",
+			acts: []act{votes("bob", sallyport.Reject, "")},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, env, call, signed := waiting(t, tt.quorum)
+			for i, do := range tt.acts {
+				env.RegisterDelayedCallback(func() { do(h, env, call) }, time.Minute*time.Duration(i+1))
+			}
+			env.ExecuteWorkflow(workflows.ToolCall, signed)
+			if err := env.GetWorkflowError(); err != nil {
+				t.Fatalf("%v: %s", err, tt.reason)
+			}
+			h.wantEnd(call.ID, tt.state, tt.code)
+			want := 0
+			if tt.state == sallyport.Succeeded {
+				want = 1
+			}
+			if got := h.runner.Effects(call.ID); got != want {
+				t.Errorf("%d effects, want %d: %s", got, want, tt.reason)
+			}
+		})
+	}
+}
+
+// waiting prepares a call that policy asks about, in the environment's time.
+func waiting(t *testing.T, quorum int) (*house, *testsuite.TestWorkflowEnvironment, sallyport.Call, sallyport.SignedCall) {
+	t.Helper()
+	var env *testsuite.TestWorkflowEnvironment
+	h := newHouse(t, func() time.Time {
+		if env == nil {
+			return time.Now()
+		}
+		return env.Now()
+	})
+	h.policy.decision = asks(quorum)
+	call, signed := h.call("write")
+	env = h.env(call)
+	return h, env, call, signed
+}
+
+// TestDrift changes the world between the vote and the run.
+func TestDrift(t *testing.T) {
+	for name, tt := range map[string]struct {
+		reason string
+		change func(*house)
+		state  sallyport.State
+		code   string
+	}{
+		"Nothing":  {"the same revision", func(*house) {}, sallyport.Succeeded, ""},
+		"Revision": {"a new policy that agrees is no drift", func(h *house) { d := asks(1); d.Revision = "r2"; h.policy.set(d, nil) }, sallyport.Succeeded, ""},
+		"NowDenied": {"a freeze beats a vote", func(h *house) {
+			h.policy.set(sallyport.Decision{Effect: sallyport.Deny, Reasons: []sallyport.Reason{{Code: "frozen"}}}, nil)
+		}, sallyport.Refused, "frozen"},
+		"Terms": {"two must agree now", func(h *house) { h.policy.set(asks(2), nil) }, sallyport.Refused, "drift"},
+		"Effect": {"the target changed", func(h *house) {
+			h.runner.PlanFunc = func(_ context.Context, i sallyport.Intent) (sallyport.Plan, error) {
+				p := sallyporttest.PlanOf(i)
+				p.Diff = "something else"
+				return p, nil
+			}
+		}, sallyport.Refused, "drift"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, env, call, signed := waiting(t, 1)
+			env.RegisterDelayedCallback(func() {
+				token := h.attest(call.ID, "bob", sallyport.Approve)
+				tt.change(h)
+				env.UpdateWorkflow(workflows.VoteUpdate, "bob", &updateResult{t, ""}, token)
+			}, time.Minute)
+			env.ExecuteWorkflow(workflows.ToolCall, signed)
+			if err := env.GetWorkflowError(); err != nil {
+				t.Fatalf("%v: %s", err, tt.reason)
+			}
+			h.wantEnd(call.ID, tt.state, tt.code)
+		})
+	}
+}
