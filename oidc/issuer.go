@@ -1,0 +1,60 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// issuer is an entry of the table, ready to check tokens.
+type issuer struct {
+	url        string
+	kind       Kind
+	audiences  []string
+	algorithms []jose.SignatureAlgorithm
+	maxAge     time.Duration
+	keys       keySource
+}
+
+// keySource finds the keys that may have signed a token.
+type keySource interface {
+	// find returns at least one key, or errUnknownKey, or an error of kind
+	// Unavailable.
+	find(ctx context.Context, kid string) ([]jose.JSONWebKey, error)
+}
+
+// errUnknownKey says that the issuer has no such key.
+var errUnknownKey = errors.New("the issuer has no such key")
+
+// newIssuer keeps the keys that an issuer's predecessor has fetched.
+func (i *Identities) newIssuer(entry Issuer, set []jose.JSONWebKey, old *snapshot) *issuer {
+	made := &issuer{
+		url: entry.URL, kind: entry.Kind, audiences: entry.Audiences,
+		algorithms: defaultAlgorithms(), maxAge: defaultMaxAge,
+	}
+	if len(entry.Algorithms) > 0 {
+		made.algorithms = nil
+		for _, alg := range entry.Algorithms {
+			made.algorithms = append(made.algorithms, jose.SignatureAlgorithm(alg))
+		}
+	}
+	if entry.MaxAge != 0 {
+		made.maxAge = entry.MaxAge
+	}
+	if entry.JWKS != "" {
+		made.keys = fileKeys(set)
+		return made
+	}
+	if old != nil && old.issuers[entry.URL] != nil {
+		if remote, ok := old.issuers[entry.URL].keys.(*remoteKeys); ok {
+			made.keys = remote
+			return made
+		}
+	}
+	logger := i.opts.Logger.With(slog.String("issuer", entry.URL))
+	made.keys = newRemoteKeys(entry.URL, i.opts.Client, i.opts.Now, logger)
+	return made
+}

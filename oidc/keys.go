@@ -1,0 +1,80 @@
+package oidc
+
+import (
+	"context"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// leastRSABits is what NIST SP 800-131A still allows.
+const leastRSABits = 2048
+
+// fileKeys are an issuer's keys from a JWKS file.
+type fileKeys []jose.JSONWebKey
+
+func (f fileKeys) find(_ context.Context, kid string) ([]jose.JSONWebKey, error) {
+	if keys := match(f, kid); len(keys) > 0 {
+		return keys, nil
+	}
+	return nil, errUnknownKey
+}
+
+// match finds the keys of an id. A token that names no key can only mean the
+// one that there is.
+func match(keys []jose.JSONWebKey, kid string) []jose.JSONWebKey {
+	if kid == "" && len(keys) != 1 {
+		return nil
+	}
+	var found []jose.JSONWebKey
+	for _, key := range keys {
+		if kid == "" || key.KeyID == kid {
+			found = append(found, key)
+		}
+	}
+	return found
+}
+
+// parseKeys reads a JWKS (RFC 7517). Keys of kinds that we don't know, that
+// are too weak or not for signatures, are passed over, as section 5 wants it.
+// A key that is not public means that whoever publishes it made a mistake
+// which no key of the set survives.
+func parseKeys(data []byte) ([]jose.JSONWebKey, error) {
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(data, &set); err != nil {
+		return nil, fmt.Errorf("not a JWKS: %w", err)
+	}
+	var keys []jose.JSONWebKey
+	for n, raw := range set.Keys {
+		var key jose.JSONWebKey
+		err := json.Unmarshal(raw, &key)
+		switch {
+		case errors.Is(err, jose.ErrUnsupportedKeyType):
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("key %d of the JWKS: %w", n+1, err)
+		case !key.IsPublic():
+			return nil, fmt.Errorf("key %d of the JWKS is not a public key", n+1)
+		}
+		if signs(key) {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("the JWKS holds no key that could verify a signature")
+	}
+	return keys, nil
+}
+
+func signs(key jose.JSONWebKey) bool {
+	if key.Use != "" && key.Use != "sig" {
+		return false
+	}
+	public, isRSA := key.Key.(*rsa.PublicKey)
+	return !isRSA || public.N.BitLen() >= leastRSABits
+}

@@ -1,0 +1,125 @@
+package oidc
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+
+	"github.com/go-jose/go-jose/v4"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/strict"
+)
+
+// maxFile bounds a table and a JWKS file, in bytes.
+const maxFile = 8 << 20
+
+// load reads the table. It returns old itself where nothing has changed, and
+// keeps what is known of the keys of issuers that have not.
+func (i *Identities) load(old *snapshot) (*snapshot, error) {
+	source, err := readFile(i.opts.Table)
+	if err != nil {
+		return nil, fmt.Errorf("reading the identity table: %w", err)
+	}
+	table, found, err := parse(i.opts.Table, source)
+	if err != nil {
+		return nil, err
+	}
+	files, sets := i.readKeys(table, found)
+	if err := found.err(); err != nil {
+		return nil, err
+	}
+	if old != nil && bytes.Equal(old.source, source) && maps.EqualFunc(old.files, files, bytes.Equal) {
+		return old, nil
+	}
+	next := &snapshot{
+		source:  source,
+		files:   files,
+		issuers: make(map[string]*issuer, len(table.Issuers)),
+		agents:  make(map[sallyport.Account]sallyport.Agent, len(table.Agents)),
+		people:  map[sallyport.Account]sallyport.Person{},
+	}
+	for _, entry := range table.Issuers {
+		next.issuers[entry.URL] = i.newIssuer(entry, sets[entry.URL], old)
+	}
+	next.fill(table)
+	return next, nil
+}
+
+// parse reads a table and collects what is wrong with it.
+func parse(file string, source []byte) (Table, *faults, error) {
+	var table Table
+	if err := strict.YAML(file, source, &table); err != nil {
+		return Table{}, nil, err
+	}
+	var root yaml.Node
+	if err := yaml.Unmarshal(source, &root); err != nil {
+		return Table{}, nil, fmt.Errorf("%s: %w", file, err)
+	}
+	c := &checker{faults: faults{file: file, root: &root}, table: table}
+	c.check()
+	return table, &c.faults, nil
+}
+
+// readKeys reads the JWKS files of a table: their content by path, for
+// telling whether it changed, and their keys by issuer.
+func (i *Identities) readKeys(table Table, found *faults) (map[string][]byte, map[string][]jose.JSONWebKey) {
+	files, sets := map[string][]byte{}, map[string][]jose.JSONWebKey{}
+	for n, entry := range table.Issuers {
+		if entry.JWKS == "" {
+			continue
+		}
+		path := filepath.Clean(entry.JWKS)
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(filepath.Dir(i.opts.Table), path)
+		}
+		content, err := readFile(path)
+		if err == nil {
+			files[path] = content
+			sets[entry.URL], err = parseKeys(content)
+		}
+		if err != nil {
+			found.add([]any{"issuers", n, "jwks"}, "the keys of issuer %s: %v", entry.URL, err)
+		}
+	}
+	return files, sets
+}
+
+// fill maps accounts to whom they stand for. The table has been checked.
+func (s *snapshot) fill(table Table) {
+	for _, a := range table.Agents {
+		account := sallyport.Account{Issuer: a.Issuer, Subject: a.Subject}
+		s.agents[account] = sallyport.Agent{ID: a.ID, Account: account, Owner: a.Owner, Groups: groups(a.Groups)}
+	}
+	for _, p := range table.People {
+		for _, a := range p.Accounts {
+			s.people[sallyport.Account(a)] = sallyport.Person{ID: p.ID, Groups: groups(p.Groups)}
+		}
+	}
+}
+
+// groups is never nil: an agent is part of an intent's digest, and there no
+// groups are written in one way.
+func groups(g []string) []string {
+	return append([]string{}, g...)
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("%s: is longer than %d bytes", path, maxFile)
+	}
+	return data, nil
+}

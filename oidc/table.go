@@ -1,0 +1,87 @@
+package oidc
+
+import (
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// Kind says whose identities an issuer vouches for.
+type Kind string
+
+// The kinds of issuer. One that vouches for agents never yields a person,
+// whatever its tokens say, and the other way round.
+const (
+	KindAgent  Kind = "agent"
+	KindPerson Kind = "person"
+)
+
+// Table is the identity table as its YAML file spells it. Unknown keys are
+// refused.
+type Table struct {
+	Issuers []Issuer `yaml:"issuers"`
+	Agents  []Agent  `yaml:"agents"`
+	People  []Person `yaml:"people"`
+}
+
+// Issuer is one issuer of identities.
+type Issuer struct {
+	// URL is the issuer's identifier, exactly as its tokens spell it in iss.
+	// It is https, or http on a loopback address.
+	URL string `yaml:"url"`
+	// Kind is agent or person.
+	Kind Kind `yaml:"kind"`
+	// Audiences are the values of aud that mean us. A token must have one.
+	Audiences []string `yaml:"audiences"`
+	// Algorithms are the signature algorithms that tokens may use: RS256,
+	// RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA. None
+	// means RS256 and ES256.
+	Algorithms []string `yaml:"algorithms"`
+	// JWKS is the path of a file with the issuer's keys (RFC 7517), relative
+	// to the table. Without it keys come by discovery.
+	JWKS string `yaml:"jwks"`
+	// MaxAge is how old a token may be, by its iat, however long it is valid:
+	// from 1m to 24h. None means 1h.
+	MaxAge time.Duration `yaml:"max_age"`
+}
+
+// Agent is one agent: an account, and the person who answers for it.
+type Agent struct {
+	ID      string   `yaml:"id"`
+	Issuer  string   `yaml:"issuer"`
+	Subject string   `yaml:"subject"`
+	Owner   string   `yaml:"owner"` // id of a person below
+	Groups  []string `yaml:"groups"`
+}
+
+// Person is one person, with any number of accounts.
+type Person struct {
+	ID       string    `yaml:"id"`
+	Groups   []string  `yaml:"groups"`
+	Accounts []Account `yaml:"accounts"`
+}
+
+// Account is one subject of one issuer.
+type Account struct {
+	Issuer  string `yaml:"issuer"`
+	Subject string `yaml:"subject"`
+}
+
+const (
+	defaultMaxAge = time.Hour
+	leastMaxAge   = time.Minute
+	mostMaxAge    = 24 * time.Hour
+)
+
+// algorithms are those that can be allowed: all of go-jose's with a public
+// key. HMAC is not among them, since an issuer's keys are public.
+func algorithms() []jose.SignatureAlgorithm {
+	return []jose.SignatureAlgorithm{
+		jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512,
+		jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
+	}
+}
+
+func defaultAlgorithms() []jose.SignatureAlgorithm {
+	return []jose.SignatureAlgorithm{jose.RS256, jose.ES256}
+}

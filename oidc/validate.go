@@ -1,0 +1,157 @@
+package oidc
+
+import (
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/sallyport/sallyport"
+)
+
+// name is what ids of agents and people, and groups, look like. They stand in
+// policies, in search attributes and in the ledger.
+var name = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$`)
+
+const nameRule = "must be 1 to 63 of a-z 0-9 . _ -, beginning and ending with a letter or digit"
+
+// checker holds a table against its rules.
+type checker struct {
+	faults
+	table    Table
+	kinds    map[string]Kind // of issuers, by URL
+	ids      map[string]bool // of agents and people together: both stand in one ledger
+	people   map[string]bool // ids
+	accounts map[sallyport.Account]string
+}
+
+// check reports everything that is wrong with the table, but for the content
+// of its JWKS files.
+func (c *checker) check() {
+	c.kinds, c.ids, c.people = map[string]Kind{}, map[string]bool{}, map[string]bool{}
+	c.accounts = map[sallyport.Account]string{}
+	if len(c.table.Issuers) == 0 {
+		c.add(nil, "there are no issuers, so nobody could be identified")
+	}
+	for n, i := range c.table.Issuers {
+		c.checkIssuer([]any{"issuers", n}, i)
+	}
+	for n, p := range c.table.People {
+		c.checkPerson([]any{"people", n}, p)
+	}
+	for n, a := range c.table.Agents {
+		c.checkAgent([]any{"agents", n}, a)
+	}
+}
+
+func at(path []any, steps ...any) []any { return append(slices.Clone(path), steps...) }
+
+func (c *checker) checkIssuer(path []any, i Issuer) {
+	if problem := checkURL(i.URL); problem != "" {
+		c.add(at(path, "url"), "the issuer's url %q %s", i.URL, problem)
+	}
+	if _, twice := c.kinds[i.URL]; twice {
+		c.add(at(path, "url"), "issuer %s is listed twice", i.URL)
+	}
+	c.kinds[i.URL] = i.Kind
+	if i.Kind != KindAgent && i.Kind != KindPerson {
+		c.add(at(path, "kind"), "the kind of issuer %s is %q and must be agent or person", i.URL, i.Kind)
+	}
+	if len(i.Audiences) == 0 || slices.Contains(i.Audiences, "") {
+		c.add(at(path, "audiences"), "issuer %s needs at least one audience, and none may be empty: without it tokens for anybody else would be accepted", i.URL)
+	}
+	for n, alg := range i.Algorithms {
+		if !slices.Contains(algorithms(), jose.SignatureAlgorithm(alg)) {
+			c.add(at(path, "algorithms", n), "algorithm %q is not one of %v", alg, algorithms())
+		}
+	}
+	if i.MaxAge != 0 && (i.MaxAge < leastMaxAge || i.MaxAge > mostMaxAge) {
+		c.add(at(path, "max_age"), "max_age is %s and must be from %s to %s", i.MaxAge, leastMaxAge, mostMaxAge)
+	}
+}
+
+// checkURL says what is wrong with a URL that we would trust keys from.
+func checkURL(s string) string {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Host == "" || u.Opaque != "":
+		return "must be an absolute URL"
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return "must have no user, query or fragment"
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return "must be https: plain http is for loopback addresses only"
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "must be https"
+	}
+	return ""
+}
+
+// loopback is about addresses, not names: what localhost resolves to is
+// somebody else's word.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+func (c *checker) checkPerson(path []any, p Person) {
+	c.checkID(path, p.ID)
+	c.people[p.ID] = true
+	c.checkGroups(path, p.Groups)
+	if len(p.Accounts) == 0 {
+		c.add(at(path, "accounts"), "person %q has no account, so nobody could be this person", p.ID)
+	}
+	for n, account := range p.Accounts {
+		c.checkAccount(at(path, "accounts", n), p.ID, account, KindPerson)
+	}
+}
+
+func (c *checker) checkAgent(path []any, a Agent) {
+	c.checkID(path, a.ID)
+	c.checkGroups(path, a.Groups)
+	c.checkAccount(path, a.ID, Account{Issuer: a.Issuer, Subject: a.Subject}, KindAgent)
+	if !c.people[a.Owner] {
+		c.add(at(path, "owner"), "owner %q of agent %q is not listed under people", a.Owner, a.ID)
+	}
+}
+
+func (c *checker) checkID(path []any, id string) {
+	if !name.MatchString(id) {
+		c.add(at(path, "id"), "id %q %s", id, nameRule)
+	}
+	if c.ids[id] {
+		c.add(at(path, "id"), "id %q is given twice, and agents and people share their ids", id)
+	}
+	c.ids[id] = true
+}
+
+func (c *checker) checkGroups(path []any, groups []string) {
+	for n, g := range groups {
+		if !name.MatchString(g) {
+			c.add(at(path, "groups", n), "group %q %s", g, nameRule)
+		}
+		if slices.Index(groups, g) != n {
+			c.add(at(path, "groups", n), "group %q is given twice", g)
+		}
+	}
+}
+
+func (c *checker) checkAccount(path []any, id string, a Account, want Kind) {
+	kind, known := c.kinds[a.Issuer]
+	switch {
+	case !known:
+		c.add(at(path, "issuer"), "issuer %q of %q is not listed under issuers", a.Issuer, id)
+	case kind != want && (kind == KindAgent || kind == KindPerson):
+		c.add(at(path, "issuer"), "issuer %s is of kind %s, and %q is listed as a kind of %s: an issuer vouches for one kind", a.Issuer, kind, id, want)
+	}
+	if a.Subject == "" || len(a.Subject) > maxSubject || strings.TrimSpace(a.Subject) != a.Subject {
+		c.add(at(path, "subject"), "subject %q of %q must be 1 to %d bytes without space around", a.Subject, id, maxSubject)
+	}
+	account := sallyport.Account{Issuer: a.Issuer, Subject: a.Subject}
+	if other, taken := c.accounts[account]; taken {
+		c.add(at(path, "subject"), "%q of issuer %s is %q already, and can't be %q too", a.Subject, a.Issuer, other, id)
+	}
+	c.accounts[account] = id
+}

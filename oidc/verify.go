@@ -1,0 +1,113 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/sallyport/sallyport"
+)
+
+// codeBadToken is the code of tokens with which nothing can be done.
+const codeBadToken = "bad_token"
+
+func unauthenticated(code, format string, args ...any) error {
+	return sallyport.Errorf(sallyport.Unauthenticated, code, format, args...)
+}
+
+// verify establishes whose token it is, and who says so.
+func (s *snapshot) verify(ctx context.Context, token, audience string, now time.Time) (*issuer, sallyport.Account, error) {
+	h, c, err := parseToken(token)
+	if err != nil {
+		return nil, sallyport.Account{}, unauthenticated(codeBadToken, "the token can't be read: %w", err)
+	}
+	i, ok := s.issuers[c.Issuer]
+	if !ok {
+		return nil, sallyport.Account{}, unauthenticated("unknown_issuer", "the token's issuer %.200q is not in the identity table", c.Issuer)
+	}
+	if err := i.checkSignature(ctx, token, h); err != nil {
+		return nil, sallyport.Account{}, err
+	}
+	audiences := i.audiences
+	if audience != "" {
+		audiences = []string{audience}
+	}
+	if err := i.checkClaims(c, audiences, now); err != nil {
+		return nil, sallyport.Account{}, err
+	}
+	return i, sallyport.Account{Issuer: i.url, Subject: c.Subject}, nil
+}
+
+// checkSignature accepts the algorithms of the table alone, and keys only for
+// what they are published for.
+func (i *issuer) checkSignature(ctx context.Context, token string, h header) error {
+	alg := jose.SignatureAlgorithm(h.Alg)
+	if !slices.Contains(i.algorithms, alg) {
+		return unauthenticated(codeBadToken, "the token is signed with %.20q, and of %s only %v are accepted", h.Alg, i.url, i.algorithms)
+	}
+	signed, err := jose.ParseSignedCompact(token, i.algorithms)
+	if err != nil {
+		return unauthenticated(codeBadToken, "the token can't be read: %w", err)
+	}
+	keys, err := i.keys.find(ctx, h.Kid)
+	if errors.Is(err, errUnknownKey) {
+		return unauthenticated(codeBadToken, "the token's key %.100q is none of %s", h.Kid, i.url)
+	}
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if key.Algorithm != "" && key.Algorithm != h.Alg {
+			continue
+		}
+		if _, err := signed.Verify(key.Key); err == nil {
+			return nil
+		}
+	}
+	return unauthenticated(codeBadToken, "the token's signature is not by %s", i.url)
+}
+
+// checkClaims holds a genuine token against the table and the clock.
+func (i *issuer) checkClaims(c claims, audiences []string, now time.Time) error {
+	if c.Subject == "" || len(c.Subject) > maxSubject {
+		return unauthenticated(codeBadToken, "the token must name its subject (sub) in 1 to %d bytes", maxSubject)
+	}
+	if !slices.ContainsFunc(c.Audience, func(a string) bool { return slices.Contains(audiences, a) }) {
+		return unauthenticated("other_audience", "the token is for %.200q and not for %q: ask %s for one with this audience", []string(c.Audience), audiences, i.url)
+	}
+	expires, ok := numericDate(c.Expires)
+	if !ok {
+		return unauthenticated(codeBadToken, "the token must say when it expires (exp)")
+	}
+	issued, ok := numericDate(c.Issued)
+	if !ok {
+		return unauthenticated(codeBadToken, "the token must say when it was issued (iat)")
+	}
+	var begins time.Time // none given, none to wait for
+	if c.Begins != nil {
+		if begins, ok = numericDate(c.Begins); !ok {
+			return unauthenticated(codeBadToken, "the token's nbf is no date")
+		}
+	}
+	return i.checkTimes(expires, issued, begins, now)
+}
+
+func (i *issuer) checkTimes(expires, issued, begins, now time.Time) error {
+	switch {
+	case !now.Before(expires.Add(Leeway)):
+		return unauthenticated("expired_token", "the token expired at %s: get a new one", expires.UTC().Format(time.RFC3339))
+	case now.Add(Leeway).Before(issued):
+		return unauthenticated(codeBadToken, "the token was issued (iat) in the future, at %s by our clock %s: one of the clocks is wrong",
+			issued.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+	case now.Add(Leeway).Before(begins):
+		return unauthenticated(codeBadToken, "the token is not valid before %s (nbf)", begins.UTC().Format(time.RFC3339))
+	case now.Sub(issued) >= i.maxAge+Leeway:
+		return unauthenticated("expired_token", "the token was issued at %s and may be %s old: get a new one", issued.UTC().Format(time.RFC3339), i.maxAge)
+	case !issued.Before(expires):
+		return unauthenticated(codeBadToken, "the token expires before it was issued")
+	}
+	return nil
+}
