@@ -1,0 +1,146 @@
+package opa
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/strict"
+)
+
+// Input is the document that a question is decided from. All of it was
+// established by the gateway, but for call.claimed, which is what the agent
+// says of itself. The error says which part of the question is no JSON.
+func Input(q sallyport.Question) (map[string]any, error) {
+	if q.Now.IsZero() {
+		return nil, sallyport.Errorf(sallyport.Internal, "no_time", "a decision needs the time it is made at")
+	}
+	i := q.Intent
+	arguments, err := value("the arguments", i.Arguments)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := planDocument(q.Plan)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{
+		"agent": agentDocument(i.Agent),
+		"call": map[string]any{
+			"id":      i.CallID,
+			"claimed": map[string]any{"reason": i.Claimed.Reason, "session": i.Claimed.Session, "task": i.Claimed.Task},
+		},
+		"tool":      toolDocument(i.Tool.Name, i.Tool.Digest, i.Tool.ReadOnly, i.Tool.Destructive),
+		"action":    i.Action,
+		"resource":  i.Resource,
+		"namespace": i.Namespace,
+		"name":      i.Name,
+		"arguments": arguments,
+		"time":      q.Now.UTC().Format(time.RFC3339Nano),
+		"plan":      plan,
+		"history": map[string]any{
+			"calls_last_minute":        q.History.CallsLastMinute,
+			"calls_last_hour":          q.History.CallsLastHour,
+			"same_arguments_last_hour": q.History.SameArgumentsLastHour,
+			"denied_last_hour":         q.History.DeniedLastHour,
+		},
+	}, nil
+}
+
+// VoteInput is the document that a vote is judged from.
+func VoteInput(q sallyport.VoteQuestion) (map[string]any, error) {
+	i := q.Intent
+	arguments, err := value("the arguments", i.Arguments)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{
+		"person":   q.Person.ID,
+		"groups":   texts(q.Person.Groups),
+		"evidence": string(q.Evidence),
+		"intent": map[string]any{
+			"call_id": i.CallID, "digest": string(i.Digest()),
+			"tool":   toolDocument(i.Tool.Name, i.Tool.Digest, i.Tool.ReadOnly, i.Tool.Destructive),
+			"action": i.Action, "resource": i.Resource, "namespace": i.Namespace, "name": i.Name,
+			"arguments": arguments,
+		},
+		"decision": decisionDocument(q.Decision),
+		"agent":    agentDocument(i.Agent),
+	}, nil
+}
+
+func visibleInput(agent sallyport.Agent, tool sallyport.Tool) map[string]any {
+	return map[string]any{
+		"agent": agentDocument(agent),
+		"tool":  toolDocument(tool.Name, tool.Digest, tool.ReadOnly, tool.Destructive),
+	}
+}
+
+func agentDocument(a sallyport.Agent) map[string]any {
+	return map[string]any{"id": a.ID, "issuer": a.Account.Issuer, "owner": a.Owner, "groups": texts(a.Groups)}
+}
+
+func toolDocument(name string, digest sallyport.Digest, readOnly, destructive bool) map[string]any {
+	return map[string]any{"name": name, "digest": string(digest), "read_only": readOnly, "destructive": destructive}
+}
+
+// planDocument is nil, which becomes null, where there is no plan.
+func planDocument(p *sallyport.Plan) (any, error) {
+	if p == nil {
+		return nil, nil
+	}
+	changes := make([]any, 0, len(p.Changes))
+	for _, c := range p.Changes {
+		before, err := value("the plan's state before "+c.Path, c.Before)
+		if err != nil {
+			return nil, err
+		}
+		after, err := value("the plan's state after "+c.Path, c.After)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, map[string]any{"path": c.Path, "before": before, "after": after})
+	}
+	return map[string]any{"digest": string(p.Digest()), "changes": changes}, nil
+}
+
+func decisionDocument(d sallyport.Decision) map[string]any {
+	reasons := make([]any, 0, len(d.Reasons))
+	for _, r := range d.Reasons {
+		reasons = append(reasons, map[string]any{"code": r.Code, "message": r.Message})
+	}
+	doc := map[string]any{"effect": string(d.Effect), "reasons": reasons, "approval": nil, "revision": d.Revision}
+	if t := d.Approval; t != nil {
+		evidence := make([]any, 0, len(t.Evidence))
+		for _, class := range t.Evidence {
+			evidence = append(evidence, string(class))
+		}
+		doc["approval"] = map[string]any{
+			"groups": texts(t.Groups), "quorum": t.Quorum, "ttl_seconds": t.TTLSeconds, "evidence": evidence,
+		}
+	}
+	return doc
+}
+
+func texts(list []string) []any {
+	out := make([]any, 0, len(list))
+	for _, s := range list {
+		out = append(out, s)
+	}
+	return out
+}
+
+// value decodes what reached us as JSON. None at all is null.
+func value(what string, raw json.RawMessage) (any, error) {
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	var v any
+	if err := strict.Decode(raw, &v); err != nil {
+		return nil, &sallyport.Error{
+			Kind: sallyport.Invalid, Code: "bad_json", Message: fmt.Sprintf("%s can't be judged: %v", what, err), Err: err,
+		}
+	}
+	return v, nil
+}

@@ -1,0 +1,85 @@
+package sallyport
+
+# What the call is, by data and by the tool's manifest.
+
+environment := data.environments[input.namespace]
+
+# The worse of what the action is and what the tool says of itself.
+class := "destructive" if {
+	not harmless
+} else := data.actions[input.action]
+
+deny contains {
+	"code": "unknown_namespace",
+	"message": "the namespace is not one of the environments that policy knows",
+} if {
+	not environment
+}
+
+deny contains {
+	"code": "unknown_action",
+	"message": "the action is not one that policy knows",
+} if {
+	not known_action
+}
+
+known_action if data.actions[input.action]
+
+deny contains {
+	"code": "unknown_resource",
+	"message": "the resource is not of a kind that policy knows",
+} if {
+	not known_resource
+}
+
+known_resource if input.resource in data.resources
+
+deny contains {
+	"code": "action_outside_environment",
+	"message": sprintf("action %s is never done in %s", [input.action, input.namespace]),
+} if {
+	environment
+	known_action
+	not done_here
+}
+
+done_here if input.action in environment.actions
+
+# A tool that writes under an action that reads would slip past every rule
+# about writes.
+deny contains {
+	"code": "risk_mismatch",
+	"message": "the tool's manifest and policy disagree on whether this call only reads",
+} if {
+	only_reads != class_reads
+}
+
+default class_reads := false
+
+class_reads if class == "read"
+
+harmless if input.tool.destructive == false
+
+default only_reads := false
+
+only_reads if input.tool.read_only == true
+
+# Secrets never, whatever is done to them and whoever does it, even if somebody
+# lists them among the resources or wraps them in a manifest.
+deny contains {
+	"code": "secret_resource",
+	"message": "secrets are out of reach for every agent",
+} if {
+	some kind in kinds
+	contains(lower(kind), "secret")
+}
+
+kinds contains input.resource if is_string(input.resource)
+
+kinds contains value if {
+	walk(input.arguments, [path, value])
+	is_string(value)
+	some step in path
+	is_string(step)
+	lower(step) == "kind"
+}

@@ -1,0 +1,105 @@
+package sallyport_test
+
+import data.sallyport
+
+test_write_in_staging_is_allowed if {
+	decide({}) == {"effect": "allow", "reasons": [], "obligations": {"timeout_seconds": 60}}
+}
+
+test_read_in_staging_is_allowed if {
+	decide(reading) == {"effect": "allow", "reasons": [], "obligations": {"timeout_seconds": 30}}
+}
+
+test_read_in_production_is_allowed if effect(with_(reading, production)) == "allow"
+
+test_read_in_production_is_allowed_at_night if {
+	effect(object.union_n([reading, production, {"/time": "2026-11-22T03:00:00Z"}])) == "allow"
+}
+
+test_destructive_in_staging_is_allowed if effect(deleting) == "allow"
+
+test_write_in_production_asks if {
+	decide(production) == {
+		"effect": "ask",
+		"reasons": [{
+			"code": "production_write",
+			"message": "a write in production needs 1 approval(s) from: sre",
+		}],
+		"approval": {
+			"groups": ["sre"],
+			"quorum": 1,
+			"ttl_seconds": 3600,
+			"evidence": ["temporal-principal", "idp-signed", "api-attested"],
+		},
+		"obligations": {"timeout_seconds": 60},
+	}
+}
+
+test_destructive_in_production_asks_two if {
+	decision := decide(with_(deleting, production))
+	decision.effect == "ask"
+	decision.approval.quorum == 2
+	decision.reasons == [{
+		"code": "production_destructive",
+		"message": "a destructive action in production needs 2 approval(s) from: sre",
+	}]
+}
+
+# The tool alone makes a call destructive, whatever its action is called.
+test_destructive_tool_under_a_harmless_action_asks_two if {
+	decide(with_(production, {"/tool/destructive": true})).approval.quorum == 2
+}
+
+# A list of reasons to deny that nobody consults allows everything.
+test_deny_overrides_allow if {
+	decision := sallyport.decision with input as base
+		with data.sallyport.deny as {{"code": "x", "message": "y"}}
+	decision == {"effect": "deny", "reasons": [{"code": "x", "message": "y"}], "obligations": {}}
+}
+
+test_deny_overrides_ask if {
+	decision := sallyport.decision with input as changed(production)
+		with data.sallyport.deny as {{"code": "x", "message": "y"}}
+	decision.effect == "deny"
+}
+
+test_what_no_rule_allows_is_denied if {
+	decision := sallyport.decision with input as base
+		with data.sallyport.deny as set()
+		with data.sallyport.granted as false
+	decision.effect == "deny"
+	decision.reasons[0].code == "default_deny"
+}
+
+test_nothing_at_all_is_denied if {
+	decision := sallyport.decision with input as {}
+	decision.effect == "deny"
+}
+
+test_all_reasons_are_given if {
+	codes({"/namespace": "production", "/arguments/replicas": 50, "/time": "2026-11-22T11:00:00Z"}) == {
+		"replica_cap",
+		"outside_business_hours",
+	}
+}
+
+# Terms that are missing or don't make sense are not "nobody is asked".
+test_environments_without_terms_are_denied if {
+	every approval in [{}, {"destructive": "none"}, {"write": null}, {"write": "None"}, {"write": {"groups": [], "quorum": 1}}, "none"] {
+		environment := json.patch(data.environments.production, [{"op": "replace", "path": "/approval", "value": approval}])
+		decision := sallyport.decision with input as changed(production) with data.environments.production as environment
+		decision.effect == "deny"
+	}
+}
+
+test_no_timeout_is_denied if {
+	decision := sallyport.decision with input as base with data.timeouts as {}
+	decision.effect == "deny"
+}
+
+test_code_of_a_namespace_with_a_hyphen if {
+	decision := sallyport.decision with input as changed({"/namespace": "team-a"})
+		with data.environments["team-a"] as object.union(data.environments.production, {"business_hours": false})
+		with data.grants.agents["deploy-bot"] as [{"tools": ["*"], "actions": ["*"], "namespaces": ["*"]}]
+	decision.reasons[0].code == "team_a_write"
+}

@@ -1,0 +1,25 @@
+// Package policies is the policy that Sallyport comes with: rules in Rego, the
+// data they are applied to, and their tests. The README beside it has the
+// documents that go in and come out.
+package policies
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed *.rego data.yaml business_hours/data.yaml limits/data.yaml
+var files embed.FS
+
+// FS is the policy with the data meant for production. To make one's own,
+// write it to a directory with [os.CopyFS] and edit it there.
+func FS() fs.FS { return files }
+
+// Development is the same policy for development mode: its business hours
+// never end, and an agent may call as often as it likes.
+func Development() fs.FS {
+	return overlay{FS: files, data: map[string]string{
+		"business_hours/data.yaml": "always: true\n",
+		"limits/data.yaml":         "calls_per_minute: 1000000\nsame_read_per_hour: 1000000\nsame_write_per_hour: 1000000\n",
+	}}
+}

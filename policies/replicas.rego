@@ -1,0 +1,54 @@
+package sallyport
+
+# How far a workload may be scaled. Every member called "replicas" counts,
+# wherever it stands: in the arguments, in a manifest in the arguments, in what
+# the plan would change.
+
+deny contains {
+	"code": "bad_replicas",
+	"message": "replicas must be a whole number that is not negative",
+} if {
+	some value in replicas
+	not is_count(value)
+}
+
+deny contains {
+	"code": "bad_replicas",
+	"message": "scaling needs a number of replicas",
+} if {
+	input.action == "scale"
+	not states_replicas
+}
+
+states_replicas if is_number(input.arguments.replicas)
+
+deny contains {
+	"code": "replica_cap",
+	"message": sprintf("%v replicas are more than the cap of %v in %v", [value, replica_cap, input.namespace]),
+} if {
+	environment
+	some value in replicas
+	is_number(value)
+	value > replica_cap
+}
+
+default replica_cap := 0
+
+replica_cap := environment.replica_cap
+
+replicas contains value if {
+	walk(input.arguments, [path, value])
+	path[count(path) - 1] == "replicas"
+}
+
+replicas contains change.after if {
+	some change in input.plan.changes
+	is_string(change.path)
+	endswith(change.path, "/replicas")
+}
+
+replicas contains value if {
+	some change in input.plan.changes
+	walk(change.after, [path, value])
+	path[count(path) - 1] == "replicas"
+}
