@@ -1,0 +1,113 @@
+// Package builtin holds the tools that come with Sallyport. Only the executor
+// links it: each tool runs in a place made for one call, reads the files that
+// it was given, and reaches the world by asking a broker.
+package builtin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/strict"
+	"github.com/sallyport/sallyport/tools"
+)
+
+// The codes of failures. They are part of the tools' contract.
+const (
+	CodeUnknownTool        = "unknown_tool"        // this executor doesn't have it
+	CodeInvalidArguments   = "invalid_arguments"   // the arguments can't be read
+	CodeNotFound           = "not_found"           // there is no such file or object
+	CodeBadManifest        = "bad_manifest"        // the file isn't one that can be read in only one way
+	CodeWrongKind          = "wrong_kind"          // the object is of another kind, or the file holds a Secret
+	CodeUnknownContainer   = "unknown_container"   // the pod template has no such container
+	CodeUnsupportedLayout  = "unsupported_layout"  // the value can't be changed by editing its line
+	CodePreconditionFailed = "precondition_failed" // the file isn't the one that the plan was made from
+	CodeUnreachable        = "unreachable"         // the URL didn't answer
+	CodeEgressDenied       = "egress_denied"       // the URL isn't on the manifest's list
+)
+
+// Broker does for a tool what the tool can't do itself. An error means that
+// the broker itself is out of reach.
+type Broker interface {
+	Do(ctx context.Context, r tools.BrokerRequest) (tools.BrokerResponse, error)
+}
+
+// tool answers one request.
+type tool func(ctx context.Context, req tools.Request, broker Broker) (tools.Response, error)
+
+func all() map[string]tool {
+	return map[string]tool{
+		"gitops_get_manifest":     getManifest,
+		"gitops_scale_deployment": scaleDeployment,
+		"gitops_set_image":        setImage,
+		"http_probe":              httpProbe,
+	}
+}
+
+// Names of the tools that Run has, sorted.
+func Names() []string { return slices.Sorted(maps.Keys(all())) }
+
+// Run answers a request. What goes wrong is in the response.
+func Run(ctx context.Context, req tools.Request, broker Broker) tools.Response {
+	run, ok := all()[req.Intent.Tool.Name]
+	if !ok {
+		return failure(failf(CodeUnknownTool, "this executor has no tool %.64q", req.Intent.Tool.Name))
+	}
+	if req.Mode != tools.ModePlan && req.Mode != tools.ModeRun {
+		return failure(failf(CodeInvalidArguments, "there is no mode %.64q", req.Mode))
+	}
+	res, err := run(ctx, req, broker)
+	if err != nil {
+		return failure(err)
+	}
+	return res
+}
+
+// failed is a failure on its way out of a tool.
+type failed struct {
+	code, message string
+}
+
+func (f *failed) Error() string { return f.message }
+
+func failf(code, format string, args ...any) error {
+	return &failed{code: code, message: fmt.Sprintf(format, args...)}
+}
+
+func failure(err error) tools.Response {
+	f, ok := errors.AsType[*failed](err)
+	if !ok {
+		f = &failed{code: "internal", message: err.Error()}
+	}
+	return tools.Response{Error: &sallyport.Failure{Code: f.code, Message: f.message}}
+}
+
+// decode reads a call's arguments.
+func decode(req tools.Request, arguments any) error {
+	if err := strict.Decode(req.Intent.Arguments, arguments); err != nil {
+		return failf(CodeInvalidArguments, "the arguments can't be read: %v", err)
+	}
+	return nil
+}
+
+// result answers a run.
+func result(v any) (tools.Response, error) {
+	b, err := strict.Canonical(v)
+	if err != nil {
+		return tools.Response{}, fmt.Errorf("writing the result: %w", err)
+	}
+	return tools.Response{Result: b}, nil
+}
+
+// planNothing answers the planning of a tool that only reads.
+func planNothing(format string, args ...any) (tools.Response, error) {
+	return tools.Response{Plan: &sallyport.Plan{
+		Summary:       fmt.Sprintf(format, args...),
+		Changes:       []sallyport.Change{},
+		Preconditions: json.RawMessage("{}"),
+	}}, nil
+}

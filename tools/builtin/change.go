@@ -1,0 +1,92 @@
+package builtin
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/strict"
+	"github.com/sallyport/sallyport/tools"
+)
+
+// preconditions are what a write of one file stands on. The blob is the
+// SHA-256 of the whole file as it was read.
+type preconditions struct {
+	Path string `json:"path"`
+	Blob string `json:"blob"`
+}
+
+// written is the result of a tool that writes one file.
+type written struct {
+	Environment string             `json:"environment"`
+	Kind        string             `json:"kind"`
+	Name        string             `json:"name"`
+	Changed     bool               `json:"changed"`
+	Summary     string             `json:"summary"`
+	Changes     []sallyport.Change `json:"changes"`
+}
+
+// change is what a tool would do to an object: one value, in one file. A nil
+// content says that the object is as asked already.
+type change struct {
+	object  *object
+	path    []any
+	before  any // nil where there was nothing
+	after   any
+	summary string
+	content []byte
+}
+
+// answer plans the change or makes it.
+func (c change) answer(req tools.Request) (tools.Response, error) {
+	changes := []sallyport.Change{}
+	content := c.object.file
+	if c.content != nil {
+		before, err := json.Marshal(c.before)
+		if err != nil {
+			return tools.Response{}, err
+		}
+		after, err := json.Marshal(c.after)
+		if err != nil {
+			return tools.Response{}, err
+		}
+		changes = append(changes, sallyport.Change{Path: pointerOf(c.path), Before: before, After: after})
+		content = c.content
+	}
+	sum := sha256.Sum256(c.object.file)
+	conditions, err := strict.Canonical(preconditions{Path: c.object.path, Blob: "sha256:" + hex.EncodeToString(sum[:])})
+	if err != nil {
+		return tools.Response{}, err
+	}
+	if req.Mode == tools.ModePlan {
+		return tools.Response{Plan: &sallyport.Plan{
+			Summary: c.summary, Diff: unified(c.object.path, string(c.object.file), string(content)),
+			Changes: changes, Preconditions: conditions,
+		}}, nil
+	}
+	if req.Plan != nil && !bytes.Equal(req.Plan.Preconditions, conditions) {
+		return tools.Response{}, failf(CodePreconditionFailed, "%s is not as it was when the plan was made", c.object.path)
+	}
+	res, err := result(written{
+		Environment: req.Intent.Namespace, Kind: req.Intent.Resource, Name: req.Intent.Name,
+		Changed: c.content != nil, Summary: c.summary, Changes: changes,
+	})
+	if c.content != nil {
+		res.Patch = &tools.Patch{Path: c.object.path, Content: c.content}
+	}
+	return res, err
+}
+
+// pointerOf writes a path as a JSON Pointer (RFC 6901).
+func pointerOf(path []any) string {
+	var b strings.Builder
+	for _, p := range path {
+		b.WriteByte('/')
+		b.WriteString(strings.NewReplacer("~", "~0", "/", "~1").Replace(fmt.Sprint(p)))
+	}
+	return b.String()
+}

@@ -1,0 +1,149 @@
+package tools
+
+import (
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport/sallyport"
+)
+
+// toolName keeps names within what every model API takes.
+var toolName = regexp.MustCompile(`^[a-z0-9_]{1,64}$`)
+
+// The runners that a manifest may name.
+const (
+	RunnerSandbox = "sandbox"
+	RunnerKube    = "kube"
+)
+
+// check holds a manifest against every rule, and compiles its schema.
+func (e *entry) check(f *faults) {
+	m := e.manifest
+	if !toolName.MatchString(m.Name) {
+		f.add([]string{"name"}, "the name %q must be 1 to 64 of a-z, 0-9 and _", m.Name)
+	}
+	checkText(f, "title", m.Title, 80)
+	checkText(f, "description", m.Description, 2000)
+	e.compile(f)
+	if e.schema != nil {
+		m.Mapping.check(f, e)
+	}
+	checkLimits(f, m.Limits)
+	checkWords(f, m)
+	checkRisk(f, m)
+	for _, prefix := range m.Egress {
+		if reason := badEgress(prefix); reason != "" {
+			f.add([]string{"egress"}, "%q %s", prefix, reason)
+		}
+	}
+}
+
+func checkText(f *faults, field, text string, limit int) {
+	switch {
+	case strings.TrimSpace(text) == "":
+		f.add([]string{field}, "%s must not be empty", field)
+	case len(text) > limit:
+		f.add([]string{field}, "%s has at most %d bytes", field, limit)
+	case sallyport.Visible(text) != text:
+		f.add([]string{field}, "%s has characters that a reader would not see", field)
+	}
+}
+
+func checkLimits(f *faults, l Limits) {
+	if l.Timeout < time.Second || l.Timeout > 15*time.Minute {
+		f.add([]string{"limits", "timeout"}, "limits.timeout must be from 1s to 15m, written with its unit")
+	}
+	for _, limit := range []struct {
+		key              string
+		value, low, high int
+	}{
+		{"memory_mib", l.MemoryMiB, 64, 4096},
+		{"processes", l.Processes, 16, 1024},
+		{"output_bytes", l.OutputBytes, 1 << 10, 4 << 20},
+	} {
+		if limit.value < limit.low || limit.value > limit.high {
+			f.add([]string{"limits", limit.key}, "limits.%s must be from %d to %d", limit.key, limit.low, limit.high)
+		}
+	}
+}
+
+// checkWords refuses words that mean nothing.
+func checkWords(f *faults, m Manifest) {
+	if git := m.Permissions.Git; !slices.Contains([]GitAccess{"", GitRead, GitWrite}, git) {
+		f.add([]string{"permissions", "git"}, "permissions.git is read, write or left out, not %q", git)
+	}
+	if !slices.Contains([]PlanPolicy{PlanOnAsk, PlanAlways, PlanNever}, m.Plan) {
+		f.add([]string{"plan"}, "plan is on_ask, always or never, not %q", m.Plan)
+	}
+	if m.Runner != RunnerSandbox && m.Runner != RunnerKube {
+		f.add([]string{"runner"}, "runner is sandbox or kube, not %q", m.Runner)
+	}
+}
+
+// checkRisk refuses manifests whose parts contradict each other: what a
+// manifest says of a tool's risk must not be less than what it lets it do.
+func checkRisk(f *faults, m Manifest) {
+	if m.Risk.ReadOnly && m.Risk.Destructive {
+		f.add([]string{"risk"}, "a tool that only reads destroys nothing: risk.read_only and risk.destructive exclude each other")
+	}
+	at := []string{"permissions", "git"}
+	switch git := m.Permissions.Git; {
+	case git == GitWrite && m.Risk.ReadOnly:
+		f.add(at, "a tool with permissions.git: write is not risk.read_only")
+	case git == GitRead && !m.Risk.ReadOnly:
+		f.add(at, "a tool that writes needs permissions.git: write; one that only reads says risk.read_only: true")
+	case git == "" && m.Runner == RunnerSandbox && !m.Risk.ReadOnly:
+		f.add(at, "in the sandbox a tool can write by permissions.git: write alone; one that only reads says risk.read_only: true")
+	}
+	if m.Permissions.Git != "" && (m.Mapping.Namespace == "" || m.Mapping.Name == "") {
+		f.add([]string{"mapping"}, "permissions.git lends the file <namespace>/<name>.yaml: mapping.namespace and mapping.name must be set")
+	}
+	if m.Permissions.Git == GitWrite && m.Plan == PlanNever {
+		f.add([]string{"plan"}, "nobody can approve a commit that isn't planned: a tool with permissions.git: write has plan on_ask or always")
+	}
+}
+
+// badEgress says why a URL prefix can't be one, or "".
+func badEgress(prefix string) string {
+	u, err := url.Parse(prefix)
+	switch {
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "":
+		return "must be an absolute http or https URL"
+	case u.User != nil, u.RawQuery != "" || u.ForceQuery, u.Fragment != "":
+		return "must have no user, query or fragment"
+	case u.Path == "":
+		return "must have a path, at least /"
+	case path.Clean(u.Path) != strings.TrimSuffix(u.Path, "/") && u.Path != "/", u.RawPath != "", u.Host != strings.ToLower(u.Host), u.String() != prefix:
+		return "must be in normal form: lowercase host, no dot segments, no empty segments, no needless escapes"
+	default:
+		return ""
+	}
+}
+
+// EgressAllows reports whether a URL is under one of the manifest's prefixes:
+// the same scheme, the same host and port, and a path that is the prefix or
+// continues it after a slash. A URL that servers read in different ways is
+// under none.
+func (m Manifest) EgressAllows(rawURL string) bool {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.User != nil || u.Fragment != "" || u.RawPath != "" || u.Opaque != "" || strings.ContainsAny(u.Path, "\\\x00") {
+		return false
+	}
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	if path.Clean(u.Path) != strings.TrimSuffix(u.Path, "/") && u.Path != "/" {
+		return false
+	}
+	return slices.ContainsFunc(m.Egress, func(prefix string) bool {
+		p, err := url.Parse(prefix)
+		if err != nil || u.Scheme != p.Scheme || !strings.EqualFold(u.Host, p.Host) {
+			return false
+		}
+		return u.Path == p.Path || strings.HasPrefix(u.Path, strings.TrimSuffix(p.Path, "/")+"/")
+	})
+}

@@ -1,0 +1,109 @@
+package tools
+
+import (
+	"regexp"
+	"regexp/syntax"
+	"slices"
+	"strings"
+)
+
+var (
+	literal      = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$`)
+	argumentName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+)
+
+// source is where one word of an intent comes from.
+type source struct {
+	argument string // "" for a literal
+	literal  string // or the default of an optional argument
+	optional bool
+}
+
+// newSource reads a mapping's value; ok is false where it can't be one.
+func newSource(value string) (s source, ok bool) {
+	name, found := strings.CutPrefix(value, "$.")
+	if !found {
+		return source{literal: value}, literal.MatchString(value)
+	}
+	s.argument, s.literal, s.optional = strings.Cut(name, "|")
+	return s, argumentName.MatchString(s.argument) && (!s.optional || literal.MatchString(s.literal))
+}
+
+// value is the word for checked arguments.
+func (s source) value(arguments map[string]any) string {
+	if s.argument == "" {
+		return s.literal
+	}
+	if v, ok := arguments[s.argument].(string); ok {
+		return v
+	}
+	return s.literal
+}
+
+// check refuses a mapping that some arguments which fit the schema could
+// leave without a word, or give one that is no name.
+func (m Mapping) check(f *faults, e *entry) {
+	for _, word := range []struct {
+		key, value string
+		mayBeEmpty bool
+	}{
+		{"action", m.Action, false},
+		{"resource", m.Resource, false},
+		{"namespace", m.Namespace, true},
+		{"name", m.Name, true},
+	} {
+		if word.value == "" && word.mayBeEmpty {
+			continue
+		}
+		at := []string{"mapping", word.key}
+		s, ok := newSource(word.value)
+		if !ok {
+			f.add(at, "mapping.%s is %q and must be a literal of a-z, 0-9, ., _ and -, or $.argument, or $.argument|default", word.key, word.value)
+			continue
+		}
+		if s.argument != "" {
+			if reason := e.unmappable(s); reason != "" {
+				f.add(at, "mapping.%s: the argument %s %s", word.key, s.argument, reason)
+			}
+		}
+	}
+}
+
+// unmappable says why an argument can't be mapped, or "".
+func (e *entry) unmappable(s source) string {
+	schema, _ := e.manifest.InputSchema.(map[string]any)
+	properties, _ := schema["properties"].(map[string]any)
+	p, ok := properties[s.argument].(map[string]any)
+	required, _ := schema["required"].([]any)
+	isRequired := slices.Contains(required, any(s.argument))
+	switch {
+	case !ok:
+		return "is not among the properties of input_schema"
+	case p["type"] != "string":
+		return "must say type: string in its own schema"
+	case !restricted(p):
+		return "must be restricted by an enum, a const, or a pattern that is anchored at both ends (^…$)"
+	case !isRequired && !s.optional:
+		return "is optional: list it as required, or map it with a default ($.argument|default)"
+	case isRequired && s.optional:
+		return "is required: its default would never be used"
+	case s.optional && e.schema.Properties[s.argument].Validate(s.literal) != nil:
+		return "has a default that its own schema refuses"
+	default:
+		return ""
+	}
+}
+
+// restricted reports whether the property's schema names the strings it takes.
+func restricted(property map[string]any) bool {
+	if property["enum"] != nil || property["const"] != nil {
+		return true
+	}
+	pattern, ok := property["pattern"].(string)
+	if !ok {
+		return false
+	}
+	re, err := syntax.Parse(pattern, syntax.Perl)
+	return err == nil && re.Op == syntax.OpConcat &&
+		re.Sub[0].Op == syntax.OpBeginText && re.Sub[len(re.Sub)-1].Op == syntax.OpEndText
+}
