@@ -1,0 +1,60 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/sallyport/sallyport/strict"
+	"github.com/sallyport/sallyport/tools"
+)
+
+// maxLine is more than a response of the broker can be: a body of 64 KiB in
+// base64, and headers.
+const maxLine = 256 << 10
+
+// broker asks the gateway's side of the descriptor for HTTP requests, one
+// after the other.
+type broker struct {
+	conn  io.ReadWriter
+	lines *bufio.Reader
+}
+
+func newBroker() *broker {
+	return brokerOn(os.NewFile(tools.BrokerFD, "broker"))
+}
+
+func brokerOn(conn io.ReadWriter) *broker {
+	return &broker{conn: conn, lines: bufio.NewReaderSize(conn, maxLine)}
+}
+
+// Do makes one request. Waiting for the answer isn't cut short by ctx: the
+// gateway's time limits end it, or this process.
+func (b *broker) Do(ctx context.Context, r tools.BrokerRequest) (tools.BrokerResponse, error) {
+	if err := ctx.Err(); err != nil {
+		return tools.BrokerResponse{}, err
+	}
+	request, err := json.Marshal(r)
+	if err != nil {
+		return tools.BrokerResponse{}, fmt.Errorf("ask the broker: %w", err)
+	}
+	if _, err := b.conn.Write(append(request, '\n')); err != nil {
+		return tools.BrokerResponse{}, fmt.Errorf("ask the broker: %w", err)
+	}
+	line, err := b.lines.ReadSlice('\n')
+	if errors.Is(err, io.EOF) {
+		return tools.BrokerResponse{}, errors.New("the broker takes no more requests")
+	}
+	if err != nil {
+		return tools.BrokerResponse{}, fmt.Errorf("hear the broker: %w", err)
+	}
+	var response tools.BrokerResponse
+	if err := strict.Decode(line, &response); err != nil {
+		return tools.BrokerResponse{}, fmt.Errorf("hear the broker: %w", err)
+	}
+	return response, nil
+}

@@ -1,0 +1,67 @@
+// Toolexec is the executor of the built-in tools. The gateway starts it, one
+// process per call, in a sandbox; it is of no use to people.
+//
+//	toolexec confine    set up the sandbox from the inside, then "toolexec run"
+//	toolexec run        read a request from standard input, write a response
+//
+// Package [github.com/sallyport/sallyport/tools] has the contract. Build it
+// with CGO_ENABLED=0: there is no library in a sandbox.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/sallyport/sallyport/sandbox/confine"
+	"github.com/sallyport/sallyport/strict"
+	"github.com/sallyport/sallyport/tools"
+	"github.com/sallyport/sallyport/tools/builtin"
+)
+
+// maxRequest is far more than a gateway sends.
+const maxRequest = 64 << 20
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "toolexec:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	if len(args) == 1 {
+		switch args[0] {
+		case confine.ArgConfine:
+			return confine.Exec()
+		case confine.ArgRun:
+			return answer(os.Stdin, os.Stdout, newBroker())
+		}
+	}
+	return errors.New("usage: toolexec confine | toolexec run; the gateway starts it, see the documentation of the sandbox")
+}
+
+// answer reads one request and writes its response. A request that can't be
+// read is an error of the gateway, not a response.
+func answer(in io.Reader, out io.Writer, b builtin.Broker) error {
+	data, err := io.ReadAll(io.LimitReader(in, maxRequest+1))
+	switch {
+	case err != nil:
+		return fmt.Errorf("read the request: %w", err)
+	case len(data) > maxRequest:
+		return fmt.Errorf("the request is larger than %d bytes", maxRequest)
+	}
+	var request tools.Request
+	if err := strict.Decode(data, &request); err != nil {
+		return fmt.Errorf("read the request: %w", err)
+	}
+	response, err := json.Marshal(builtin.Run(context.Background(), request, b))
+	if err != nil {
+		return fmt.Errorf("write the response: %w", err)
+	}
+	_, err = out.Write(response)
+	return err
+}

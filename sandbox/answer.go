@@ -1,0 +1,149 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/strict"
+	"github.com/sallyport/sallyport/tools"
+)
+
+// The codes of failures that the tool didn't report itself.
+const (
+	codeTimeout   = "timeout"
+	codeMemory    = "out_of_memory"
+	codeOutput    = "output_too_large"
+	codeBadOutput = "bad_output"
+	codeCrashed   = "crashed"
+	codeKilled    = "killed"
+	codeCancelled = "cancelled"
+)
+
+// responseLimits bound what is read of a response, whose size the manifest
+// bounds.
+var responseLimits = strict.Limits{Depth: 64, Tokens: 1 << 18} //nolint:gochecknoglobals // a constant in all but form
+
+// answer is what became of one executor: a response that can be acted on, or
+// a failure. Broken says that the failure is not the tool's own word.
+type answer struct {
+	response tools.Response
+	failure  *sallyport.Failure
+	broken   bool
+	stderr   string // for operators only
+}
+
+func failed(code, format string, args ...any) answer {
+	return answer{failure: &sallyport.Failure{Code: code, Message: fmt.Sprintf(format, args...)}, broken: true}
+}
+
+func (a answer) describe() string {
+	if a.failure != nil {
+		return a.failure.Code + ": " + a.failure.Message + "; " + sallyport.Inline(a.stderr, 600)
+	}
+	return "it answered a result"
+}
+
+// read makes an answer of what an executor wrote. It believes no more than
+// that these are bytes.
+func read(output []byte, mode tools.Mode) answer {
+	canonical, err := strict.JSON(output, responseLimits)
+	if err != nil {
+		return failed(codeBadOutput, "the tool's response is not JSON: %v", err)
+	}
+	var r tools.Response
+	if err := strict.Decode(canonical, &r); err != nil {
+		return failed(codeBadOutput, "the tool's response is malformed: %v", err)
+	}
+	set := 0
+	for _, present := range []bool{r.Error != nil, r.Plan != nil, len(r.Result) > 0} {
+		if present {
+			set++
+		}
+	}
+	switch {
+	case set != 1:
+		return failed(codeBadOutput, "the tool's response must be one of an error, a plan and a result, and is %d", set)
+	case r.Patch != nil && (mode != tools.ModeRun || r.Error != nil):
+		return failed(codeBadOutput, "the tool answered a patch without a result")
+	case r.Error != nil && r.Error.Code == "":
+		return failed(codeBadOutput, "the tool answered an error without a code")
+	case r.Error != nil:
+		return answer{failure: r.Error}
+	case (r.Plan != nil) != (mode == tools.ModePlan):
+		return failed(codeBadOutput, "the tool was asked to %s and answered something else", mode)
+	}
+	return answer{response: r}
+}
+
+// plan is the answer to ModePlan. Nothing can have been done, so everything
+// but a plan is an error; what a tool says itself will not change by asking
+// again.
+func (a answer) plan() (sallyport.Plan, error) {
+	if a.failure == nil {
+		return *a.response.Plan, nil
+	}
+	kind := sallyport.Invalid
+	switch {
+	case !a.broken:
+	case slices.Contains([]string{codeTimeout, codeKilled, codeCancelled}, a.failure.Code):
+		kind = sallyport.Unavailable
+	default:
+		kind = sallyport.Internal
+	}
+	err := sallyport.Errorf(kind, a.failure.Code, "%s", a.failure.Message)
+	err.Fields, err.Reasons = a.failure.Fields, a.failure.Reasons
+	return sallyport.Plan{}, err
+}
+
+// conclude makes an outcome of the answer to ModeRun. The commit is the only
+// effect that there can be, and it is made here.
+func (r *Runner) conclude(ctx context.Context, p sallyport.Permit, m tools.Manifest, files map[string][]byte, a answer) sallyport.Outcome {
+	if a.failure != nil {
+		return sallyport.Outcome{State: sallyport.Failed, Error: a.failure}
+	}
+	o := sallyport.Outcome{State: sallyport.Succeeded, Result: a.response.Result}
+	patch := a.response.Patch
+	if patch == nil {
+		return o
+	}
+	before, given := files[patch.Path]
+	switch {
+	case m.Permissions.Git != tools.GitWrite || m.Risk.ReadOnly:
+		return refusal(codeBadOutput, "the tool answered a patch, and its manifest does not let it write")
+	case !given:
+		return refusal(codeBadOutput, "the tool answered a patch of a file that it was not given")
+	case ctx.Err() != nil:
+		return refusal(codeCancelled, "the run was stopped before its commit")
+	}
+	reference, err := r.repository.Commit(ctx, p, patch.Path, before, patch.Content)
+	if err != nil {
+		return uncommitted(err)
+	}
+	o.Reference = reference
+	return o
+}
+
+func refusal(code, message string) sallyport.Outcome {
+	return sallyport.Outcome{State: sallyport.Failed, Error: &sallyport.Failure{Code: code, Message: message}}
+}
+
+// uncommitted tells the commits that were refused from those of which nobody
+// knows.
+func uncommitted(err error) sallyport.Outcome {
+	e := sallyport.AsError(err)
+	o := sallyport.Outcome{
+		State: sallyport.Ambiguous,
+		Error: &sallyport.Failure{Code: e.Code, Message: e.Message, Fields: e.Fields, Reasons: e.Reasons},
+	}
+	switch e.Kind {
+	case sallyport.Invalid, sallyport.Denied, sallyport.NotFound, sallyport.Frozen, sallyport.Conflict:
+		o.State = sallyport.Failed
+	case sallyport.Unauthenticated, sallyport.Unavailable, sallyport.Internal:
+	}
+	if o.Error.Code == "" {
+		o.Error.Code = "commit_failed"
+	}
+	return o
+}

@@ -1,0 +1,10 @@
+//go:build !linux || !(amd64 || arm64)
+
+package confine
+
+import "errors"
+
+// Exec works on Linux only, on amd64 and arm64.
+func Exec() error {
+	return errors.New("confine: there is no sandbox here; it needs Linux on amd64 or arm64")
+}

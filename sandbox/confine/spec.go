@@ -1,0 +1,46 @@
+// Package confine is the inside of the sandbox: what the first process in the
+// new namespaces does to itself before it becomes the tool.
+//
+// The runner starts the executor as "toolexec confine" in user, mount, pid,
+// network, ipc, uts and cgroup namespaces of its own, with the privileges that
+// a new user namespace gives. [Exec] uses them up: it builds a read-only root
+// that holds nothing but three devices, /proc and a small /tmp, moves into it,
+// sets limits, drops every capability, restricts itself with Landlock and
+// seccomp, and replaces itself with the same binary as "toolexec run". Each
+// wall is meant to hold alone.
+//
+// Nothing in here decides what a tool may ask the broker for; that is the
+// runner's side of the file descriptor.
+package confine
+
+// File descriptors that the runner passes besides the standard three and
+// tools.BrokerFD. Both are closed when the tool begins.
+const (
+	// ControlFD is a stream socket. The runner writes one [Spec] as JSON and
+	// shuts its side; it reads an error message, or nothing when the
+	// confinement is complete.
+	ControlFD = 4
+	// BinaryFD is the executor itself, sealed against change.
+	BinaryFD = 5
+)
+
+// Arguments of the executor, after its name.
+const (
+	ArgConfine = "confine" // set up the confinement, then continue as ArgRun
+	ArgRun     = "run"     // be the tool
+)
+
+// Hostname is the host name inside of a sandbox.
+const Hostname = "sandbox"
+
+// UID is the user and group id inside of a sandbox.
+const UID = 65532
+
+// Spec bounds what the tool may use.
+type Spec struct {
+	MemoryMiB  uint64 `json:"memory_mib"`  // writable private memory, without what a Go program only reserves
+	Processes  uint64 `json:"processes"`   // threads, for there is only one process
+	OpenFiles  uint64 `json:"open_files"`  // file descriptors
+	TmpMiB     uint64 `json:"tmp_mib"`     // size of /tmp, and of a file in it
+	CPUSeconds uint64 `json:"cpu_seconds"` // of all threads together
+}

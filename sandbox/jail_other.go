@@ -1,0 +1,26 @@
+//go:build !linux || !(amd64 || arm64)
+
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"runtime"
+
+	"github.com/sallyport/sallyport"
+)
+
+// jail exists where the sandbox doesn't, so that the rest compiles.
+type jail struct{}
+
+func newJail(string, []string) (*jail, error) {
+	return nil, sallyport.Errorf(sallyport.Unavailable, "sandbox_unavailable",
+		"sandbox: there is none on %s/%s: it needs Linux on amd64 or arm64. Use the kube runner, or run the gateway in a Linux virtual machine",
+		runtime.GOOS, runtime.GOARCH)
+}
+
+func (*jail) run(context.Context, job) (ending, error) {
+	return ending{}, errors.New("sandbox: there is none here")
+}
+
+func (*jail) close() error { return nil }

@@ -1,0 +1,74 @@
+//go:build amd64 || arm64
+
+package sandbox
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sallyport/sallyport"
+)
+
+// endpoints are the two sides of the sockets between runner and executor.
+type endpoints struct {
+	children []*os.File
+	parents  []net.Conn
+}
+
+// pair makes a stream socket pair and returns our side of it.
+func (e *endpoints) pair(name string) (*net.UnixConn, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, sallyport.Errorf(sallyport.Unavailable, "no_descriptors", "sandbox: make the %s socket: %w", name, err)
+	}
+	e.children = append(e.children, os.NewFile(uintptr(fds[1]), name))
+	ours := os.NewFile(uintptr(fds[0]), name)
+	defer ours.Close()
+	conn, err := net.FileConn(ours)
+	if err != nil {
+		return nil, sallyport.Errorf(sallyport.Unavailable, "no_descriptors", "sandbox: use the %s socket: %w", name, err)
+	}
+	e.parents = append(e.parents, conn)
+	unixConn, ok := conn.(*net.UnixConn)
+	if !ok {
+		return nil, sallyport.Errorf(sallyport.Internal, "no_descriptors", "sandbox: the %s socket is a %T", name, conn)
+	}
+	return unixConn, nil
+}
+
+func (e *endpoints) closeChildren() {
+	for _, f := range e.children {
+		_ = f.Close() // the executor has its own copy, or there is none
+	}
+}
+
+func (e *endpoints) closeParents() {
+	for _, c := range e.parents {
+		_ = c.Close() // there is nobody at the other end
+	}
+}
+
+// capture keeps the beginning of what is written to it.
+type capture struct {
+	data       bytes.Buffer
+	limit      int
+	overflow   func() // called when there is more than limit; nil just drops the rest
+	overflowed bool
+}
+
+// Write never fails for a tool that is to be heard out. One that says too
+// much is cut off.
+func (c *capture) Write(b []byte) (int, error) {
+	room := c.limit - c.data.Len()
+	c.data.Write(b[:min(room, len(b))])
+	if len(b) <= room || c.overflow == nil {
+		return len(b), nil
+	}
+	c.overflowed = true
+	c.overflow()
+	return 0, fmt.Errorf("more than %d bytes", c.limit)
+}

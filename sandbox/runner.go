@@ -1,0 +1,205 @@
+package sandbox
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/tools"
+)
+
+// Catalogue finds the manifests of tools.
+type Catalogue interface {
+	Manifest(name string) (tools.Manifest, bool)
+}
+
+// Repository lends tools the files that an intent is about, and writes what
+// they answer.
+//
+// Checkout returns the files by slash-separated path. Commit replaces the one
+// at path, provided that it still holds read, and returns what the commit can
+// be found by. An error of kind Invalid, Denied, NotFound, Frozen or Conflict
+// means that nothing was written; after an error of any other kind nobody
+// knows. Safe for concurrent use.
+type Repository interface {
+	Checkout(ctx context.Context, i sallyport.Intent) (map[string][]byte, error)
+	Commit(ctx context.Context, p sallyport.Permit, path string, read, content []byte) (string, error)
+}
+
+// Options are what a [Runner] is made of. Executor and Catalogue are required.
+type Options struct {
+	// Executor is the path of cmd/toolexec, built with CGO_ENABLED=0. It is
+	// read once: replacing the file has no effect on a runner that exists.
+	Executor string
+	// Catalogue says which limits and permissions a tool has.
+	Catalogue Catalogue
+	// Repository is required by tools with permissions.git, which can't run
+	// without it.
+	Repository Repository
+	// HTTP carries out the requests that tools ask the broker for. It is
+	// cloned, and never uses a proxy nor keeps a connection. Nil is a
+	// transport with short timeouts.
+	HTTP *http.Transport
+	// Cgroups are directories in which a control group per sandbox is made:
+	// one of cgroup v2 with the controllers memory and pids, or one each of
+	// cgroup v1. They must be for this purpose alone. Empty means that
+	// resource limits are all there is.
+	Cgroups []string
+	// Logger gets what tools write to their standard error, at level debug.
+	// Nil discards it.
+	Logger *slog.Logger
+}
+
+// Runner is a [sallyport.Runner].
+type Runner struct {
+	catalogue  Catalogue
+	repository Repository
+	transport  *http.Transport
+	logger     *slog.Logger
+	jail       *jail
+	place      string
+}
+
+// New makes a runner, and tries it: an error of kind Invalid means that the
+// options are wrong, and one of kind Unavailable that there can be no sandbox
+// on this machine, with what is missing and what to do.
+func New(o Options) (*Runner, error) {
+	if o.Executor == "" || o.Catalogue == nil {
+		return nil, sallyport.Errorf(sallyport.Invalid, "bad_options", "sandbox: Executor and Catalogue are required")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, sallyport.Errorf(sallyport.Internal, "no_hostname", "sandbox: this machine has no name: %w", err)
+	}
+	j, err := newJail(o.Executor, o.Cgroups)
+	if err != nil {
+		return nil, err
+	}
+	r := &Runner{
+		catalogue:  o.Catalogue,
+		repository: o.Repository,
+		transport:  brokerTransport(o.HTTP),
+		logger:     o.Logger,
+		jail:       j,
+		place:      "sandbox/" + host,
+	}
+	if err := r.probe(); err != nil {
+		return nil, closing(r, err)
+	}
+	return r, nil
+}
+
+// probe runs a call of no tool, which the executor must refuse in good form:
+// that takes every step that a real one takes.
+func (r *Runner) probe() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	a, err := r.execute(ctx, tools.Manifest{}, tools.Request{Mode: tools.ModePlan}, 5*time.Second)
+	if err != nil {
+		return err
+	}
+	if a.failure == nil || a.broken {
+		return sallyport.Errorf(sallyport.Unavailable, "sandbox_unavailable",
+			"sandbox: the executor did not refuse an unknown tool as toolexec does (%s): is Options.Executor this version's toolexec?", a.describe())
+	}
+	return nil
+}
+
+// Close frees what the runner holds. Runs that are under way go on.
+func (r *Runner) Close() error { return r.jail.close() }
+
+func closing(r *Runner, err error) error {
+	// The first error is the one to act on.
+	_ = r.Close()
+	return err
+}
+
+// Plan asks the tool what it would change.
+func (r *Runner) Plan(ctx context.Context, i sallyport.Intent) (sallyport.Plan, error) {
+	m, err := r.manifest(i)
+	if err != nil {
+		return sallyport.Plan{}, err
+	}
+	files, err := r.checkout(ctx, m, i)
+	if err != nil {
+		return sallyport.Plan{}, err
+	}
+	a, err := r.execute(ctx, m, tools.Request{
+		Mode:        tools.ModePlan,
+		Intent:      i,
+		Files:       files,
+		TraceParent: traceParent(ctx, ""),
+	}, m.Limits.Timeout)
+	if err != nil {
+		return sallyport.Plan{}, err
+	}
+	return a.plan()
+}
+
+// Run lets the tool act as the permit says, and commits what it answers.
+func (r *Runner) Run(ctx context.Context, p sallyport.Permit) (sallyport.Outcome, error) {
+	if err := p.Check(); err != nil {
+		return sallyport.Outcome{}, err
+	}
+	i := p.Intent()
+	m, err := r.manifest(i)
+	if err != nil {
+		return sallyport.Outcome{}, err
+	}
+	started := time.Now().UTC()
+	files, err := r.checkout(ctx, m, i)
+	if err != nil {
+		return sallyport.Outcome{}, err
+	}
+	a, err := r.execute(ctx, m, tools.Request{
+		Mode:        tools.ModeRun,
+		Intent:      i,
+		Plan:        p.Plan(), // the tool holds the world against its preconditions
+		Files:       files,
+		TraceParent: traceParent(ctx, p.Call().TraceParent),
+	}, timeout(m, p.Decision()))
+	if err != nil {
+		return sallyport.Outcome{}, err
+	}
+	o := r.conclude(ctx, p, m, files, a)
+	o.Place, o.StartedAt, o.FinishedAt = r.place, started, time.Now().UTC()
+	return o, nil
+}
+
+// manifest finds the manifest that an intent was made from.
+func (r *Runner) manifest(i sallyport.Intent) (tools.Manifest, error) {
+	m, ok := r.catalogue.Manifest(i.Tool.Name)
+	if !ok {
+		return tools.Manifest{}, sallyport.Errorf(sallyport.NotFound, "unknown_tool", "there is no tool %q", i.Tool.Name)
+	}
+	if m.Tool().Digest != i.Tool.Digest {
+		return tools.Manifest{}, sallyport.Errorf(sallyport.Conflict, "other_manifest",
+			"the manifest of tool %q changed since the call was made: make the call again", i.Tool.Name)
+	}
+	if m.Permissions.Git != "" && r.repository == nil {
+		return tools.Manifest{}, sallyport.Errorf(sallyport.Unavailable, "no_repository",
+			"tool %q needs a Git repository, and the gateway is configured without one", i.Tool.Name)
+	}
+	return m, nil
+}
+
+func (r *Runner) checkout(ctx context.Context, m tools.Manifest, i sallyport.Intent) (map[string][]byte, error) {
+	if m.Permissions.Git == "" {
+		return nil, nil
+	}
+	return r.repository.Checkout(ctx, i)
+}
+
+// timeout is the shorter of what the manifest and the decision allow.
+func timeout(m tools.Manifest, d sallyport.Decision) time.Duration {
+	if s := d.Obligations.TimeoutSeconds; s > 0 {
+		return min(m.Limits.Timeout, time.Duration(s)*time.Second)
+	}
+	return m.Limits.Timeout
+}
