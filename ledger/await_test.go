@@ -1,0 +1,44 @@
+package ledger
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/sallyport/sallyport/sallyporttest"
+)
+
+// TestOwnAppendsWake shows that nobody waits for the next poll for what this
+// process appends.
+func TestOwnAppendsWake(t *testing.T) {
+	w := newWatch()
+	mine, theirs, other := w.add("a", 1), w.add("a", 1), w.add("b", 1)
+	w.committed(0, 1, []string{"a"})
+	if len(mine.woken) != 1 || len(theirs.woken) != 1 || len(other.woken) != 0 {
+		t.Errorf("woken: %d, %d and, for another call, %d", len(mine.woken), len(theirs.woken), len(other.woken))
+	}
+	if ids := w.changed(1); ids != nil {
+		t.Errorf("a poll would look again at %v", ids)
+	}
+	if ids := w.changed(2); len(ids) != 2 {
+		t.Errorf("another process appended, and a poll looks at %v alone", ids)
+	}
+
+	key, err := CreateKey(filepath.Join(t.TempDir(), "key"), "ledger.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "db"), Signer: key.Signer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Record(t.Context(), sallyporttest.Approved(1)[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// Nobody waited, so that nothing was polled: the writer said it.
+	if l.watch.size != 1 {
+		t.Errorf("the writer told of %d entries, want 1", l.watch.size)
+	}
+}

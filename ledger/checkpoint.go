@@ -1,0 +1,56 @@
+package ledger
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// checkpointText is the text of a C2SP tlog-checkpoint: origin, size and root
+// hash, a line each.
+func checkpointText(origin string, tree tlog.Tree) string {
+	return fmt.Sprintf("%s\n%d\n%s\n", origin, tree.N, tree.Hash)
+}
+
+func parseCheckpointText(text string) (origin string, tree tlog.Tree, err error) {
+	lines := strings.Split(text, "\n")
+	if len(lines) != 4 || lines[0] == "" || lines[3] != "" {
+		return "", tree, fmt.Errorf("a checkpoint has three lines: origin, size and hash")
+	}
+	tree.N, err = strconv.ParseInt(lines[1], 10, 64)
+	if err != nil || tree.N < 0 || strconv.FormatInt(tree.N, 10) != lines[1] {
+		return "", tree, fmt.Errorf("%.40q is not the size of a tree", lines[1])
+	}
+	tree.Hash, err = tlog.ParseHash(lines[2])
+	if err != nil || tree.Hash.String() != lines[2] {
+		return "", tree, fmt.Errorf("%.60q is not the hash of a tree", lines[2])
+	}
+	return lines[0], tree, nil
+}
+
+// signCheckpoint signs a tree as its log, whose origin is the key's name.
+func signCheckpoint(tree tlog.Tree, signer note.Signer) ([]byte, error) {
+	return note.Sign(&note.Note{Text: checkpointText(signer.Name(), tree)}, signer)
+}
+
+// openCheckpoint opens a checkpoint that one of the verifiers signed as the
+// log itself.
+func openCheckpoint(msg []byte, verifiers note.Verifiers) (tlog.Tree, error) {
+	n, err := note.Open(msg, verifiers)
+	if err != nil {
+		return tlog.Tree{}, err
+	}
+	origin, tree, err := parseCheckpointText(n.Text)
+	if err != nil {
+		return tlog.Tree{}, err
+	}
+	for _, s := range n.Sigs {
+		if s.Name == origin {
+			return tree, nil
+		}
+	}
+	return tlog.Tree{}, fmt.Errorf("it is signed by others than its origin %q", origin)
+}

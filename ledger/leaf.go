@@ -1,0 +1,275 @@
+package ledger
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/strict"
+)
+
+const (
+	leafVersion = "sallyport/leaf/v1"
+	// maxLeaf is what a tlog-tiles entry bundle can hold.
+	maxLeaf = 65535
+	// maxShown bounds a value that a leaf shows, in bytes.
+	maxShown = 256
+	// maxKey bounds an entry's key, in bytes.
+	maxKey   = 255
+	saltSize = 32
+)
+
+// leaf is what the log says of one entry for ever: enough to see that rules
+// were kept, and no value that is personal or secret. What a field can't show
+// is committed to.
+type leaf struct {
+	Version string              `json:"version"`
+	Call    string              `json:"call"`
+	Number  int                 `json:"number"`
+	Kind    sallyport.EntryKind `json:"kind"`
+	Key     string              `json:"key,omitempty"` // sealed: it can be a person's id
+	Time    string              `json:"time"`          // RFC 3339, UTC
+
+	Agent      string           `json:"agent,omitempty"`
+	Tool       string           `json:"tool,omitempty"`
+	ToolDigest sallyport.Digest `json:"tool_digest,omitempty"`
+	Action     string           `json:"action,omitempty"`
+	Resource   string           `json:"resource,omitempty"`
+	Namespace  string           `json:"namespace,omitempty"`
+
+	Effect   string   `json:"effect,omitempty"`
+	Reasons  []string `json:"reasons,omitempty"` // codes
+	Revision string   `json:"revision,omitempty"`
+
+	Ballot   sallyport.Digest `json:"ballot,omitempty"` // has a random nonce in it
+	Person   string           `json:"person,omitempty"` // a pseudonym
+	Verdict  string           `json:"verdict,omitempty"`
+	Evidence string           `json:"evidence,omitempty"` // its class
+	Refusal  string           `json:"refusal,omitempty"`  // its code
+
+	People []string `json:"people,omitempty"` // pseudonyms
+	Runner string   `json:"runner,omitempty"`
+	State  string   `json:"state,omitempty"`
+
+	Commitments map[string]string `json:"commitments"`
+}
+
+// leafOf is the leaf of a call's entry, in canonical JSON. It is a function
+// of its arguments alone, so that a leaf can be made again from the store and
+// compared.
+func leafOf(e sallyport.Entry, number int, salt []byte) ([]byte, error) {
+	whole, err := encode(e)
+	if err != nil {
+		return nil, err
+	}
+	s := sealer{salt: salt}
+	l := leaf{
+		Version: leafVersion, Call: e.CallID, Number: number, Kind: e.Kind, Key: s.key(e.Key),
+		Time:        e.At.UTC().Format(time.RFC3339Nano),
+		Commitments: map[string]string{"entry": s.seal("entry", whole)},
+	}
+	s.fill(&l, e)
+	if s.err != nil {
+		return nil, s.err
+	}
+	b, err := strict.Canonical(l)
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > maxLeaf {
+		return nil, sallyport.Errorf(sallyport.Invalid, "entry_too_large",
+			"the leaf of the %s of call %s would have %d bytes and may have %d", e.Kind, e.CallID, len(b), maxLeaf)
+	}
+	return b, nil
+}
+
+// fill sets what the entry's kind has to show and to commit to.
+func (s *sealer) fill(l *leaf, e sallyport.Entry) {
+	switch e.Kind {
+	case sallyport.EntryReceived:
+		l.Agent, l.Tool = s.show("agent", e.Call.AgentID), s.showTool(e.Call.Tool)
+		s.commit(l, "arguments", e.Call.Arguments)
+		s.commit(l, "claims", e.Call.Claimed)
+	case sallyport.EntryIntent:
+		s.fillIntent(l, *e.Intent)
+	case sallyport.EntryDecision:
+		s.fillDecision(l, *e.Decision)
+		if e.Plan != nil {
+			s.commit(l, "plan", e.Plan)
+		}
+	case sallyport.EntryBallot:
+		l.Ballot = e.Ballot.Digest()
+		s.commit(l, "intent_digest", e.Ballot.Intent)
+		s.commit(l, "plan_digest", e.Ballot.Plan)
+	case sallyport.EntryVote:
+		l.Ballot = sallyport.Digest(s.show("ballot", string(e.Vote.Ballot)))
+		l.Person = s.pseudonym(e.Vote.Person)
+		l.Verdict = s.show("verdict", string(e.Vote.Verdict))
+		l.Evidence = s.show("evidence_class", string(e.Vote.Evidence.Class))
+		s.commit(l, "evidence", e.Vote.Evidence)
+	case sallyport.EntryRefusal:
+		l.Refusal = s.show("code", e.Refusal.Code)
+		l.Evidence = s.show("evidence_class", string(e.Refusal.Evidence.Class))
+		s.commit(l, "account", e.Refusal.Account)
+		s.commit(l, "evidence", e.Refusal.Evidence)
+	case sallyport.EntryStart:
+		s.fillStart(l, *e.Start)
+	case sallyport.EntryOutcome:
+		l.State = string(e.Outcome.State)
+		s.commit(l, "result", e.Outcome.Result)
+		s.commit(l, "error", e.Outcome.Error)
+	}
+}
+
+func (s *sealer) fillIntent(l *leaf, i sallyport.Intent) {
+	l.Agent, l.Tool = s.show("agent", i.Agent.ID), s.showTool(i.Tool.Name)
+	l.ToolDigest = sallyport.Digest(s.show("tool_digest", string(i.Tool.Digest)))
+	l.Action, l.Resource = s.show("action", i.Action), s.show("resource", i.Resource)
+	l.Namespace = s.show("namespace", i.Namespace)
+	s.commit(l, "intent", i)
+	s.commit(l, "intent_digest", i.Digest())
+	s.commit(l, "arguments", i.Arguments)
+	s.commit(l, "claims", i.Claimed)
+	s.commit(l, "name", i.Name)
+}
+
+func (s *sealer) fillDecision(l *leaf, d sallyport.Decision) {
+	l.Effect, l.Revision = s.show("effect", string(d.Effect)), s.show("revision", d.Revision)
+	for _, r := range d.Reasons {
+		l.Reasons = append(l.Reasons, s.show("code", r.Code))
+	}
+}
+
+func (s *sealer) fillStart(l *leaf, start sallyport.Start) {
+	l.Effect, l.Revision = s.show("effect", string(start.Effect)), s.show("revision", start.Revision)
+	l.Runner = s.show("runner", start.Runner)
+	l.Ballot = sallyport.Digest(s.show("ballot", string(start.Ballot)))
+	for _, p := range start.People {
+		l.People = append(l.People, s.pseudonym(p))
+	}
+	s.commit(l, "intent_digest", start.Intent)
+	s.commit(l, "plan_digest", start.Plan)
+}
+
+// sealer makes commitments and pseudonyms under one call's salt, and keeps
+// the first error.
+type sealer struct {
+	salt []byte
+	err  error
+}
+
+// seal is HMAC-SHA256(salt, domain 0x00 value). No JSON has a zero byte in
+// it, so that a domain and a value can't be taken for others.
+func (s *sealer) seal(domain string, value []byte) string {
+	h := hmac.New(sha256.New, s.salt)
+	h.Write([]byte("sallyport/commitment/v1/" + domain))
+	h.Write([]byte{0})
+	h.Write(value)
+	return "hmac-sha256:" + hex.EncodeToString(h.Sum(nil))
+}
+
+// commit adds a commitment to v's canonical JSON. What JSON can write and
+// RFC 8785 can't make canonical, such as a tool's 1e999, is committed to as
+// it stands.
+func (s *sealer) commit(l *leaf, name string, v any) {
+	b, err := encode(v)
+	if err != nil {
+		s.err = errors.Join(s.err, err)
+		return
+	}
+	c := jsontext.Value(bytes.Clone(b))
+	if err := c.Canonicalize(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err == nil {
+		b = c
+	}
+	l.Commitments[name] = s.seal(name, b)
+}
+
+// show is v where it is short, and a commitment to it where it isn't, so that
+// no value can keep an entry out of the log by its length.
+func (s *sealer) show(domain, v string) string {
+	if len(v) <= maxShown {
+		return v
+	}
+	return s.seal(domain, []byte(v))
+}
+
+// showTool shows what can be a tool's name. What an agent asked for that
+// can't be one is text of its own, and committed to.
+func (s *sealer) showTool(name string) string {
+	ok := name != "" && len(name) <= 64
+	for _, c := range []byte(name) {
+		ok = ok && (c == '_' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9')
+	}
+	if ok {
+		return name
+	}
+	return s.seal("tool", []byte(name))
+}
+
+// key is the same for one key within a call, so that a repeated entry is
+// found by it.
+func (s *sealer) key(key string) string {
+	if key == "" {
+		return ""
+	}
+	return s.seal("key", []byte(key))
+}
+
+// pseudonym is the same for one person within a call, and differs between
+// calls.
+func (s *sealer) pseudonym(person string) string { return s.seal("person", []byte(person)) }
+
+// encode is the JSON that the store holds: as encoding/json writes it, with
+// nothing in raw messages changed but space.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, &sallyport.Error{
+			Kind: sallyport.Invalid, Code: "bad_entry",
+			Message: "an entry can't be written as JSON", Err: err,
+		}
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// settle is the entry as it will come back from the store, and its JSON.
+// Encoding is stable from then on: encode(decode(encode(e))) changes nothing.
+func settle(e sallyport.Entry) (sallyport.Entry, []byte, error) {
+	if err := e.Check(); err != nil {
+		return e, nil, err
+	}
+	if len(e.Key) > maxKey {
+		return e, nil, sallyport.Errorf(sallyport.Invalid, "bad_entry",
+			"the key of the %s of call %s has %d bytes and may have %d", e.Kind, e.CallID, len(e.Key), maxKey)
+	}
+	first, err := encode(e)
+	if err != nil {
+		return e, nil, err
+	}
+	settled, err := decodeEntry(first)
+	if err != nil {
+		return e, nil, err
+	}
+	b, err := encode(settled)
+	return settled, b, err
+}
+
+func decodeEntry(b []byte) (sallyport.Entry, error) {
+	var e sallyport.Entry
+	if err := json.Unmarshal(b, &e); err != nil {
+		return e, &sallyport.Error{
+			Kind: sallyport.Internal, Code: "bad_store",
+			Message: "an entry in the ledger's store can't be read", Err: err,
+		}
+	}
+	return e, nil
+}

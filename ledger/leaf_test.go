@@ -1,0 +1,188 @@
+package ledger
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/sallyporttest"
+	"github.com/sallyport/sallyport/strict"
+)
+
+const goldenLeaves = "testdata/leaves.jsonl"
+
+// TestGoldenLeaves holds the format of leaves fast: a log that exists must
+// verify with every later version. With GOLDEN=write in the environment it
+// writes the file instead.
+func TestGoldenLeaves(t *testing.T) {
+	var got bytes.Buffer
+	for n, e := range sallyporttest.Approved(1) {
+		leaf, err := leafOf(e, n, bytes.Repeat([]byte{7}, saltSize))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.Write(append(leaf, '\n'))
+	}
+	if os.Getenv("GOLDEN") == "write" {
+		if err := os.WriteFile(goldenLeaves, got.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(goldenLeaves)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got.String(), "\n")); d != "" {
+		t.Errorf("the format of leaves has changed (-want +got)\n%s", d)
+	}
+}
+
+// TestLeavesShowNothingPersonal looks for what the log must not hold.
+func TestLeavesShowNothingPersonal(t *testing.T) {
+	var leaves strings.Builder
+	for n, e := range sallyporttest.Approved(1) {
+		leaf, err := leafOf(e, n, make([]byte, saltSize))
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaves.Write(leaf)
+	}
+	for what, text := range map[string]string{
+		"an argument's name": "replicas", "a claim": "latency", "a session": "s-42", "the object's name": `"api"`,
+		"a person": "bob", "an owner": "alice", "an account's issuer": "https://", "a voter's reason": "looks right",
+		"a policy's message": "need approval", "a plan": "→", "a token": "header.payload", "a result": "commit",
+		"a nonce": "nonce", "an unsalted digest of the intent": string(intentOf(t).Digest()),
+	} {
+		if strings.Contains(strings.ReplaceAll(leaves.String(), `"commitments"`, ""), text) {
+			t.Errorf("a leaf shows %s: %q", what, text)
+		}
+	}
+}
+
+func intentOf(t *testing.T) sallyport.Intent {
+	t.Helper()
+	return *sallyporttest.Approved(1)[1].Intent
+}
+
+// TestLeavesAreSalted shows that equal values can't be told from equal
+// commitments across calls, and can within one.
+func TestLeavesAreSalted(t *testing.T) {
+	e := sallyporttest.Approved(1)
+	commitment := func(e sallyport.Entry, number int, salt byte) string {
+		b, err := leafOf(e, number, bytes.Repeat([]byte{salt}, saltSize))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var l leaf
+		if err := strict.Decode(b, &l); err != nil {
+			t.Fatal(err)
+		}
+		return l.Commitments["arguments"]
+	}
+	if commitment(e[0], 0, 1) == commitment(e[0], 0, 2) {
+		t.Error("two salts gave one commitment")
+	}
+	if commitment(e[0], 0, 1) != commitment(e[1], 1, 1) {
+		t.Error("the intent's arguments must be seen to be the call's")
+	}
+}
+
+// TestLeavesStayShort gives leaves more than they can show.
+func TestLeavesStayShort(t *testing.T) {
+	long := strings.Repeat("x", 60_000)
+	e := sallyporttest.Approved(1)
+	e[0].Call.Tool = "Robert'); DROP TABLE tools"
+	e[1].Intent.Namespace = long
+	e[2].Decision.Revision = long
+	for n, step := range e[:3] {
+		b, err := leafOf(step, n, make([]byte, saltSize))
+		if err != nil || len(b) > 4096 || bytes.Contains(b, []byte("xxx")) || bytes.Contains(b, []byte("DROP")) {
+			t.Errorf("leaf of the %s has %d bytes, %v", step.Kind, len(b), err)
+		}
+	}
+	for range 5000 {
+		e[2].Decision.Reasons = append(e[2].Decision.Reasons, sallyport.Reason{Code: "one_of_very_many"})
+	}
+	if _, err := leafOf(e[2], 2, make([]byte, saltSize)); sallyport.KindOf(err) != sallyport.Invalid {
+		t.Errorf("a leaf of more than %d bytes: %v", maxLeaf, err)
+	}
+	e[3].Key = strings.Repeat("k", maxKey+1)
+	if _, _, err := settle(e[3]); sallyport.KindOf(err) != sallyport.Invalid {
+		t.Errorf("a key of more than %d bytes: %v", maxKey, err)
+	}
+}
+
+// FuzzLeaf checks that whatever becomes an entry comes back from the store as
+// it was, and makes the same canonical leaf every time.
+func FuzzLeaf(f *testing.F) {
+	for _, e := range sallyporttest.Approved(1) {
+		b, err := json.Marshal(e)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b, 3, "text \xff\u2028<>&")
+	}
+	end := sallyporttest.Approved(1)[7]
+	for _, result := range []string{`1e999`, `{"a":1,"a":2}`, `"\ud800"`, `[12345678901234567890,-0,1.0]`, "{\"\xff\":null}", `{}`} {
+		end.Outcome.Result = json.RawMessage(result)
+		b, err := json.Marshal(end)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b, 0, "")
+	}
+	f.Fuzz(func(t *testing.T, data []byte, number int, text string) {
+		var e sallyport.Entry
+		if json.Unmarshal(data, &e) != nil {
+			return
+		}
+		e.Key += text
+		if e.Outcome != nil {
+			e.Outcome.Error = &sallyport.Failure{Code: text, Message: text}
+		}
+		settled, content, err := settle(e)
+		if err != nil {
+			return
+		}
+		salt := make([]byte, saltSize)
+		leaf, err := leafOf(settled, number, salt)
+		if err != nil {
+			if sallyport.KindOf(err) != sallyport.Invalid {
+				t.Fatalf("no leaf of %s: %v", content, err)
+			}
+			return
+		}
+		checkLeafForm(t, leaf)
+		stored, err := decodeEntry(content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := leafOf(stored, number, salt)
+		if err != nil || !bytes.Equal(leaf, again) {
+			t.Fatalf("from the store comes another leaf, %v:\n%s\n%s", err, leaf, again)
+		}
+		if b, err := encode(stored); err != nil || !bytes.Equal(b, content) {
+			t.Fatalf("from the store comes another entry, %v:\n%s\n%s", err, content, b)
+		}
+		if d := cmp.Diff(settled, stored, cmp.Comparer(time.Time.Equal)); d != "" {
+			t.Fatalf("the entry changes in the store (-want +got)\n%s", d)
+		}
+	})
+}
+
+func checkLeafForm(t *testing.T, leaf []byte) {
+	t.Helper()
+	if len(leaf) > maxLeaf {
+		t.Fatalf("the leaf has %d bytes", len(leaf))
+	}
+	canonical, err := strict.JSON(leaf, strict.Limits{Depth: 3, Tokens: maxLeaf})
+	if err != nil || !bytes.Equal(canonical, leaf) {
+		t.Fatalf("the leaf is not canonical, %v: %s", err, leaf)
+	}
+}

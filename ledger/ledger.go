@@ -1,0 +1,133 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"sync"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/sallyport/sallyport"
+)
+
+// Options say which ledger to open, and how.
+type Options struct {
+	Path   string       // of the SQLite database; made where there is none
+	Signer note.Signer  // of checkpoints; its name is the log's origin. It must sign alike what is alike, as Ed25519 does
+	Logger *slog.Logger // nil logs nothing
+}
+
+// Ledger is an open ledger. It implements [sallyport.Recorder] and
+// [sallyport.Reader]. Several processes may have the same one open.
+type Ledger struct {
+	log   *slog.Logger
+	reads *sql.DB
+	write *writer
+	watch *watch
+
+	closing   chan struct{}
+	closeOnce sync.Once
+	closeErr  error
+	running   sync.WaitGroup
+}
+
+var (
+	_ sallyport.Recorder = (*Ledger)(nil)
+	_ sallyport.Reader   = (*Ledger)(nil)
+)
+
+// Open opens a ledger, or makes an empty one. It refuses, with an error of
+// kind [sallyport.Internal], one whose log is no longer what was signed. The
+// context bounds the opening alone.
+func Open(ctx context.Context, o Options) (*Ledger, error) {
+	if o.Path == "" || o.Signer == nil {
+		return nil, errors.New("a ledger needs the path of its database and a signer for its checkpoints")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	db, err := openSQLite(ctx, o.Path)
+	if err != nil {
+		return nil, unavailable(err, "the ledger's database can't be opened: %v", err)
+	}
+	w, err := newWriter(ctx, db.write, o)
+	if err != nil {
+		return nil, errors.Join(err, db.close())
+	}
+	l := &Ledger{log: o.Logger, reads: db.read, write: w, watch: newWatch(), closing: make(chan struct{})}
+	w.committed = l.watch.committed
+	background := context.WithoutCancel(ctx)
+	l.running.Go(func() { w.run(background, l.closing) })
+	l.running.Go(func() { l.poll(background) })
+	return l, nil
+}
+
+// Close writes what was asked for so far, signs the head, and closes the
+// database. After it, nothing is recorded any more.
+func (l *Ledger) Close() error {
+	l.closeOnce.Do(func() {
+		close(l.closing)
+		l.running.Wait()
+		l.closeErr = errors.Join(l.write.close(), l.reads.Close())
+	})
+	return l.closeErr
+}
+
+// Ping reports, with an error of kind [sallyport.Unavailable], a ledger that
+// can't be written to, or whose log is no longer what was signed.
+func (l *Ledger) Ping(ctx context.Context) error {
+	_, err := l.submit(ctx, &request{ctx: ctx})
+	return err
+}
+
+// Record implements [sallyport.Recorder]. An entry that is no entry, or whose
+// leaf would be too large, is refused with an error of kind
+// [sallyport.Invalid].
+func (l *Ledger) Record(ctx context.Context, e sallyport.Entry) (sallyport.Receipt, error) {
+	settled, content, err := settle(e)
+	if err != nil {
+		return sallyport.Receipt{}, err
+	}
+	return l.submit(ctx, &request{ctx: ctx, entry: &settled, content: content})
+}
+
+// submit gives a request to the writer and waits for its reply. A context
+// that ends first leaves open whether the entry was written.
+func (l *Ledger) submit(ctx context.Context, r *request) (sallyport.Receipt, error) {
+	r.reply = make(chan reply, 1)
+	if err := ctx.Err(); err != nil {
+		return sallyport.Receipt{}, unavailable(err, "the ledger was not asked: %v", err)
+	}
+	select {
+	case l.write.requests <- r:
+	case <-l.closing:
+		return sallyport.Receipt{}, errClosed()
+	case <-ctx.Done():
+		return sallyport.Receipt{}, unavailable(ctx.Err(), "the ledger did not answer in time")
+	}
+	select {
+	case reply := <-r.reply:
+		return reply.receipt, reply.err
+	case <-ctx.Done():
+		return sallyport.Receipt{}, unavailable(ctx.Err(), "the ledger did not answer in time")
+	case <-l.write.stopped:
+	}
+	select {
+	case reply := <-r.reply: // the writer's last
+		return reply.receipt, reply.err
+	default:
+		return sallyport.Receipt{}, errClosed()
+	}
+}
+
+func errClosed() error { return unavailable(nil, "the ledger is closed") }
+
+// unavailable is an error that says nothing was recorded. The cause is for
+// operators alone.
+func unavailable(cause error, format string, args ...any) *sallyport.Error {
+	e := sallyport.Errorf(sallyport.Unavailable, "ledger_unavailable", format, args...)
+	e.Err = cause
+	return e
+}

@@ -1,0 +1,55 @@
+package ledger
+
+import (
+	"encoding/json"
+
+	"github.com/sallyport/sallyport"
+)
+
+// columns are a call's row in the projection.
+type columns struct {
+	state                 string
+	final                 int64
+	agent, tool           string
+	namespace, arguments  string
+	receivedAt, updatedAt int64
+	entries               int64
+	record                []byte
+}
+
+func columnsOf(r sallyport.Record) (columns, error) {
+	b, err := encode(r)
+	c := columns{
+		state: string(r.State), agent: r.Call.AgentID, tool: r.Call.Tool,
+		arguments:  string(argumentsDigest(r.Call.Arguments)),
+		receivedAt: nanos(r.Call.ReceivedAt), updatedAt: nanos(r.UpdatedAt),
+		entries: int64(r.Entries), record: b,
+	}
+	if r.State.Final() {
+		c.final = 1
+	}
+	if r.Intent != nil {
+		c.namespace = r.Intent.Namespace
+	}
+	return c, err
+}
+
+// argumentsDigest is what makes arguments the same.
+func argumentsDigest(arguments []byte) sallyport.Digest {
+	return sallyport.NewDigest("sallyport/arguments/v1", arguments)
+}
+
+func decodeRecord(b []byte) (sallyport.Record, error) {
+	var r sallyport.Record
+	if err := json.Unmarshal(b, &r); err != nil {
+		return r, &sallyport.Error{
+			Kind: sallyport.Internal, Code: "bad_projection",
+			Message: "a call's record in the ledger can't be read", Err: err,
+		}
+	}
+	return r, nil
+}
+
+func erased(callID string) error {
+	return sallyport.Errorf(sallyport.NotFound, "erased", "the contents of call %s were erased", callID)
+}

@@ -1,0 +1,132 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/sallyport/sallyport"
+)
+
+const (
+	defaultLimit = 50
+	maxLimit     = 500
+)
+
+// Call implements [sallyport.Reader].
+func (l *Ledger) Call(ctx context.Context, id string) (sallyport.Record, error) {
+	var b []byte
+	err := l.reads.QueryRowContext(ctx, sqlRecord, id).Scan(&b)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return sallyport.Record{}, sallyport.Errorf(sallyport.NotFound, "no_such_call", "there is no call %q", id)
+	case err != nil:
+		return sallyport.Record{}, unreadable(err)
+	case b == nil:
+		return sallyport.Record{}, erased(id)
+	}
+	return decodeRecord(b)
+}
+
+// Calls implements [sallyport.Reader]. Newest is what was received last.
+func (l *Ledger) Calls(ctx context.Context, q sallyport.Query) (sallyport.Page, error) {
+	limit := q.Limit
+	if limit == 0 {
+		limit = defaultLimit
+	}
+	if limit < 1 || limit > maxLimit {
+		return sallyport.Page{}, sallyport.Errorf(sallyport.Invalid, "bad_limit", "the limit %d is not between 1 and %d", q.Limit, maxLimit)
+	}
+	after, err := parseCursor(q.Cursor)
+	if err != nil {
+		return sallyport.Page{}, err
+	}
+	text, args := selectCalls(q, after, limit)
+	records, err := l.records(ctx, text, args...)
+	if err != nil || len(records) <= limit {
+		return sallyport.Page{Records: records}, err
+	}
+	last := records[limit-1].Call
+	return sallyport.Page{
+		Records: records[:limit],
+		Cursor:  cursor{receivedAt: nanos(last.ReceivedAt), callID: last.ID}.String(),
+	}, nil
+}
+
+// Sweepable is, oldest first, what has not ended and whose last entry is later
+// than after and earlier than before.
+func (l *Ledger) Sweepable(ctx context.Context, after, before time.Time, limit int) ([]sallyport.Record, error) {
+	return l.records(ctx, sqlSweepable, nanos(after), nanos(before), max(limit, 0))
+}
+
+// History implements [sallyport.Reader]. Calls that other clocks received
+// after now count too.
+func (l *Ledger) History(ctx context.Context, i sallyport.Intent, now time.Time) (sallyport.History, error) {
+	var h sallyport.History
+	err := l.reads.QueryRowContext(ctx, sqlHistory, i.Agent.ID, i.CallID, nanos(now.Add(-time.Minute)), nanos(now.Add(-time.Hour)),
+		i.Tool.Name, string(argumentsDigest(i.Arguments)), string(sallyport.Refused)).
+		Scan(&h.CallsLastMinute, &h.CallsLastHour, &h.SameArgumentsLastHour, &h.DeniedLastHour)
+	if err != nil {
+		return sallyport.History{}, unreadable(err)
+	}
+	return h, nil
+}
+
+// records reads the records that a query selects.
+func (l *Ledger) records(ctx context.Context, text string, args ...any) ([]sallyport.Record, error) {
+	rows, err := l.reads.QueryContext(ctx, text, args...)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err says it
+	var records []sallyport.Record
+	for rows.Next() {
+		var b []byte
+		if err := rows.Scan(&b); err != nil {
+			return nil, unreadable(err)
+		}
+		r, err := decodeRecord(b)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, r)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, unreadable(err)
+	}
+	return records, nil
+}
+
+func unreadable(cause error) error { return unavailable(cause, "the ledger can't be read") }
+
+// cursor is the last call of a page. Calls that are added while somebody
+// pages are newer and come before every page, so that the pages stay as they
+// are.
+type cursor struct {
+	receivedAt int64
+	callID     string
+}
+
+const cursorVersion = 1
+
+func (c cursor) String() string {
+	b := binary.BigEndian.AppendUint64([]byte{cursorVersion}, uint64(c.receivedAt)) //nolint:gosec // the bits are read back as they are
+	return base64.RawURLEncoding.EncodeToString(append(b, c.callID...))
+}
+
+func parseCursor(s string) (*cursor, error) {
+	if s == "" {
+		return nil, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil || len(b) < 9 || b[0] != cursorVersion || !sallyport.ValidCallID(string(b[9:])) {
+		return nil, sallyport.Errorf(sallyport.Invalid, "bad_cursor", "the cursor is not one that a page of calls gave")
+	}
+	return &cursor{
+		receivedAt: int64(binary.BigEndian.Uint64(b[1:9])), //nolint:gosec // see String
+		callID:     string(b[9:]),
+	}, nil
+}

@@ -1,0 +1,51 @@
+package ledger
+
+import "fmt"
+
+// maxFindings bounds a report: a wrecked log would otherwise fill it.
+const maxFindings = 200
+
+// Report is what [Verify] found.
+type Report struct {
+	Leaves      int64  `json:"leaves"`
+	Nodes       int64  `json:"nodes"`
+	Checkpoints int64  `json:"checkpoints"`
+	Calls       int64  `json:"calls"`
+	Root        string `json:"root"` // hash of the tree of all leaves, in base64 as in a checkpoint
+
+	// Unsigned leaves are the last ones, which no checkpoint covers yet.
+	// Opening the ledger signs them.
+	Unsigned int64 `json:"unsigned"`
+	// Unfinished calls have a start and no outcome. They are running, or
+	// nobody knows yet what became of them.
+	Unfinished []string `json:"unfinished"`
+	// Erased calls have leaves and no contents. Compare them with the
+	// erasures that were ordered.
+	Erased []string `json:"erased"`
+
+	// Findings say what is not as it was written. There are none in a ledger
+	// that nobody changed.
+	Findings []Finding `json:"findings"`
+	// Suppressed is how many further findings there are.
+	Suppressed int `json:"suppressed"`
+}
+
+// OK reports whether there was nothing to find.
+func (r Report) OK() bool { return len(r.Findings) == 0 }
+
+// Finding is one thing that is not as it was written.
+type Finding struct {
+	Where string `json:"where"` // such as "leaf 17" or "call k3v9…"
+	What  string `json:"what"`
+}
+
+// String is the finding as a sentence.
+func (f Finding) String() string { return f.Where + ": " + f.What }
+
+func (r *Report) find(where, format string, args ...any) {
+	if len(r.Findings) >= maxFindings {
+		r.Suppressed++
+		return
+	}
+	r.Findings = append(r.Findings, Finding{Where: where, What: fmt.Sprintf(format, args...)})
+}

@@ -1,0 +1,98 @@
+package ledger
+
+import (
+	_ "embed"
+	"strconv"
+	"strings"
+
+	"github.com/sallyport/sallyport"
+)
+
+// All SQL is in this file and in the schema. Placeholders are $1, $2 and so
+// on, which SQLite and PostgreSQL both take.
+
+//go:embed schema_sqlite.sql
+var schemaSQLite string
+
+const (
+	sqlSchema = `SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema ORDER BY type, name`
+	sqlBegin  = `BEGIN IMMEDIATE`
+	sqlCommit = `COMMIT`
+	sqlAbort  = `ROLLBACK`
+
+	sqlHead           = `SELECT size, hash, checkpoints FROM head WHERE id = 1`
+	sqlSetHead        = `UPDATE head SET size = $1, hash = $2 WHERE id = 1`
+	sqlMoveHead       = `UPDATE head SET size = size + $1 WHERE id = 1`
+	sqlSetCheckpoints = `UPDATE head SET checkpoints = $1 WHERE id = 1`
+
+	sqlNode          = `SELECT hash FROM nodes WHERE idx = $1`
+	sqlAddNode       = `INSERT INTO nodes (idx, hash) VALUES ($1, $2)`
+	sqlAddLeaf       = `INSERT INTO leaves (idx, call_id, number, kind, key, leaf) VALUES ($1, $2, $3, $4, $5, $6)`
+	sqlCheckpoint    = `SELECT note FROM checkpoints WHERE seq = $1`
+	sqlAddCheckpoint = `INSERT INTO checkpoints (seq, size, note) VALUES ($1, $2, $3)`
+
+	sqlSalt       = `SELECT salt FROM salts WHERE call_id = $1`
+	sqlAddSalt    = `INSERT INTO salts (call_id, salt) VALUES ($1, $2)`
+	sqlAddContent = `INSERT INTO contents (idx, entry) VALUES ($1, $2)`
+	sqlStored     = `SELECT l.idx, l.number, l.leaf, c.entry FROM leaves l LEFT JOIN contents c ON c.idx = l.idx
+		WHERE l.call_id = $1 AND l.kind = $2 AND l.key = $3`
+
+	sqlRecord  = `SELECT record FROM calls WHERE call_id = $1`
+	sqlEntries = `SELECT entries FROM calls WHERE call_id = $1`
+	sqlAddCall = `INSERT INTO calls (call_id, state, final, agent, tool, namespace, arguments, received_at, updated_at, entries, record)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+	sqlSetCall = `UPDATE calls SET state = $2, final = $3, namespace = $4, updated_at = $5, entries = $6, record = $7
+		WHERE call_id = $1`
+	sqlHistory = `SELECT count(CASE WHEN received_at >= $3 THEN 1 END), count(*),
+		count(CASE WHEN tool = $5 AND arguments = $6 THEN 1 END), count(CASE WHEN state = $7 THEN 1 END)
+		FROM calls WHERE agent = $1 AND received_at >= $4 AND call_id <> $2`
+	sqlSweepable = `SELECT record FROM calls WHERE final = 0 AND updated_at > $1 AND updated_at < $2 AND record IS NOT NULL ORDER BY updated_at, call_id LIMIT $3`
+
+	// For Verify, in the order in which it reads.
+	sqlIntegrity      = `PRAGMA integrity_check(20)`
+	sqlAllLeaves      = `SELECT idx, leaf FROM leaves ORDER BY idx`
+	sqlAllNodes       = `SELECT idx, hash FROM nodes ORDER BY idx`
+	sqlAllCheckpoints = `SELECT seq, size, note FROM checkpoints ORDER BY seq`
+	sqlAllSteps       = `SELECT l.idx, l.call_id, l.number, l.kind, l.key, l.leaf, c.idx IS NOT NULL, c.entry
+		FROM leaves l LEFT JOIN contents c ON c.idx = l.idx ORDER BY l.call_id, l.number`
+	sqlCallRow = `SELECT state, final, agent, tool, namespace, arguments, received_at, updated_at, entries, record
+		FROM calls WHERE call_id = $1`
+	sqlStrayContents = `SELECT idx FROM contents WHERE idx NOT IN (SELECT idx FROM leaves) ORDER BY idx`
+	sqlStraySalts    = `SELECT call_id FROM salts WHERE call_id NOT IN (SELECT call_id FROM leaves) ORDER BY call_id`
+	sqlStrayCalls    = `SELECT call_id FROM calls WHERE call_id NOT IN (SELECT call_id FROM leaves) ORDER BY call_id`
+)
+
+// selectCalls is the statement of a query for calls, newest first, and its
+// arguments. It asks for one row more than the limit, to know of a next page.
+func selectCalls(q sallyport.Query, after *cursor, limit int) (string, []any) {
+	where := []string{"record IS NOT NULL"} // it is where a call was erased
+	var args []any
+	hold := func(v any) string {
+		args = append(args, v)
+		return "$" + strconv.Itoa(len(args))
+	}
+	if len(q.States) > 0 {
+		var in []string
+		for _, s := range q.States {
+			in = append(in, hold(string(s)))
+		}
+		where = append(where, "state IN ("+strings.Join(in, ", ")+")")
+	}
+	if q.Agent != "" {
+		where = append(where, "agent = "+hold(q.Agent))
+	}
+	if q.Tool != "" {
+		where = append(where, "tool = "+hold(q.Tool))
+	}
+	if !q.Since.IsZero() {
+		where = append(where, "received_at >= "+hold(nanos(q.Since)))
+	}
+	if !q.Before.IsZero() {
+		where = append(where, "received_at < "+hold(nanos(q.Before)))
+	}
+	if after != nil {
+		where = append(where, "(received_at, call_id) < ("+hold(after.receivedAt)+", "+hold(after.callID)+")")
+	}
+	return "SELECT record FROM calls WHERE " + strings.Join(where, " AND ") +
+		" ORDER BY received_at DESC, call_id DESC LIMIT " + hold(limit+1), args
+}

@@ -1,0 +1,83 @@
+package ledger
+
+import (
+	"encoding/hex"
+	"fmt"
+	"maps"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/sallyport/sallyport"
+)
+
+// frontier is a tree's right edge: the complete subtrees that the hashes of
+// later leaves, and the root, are made from. It has at most one node for each
+// bit of the tree's size.
+type frontier struct {
+	size  int64
+	nodes map[int64]tlog.Hash // by stored hash index
+}
+
+func newFrontier() frontier { return frontier{nodes: map[int64]tlog.Hash{}} }
+
+// loadFrontier reads the frontier of a tree of some size.
+func loadFrontier(size int64, r tlog.HashReader) (frontier, error) {
+	f := frontier{size: size, nodes: map[int64]tlog.Hash{}}
+	// TreeHash asks exactly for the complete subtrees.
+	_, err := tlog.TreeHash(size, tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		hashes, err := r.ReadHashes(indexes)
+		if err != nil {
+			return nil, err
+		}
+		for i, x := range indexes {
+			f.nodes[x] = hashes[i]
+		}
+		return hashes, nil
+	}))
+	return f, err
+}
+
+func (f frontier) clone() frontier { return frontier{size: f.size, nodes: maps.Clone(f.nodes)} }
+
+// root is the tree's hash.
+func (f frontier) root() (tlog.Hash, error) { return tlog.TreeHash(f.size, f) }
+
+// add appends a leaf. It returns the hashes to be stored, the first of them
+// at the returned index.
+func (f *frontier) add(record tlog.Hash) (first int64, hashes []tlog.Hash, err error) {
+	var used []int64
+	hashes, err = tlog.StoredHashesForRecordHash(f.size, record, tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		used = indexes
+		return f.ReadHashes(indexes)
+	}))
+	if err != nil {
+		return 0, nil, err
+	}
+	first = tlog.StoredHashIndex(0, f.size)
+	for _, x := range used {
+		delete(f.nodes, x) // they are below the new node now
+	}
+	top := len(hashes) - 1
+	f.nodes[first+int64(top)] = hashes[top]
+	f.size++
+	return first, hashes, nil
+}
+
+// ReadHashes implements [tlog.HashReader].
+func (f frontier) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	hashes := make([]tlog.Hash, len(indexes))
+	for i, x := range indexes {
+		h, ok := f.nodes[x]
+		if !ok {
+			return nil, fmt.Errorf("node %d is not on the edge of a tree of %d leaves", x, f.size)
+		}
+		hashes[i] = h
+	}
+	return hashes, nil
+}
+
+// leafDigest is the leaf's hash in the tree (RFC 6962, section 2.1).
+func leafDigest(leaf []byte) sallyport.Digest {
+	h := tlog.RecordHash(leaf)
+	return sallyport.Digest("sha256:" + hex.EncodeToString(h[:]))
+}

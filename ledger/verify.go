@@ -1,0 +1,126 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+// VerifyOptions say which ledger to verify, and against what.
+type VerifyOptions struct {
+	Path      string         // of the SQLite database, which is only read
+	Verifiers note.Verifiers // of checkpoints
+	// Known are checkpoints that somebody kept elsewhere. The log must hold
+	// what they say: only so is a database found out that was set back, as a
+	// whole, to an earlier state.
+	Known [][]byte
+}
+
+// Verify recomputes a ledger from its leaves and compares all that is stored
+// with what comes out. It trusts nothing in the database but what a verifier
+// vouches for, and sees one state of it, even while somebody appends.
+//
+// An error means that the ledger could not be verified, which is not better
+// than findings.
+func Verify(ctx context.Context, o VerifyOptions) (Report, error) {
+	if o.Path == "" || o.Verifiers == nil {
+		return Report{}, errors.New("to verify a ledger takes the path of its database and the verifiers of its checkpoints")
+	}
+	db, err := openReadOnly(ctx, o.Path)
+	if err != nil {
+		return Report{}, fmt.Errorf("the ledger's database can't be opened for reading: %w", err)
+	}
+	defer db.Close() //nolint:errcheck // it was only read
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return Report{}, fmt.Errorf("the ledger's database can't be read: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // it was only read
+	v := &verification{tx: tx, verifiers: o.Verifiers}
+	for _, step := range []func(context.Context) error{
+		v.file,
+		func(ctx context.Context) error { return v.readCheckpoints(ctx, o.Known) },
+		v.tree,
+		v.head,
+		v.calls,
+		v.strays,
+	} {
+		if err := step(ctx); err != nil {
+			return v.report, fmt.Errorf("the ledger could not be verified to its end: %w", err)
+		}
+	}
+	return v.report, nil
+}
+
+// verification is one pass over one state of a ledger.
+type verification struct {
+	tx        *sql.Tx
+	verifiers note.Verifiers
+	report    Report
+	signed    []signedTree // by size
+	edge      frontier     // of the tree of the leaves so far, made from them
+	covered   int64        // leaves that a checkpoint is right about
+}
+
+// each calls scan for each row of a query. While it does, other queries may
+// run.
+func (v *verification) each(ctx context.Context, scan func(*sql.Rows) error, text string, args ...any) error {
+	rows, err := v.tx.QueryContext(ctx, text, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err says it
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// file checks the database itself: pages, indexes, constraints and schema.
+func (v *verification) file(ctx context.Context) error {
+	err := v.each(ctx, func(rows *sql.Rows) error {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			return err
+		}
+		if line != "ok" {
+			v.report.find("database", "%s", line)
+		}
+		return nil
+	}, sqlIntegrity)
+	if err != nil {
+		return err
+	}
+	differences, err := compareSchema(ctx, v.tx)
+	for _, d := range differences {
+		v.report.find("schema", "%s", d)
+	}
+	return err
+}
+
+// strays finds what stands beside the log and belongs to no leaf.
+func (v *verification) strays(ctx context.Context) error {
+	for _, s := range []struct{ where, text string }{
+		{"content of leaf %s", sqlStrayContents},
+		{"salt of call %s", sqlStraySalts},
+		{"record of call %s", sqlStrayCalls},
+	} {
+		err := v.each(ctx, func(rows *sql.Rows) error {
+			var id string
+			if err := rows.Scan(&id); err != nil {
+				return err
+			}
+			v.report.find(fmt.Sprintf(s.where, id), "it belongs to no leaf")
+			return nil
+		}, s.text)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,217 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/strict"
+)
+
+// stored is one step of a call as the database has it.
+type stored struct {
+	index   int64
+	callID  string
+	number  int
+	kind    string
+	key     string
+	leaf    []byte
+	content []byte // nil when it is erased, or missing
+	there   bool   // it is not missing
+}
+
+func (s stored) where() string { return fmt.Sprintf("leaf %d", s.index) }
+
+// calls goes through the log call by call.
+func (v *verification) calls(ctx context.Context) error {
+	var call *callCheck
+	finish := func() error {
+		if call == nil {
+			return nil
+		}
+		return call.finish(ctx)
+	}
+	err := v.each(ctx, func(rows *sql.Rows) error {
+		var s stored
+		if err := rows.Scan(&s.index, &s.callID, &s.number, &s.kind, &s.key, &s.leaf, &s.there, &s.content); err != nil {
+			return err
+		}
+		if call == nil || call.id != s.callID {
+			if err := finish(); err != nil {
+				return err
+			}
+			next, err := v.newCallCheck(ctx, s.callID)
+			if err != nil {
+				return err
+			}
+			call = next
+		}
+		call.step(s)
+		return nil
+	}, sqlAllSteps)
+	if err != nil {
+		return err
+	}
+	return finish()
+}
+
+// callCheck goes through one call's steps.
+type callCheck struct {
+	v      *verification
+	id     string
+	salt   []byte // nil when it is erased, or missing
+	record sallyport.Record
+	leaves []leaf
+	last   int64 // index of the last leaf
+	intact int   // steps whose contents are in the store
+	broken bool
+}
+
+func (v *verification) newCallCheck(ctx context.Context, id string) (*callCheck, error) {
+	v.report.Calls++
+	c := &callCheck{v: v, id: id}
+	err := v.tx.QueryRowContext(ctx, sqlSalt, id).Scan(&c.salt)
+	if errors.Is(err, sql.ErrNoRows) {
+		c.find("its salt is missing")
+		return c, nil
+	}
+	return c, err
+}
+
+func (c *callCheck) find(format string, args ...any) {
+	c.broken = true
+	c.v.report.find("call "+c.id, format, args...)
+}
+
+func (c *callCheck) findAt(s stored, format string, args ...any) {
+	c.broken = true
+	c.v.report.find(s.where(), format, args...)
+}
+
+func (c *callCheck) step(s stored) {
+	c.checkLeaf(s)
+	switch {
+	case !s.there:
+		c.findAt(s, "its content is missing from the store")
+	case s.content != nil:
+		c.intact++
+		c.checkContent(s)
+	}
+}
+
+// checkLeaf checks what can be checked without the store.
+func (c *callCheck) checkLeaf(s stored) {
+	var l leaf
+	canonical, err := strict.JSON(s.leaf, strict.DefaultLimits)
+	if err == nil && !bytes.Equal(canonical, s.leaf) {
+		err = errors.New("it is not canonical")
+	}
+	if err == nil {
+		err = strict.Decode(s.leaf, &l)
+	}
+	if err != nil {
+		c.findAt(s, "it can't be read: %v", err)
+		return
+	}
+	if l.Call != s.callID || l.Number != s.number || string(l.Kind) != s.kind || l.Key != s.key {
+		c.findAt(s, "it is %s %q, number %d of call %s, and stored as %s %q, number %d of call %s",
+			l.Kind, l.Key, l.Number, l.Call, s.kind, s.key, s.number, s.callID)
+	}
+	if len(c.leaves) > 0 && s.index <= c.last {
+		c.findAt(s, "it comes after leaf %d in its call and before it in the log", c.last)
+	}
+	c.last = s.index
+	if want := len(c.leaves); l.Number != want {
+		c.findAt(s, "it is number %d of its call, and number %d should come here", l.Number, want)
+	}
+	if slices.ContainsFunc(c.leaves, func(o leaf) bool { return o.Kind == l.Kind && o.Key == l.Key }) {
+		c.findAt(s, "its call has the %s %q already", l.Kind, l.Key)
+	}
+	c.leaves = append(c.leaves, l)
+}
+
+// checkContent makes the leaf again from the store, and the record.
+func (c *callCheck) checkContent(s stored) {
+	e, err := decodeEntry(s.content)
+	if err != nil {
+		c.findAt(s, "its content can't be read: %v", errors.Unwrap(err))
+		return
+	}
+	if again, err := encode(e); err != nil || !bytes.Equal(again, s.content) {
+		c.findAt(s, "its content is not as it was stored")
+		return
+	}
+	if err := e.Check(); err != nil {
+		c.findAt(s, "its content is no entry: %v", err)
+		return
+	}
+	if len(c.salt) != saltSize {
+		c.findAt(s, "it has content, and its call has no salt")
+		return
+	}
+	if want, err := leafOf(e, s.number, c.salt); err != nil || !bytes.Equal(want, s.leaf) {
+		c.findAt(s, "it is not the leaf of what the store holds")
+	}
+	record, err := c.record.Apply(e)
+	if err != nil {
+		c.findAt(s, "it can't come here: %v", err)
+		return
+	}
+	c.record = record
+}
+
+// finish compares the call's row in the projection with the fold.
+func (c *callCheck) finish(ctx context.Context) error {
+	started := slices.ContainsFunc(c.leaves, func(l leaf) bool { return l.Kind == sallyport.EntryStart })
+	ended := slices.ContainsFunc(c.leaves, func(l leaf) bool { return l.Kind == sallyport.EntryOutcome })
+	if started && !ended {
+		c.v.report.Unfinished = append(c.v.report.Unfinished, c.id)
+	}
+	row, err := c.row(ctx)
+	if errors.Is(err, sql.ErrNoRows) {
+		c.find("its record is missing")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	switch erased := c.intact == 0 && c.salt == nil && row.record == nil; {
+	case erased:
+		c.v.report.Erased = append(c.v.report.Erased, c.id)
+		if row.entries != int64(len(c.leaves)) {
+			c.find("its record counts %d entries, and there are %d", row.entries, len(c.leaves))
+		}
+	case c.intact != len(c.leaves) || c.salt == nil || row.record == nil:
+		c.find("only a part of its contents is there")
+	case !c.broken:
+		return c.compareRow(row)
+	}
+	return nil
+}
+
+func (c *callCheck) row(ctx context.Context) (columns, error) {
+	var r columns
+	err := c.v.tx.QueryRowContext(ctx, sqlCallRow, c.id).Scan(&r.state, &r.final, &r.agent, &r.tool, &r.namespace,
+		&r.arguments, &r.receivedAt, &r.updatedAt, &r.entries, &r.record)
+	return r, err
+}
+
+func (c *callCheck) compareRow(got columns) error {
+	want, err := columnsOf(c.record)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(got.record, want.record) {
+		c.find("its record is not what its entries add up to")
+		return nil
+	}
+	got.record, want.record = nil, nil
+	if g, w := fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want); g != w {
+		c.find("its record's columns are %s and should be %s", g, w)
+	}
+	return nil
+}

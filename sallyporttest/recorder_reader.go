@@ -1,0 +1,231 @@
+package sallyporttest
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sallyport/sallyport"
+)
+
+func testUnknownCall(t *testing.T, l RecorderReader) {
+	mustRecord(t, l, newStory(1).received())
+	for _, id := range []string{newStory(2).id, "", "nonsense", "%"} {
+		_, err := l.Call(t.Context(), id)
+		wantKind(t, err, sallyport.NotFound, "there is no such call")
+		_, err = l.Await(t.Context(), id, 0)
+		wantKind(t, err, sallyport.NotFound, "nobody waits for a call that doesn't exist")
+	}
+}
+
+func testAwait(t *testing.T, l RecorderReader) {
+	s := newStory(1)
+	story := s.approved()
+	mustRecord(t, l, story[0])
+	if r, err := l.Await(t.Context(), s.id, 0); err != nil || r.Entries != 1 {
+		t.Fatalf("Await for more than no entry = %d entries, %v; there was one already", r.Entries, err)
+	}
+	// Each entry is waited for while it is written, from before or after.
+	for n, e := range story[1:] {
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, err := l.Record(t.Context(), e); err != nil {
+				t.Error(err)
+			}
+		})
+		r, err := l.Await(t.Context(), s.id, n+1)
+		if err != nil || r.Entries != n+2 {
+			t.Errorf("Await(%d) = %d entries, %v", n+1, r.Entries, err)
+		}
+		wg.Wait()
+	}
+}
+
+func testAwaitManyWaiters(t *testing.T, l RecorderReader) {
+	s, other := newStory(1), newStory(2)
+	mustRecord(t, l, s.received(), other.received())
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if r, err := l.Await(t.Context(), s.id, 1); err != nil || r.State != sallyport.Cancelled {
+				t.Errorf("Await = %s, %v", r.State, err)
+			}
+		})
+	}
+	mustRecord(t, l, other.start("sandbox"), other.outcome(sallyport.Failed), s.outcome(sallyport.Cancelled))
+	wg.Wait()
+}
+
+func testAwaitEnds(t *testing.T, l RecorderReader) {
+	s := newStory(1)
+	mustRecord(t, l, s.received())
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	for _, reason := range []string{"it ends while somebody waits", "it has ended before"} {
+		r, err := l.Await(ctx, s.id, 1)
+		if err != nil || r.Entries != 1 || r.State != sallyport.Pending {
+			t.Errorf("Await = %d entries, %s, %v; want the record as it stands: %s", r.Entries, r.State, err, reason)
+		}
+		if ctx.Err() == nil {
+			t.Error("Await came back before there was anything new")
+		}
+	}
+}
+
+func testCallsNewestFirst(t *testing.T, l RecorderReader) {
+	var want []string
+	for _, n := range []int{3, 1, 4, 0, 2} { // clocks differ: the order of receipt is not that of recording
+		mustRecord(t, l, newStory(n).received())
+	}
+	for _, n := range []int{4, 3, 2, 1, 0} {
+		want = append(want, newStory(n).id)
+	}
+	if d := cmp.Diff(want, ids(mustCalls(t, l, sallyport.Query{}).Records)); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
+func testCallsSelected(t *testing.T, l RecorderReader) {
+	a, b, c, d := newStory(1), newStory(2), newStory(3), newStory(4)
+	b.agent, c.tool = "triage-bot", "http_probe"
+	mustRecord(t, l, a.received(), b.received(), c.received(), d.received(),
+		a.start("sandbox"), b.outcome(sallyport.Refused), c.start("sandbox"), c.outcome(sallyport.Failed))
+	for reason, tt := range map[string]struct {
+		query sallyport.Query
+		want  []string
+	}{
+		"everything":                {sallyport.Query{}, []string{d.id, c.id, b.id, a.id}},
+		"one state":                 {sallyport.Query{States: []sallyport.State{sallyport.Running}}, []string{a.id}},
+		"several states":            {sallyport.Query{States: []sallyport.State{sallyport.Failed, sallyport.Refused}}, []string{c.id, b.id}},
+		"a state that is none":      {sallyport.Query{States: []sallyport.State{"' OR 1=1 --"}}, nil},
+		"an agent":                  {sallyport.Query{Agent: "triage-bot"}, []string{b.id}},
+		"a tool":                    {sallyport.Query{Tool: "http_probe"}, []string{c.id}},
+		"since includes its time":   {sallyport.Query{Since: c.at}, []string{d.id, c.id}},
+		"before excludes its time":  {sallyport.Query{Before: b.at}, []string{a.id}},
+		"in another zone":           {sallyport.Query{Before: b.at.In(time.FixedZone("", -3600))}, []string{a.id}},
+		"between":                   {sallyport.Query{Since: b.at, Before: d.at}, []string{c.id, b.id}},
+		"all of it":                 {sallyport.Query{Agent: "deploy-bot", Tool: "http_probe", States: []sallyport.State{sallyport.Failed}, Since: a.at}, []string{c.id}},
+		"nothing":                   {sallyport.Query{Agent: "nobody"}, nil},
+		"of an agent by its prefix": {sallyport.Query{Agent: "deploy"}, nil},
+	} {
+		p := mustCalls(t, l, tt.query)
+		if d := cmp.Diff(tt.want, ids(p.Records)); d != "" || p.Cursor != "" {
+			t.Errorf("%s: cursor %q (-want +got)\n%s", reason, p.Cursor, d)
+		}
+	}
+}
+
+func testCallsPaged(t *testing.T, l RecorderReader) {
+	const calls = 11
+	var want []string
+	for n := range calls {
+		s := newStory(n)
+		s.at = newStory(n / 3).at // several at one time
+		mustRecord(t, l, s.received())
+	}
+	want = ids(mustCalls(t, l, sallyport.Query{}).Records)
+	if len(want) != calls {
+		t.Fatalf("%d calls, want %d", len(want), calls)
+	}
+	var got []string
+	q := sallyport.Query{Limit: 2}
+	for page := 0; page < calls; page++ {
+		p := mustCalls(t, l, q)
+		got = append(got, ids(p.Records)...)
+		if q.Cursor = p.Cursor; p.Cursor == "" {
+			break
+		}
+		// While somebody pages, calls come in and move on.
+		mustRecord(t, l, newStory(100+page).received(), newStory(page).outcome(sallyport.Cancelled))
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("pages must not shift while calls are added (-want +got)\n%s", d)
+	}
+	if p := mustCalls(t, l, sallyport.Query{Before: newStory(100).at, Limit: calls}); p.Cursor != "" || len(p.Records) != calls {
+		t.Errorf("%d calls and cursor %q; a page that is exactly full is the last", len(p.Records), p.Cursor)
+	}
+}
+
+func testCallsBadQueries(t *testing.T, l RecorderReader) {
+	for n := range 3 {
+		mustRecord(t, l, newStory(n).received())
+	}
+	good := mustCalls(t, l, sallyport.Query{Limit: 1}).Cursor
+	for reason, q := range map[string]sallyport.Query{
+		"no cursor of ours":   {Cursor: "2"},
+		"not even letters":    {Cursor: "'; DROP TABLE calls --"},
+		"a cursor cut short":  {Cursor: good[:len(good)-4]},
+		"a cursor with more":  {Cursor: good + "AAAA"},
+		"fewer than no calls": {Limit: -1},
+		"more than a page":    {Limit: 501},
+	} {
+		_, err := l.Calls(t.Context(), q)
+		wantKind(t, err, sallyport.Invalid, reason)
+	}
+}
+
+func testHistory(t *testing.T, l RecorderReader) {
+	now := newStory(0).at
+	at := func(n int, ago time.Duration) story {
+		s := newStory(n)
+		s.at = now.Add(-ago)
+		return s
+	}
+	this, other, elsewhere := at(1, 0), at(2, 10*time.Second), at(3, 10*time.Second)
+	other.arguments = `{"environment":"production","name":"api","replicas":6}`
+	elsewhere.agent = "triage-bot"
+	denied, old, tool := at(4, 30*time.Minute), at(5, 2*time.Hour), at(6, time.Minute)
+	tool.tool = "gitops_set_image"
+	for _, s := range []story{this, other, elsewhere, denied, old, tool} {
+		mustRecord(t, l, s.received())
+	}
+	mustRecord(t, l, denied.outcome(sallyport.Refused), old.outcome(sallyport.Refused), other.outcome(sallyport.Rejected))
+	got, err := l.History(t.Context(), this.intent(), now)
+	want := sallyport.History{
+		CallsLastMinute:       2, // other, and tool exactly a minute ago
+		CallsLastHour:         3, // and denied
+		SameArgumentsLastHour: 1, // denied
+		DeniedLastHour:        1, // denied; what people rejected was not denied
+	}
+	if d := cmp.Diff(want, got); d != "" || err != nil {
+		t.Errorf("%v (-want +got)\n%s", err, d)
+	}
+}
+
+func testSweepable(t *testing.T, l RecorderReader) {
+	idle, busy, ended, recent := newStory(1), newStory(2), newStory(3), newStory(60)
+	started := busy.start("sandbox")
+	started.At = busy.at.Add(10 * time.Second)
+	mustRecord(t, l, recent.received(), ended.received(), busy.received(), idle.received(),
+		started, ended.outcome(sallyport.Expired))
+	for limit, want := range map[int][]string{10: {idle.id, busy.id}, 1: {idle.id}, 0: nil} {
+		records, err := l.Sweepable(t.Context(), time.Time{}, recent.at, limit)
+		if d := cmp.Diff(want, ids(records)); d != "" || err != nil {
+			t.Errorf("at most %d: %v (-want +got)\n%s", limit, err, d)
+		}
+	}
+	records, err := l.Sweepable(t.Context(), time.Time{}, started.At, 10)
+	if d := cmp.Diff([]string{idle.id}, ids(records)); d != "" || err != nil {
+		t.Errorf("a call counts from its last entry, and that of the very moment is not older: %v (-want +got)\n%s", err, d)
+	}
+}
+
+func mustCalls(t *testing.T, l sallyport.Reader, q sallyport.Query) sallyport.Page {
+	t.Helper()
+	p, err := l.Calls(t.Context(), q)
+	if err != nil {
+		t.Fatalf("calls %+v: %v", q, err)
+	}
+	return p
+}
+
+func ids(records []sallyport.Record) []string {
+	var list []string
+	for _, r := range records {
+		list = append(list, r.Call.ID)
+	}
+	return list
+}
