@@ -1,0 +1,64 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/sallyport/sallyport"
+)
+
+// cancel stops a call wherever it is. What became of it shows in the call:
+// one whose tool was at work ends with what it did.
+func (s *Server) cancel(c echo.Context, who sallyport.Identity) error {
+	record, err := s.find(c, who)
+	if err != nil {
+		return err
+	}
+	id := record.Call.ID
+	if who.Agent == nil && !s.operates(who) {
+		return about(id, sallyport.Errorf(sallyport.Denied, "not_an_operator", "its agent and operators may cancel a call"))
+	}
+	if record.State.Final() {
+		return about(id, ended(record.State))
+	}
+	if err := s.stop(c.Request().Context(), record, who); err != nil {
+		return about(id, err)
+	}
+	if record, err = s.opts.Reader.Call(c.Request().Context(), id); err != nil {
+		return about(id, err)
+	}
+	c.Response().Header().Set(echo.HeaderLocation, callPath(id))
+	if !record.State.Final() {
+		c.Response().Header().Set(echo.HeaderRetryAfter, retrySeconds(record.State))
+	}
+	return reply(c, http.StatusAccepted, s.view(record))
+}
+
+func ended(s sallyport.State) error {
+	return sallyport.Errorf(sallyport.Conflict, "ended", "the call has ended as %s", s)
+}
+
+func (s *Server) stop(ctx context.Context, r sallyport.Record, who sallyport.Identity) error {
+	ctx, cancel := s.handover(ctx)
+	defer cancel()
+	err := s.opts.Calls.Cancel(ctx, r.Call.ID, who)
+	if sallyport.KindOf(err) != sallyport.NotFound {
+		return err
+	}
+	// It was received and never handed over. Once the ledger holds its end,
+	// it can't be any more.
+	now := s.opts.Now().Round(0).UTC()
+	receipt, err := s.opts.Recorder.Record(ctx, sallyport.Entry{
+		CallID: r.Call.ID, Kind: sallyport.EntryOutcome, At: now,
+		Outcome: &sallyport.Outcome{
+			State: sallyport.Cancelled, FinishedAt: now,
+			Error: &sallyport.Failure{Code: "cancelled", Message: "cancelled by " + identityID(who) + " before it was handed over"},
+		},
+	})
+	if err == nil && receipt.Repeated && receipt.Entry.Outcome != nil {
+		return ended(receipt.Entry.Outcome.State)
+	}
+	return err
+}

@@ -1,0 +1,46 @@
+package api_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// Whatever an agent sends, the gateway is not at fault, a refused body makes
+// no call, and every answer is as openapi.yaml has it.
+func FuzzSubmit(f *testing.F) {
+	f.Add([]byte(readBody), "application/json", "")
+	f.Add([]byte(slowBody), "application/json; charset=utf-8", "key")
+	f.Add([]byte(`{"tool":"x","tool":"y","arguments":{}}`), "application/json", "k")
+	f.Add([]byte(`{"tool":"gitops_get_manifest","arguments":{"n":9007199254740993}}`), "application/json", "")
+	f.Add([]byte("{\"tool\":\"\xff\",\"arguments\":{}}"), "application/json", "\x00")
+	f.Add([]byte(strings.Repeat("[", 40)), "text/plain", " ")
+	f.Add([]byte(`{"tool":"gitops_get_manifest","arguments":{}} null`), "application/json", "")
+	f.Add([]byte(`{"Tool":"gitops_get_manifest","arguments":null,"reason":null}`), "application/json", "")
+	c := loadContract(f)
+	f.Fuzz(func(t *testing.T, body []byte, contentType, key string) {
+		g := newGateway(t)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/calls", strings.NewReader(string(body)))
+		r.Header.Set("Authorization", "Bearer deploy-bot")
+		r.Header.Set("Content-Type", contentType)
+		r.Header.Set("Prefer", "wait=0")
+		if key != "" {
+			r.Header.Set("Idempotency-Key", key)
+		}
+		w := send(g.server(t).Handler(), r)
+		if w.Code >= http.StatusInternalServerError && w.Code != http.StatusBadGateway { // the call itself can end ambiguous
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		refused := w.Code == http.StatusBadRequest || w.Code == http.StatusRequestEntityTooLarge || w.Code == http.StatusUnsupportedMediaType
+		if refused && g.workflow.calls() != 0 {
+			t.Errorf("%d, and a call was started", w.Code)
+		}
+		if !refused && g.workflow.calls() != 1 {
+			t.Errorf("%d, and no call was started", w.Code)
+		}
+		if err := c.check(http.MethodPost, "/v1/calls", w.Result(), w.Body.Bytes()); err != nil { //nolint:bodyclose // it is a buffer
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,156 @@
+package api
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/sallyport/sallyport"
+)
+
+// Options are what a [Server] is made of. All are required unless they say
+// otherwise, and all must be safe for concurrent use.
+type Options struct {
+	Identifier sallyport.Identifier
+	Signer     Signer
+	Recorder   sallyport.Recorder
+	Reader     sallyport.Reader
+	Calls      Calls
+	Catalogue  Catalogue
+	Preview    Previewer
+
+	Ready   []Check      // what must hold for the server to be ready; may be empty
+	Metrics http.Handler // serves /metrics
+	Logger  *slog.Logger
+	Now     func() time.Time
+	Random  io.Reader // call and request ids; must be unpredictable
+
+	OperatorGroups []string // who sees all calls and may cancel them; may be empty
+	AuditorGroups  []string // who sees all calls; may be empty
+
+	// ApproveURL is where a person approves a call, or "". Optional.
+	ApproveURL func(sallyport.Record) string
+
+	// Wrap goes around the server's handler, for tracing and for paths that
+	// are none of this package's. Optional.
+	Wrap func(http.Handler) http.Handler
+
+	RateLimit RateLimit
+	MaxWait   time.Duration // longest Prefer: wait, 1s to 10m; 0 means 60s
+	Timeouts  Timeouts      // optional
+}
+
+// RateLimit bounds the calls and dry runs of one agent.
+type RateLimit struct {
+	PerSecond rate.Limit
+	Burst     int
+}
+
+// Timeouts bound what a slow or absent client can hold. Zero fields take the
+// defaults. How long an answer may take follows from [Options.MaxWait].
+type Timeouts struct {
+	ReadHeader time.Duration // 5s
+	Read       time.Duration // header and body: 15s
+	Handover   time.Duration // to take a call, whether or not its client is still there: 15s
+	Idle       time.Duration // between requests of a connection: 2m
+	Drain      time.Duration // from the end of Serve's context to the last answer: 20s
+}
+
+// Signer signs what the gateway's other parts must be able to trust.
+type Signer interface {
+	SignCall(sallyport.Call) (sallyport.SignedCall, error)
+	SignAttestation(sallyport.Attestation) (string, error)
+}
+
+// Calls works on calls that the ledger has received.
+//
+// Start hands a call over; one that was handed over already is no error. An
+// error means that it may or may not have been. Vote returns nil when the
+// vote counted, and an error with a vote's code (api.md names them) when it
+// did not. Cancel stops a call wherever it is; it returns an error of kind
+// [sallyport.Conflict] for a call that has ended and [sallyport.NotFound] for
+// one that was never handed over. Any other error means that nobody knows.
+type Calls interface {
+	Start(ctx context.Context, signed sallyport.SignedCall, call sallyport.Call) error
+	Vote(ctx context.Context, callID, attestation string) error
+	Cancel(ctx context.Context, callID string, by sallyport.Identity) error
+}
+
+// Catalogue says which tools an agent may see.
+type Catalogue interface {
+	Visible(context.Context, sallyport.Agent) ([]sallyport.Tool, error)
+}
+
+// Previewer says what would be decided of a call, and leaves no trace.
+//
+// An unknown or invisible tool is an error of code "unknown_tool", arguments
+// that don't fit its schema one of code "invalid_arguments" with fields.
+type Previewer interface {
+	Preview(context.Context, sallyport.Call, sallyport.Agent) (sallyport.Intent, sallyport.Decision, error)
+}
+
+// Check is one thing that must hold for the server to be ready.
+type Check struct {
+	Name  string
+	Check func(context.Context) error
+}
+
+// The longest Prefer: wait, and the wait of a submission that states none.
+const (
+	maxWait     = time.Minute
+	defaultWait = 10 * time.Second
+)
+
+func (o Options) withDefaults() Options {
+	orElse := func(d *time.Duration, otherwise time.Duration) {
+		if *d == 0 {
+			*d = otherwise
+		}
+	}
+	orElse(&o.MaxWait, maxWait)
+	orElse(&o.Timeouts.ReadHeader, 5*time.Second)
+	orElse(&o.Timeouts.Read, 15*time.Second)
+	orElse(&o.Timeouts.Handover, 15*time.Second)
+	orElse(&o.Timeouts.Idle, 2*time.Minute)
+	orElse(&o.Timeouts.Drain, 20*time.Second)
+	return o
+}
+
+func (o Options) check() error {
+	var missing []string
+	for name, absent := range map[string]bool{
+		"Identifier": o.Identifier == nil,
+		"Signer":     o.Signer == nil,
+		"Recorder":   o.Recorder == nil,
+		"Reader":     o.Reader == nil,
+		"Calls":      o.Calls == nil,
+		"Catalogue":  o.Catalogue == nil,
+		"Preview":    o.Preview == nil,
+		"Metrics":    o.Metrics == nil,
+		"Logger":     o.Logger == nil,
+		"Now":        o.Now == nil,
+		"Random":     o.Random == nil,
+		"RateLimit":  o.RateLimit.PerSecond <= 0 || o.RateLimit.Burst <= 0,
+	} {
+		if absent {
+			missing = append(missing, name)
+		}
+	}
+	for _, c := range o.Ready {
+		if c.Name == "" || c.Check == nil {
+			missing = append(missing, "Ready[].Name and .Check")
+		}
+	}
+	if len(missing) > 0 {
+		return sallyport.Errorf(sallyport.Internal, "bad_options", "api: Options lack %s", strings.Join(missing, ", "))
+	}
+	if o.MaxWait < time.Second || o.MaxWait > 10*time.Minute {
+		return sallyport.Errorf(sallyport.Internal, "bad_options", "api: MaxWait is %s and must be from 1s to 10m", o.MaxWait)
+	}
+	return nil
+}

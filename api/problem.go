@@ -1,0 +1,276 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/sallyport/sallyport"
+)
+
+// The codes that this package gives out or gives a status of their own.
+const (
+	codeNoToken     = "no_token"
+	codeNotAnAgent  = "not_an_agent"
+	codeNotAPerson  = "not_a_person"
+	codeRateLimited = "rate_limited"
+	codeTooLarge    = "too_large"
+	codeMediaType   = "unsupported_media_type"
+	codeNoMethod    = "method_not_allowed"
+	codeOtherBody   = "idempotency_mismatch"
+	codeNotStarted  = "not_started"
+	codeNotWaiting  = "not_waiting"
+
+	codeUnknownTool      = "unknown_tool"
+	codeInvalidArguments = "invalid_arguments"
+)
+
+// kindAmbiguous is the one kind of problem that is no kind of error: nobody
+// knows what became of a call, and asking again could do it twice.
+const kindAmbiguous sallyport.Kind = "ambiguous"
+
+// problem is an RFC 9457 problem.
+type problem struct {
+	Type    string             `json:"type"`
+	Title   string             `json:"title"`
+	Status  int                `json:"status"`
+	Code    string             `json:"code"`
+	Detail  string             `json:"detail"`
+	Errors  []sallyport.Field  `json:"errors,omitempty"`
+	Reasons []sallyport.Reason `json:"reasons,omitempty"`
+	CallID  string             `json:"call_id,omitempty"`
+
+	retryAfter time.Duration
+}
+
+func newProblem(kind sallyport.Kind, status int, code, detail string) *problem {
+	return &problem{Type: "urn:sallyport:problem:" + string(kind), Title: titleOf(kind), Status: status, Code: code, Detail: detail}
+}
+
+// problemOf is what the asker sees of an error.
+func problemOf(err error) *problem {
+	if h, ok := errors.AsType[*echo.HTTPError](err); ok {
+		return routingProblem(h)
+	}
+	e := sallyport.AsError(err)
+	if e.Kind == sallyport.Internal && errors.Is(err, context.DeadlineExceeded) {
+		e = &sallyport.Error{Kind: sallyport.Unavailable, Code: "timed_out", CallID: e.CallID, Err: err}
+	}
+	kind, status := classify(e)
+	p := newProblem(kind, status, e.Code, detailOf(e))
+	p.Errors, p.Reasons, p.CallID, p.retryAfter = e.Fields, e.Reasons, e.CallID, e.RetryAfter
+	if p.Code == "" {
+		p.Code = string(e.Kind)
+	}
+	if p.Status == http.StatusServiceUnavailable && p.retryAfter == 0 {
+		p.retryAfter = 5 * time.Second
+	}
+	return p
+}
+
+// routingProblem is for what the router itself refuses.
+func routingProblem(h *echo.HTTPError) *problem {
+	switch h.Code {
+	case http.StatusNotFound:
+		return newProblem(sallyport.NotFound, h.Code, "no_route", "there is nothing at this path; /openapi.yaml says what there is")
+	case http.StatusMethodNotAllowed:
+		return newProblem(sallyport.Invalid, h.Code, codeNoMethod, "this path does not take this method; the Allow header says which it takes")
+	default:
+		return newProblem(sallyport.Internal, http.StatusInternalServerError, "internal", internalDetail)
+	}
+}
+
+const internalDetail = "the gateway is at fault; its log tells more under the X-Request-Id of this answer"
+
+// detailOf is an error's message where it was made for the asker. That of an
+// error inside is for operators.
+func detailOf(e *sallyport.Error) string {
+	switch {
+	case e.Kind == sallyport.Internal:
+		return internalDetail
+	case e.Kind == sallyport.Unavailable && e.Err != nil && e.Code != codeNotStarted:
+		return "something that the gateway needs is out of reach; try again"
+	default:
+		return e.Message
+	}
+}
+
+// classify gives an error the kind and the status that it is shown with: by
+// its code where the contract has one for it, by its kind otherwise.
+func classify(e *sallyport.Error) (sallyport.Kind, int) {
+	switch e.Code {
+	case codeTooLarge:
+		return sallyport.Invalid, http.StatusRequestEntityTooLarge
+	case codeMediaType:
+		return sallyport.Invalid, http.StatusUnsupportedMediaType
+	case codeRateLimited:
+		return sallyport.Unavailable, http.StatusTooManyRequests
+	case codeUnknownTool:
+		return sallyport.NotFound, http.StatusNotFound
+	case codeInvalidArguments, "other_ballot", "bad_evidence":
+		return sallyport.Invalid, http.StatusUnprocessableEntity
+	case codeOtherBody:
+		return sallyport.Conflict, http.StatusUnprocessableEntity
+	case codeNotAPerson, "not_eligible", "own_agent", "evidence_too_weak":
+		return sallyport.Denied, http.StatusForbidden
+	case codeNotWaiting, "already_voted":
+		return sallyport.Conflict, http.StatusConflict
+	}
+	return e.Kind, statusOfKind(e.Kind)
+}
+
+func statusOfKind(k sallyport.Kind) int {
+	switch k {
+	case sallyport.Invalid:
+		return http.StatusBadRequest
+	case sallyport.Unauthenticated:
+		return http.StatusUnauthorized
+	case sallyport.Denied, sallyport.Frozen:
+		return http.StatusForbidden
+	case sallyport.Conflict:
+		return http.StatusConflict
+	case sallyport.NotFound:
+		return http.StatusNotFound
+	case sallyport.Unavailable:
+		return http.StatusServiceUnavailable
+	case sallyport.Internal:
+		return http.StatusInternalServerError
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+func titleOf(k sallyport.Kind) string {
+	switch k {
+	case sallyport.Invalid:
+		return "The request is not valid"
+	case sallyport.Unauthenticated:
+		return "We do not know who asks"
+	case sallyport.Denied:
+		return "This is not allowed"
+	case sallyport.Conflict:
+		return "This does not fit what already happened"
+	case sallyport.NotFound:
+		return "There is no such thing"
+	case sallyport.Frozen:
+		return "An operator stopped this"
+	case sallyport.Unavailable:
+		return "Try again later"
+	case kindAmbiguous:
+		return "Nobody knows what became of the call"
+	case sallyport.Internal:
+		return "Internal error"
+	default:
+		return "Internal error"
+	}
+}
+
+// outcomeProblem is what a submission is answered with when the call it made
+// has ended without running, or nobody knows how; nil for every other call.
+func outcomeProblem(r sallyport.Record) *problem {
+	if r.Outcome == nil {
+		return nil
+	}
+	why := r.Outcome.Error
+	if why == nil {
+		why = &sallyport.Failure{Code: string(r.State), Message: "the call ended as " + string(r.State)}
+	}
+	var p *problem
+	switch r.State {
+	case sallyport.Refused, sallyport.Rejected, sallyport.Expired:
+		p = newProblem(sallyport.Denied, http.StatusForbidden, why.Code, why.Message)
+	case sallyport.Cancelled:
+		p = newProblem(sallyport.Conflict, http.StatusConflict, why.Code, why.Message)
+	case sallyport.Ambiguous:
+		p = newProblem(kindAmbiguous, http.StatusBadGateway, why.Code, why.Message)
+	case sallyport.Malformed:
+		p = malformedProblem(why)
+	case sallyport.Succeeded, sallyport.Failed, sallyport.Pending, sallyport.AwaitingApproval, sallyport.Running:
+		return nil
+	default:
+		p = newProblem(sallyport.Internal, http.StatusInternalServerError, "internal", internalDetail)
+	}
+	p.Errors, p.Reasons, p.CallID = why.Fields, reasonsOf(r, why), r.Call.ID
+	return p
+}
+
+func malformedProblem(why *sallyport.Failure) *problem {
+	if why.Code == codeUnknownTool {
+		return newProblem(sallyport.NotFound, http.StatusNotFound, why.Code, why.Message)
+	}
+	return newProblem(sallyport.Invalid, http.StatusUnprocessableEntity, why.Code, why.Message)
+}
+
+// reasonsOf are the outcome's own, or what policy or the people who said no
+// gave as theirs.
+func reasonsOf(r sallyport.Record, why *sallyport.Failure) []sallyport.Reason {
+	switch {
+	case len(why.Reasons) > 0:
+		return why.Reasons
+	case r.State == sallyport.Refused && r.Decision != nil:
+		return r.Decision.Reasons
+	case r.State != sallyport.Rejected:
+		return nil
+	}
+	var reasons []sallyport.Reason
+	for _, v := range r.Votes {
+		if v.Verdict == sallyport.Reject {
+			reasons = append(reasons, sallyport.Reason{Code: "rejected", Message: strings.TrimSuffix(v.Person+": "+v.Reason, ": ")})
+		}
+	}
+	return reasons
+}
+
+// about says which call an error is about.
+func about(callID string, err error) error {
+	e := *sallyport.AsError(err)
+	e.CallID = callID
+	return &e
+}
+
+// fail answers with the problem that an error is, and logs what is ours.
+func (s *Server) fail(err error, c echo.Context) {
+	ctx := c.Request().Context()
+	hungUp := errors.Is(err, context.Canceled) && ctx.Err() != nil
+	if hungUp {
+		err = &sallyport.Error{Kind: sallyport.Unavailable, Code: "hung_up", Message: "the client hung up", Err: err}
+	}
+	p := problemOf(err)
+	if p.Status >= http.StatusInternalServerError && !hungUp {
+		attrs := []any{slog.String("request_id", exchangeOf(c).requestID), slog.String("code", p.Code), slog.Any("error", err)}
+		if cause := errors.Unwrap(sallyport.AsError(err)); cause != nil {
+			attrs = append(attrs, slog.Any("cause", cause))
+		}
+		s.opts.Logger.ErrorContext(ctx, "request failed", attrs...)
+	}
+	if c.Response().Committed {
+		return
+	}
+	if err := p.write(c); err != nil {
+		s.opts.Logger.DebugContext(ctx, "problem not delivered", slog.Any("error", err))
+	}
+}
+
+// write answers with the problem.
+func (p *problem) write(c echo.Context) error {
+	h := c.Response().Header()
+	switch {
+	case p.Status == http.StatusUnauthorized && p.Code == codeNoToken:
+		h.Set(echo.HeaderWWWAuthenticate, `Bearer realm="sallyport"`)
+	case p.Status == http.StatusUnauthorized:
+		h.Set(echo.HeaderWWWAuthenticate, `Bearer realm="sallyport", error="invalid_token"`)
+	case p.Status == http.StatusRequestEntityTooLarge:
+		h.Set(echo.HeaderConnection, "close") // what was not read stays unread
+	}
+	if p.retryAfter > 0 {
+		h.Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))
+	}
+	return send(c, p.Status, "application/problem+json", p)
+}

@@ -1,0 +1,153 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/sallyport/sallyport"
+)
+
+// getCall answers with a call, at once or, with Prefer: wait, when it ended.
+func (s *Server) getCall(c echo.Context, who sallyport.Identity) error {
+	record, err := s.find(c, who)
+	if err != nil {
+		return err
+	}
+	if wait := s.wait(c, 0); wait > 0 {
+		record, err = s.await(c, record, wait, sallyport.State.Final)
+	}
+	if err != nil {
+		return about(record.Call.ID, err)
+	}
+	if !record.State.Final() {
+		c.Response().Header().Set(echo.HeaderRetryAfter, retrySeconds(record.State))
+	}
+	return reply(c, http.StatusOK, s.view(record))
+}
+
+// find is the call that the path names. A call that isn't there and one that
+// isn't the asker's to see are the same error.
+func (s *Server) find(c echo.Context, who sallyport.Identity) (sallyport.Record, error) {
+	none := sallyport.Errorf(sallyport.NotFound, "no_call", "there is no such call, or it is not yours to see")
+	id := c.Param("id")
+	if !sallyport.ValidCallID(id) {
+		return sallyport.Record{}, none
+	}
+	record, err := s.opts.Reader.Call(c.Request().Context(), id)
+	if sallyport.KindOf(err) == sallyport.NotFound || err == nil && !s.sees(who, record) {
+		return sallyport.Record{}, none
+	}
+	if err != nil {
+		return sallyport.Record{}, err
+	}
+	exchangeOf(c).callID = id
+	return record, nil
+}
+
+// sees reports whether a call is somebody's to see: its agent's, an
+// operator's, an auditor's, the agent's owner's, or that of people who may be
+// asked to approve it.
+func (s *Server) sees(who sallyport.Identity, r sallyport.Record) bool {
+	if who.Agent != nil {
+		return r.Call.AgentID == who.Agent.ID
+	}
+	p := *who.Person
+	return s.seesAll(who) || ownsAgent(p, r) ||
+		r.Ballot != nil && sallyport.Overlap(r.Ballot.Terms.Groups, p.Groups)
+}
+
+func (s *Server) seesAll(who sallyport.Identity) bool {
+	return s.operates(who) || who.Person != nil && sallyport.Overlap(s.opts.AuditorGroups, who.Person.Groups)
+}
+
+func (s *Server) operates(who sallyport.Identity) bool {
+	return who.Person != nil && sallyport.Overlap(s.opts.OperatorGroups, who.Person.Groups)
+}
+
+// ownsAgent reports whether a call's agent is p's own. Who owns it stands in
+// the intent, so that nobody owns a call which has none.
+func ownsAgent(p sallyport.Person, r sallyport.Record) bool {
+	return r.Intent != nil && r.Intent.Agent.Owner == p.ID
+}
+
+// listCalls lists calls, newest first: all for operators and auditors, its
+// own for an agent.
+func (s *Server) listCalls(c echo.Context, who sallyport.Identity) error {
+	q, err := readQuery(c.QueryParams())
+	if err != nil {
+		return err
+	}
+	switch {
+	case who.Agent != nil && q.Agent != "" && q.Agent != who.Agent.ID:
+		return sallyport.Errorf(sallyport.Denied, "not_yours", "an agent may list its own calls")
+	case who.Agent != nil:
+		q.Agent = who.Agent.ID
+	case !s.seesAll(who):
+		return sallyport.Errorf(sallyport.Denied, "not_an_operator", "operators and auditors may list calls")
+	}
+	page, err := s.opts.Reader.Calls(c.Request().Context(), q)
+	if err != nil {
+		return err
+	}
+	list := listView{Calls: make([]callView, 0, len(page.Records))}
+	for _, r := range page.Records {
+		list.Calls = append(list.Calls, s.view(r))
+	}
+	if page.Cursor != "" {
+		list.Cursor = &page.Cursor
+	}
+	return reply(c, http.StatusOK, list)
+}
+
+// readQuery reads a list's parameters, and refuses what it doesn't know: a
+// misspelt filter must not list everything.
+func readQuery(params url.Values) (sallyport.Query, error) {
+	var q sallyport.Query
+	for name, values := range params {
+		if name == "state" {
+			values = strings.Split(strings.Join(values, ","), ",")
+		} else if len(values) > 1 {
+			return q, badParameter(name, "may be given once")
+		}
+		for _, v := range values {
+			if err := setParameter(&q, name, v); err != nil {
+				return q, err
+			}
+		}
+	}
+	return q, nil
+}
+
+func setParameter(q *sallyport.Query, name, value string) error {
+	switch name {
+	case "state":
+		if !slices.Contains(sallyport.States(), sallyport.State(value)) {
+			return badParameter(name, "must be a state of a call, or several with commas between")
+		}
+		q.States = append(q.States, sallyport.State(value))
+	case "agent":
+		q.Agent = value
+	case "tool":
+		q.Tool = value
+	case "cursor":
+		q.Cursor = value
+	case "since":
+		since, err := time.Parse(time.RFC3339, value)
+		if err != nil {
+			return badParameter(name, "must be a time as RFC 3339 writes it: 2026-11-21T22:00:00Z")
+		}
+		q.Since = since.UTC()
+	default:
+		return badParameter(name, "is not known here: state, agent, tool, since and cursor are")
+	}
+	return nil
+}
+
+func badParameter(name, detail string) error {
+	return sallyport.Errorf(sallyport.Invalid, "bad_query", "the query parameter %.40q %s", name, detail)
+}

@@ -1,0 +1,70 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/sallyport/sallyport"
+)
+
+// audience says who may use a route.
+type audience int
+
+const (
+	anyone  audience = iota // without a token
+	known                   // every identity
+	agents                  // identities that are agents
+	limited                 // agents, counted against their rate limit
+	people                  // identities that are people
+)
+
+// handler answers a request of somebody that the route's audience admits.
+type handler func(c echo.Context, who sallyport.Identity) error
+
+type route struct {
+	method, path string
+	who          audience
+	handle       handler
+}
+
+func (s *Server) routes() []route {
+	return []route{
+		{http.MethodPost, "/v1/calls", limited, s.submit},
+		{http.MethodGet, "/v1/calls", known, s.listCalls},
+		{http.MethodGet, "/v1/calls/:id", known, s.getCall},
+		{http.MethodPost, "/v1/calls/:id/cancel", known, s.cancel},
+		{http.MethodPost, "/v1/calls/:id/votes", people, s.vote},
+		{http.MethodGet, "/v1/ballots", people, s.listBallots},
+		{http.MethodGet, "/v1/tools", agents, s.listTools},
+		{http.MethodPost, "/v1/decisions", limited, s.decide},
+		{http.MethodGet, "/healthz", anyone, s.healthy},
+		{http.MethodGet, "/readyz", anyone, s.ready},
+		{http.MethodGet, "/metrics", anyone, s.metrics},
+		{http.MethodGet, "/openapi.yaml", anyone, s.openAPI},
+	}
+}
+
+// admit lets a route's audience through to its handler.
+func (s *Server) admit(r route) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if r.who == anyone {
+			return r.handle(c, sallyport.Identity{})
+		}
+		who, err := s.identify(c)
+		if err != nil {
+			return err
+		}
+		switch {
+		case (r.who == agents || r.who == limited) && who.Agent == nil:
+			return sallyport.Errorf(sallyport.Denied, codeNotAnAgent, "this is for agents, and the token is a person's")
+		case r.who == people && who.Person == nil:
+			return sallyport.Errorf(sallyport.Denied, codeNotAPerson, "this is for people, and the token is an agent's")
+		case r.who == limited:
+			if err := s.limiter.take(who.Agent.ID); err != nil {
+				return err
+			}
+		}
+		return r.handle(c, who)
+	}
+}

@@ -1,0 +1,234 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/strict"
+)
+
+// submit takes a call, and answers when it has ended, when it waits for a
+// human, or when the agent has waited long enough.
+func (s *Server) submit(c echo.Context, who sallyport.Identity) error {
+	var body callBody
+	canonical, err := readBody(c, &body)
+	if err != nil {
+		return err
+	}
+	key, err := idempotencyKey(c.Request().Header)
+	if err != nil {
+		return err
+	}
+	call, err := s.newCall(c, who, body, key)
+	if err != nil {
+		return err
+	}
+	call.Body = sallyport.NewDigest("sallyport/body/v1", canonical)
+	exchangeOf(c).callID = call.ID
+	record, err := s.accept(c.Request().Context(), call, key != "")
+	if err != nil {
+		return about(call.ID, err)
+	}
+	wait := s.wait(c, defaultWait)
+	record, err = s.await(c, record, wait, func(r sallyport.State) bool { return r.Final() || r == sallyport.AwaitingApproval })
+	if err != nil {
+		// The call is under way whether or not we can look at it.
+		s.opts.Logger.WarnContext(c.Request().Context(), "call can't be followed", slog.String("call_id", call.ID), slog.Any("error", err))
+	}
+	return s.answerSubmitted(c, record)
+}
+
+// idempotencyKey is "" where the agent sent none.
+func idempotencyKey(h http.Header) (string, error) {
+	values := h.Values("Idempotency-Key")
+	if len(values) == 0 {
+		return "", nil
+	}
+	key := values[0]
+	invisible := strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' })
+	if len(values) > 1 || key == "" || len(key) > 255 || invisible {
+		return "", sallyport.Errorf(sallyport.Invalid, "bad_idempotency_key", "Idempotency-Key must be one header of 1 to 255 visible ASCII characters")
+	}
+	return key, nil
+}
+
+// newCall makes a call of what was asked. With a key its id follows from who
+// asked and the key; otherwise it is random.
+func (s *Server) newCall(c echo.Context, who sallyport.Identity, body callBody, key string) (sallyport.Call, error) {
+	id, err := s.callID(who.Account, key)
+	if err != nil {
+		return sallyport.Call{}, err
+	}
+	return sallyport.Call{
+		ID:          id,
+		AgentID:     who.Agent.ID,
+		Account:     who.Account,
+		Tool:        body.Tool,
+		Arguments:   body.Arguments,
+		Claimed:     body.claims(),
+		ReceivedAt:  s.opts.Now().Round(0).UTC(),
+		TraceParent: traceParent(c.Request()),
+	}, nil
+}
+
+func (s *Server) callID(account sallyport.Account, key string) (string, error) {
+	var bits [16]byte
+	if key == "" {
+		if _, err := io.ReadFull(s.opts.Random, bits[:]); err != nil {
+			return "", sallyport.Errorf(sallyport.Internal, "no_random", "drawing a call id: %w", err)
+		}
+		return sallyport.CallID(bits), nil
+	}
+	name, err := strict.Canonical([]string{account.Issuer, account.Subject, key})
+	if err != nil {
+		return "", sallyport.Errorf(sallyport.Internal, "bad_account", "deriving a call id: %w", err)
+	}
+	sum := sha256.Sum256(name)
+	copy(bits[:], sum[:])
+	return sallyport.CallID(bits), nil
+}
+
+// traceParent is the trace context of the span that the request is in, or
+// where the server makes no spans, the agent's own.
+func traceParent(r *http.Request) string {
+	var w3c propagation.TraceContext
+	ctx := r.Context()
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		ctx = w3c.Extract(ctx, propagation.HeaderCarrier(r.Header))
+	}
+	carrier := propagation.MapCarrier{}
+	w3c.Inject(ctx, carrier)
+	return carrier.Get("traceparent")
+}
+
+// accept writes a call into the ledger and hands it over, in this order, or
+// finds the one that was taken before under the same key.
+func (s *Server) accept(ctx context.Context, call sallyport.Call, keyed bool) (sallyport.Record, error) {
+	ctx, cancel := s.handover(ctx)
+	defer cancel()
+	if keyed {
+		known, err := s.opts.Reader.Call(ctx, call.ID)
+		if err == nil {
+			return s.join(ctx, call, known)
+		}
+		if sallyport.KindOf(err) != sallyport.NotFound {
+			return sallyport.Record{}, err
+		}
+	}
+	signed, err := s.opts.Signer.SignCall(call)
+	if err != nil {
+		return sallyport.Record{}, sallyport.Errorf(sallyport.Internal, "not_signed", "signing call %s: %w", call.ID, err)
+	}
+	received := sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryReceived, At: call.ReceivedAt, Call: &call, Signed: signed}
+	receipt, err := s.opts.Recorder.Record(ctx, received)
+	switch {
+	case err != nil:
+		return sallyport.Record{}, err
+	case receipt.Repeated && !keyed:
+		return sallyport.Record{}, sallyport.Errorf(sallyport.Internal, "id_drawn_twice", "the random id %s belongs to another call", call.ID)
+	case receipt.Repeated: // another request with this key was quicker
+		known, err := s.opts.Reader.Call(ctx, call.ID)
+		if err != nil {
+			return sallyport.Record{}, err
+		}
+		return s.join(ctx, call, known)
+	}
+	record, err := sallyport.Record{}.Apply(received)
+	if err != nil {
+		return sallyport.Record{}, err
+	}
+	return record, s.start(ctx, record, keyed)
+}
+
+// handover is ctx without its cancellation: a client that hangs up neither
+// stops a call nor leaves one half accepted.
+func (s *Server) handover(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), s.opts.Timeouts.Handover)
+}
+
+// join answers a repeated request with the call it repeats. A call that is
+// pending may not have been handed over, so it is again.
+func (s *Server) join(ctx context.Context, call sallyport.Call, known sallyport.Record) (sallyport.Record, error) {
+	if known.Call.Body != call.Body || known.Call.AgentID != call.AgentID {
+		return sallyport.Record{}, sallyport.Errorf(sallyport.Conflict, codeOtherBody, "this Idempotency-Key was used with another body; use a new key for a new call")
+	}
+	if known.State != sallyport.Pending {
+		return known, nil
+	}
+	return known, s.start(ctx, known, true)
+}
+
+// start hands a call over. Without a key nobody can send it again, so that
+// one which could not be handed over is ended here.
+func (s *Server) start(ctx context.Context, record sallyport.Record, keyed bool) error {
+	err := s.opts.Calls.Start(ctx, record.Signed, record.Call)
+	if err == nil {
+		return nil
+	}
+	if keyed {
+		return &sallyport.Error{
+			Kind: sallyport.Unavailable, Code: codeNotStarted, CallID: record.Call.ID, Err: err,
+			Message: "the call could not be handed over; send it again with the same Idempotency-Key",
+		}
+	}
+	return s.giveUp(ctx, record.Call.ID, err)
+}
+
+// giveUp ends a call that Start refused with cause. Start may have failed
+// after all was done: then the ledger refuses this end, or has one, and the
+// call goes on.
+func (s *Server) giveUp(ctx context.Context, id string, cause error) error {
+	ctx, cancel := s.handover(ctx) // ctx may be what ran out
+	defer cancel()
+	refused := &sallyport.Error{
+		Kind: sallyport.Unavailable, Code: codeNotStarted, CallID: id, Err: cause,
+		Message: "the call could not be handed over: nothing was run; send it again",
+	}
+	now := s.opts.Now().Round(0).UTC()
+	receipt, err := s.opts.Recorder.Record(ctx, sallyport.Entry{
+		CallID: id, Kind: sallyport.EntryOutcome, At: now,
+		Outcome: &sallyport.Outcome{
+			State: sallyport.Cancelled, FinishedAt: now,
+			Error: &sallyport.Failure{Code: codeNotStarted, Message: "the call could not be handed over: nothing was run"},
+		},
+	})
+	switch {
+	case err == nil && receipt.Repeated, sallyport.KindOf(err) == sallyport.Conflict:
+		return nil
+	case err != nil:
+		s.opts.Logger.ErrorContext(ctx, "call stays pending", slog.String("call_id", id), slog.Any("error", err))
+		refused.Message = "the call could not be handed over; ask for it by its id before you send it again"
+	}
+	return refused
+}
+
+// answerSubmitted answers with the call, or with what kept it from running.
+func (s *Server) answerSubmitted(c echo.Context, r sallyport.Record) error {
+	if p := outcomeProblem(r); p != nil {
+		return p.write(c)
+	}
+	c.Response().Header().Set(echo.HeaderLocation, callPath(r.Call.ID))
+	if r.State.Final() {
+		return reply(c, http.StatusOK, s.view(r))
+	}
+	c.Response().Header().Set(echo.HeaderRetryAfter, retrySeconds(r.State))
+	return reply(c, http.StatusAccepted, s.view(r))
+}
+
+// retrySeconds is when it is worth asking again: people take longer than
+// tools.
+func retrySeconds(s sallyport.State) string {
+	if s == sallyport.AwaitingApproval {
+		return "10"
+	}
+	return "1"
+}

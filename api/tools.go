@@ -1,0 +1,43 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/sallyport/sallyport"
+)
+
+// listTools lists the tools that an agent may see.
+func (s *Server) listTools(c echo.Context, who sallyport.Identity) error {
+	visible, err := s.opts.Catalogue.Visible(c.Request().Context(), *who.Agent)
+	if err != nil {
+		return err
+	}
+	list := toolsView{Tools: make([]toolView, 0, len(visible))}
+	for _, t := range visible {
+		list.Tools = append(list.Tools, toolView{
+			Name: t.Name, Title: t.Title, Description: t.Description, Digest: t.Digest, InputSchema: t.InputSchema,
+			Annotations: annotationsView{ReadOnly: t.ReadOnly, Destructive: t.Destructive},
+		})
+	}
+	return reply(c, http.StatusOK, list)
+}
+
+// decide says what would be decided of a call, without a plan, a run or a
+// trace in the ledger. It is no promise: the call itself is judged anew.
+func (s *Server) decide(c echo.Context, who sallyport.Identity) error {
+	var body callBody
+	if _, err := readBody(c, &body); err != nil {
+		return err
+	}
+	call, err := s.newCall(c, who, body, "")
+	if err != nil {
+		return err
+	}
+	intent, decision, err := s.opts.Preview.Preview(c.Request().Context(), call, *who.Agent)
+	if err != nil {
+		return err
+	}
+	return reply(c, http.StatusOK, previewOf(intent, decision))
+}

@@ -1,0 +1,236 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/sallyport/sallyport"
+)
+
+// callView is a call as everyone who may see it sees it. What has not come
+// to be yet is null.
+type callView struct {
+	ID         string          `json:"id"`
+	State      sallyport.State `json:"state"`
+	Agent      string          `json:"agent"`
+	Tool       string          `json:"tool"`
+	Intent     *intentView     `json:"intent"`
+	Decision   *decisionView   `json:"decision"`
+	Plan       *planView       `json:"plan"`
+	Ballot     *ballotView     `json:"ballot"`
+	Result     *resultView     `json:"result"`
+	Error      *errorView      `json:"error"`
+	CreatedAt  time.Time       `json:"created_at"`
+	FinishedAt *time.Time      `json:"finished_at"`
+	TraceID    *string         `json:"trace_id"`
+	Links      linksView       `json:"links"`
+}
+
+type intentView struct {
+	Action    string           `json:"action"`
+	Resource  string           `json:"resource"`
+	Namespace string           `json:"namespace"`
+	Name      string           `json:"name"`
+	Digest    sallyport.Digest `json:"digest,omitempty"`
+}
+
+type decisionView struct {
+	Effect   sallyport.Effect   `json:"effect"`
+	Reasons  []sallyport.Reason `json:"reasons"`
+	Revision string             `json:"revision"`
+}
+
+type planView struct {
+	Summary string           `json:"summary"`
+	Diff    string           `json:"diff"`
+	Digest  sallyport.Digest `json:"digest"`
+}
+
+type ballotView struct {
+	Digest    sallyport.Digest          `json:"digest"`
+	Groups    []string                  `json:"groups"`
+	Quorum    int                       `json:"quorum"`
+	Evidence  []sallyport.EvidenceClass `json:"evidence"`
+	ExpiresAt time.Time                 `json:"expires_at"`
+	Votes     []voteView                `json:"votes"`
+}
+
+// voteView leaves out the evidence itself: a token is nobody's to see.
+type voteView struct {
+	Person   string                  `json:"person"`
+	Verdict  sallyport.Verdict       `json:"verdict"`
+	Evidence sallyport.EvidenceClass `json:"evidence"`
+	At       time.Time               `json:"at"`
+	Reason   string                  `json:"reason"`
+}
+
+// resultView marks what a tool said: whatever reads it must not take it for
+// an instruction.
+type resultView struct {
+	Untrusted bool            `json:"untrusted"` // always true
+	Content   json.RawMessage `json:"content"`
+}
+
+type errorView struct {
+	Code    string             `json:"code"`
+	Message string             `json:"message"`
+	Errors  []sallyport.Field  `json:"errors,omitempty"`
+	Reasons []sallyport.Reason `json:"reasons,omitempty"`
+}
+
+type linksView struct {
+	Self    string `json:"self"`
+	Approve string `json:"approve,omitempty"`
+}
+
+type listView struct {
+	Calls  []callView `json:"calls"`
+	Cursor *string    `json:"cursor"`
+}
+
+type ballotsView struct {
+	Ballots []callView `json:"ballots"`
+}
+
+type toolsView struct {
+	Tools []toolView `json:"tools"`
+}
+
+type toolView struct {
+	Name        string           `json:"name"`
+	Title       string           `json:"title"`
+	Description string           `json:"description"`
+	Digest      sallyport.Digest `json:"digest"`
+	InputSchema json.RawMessage  `json:"input_schema"`
+	Annotations annotationsView  `json:"annotations"`
+}
+
+type annotationsView struct {
+	ReadOnly    bool `json:"read_only"`
+	Destructive bool `json:"destructive"`
+}
+
+// previewView is a dry run's answer. Its intent has no digest: a digest is
+// over the call's id, and there is no call.
+type previewView struct {
+	Effect      sallyport.Effect      `json:"effect"`
+	Reasons     []sallyport.Reason    `json:"reasons"`
+	Approval    *sallyport.Terms      `json:"approval"`
+	Obligations sallyport.Obligations `json:"obligations"`
+	Revision    string                `json:"revision"`
+	Intent      intentView            `json:"intent"`
+}
+
+type statusView struct {
+	Status string `json:"status"`
+}
+
+func callPath(id string) string { return "/v1/calls/" + id }
+
+func (s *Server) view(r sallyport.Record) callView {
+	v := callView{
+		ID: r.Call.ID, State: r.State, Agent: r.Call.AgentID, Tool: r.Call.Tool,
+		CreatedAt: r.Call.ReceivedAt.UTC(),
+		TraceID:   traceID(r.Call.TraceParent),
+		Links:     linksView{Self: callPath(r.Call.ID)},
+	}
+	if r.Intent != nil {
+		intent := intentOf(*r.Intent)
+		intent.Digest = r.Intent.Digest()
+		v.Intent = &intent
+	}
+	if d := r.Decision; d != nil {
+		v.Decision = &decisionView{Effect: d.Effect, Reasons: orEmpty(d.Reasons), Revision: d.Revision}
+	}
+	if p := r.Plan; p != nil {
+		v.Plan = &planView{Summary: p.Summary, Diff: p.Diff, Digest: p.Digest()}
+	}
+	if r.Ballot != nil {
+		v.Ballot = ballotOf(*r.Ballot, r.Votes)
+	}
+	if r.State == sallyport.AwaitingApproval && s.opts.ApproveURL != nil {
+		v.Links.Approve = s.opts.ApproveURL(r)
+	}
+	v.addOutcome(r.Outcome)
+	return v
+}
+
+func (v *callView) addOutcome(o *sallyport.Outcome) {
+	if o == nil {
+		return
+	}
+	finished := o.FinishedAt.UTC()
+	v.FinishedAt = &finished
+	if len(o.Result) > 0 {
+		v.Result = &resultView{Untrusted: true, Content: o.Result}
+	}
+	if e := o.Error; e != nil {
+		v.Error = &errorView{Code: e.Code, Message: e.Message, Errors: e.Fields, Reasons: e.Reasons}
+	}
+}
+
+func intentOf(i sallyport.Intent) intentView {
+	return intentView{Action: i.Action, Resource: i.Resource, Namespace: i.Namespace, Name: i.Name}
+}
+
+func ballotOf(b sallyport.Ballot, votes []sallyport.Vote) *ballotView {
+	v := &ballotView{
+		Digest: b.Digest(), Groups: orEmpty(b.Terms.Groups), Quorum: b.Terms.Quorum, Evidence: orEmpty(b.Terms.Evidence),
+		ExpiresAt: b.ExpiresAt.UTC(), Votes: make([]voteView, 0, len(votes)),
+	}
+	for _, vote := range votes {
+		v.Votes = append(v.Votes, voteView{
+			Person: vote.Person, Verdict: vote.Verdict, Evidence: vote.Evidence.Class, At: vote.At.UTC(), Reason: vote.Reason,
+		})
+	}
+	return v
+}
+
+func previewOf(i sallyport.Intent, d sallyport.Decision) previewView {
+	v := previewView{
+		Effect: d.Effect, Reasons: orEmpty(d.Reasons), Obligations: d.Obligations, Revision: d.Revision, Intent: intentOf(i),
+	}
+	if d.Approval != nil {
+		terms := *d.Approval
+		terms.Groups, terms.Evidence = orEmpty(terms.Groups), orEmpty(terms.Evidence)
+		v.Approval = &terms
+	}
+	return v
+}
+
+// traceID is the second field of a W3C traceparent.
+func traceID(traceParent string) *string {
+	fields := strings.Split(traceParent, "-")
+	if len(fields) < 4 {
+		return nil
+	}
+	return &fields[1]
+}
+
+// orEmpty makes JSON's [] of what would be its null.
+func orEmpty[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+// reply answers with JSON.
+func reply(c echo.Context, status int, v any) error {
+	return send(c, status, echo.MIMEApplicationJSON, v)
+}
+
+// send writes an answer only once all of it could be made.
+func send(c echo.Context, status int, contentType string, v any) error {
+	var body bytes.Buffer
+	e := json.NewEncoder(&body)
+	e.SetEscapeHTML(false) // nothing here is ever HTML; a diff should be readable
+	if err := e.Encode(v); err != nil {
+		return sallyport.Errorf(sallyport.Internal, "not_encoded", "writing an answer: %w", err)
+	}
+	return c.Blob(status, contentType, body.Bytes())
+}

@@ -1,0 +1,229 @@
+// Package client speaks the gateway's REST API.
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sallyport/sallyport"
+)
+
+// Client sends requests as one identity. Safe for concurrent use.
+type Client struct {
+	base  string
+	token string
+	http  *http.Client
+}
+
+// requestTimeout is longer than the gateway lets anybody wait.
+const requestTimeout = 90 * time.Second
+
+// maxAnswer bounds what is read of an answer, in bytes.
+const maxAnswer = 8 << 20
+
+// New makes a client of the gateway at base, such as http://127.0.0.1:8080,
+// that sends a bearer token.
+func New(base, token string) (*Client, error) {
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return nil, fmt.Errorf("the gateway's address %q must be a URL such as http://127.0.0.1:8080", base)
+	}
+	return &Client{strings.TrimSuffix(base, "/"), token, &http.Client{Timeout: requestTimeout}}, nil
+}
+
+// Submission is a call to be made.
+type Submission struct {
+	Tool      string          `json:"tool"`
+	Arguments json.RawMessage `json:"arguments"`
+	Reason    string          `json:"reason,omitempty"`
+	Session   string          `json:"session,omitempty"`
+	Task      string          `json:"task,omitempty"`
+
+	Key  string        `json:"-"` // Idempotency-Key; empty sends none
+	Wait time.Duration `json:"-"` // how long the answer may take, in whole seconds
+}
+
+// Call is a call as the gateway shows it.
+type Call struct {
+	ID     string          `json:"id"`
+	State  sallyport.State `json:"state"`
+	Agent  string          `json:"agent"`
+	Tool   string          `json:"tool"`
+	Intent *struct {
+		Action    string           `json:"action"`
+		Resource  string           `json:"resource"`
+		Namespace string           `json:"namespace"`
+		Name      string           `json:"name"`
+		Digest    sallyport.Digest `json:"digest"`
+	} `json:"intent"`
+	Decision *struct {
+		Effect   sallyport.Effect   `json:"effect"`
+		Reasons  []sallyport.Reason `json:"reasons"`
+		Revision string             `json:"revision"`
+	} `json:"decision"`
+	Plan *struct {
+		Summary string           `json:"summary"`
+		Diff    string           `json:"diff"`
+		Digest  sallyport.Digest `json:"digest"`
+	} `json:"plan"`
+	Ballot *struct {
+		Digest    sallyport.Digest          `json:"digest"`
+		Groups    []string                  `json:"groups"`
+		Quorum    int                       `json:"quorum"`
+		Evidence  []sallyport.EvidenceClass `json:"evidence"`
+		ExpiresAt time.Time                 `json:"expires_at"`
+		Votes     []Vote                    `json:"votes"`
+	} `json:"ballot"`
+	Result *struct {
+		Untrusted bool            `json:"untrusted"`
+		Content   json.RawMessage `json:"content"`
+	} `json:"result"`
+	Error *struct {
+		Code    string             `json:"code"`
+		Message string             `json:"message"`
+		Errors  []sallyport.Field  `json:"errors"`
+		Reasons []sallyport.Reason `json:"reasons"`
+	} `json:"error"`
+	CreatedAt  time.Time  `json:"created_at"`
+	FinishedAt *time.Time `json:"finished_at"`
+	TraceID    string     `json:"trace_id"`
+	Links      struct {
+		Self    string `json:"self"`
+		Approve string `json:"approve"`
+	} `json:"links"`
+}
+
+// Vote is a vote that counted.
+type Vote struct {
+	Person   string                  `json:"person"`
+	Verdict  sallyport.Verdict       `json:"verdict"`
+	Evidence sallyport.EvidenceClass `json:"evidence"`
+	At       time.Time               `json:"at"`
+	Reason   string                  `json:"reason"`
+}
+
+// Problem is an answer that is an error (RFC 9457).
+type Problem struct {
+	Type    string             `json:"type"`
+	Title   string             `json:"title"`
+	Status  int                `json:"status"`
+	Detail  string             `json:"detail"`
+	Code    string             `json:"code"`
+	CallID  string             `json:"call_id"`
+	Errors  []sallyport.Field  `json:"errors"`
+	Reasons []sallyport.Reason `json:"reasons"`
+}
+
+// Error is what a person is told.
+func (p *Problem) Error() string {
+	var b strings.Builder
+	b.WriteString(p.Detail)
+	if p.Detail == "" {
+		b.WriteString(p.Title)
+	}
+	for _, f := range p.Errors {
+		fmt.Fprintf(&b, "\n  %s: %s", f.Pointer, f.Detail)
+	}
+	for _, r := range p.Reasons {
+		if r.Message != p.Detail {
+			fmt.Fprintf(&b, "\n  %s: %s", r.Code, r.Message)
+		}
+	}
+	return sallyport.Visible(b.String())
+}
+
+// Submit makes a call. The call may not have ended yet: see its state.
+func (c *Client) Submit(ctx context.Context, s Submission) (Call, error) {
+	h := http.Header{"Prefer": {wait(s.Wait)}}
+	if s.Key != "" {
+		h.Set("Idempotency-Key", s.Key)
+	}
+	var call Call
+	return call, c.do(ctx, http.MethodPost, "/v1/calls", h, s, &call)
+}
+
+// Get reads a call, after it has ended or after the given time.
+func (c *Client) Get(ctx context.Context, id string, patience time.Duration) (Call, error) {
+	var call Call
+	return call, c.do(ctx, http.MethodGet, "/v1/calls/"+url.PathEscape(id), http.Header{"Prefer": {wait(patience)}}, nil, &call)
+}
+
+// Vote votes on the open ballot of a call.
+func (c *Client) Vote(ctx context.Context, id string, paper sallyport.BallotPaper) (Call, error) {
+	var call Call
+	return call, c.do(ctx, http.MethodPost, "/v1/calls/"+url.PathEscape(id)+"/votes", nil, paper, &call)
+}
+
+// Cancel asks a call to stop wherever it is.
+func (c *Client) Cancel(ctx context.Context, id string) error {
+	return c.do(ctx, http.MethodPost, "/v1/calls/"+url.PathEscape(id)+"/cancel", nil, nil, nil)
+}
+
+// Ready reports whether the gateway can take calls.
+func (c *Client) Ready(ctx context.Context) error {
+	return c.do(ctx, http.MethodGet, "/readyz", nil, nil, nil)
+}
+
+func wait(d time.Duration) string { return "wait=" + strconv.Itoa(int(d.Seconds())) }
+
+func (c *Client) do(ctx context.Context, method, path string, h http.Header, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return fmt.Errorf("the request can't be written as JSON: %w", err)
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return err
+	}
+	for k, v := range h {
+		req.Header[k] = v
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("the gateway at %s does not answer: %w", c.base, err)
+	}
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return fmt.Errorf("the gateway's answer broke off: %w", err)
+	}
+	return decode(resp, answer, out)
+}
+
+func decode(resp *http.Response, answer []byte, out any) error {
+	if strings.HasPrefix(resp.Header.Get("Content-Type"), "application/problem+json") {
+		p := &Problem{Status: resp.StatusCode}
+		if err := json.Unmarshal(answer, p); err != nil {
+			return fmt.Errorf("the gateway answered %s and no problem that can be read", resp.Status)
+		}
+		return p
+	}
+	if resp.StatusCode/100 != 2 {
+		return fmt.Errorf("the gateway answered %s", resp.Status)
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(answer, out); err != nil {
+		return fmt.Errorf("the gateway's answer can't be read: %w", err)
+	}
+	return nil
+}
