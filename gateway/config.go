@@ -5,6 +5,8 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/sallyport/sallyport/strict"
+	"github.com/sallyport/sallyport/telemetry"
 )
 
 // Config is the configuration file. Relative paths in it are relative to the
@@ -48,6 +51,7 @@ type TemporalConfig struct {
 	TokenFile       string     `yaml:"token_file"`       // bearer token for the frontend, read again when it changes; empty sends none
 	TLS             *TLSConfig `yaml:"tls"`              // empty means plain text, for loopback only
 	UI              string     `yaml:"ui"`               // base URL of the Web UI, for links to approvers
+	UIAudience      string     `yaml:"ui_audience"`      // audience of the tokens with which the Web UI asks us to decode payloads; empty decodes nothing
 	PrincipalIssuer string     `yaml:"principal_issuer"` // issuer of the subjects that the server stamps on signals; empty refuses votes by signal
 }
 
@@ -164,4 +168,13 @@ func positive(key string, d time.Duration) error {
 		return fmt.Errorf("the configuration's %s must be more than 0, such as 30s", key)
 	}
 	return nil
+}
+
+// Logger makes the program's log.
+func (c LogConfig) Logger(w io.Writer) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		return nil, fmt.Errorf("log.level: %q is not debug, info, warn or error", c.Level)
+	}
+	return telemetry.NewLogger(w, telemetry.LogOptions{Level: level, Format: c.Format})
 }

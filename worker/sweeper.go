@@ -12,10 +12,10 @@ import (
 
 // SweepOptions say how calls are found that lost their workflow.
 type SweepOptions struct {
-	// Ledger lists calls that have not ended and were not touched since, by
-	// call id, those after the given one.
+	// Ledger lists, oldest first, calls that have not ended and whose last
+	// entry is later than after and earlier than before.
 	Ledger interface {
-		Sweepable(ctx context.Context, olderThan time.Time, after string, limit int) ([]sallyport.Record, error)
+		Sweepable(ctx context.Context, after, before time.Time, limit int) ([]sallyport.Record, error)
 	}
 	// Workflows tells whether a call's workflow runs, and else why not.
 	Workflows interface {
@@ -41,7 +41,7 @@ type sweeper struct {
 	SweepOptions
 	activities *activities.Activities
 	logger     *slog.Logger
-	after      string // the call that the last sweep ended with
+	after      time.Time // the last entry of the call that the last sweep ended with
 }
 
 func newSweeper(o Options) (*sweeper, error) {
@@ -71,13 +71,13 @@ func (s *sweeper) run(ctx context.Context) error {
 // sweep ends those calls of the next batch whose workflow is gone. A call that
 // can't be ended now doesn't keep the others from it.
 func (s *sweeper) sweep(ctx context.Context) error {
-	records, err := s.Ledger.Sweepable(ctx, s.Now().Add(-s.Grace), s.after, sweepBatch)
+	records, err := s.Ledger.Sweepable(ctx, s.after, s.Now().Add(-s.Grace), sweepBatch)
 	if err != nil {
 		return err
 	}
-	s.after = ""
+	s.after = time.Time{}
 	if len(records) == sweepBatch {
-		s.after = records[len(records)-1].Call.ID
+		s.after = records[len(records)-1].UpdatedAt
 	}
 	var errs []error
 	for _, rec := range records {

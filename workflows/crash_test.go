@@ -8,6 +8,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/workflows"
+	"github.com/sallyport/sallyport/workflows/workflowstest"
 )
 
 // TestInterrupted runs calls whose earlier run recorded its start and was
@@ -43,33 +44,33 @@ func TestInterrupted(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t, time.Now)
+			h := workflowstest.New(t, time.Now)
 			if tt.reconcile != nil {
-				h.acts.Reconcilers = map[string]sallyport.Reconciler{"fake": tt.reconcile}
+				h.Acts.Reconcilers = map[string]sallyport.Reconciler{"fake": tt.reconcile}
 			}
-			call, signed := h.call(tt.tool)
-			agent, err := directory{}.Agent(call.Account)
+			call, signed := h.Call(tt.tool)
+			agent, err := workflowstest.Directory{}.Agent(call.Account)
 			if err != nil {
 				t.Fatal(err)
 			}
-			intent, err := catalogue{}.Resolve(call, agent)
+			intent, err := workflowstest.Catalogue{}.Resolve(call, agent)
 			if err != nil {
 				t.Fatal(err)
 			}
-			h.record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryIntent, At: h.now(), Intent: &intent})
-			d := h.policy.decision
-			h.record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryDecision, Key: "first", At: h.now(), Decision: &d})
-			h.record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryStart, At: h.now(), Start: &sallyport.Start{Runner: "fake", Effect: sallyport.Allow}})
+			h.Record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryIntent, At: h.Now(), Intent: &intent})
+			d := h.Policy.Decision
+			h.Record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryDecision, Key: "first", At: h.Now(), Decision: &d})
+			h.Record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryStart, At: h.Now(), Start: &sallyport.Start{Runner: "fake", Effect: sallyport.Allow}})
 			if tt.ended != nil {
-				h.record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryOutcome, At: h.now(), Outcome: tt.ended})
+				h.Record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryOutcome, At: h.Now(), Outcome: tt.ended})
 			}
-			env := h.env(call)
+			env := h.Env(call)
 			env.ExecuteWorkflow(workflows.ToolCall, signed)
 			if err := env.GetWorkflowError(); err != nil {
 				t.Fatalf("%v: %s", err, tt.reason)
 			}
-			h.wantEnd(call.ID, tt.state, tt.code)
-			if got := h.runner.Effects(call.ID); got != tt.effects {
+			h.WantEnd(call.ID, tt.state, tt.code)
+			if got := h.Runner.Effects(call.ID); got != tt.effects {
 				t.Errorf("%d effects, want %d: %s", got, tt.effects, tt.reason)
 			}
 		})
@@ -81,24 +82,24 @@ func TestInterrupted(t *testing.T) {
 func TestLedgerFails(t *testing.T) {
 	for _, kind := range []sallyport.EntryKind{sallyport.EntryIntent, sallyport.EntryDecision, sallyport.EntryStart, sallyport.EntryOutcome} {
 		t.Run(string(kind), func(t *testing.T) {
-			h := newHouse(t, time.Now)
-			call, signed := h.call("read")
+			h := workflowstest.New(t, time.Now)
+			call, signed := h.Call("read")
 			failed := false
 			effectsThen := -1
-			h.ledger.Fail = func(e sallyport.Entry) error {
+			h.Ledger.Fail = func(e sallyport.Entry) error {
 				if e.Kind != kind || failed {
 					return nil
 				}
 				failed = true
-				effectsThen = h.runner.Effects(call.ID)
+				effectsThen = h.Runner.Effects(call.ID)
 				return errors.New("disk full")
 			}
-			env := h.env(call)
+			env := h.Env(call)
 			env.ExecuteWorkflow(workflows.ToolCall, signed)
 			if err := env.GetWorkflowError(); err != nil {
 				t.Fatal(err)
 			}
-			h.wantEnd(call.ID, sallyport.Succeeded, "")
+			h.WantEnd(call.ID, sallyport.Succeeded, "")
 			if kind != sallyport.EntryOutcome && effectsThen != 0 {
 				t.Errorf("the call had %d effects before its %s was recorded", effectsThen, kind)
 			}

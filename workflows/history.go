@@ -25,6 +25,10 @@ func temporalFailureConverter(dc converter.DataConverter) converter.FailureConve
 // floods a call with signals only ends its wait.
 const maxSignals = 1000
 
+// personPrincipal is the type of principal that the Temporal server computes
+// from a person's token. Services have other types, and no vote.
+const personPrincipal = "jwt"
+
 // History reads approve signals from workflow histories.
 type History struct {
 	client client.Client
@@ -59,7 +63,10 @@ func (h *History) Signals(ctx context.Context, workflowID, runID string, after i
 
 // signal takes who and what from one and the same event.
 func (h *History) signal(e *historypb.HistoryEvent, s *historypb.WorkflowExecutionSignaledEventAttributes) activities.Signal {
-	sig := activities.Signal{EventID: e.GetEventId(), At: e.GetEventTime().AsTime(), Principal: e.GetPrincipal().GetName()}
+	sig := activities.Signal{EventID: e.GetEventId(), At: e.GetEventTime().AsTime()}
+	if p := e.GetPrincipal(); p.GetType() == personPrincipal {
+		sig.Principal = p.GetName()
+	}
 	payloads := s.GetInput().GetPayloads()
 	if len(payloads) != 1 {
 		sig.Malformed = "it must be one JSON object"

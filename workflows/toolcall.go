@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -28,6 +29,16 @@ const (
 	ToolAttribute      = "SallyportTool"
 	NamespaceAttribute = "SallyportNamespace"
 )
+
+// SearchAttributes are what a namespace must have before a call starts in it.
+func SearchAttributes() map[string]enumspb.IndexedValueType {
+	return map[string]enumspb.IndexedValueType{
+		StateAttribute:     enumspb.INDEXED_VALUE_TYPE_KEYWORD,
+		AgentAttribute:     enumspb.INDEXED_VALUE_TYPE_KEYWORD,
+		ToolAttribute:      enumspb.INDEXED_VALUE_TYPE_KEYWORD,
+		NamespaceAttribute: enumspb.INDEXED_VALUE_TYPE_KEYWORD,
+	}
+}
 
 // ToolCall is one call of a tool by an agent, from the signed call to the
 // recorded outcome.

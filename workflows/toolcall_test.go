@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport/sallyport/activities"
 	"github.com/sallyport/sallyport/sallyporttest"
 	"github.com/sallyport/sallyport/workflows"
+	"github.com/sallyport/sallyport/workflows/workflowstest"
 )
 
 // TestEnds walks through every final state without a human.
@@ -20,7 +21,7 @@ func TestEnds(t *testing.T) {
 	for name, tt := range map[string]struct {
 		reason  string
 		tool    string
-		prepare func(*house)
+		prepare func(*workflowstest.House)
 		state   sallyport.State
 		code    string
 		effects int
@@ -30,38 +31,38 @@ func TestEnds(t *testing.T) {
 		},
 		"ToolFails": {
 			reason: "a tool's own failure is a result", tool: "write", state: sallyport.Failed,
-			prepare: func(h *house) { h.runner.RunFunc = sallyporttest.EndAs(sallyport.Failed) }, code: "injected",
+			prepare: func(h *workflowstest.House) { h.Runner.RunFunc = sallyporttest.EndAs(sallyport.Failed) }, code: "injected",
 		},
 		"RunnerRefuses": {
 			reason: "a runner that did nothing ends the call as failed", tool: "write", state: sallyport.Failed, code: "conflict",
-			prepare: func(h *house) {
-				h.runner.RunFunc = sallyporttest.RefuseRun(sallyport.Errorf(sallyport.Conflict, "conflict", "the file changed"))
+			prepare: func(h *workflowstest.House) {
+				h.Runner.RunFunc = sallyporttest.RefuseRun(sallyport.Errorf(sallyport.Conflict, "conflict", "the file changed"))
 			},
 		},
 		"Ambiguous": {
 			reason: "what nobody knows is said to be unknown", tool: "write", state: sallyport.Ambiguous, code: "injected",
-			prepare: func(h *house) { h.runner.RunFunc = sallyporttest.EndAs(sallyport.Ambiguous) },
+			prepare: func(h *workflowstest.House) { h.Runner.RunFunc = sallyporttest.EndAs(sallyport.Ambiguous) },
 		},
 		"Denied": {
 			reason: "policy says no", tool: "write", state: sallyport.Refused, code: "replica_cap",
-			prepare: func(h *house) {
-				h.policy.decision = sallyport.Decision{Effect: sallyport.Deny, Reasons: []sallyport.Reason{{Code: "replica_cap", Message: "50 is more than 10"}}}
+			prepare: func(h *workflowstest.House) {
+				h.Policy.Decision = sallyport.Decision{Effect: sallyport.Deny, Reasons: []sallyport.Reason{{Code: "replica_cap", Message: "50 is more than 10"}}}
 			},
 		},
 		"NoDecision": {
 			reason: "an error of policy is no permission", tool: "write", state: sallyport.Refused, code: "no_decision",
-			prepare: func(h *house) { h.policy.err = errors.New("undefined") },
+			prepare: func(h *workflowstest.House) { h.Policy.Err = errors.New("undefined") },
 		},
 		"UnknownEffect": {
 			reason: "an effect that nobody knows is a denial", tool: "write", state: sallyport.Refused, code: "denied",
-			prepare: func(h *house) { h.policy.decision.Effect = "perhaps" },
+			prepare: func(h *workflowstest.House) { h.Policy.Decision.Effect = "perhaps" },
 		},
 		"UnknownTool": {
 			reason: "there is no such tool", tool: "nothing", state: sallyport.Malformed, code: "unknown_tool",
 		},
 		"HiddenTool": {
 			reason: "a hidden tool looks like none", tool: "write", state: sallyport.Malformed, code: "unknown_tool",
-			prepare: func(h *house) { h.policy.hidden = true },
+			prepare: func(h *workflowstest.House) { h.Policy.Hidden = true },
 		},
 		"NoRunner": {
 			reason: "a tool that nothing here can run is refused before it starts", tool: "nowhere", state: sallyport.Refused, code: "no_runner",
@@ -71,18 +72,18 @@ func TestEnds(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t, time.Now)
+			h := workflowstest.New(t, time.Now)
 			if tt.prepare != nil {
 				tt.prepare(h)
 			}
-			call, signed := h.call(tt.tool)
-			env := h.env(call)
+			call, signed := h.Call(tt.tool)
+			env := h.Env(call)
 			env.ExecuteWorkflow(workflows.ToolCall, signed)
 			if err := env.GetWorkflowError(); err != nil {
 				t.Fatalf("%v: %s", err, tt.reason)
 			}
-			h.wantEnd(call.ID, tt.state, tt.code)
-			if got := h.runner.Effects(call.ID); got != tt.effects {
+			h.WantEnd(call.ID, tt.state, tt.code)
+			if got := h.Runner.Effects(call.ID); got != tt.effects {
 				t.Errorf("%d effects, want %d: %s", got, tt.effects, tt.reason)
 			}
 		})
@@ -90,30 +91,30 @@ func TestEnds(t *testing.T) {
 }
 
 func TestInvalidArguments(t *testing.T) {
-	h := newHouse(t, time.Now)
-	call, _ := h.call("write")
+	h := workflowstest.New(t, time.Now)
+	call, _ := h.Call("write")
 	call.ID, call.Arguments = sallyport.CallID([16]byte{1}), []byte(`{"replicas":-1}`)
-	signed, err := h.signer.SignCall(call)
+	signed, err := h.Signer.SignCall(call)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryReceived, At: h.now(), Call: &call, Signed: signed})
-	env := h.env(call)
+	h.Record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryReceived, At: h.Now(), Call: &call, Signed: signed})
+	env := h.Env(call)
 	env.ExecuteWorkflow(workflows.ToolCall, signed)
-	h.wantEnd(call.ID, sallyport.Malformed, "invalid_arguments")
+	h.WantEnd(call.ID, sallyport.Malformed, "invalid_arguments")
 	want := []sallyport.Field{{Pointer: "/arguments/replicas", Detail: "must be at least 0"}}
-	if d := cmp.Diff(want, h.read(call.ID).Outcome.Error.Fields); d != "" {
+	if d := cmp.Diff(want, h.Read(call.ID).Outcome.Error.Fields); d != "" {
 		t.Errorf("fields (-want +got)\n%s", d)
 	}
 }
 
 // TestNobodySigned starts workflows that the API did not sign for.
 func TestNobodySigned(t *testing.T) {
-	h := newHouse(t, time.Now)
-	call, signed := h.call("write")
-	other, _ := h.call("write")
-	stranger := newHouse(t, time.Now)
-	_, forged := stranger.call("write")
+	h := workflowstest.New(t, time.Now)
+	call, signed := h.Call("write")
+	other, _ := h.Call("write")
+	stranger := workflowstest.New(t, time.Now)
+	_, forged := stranger.Call("write")
 	for name, tt := range map[string]struct {
 		reason string
 		as     sallyport.Call
@@ -129,52 +130,52 @@ func TestNobodySigned(t *testing.T) {
 			if tt.signed == "" {
 				c := call
 				c.ID = sallyport.CallID([16]byte{9})
-				s, err := h.signer.SignCall(c)
+				s, err := h.Signer.SignCall(c)
 				if err != nil {
 					t.Fatal(err)
 				}
 				tt.as, tt.signed = c, s
 			}
-			env := h.env(tt.as)
+			env := h.Env(tt.as)
 			env.ExecuteWorkflow(workflows.ToolCall, tt.signed)
 			if env.GetWorkflowError() == nil {
 				t.Errorf("the workflow succeeded: %s", tt.reason)
 			}
-			if calls := h.runner.Calls(); len(calls) != 0 {
+			if calls := h.Runner.Calls(); len(calls) != 0 {
 				t.Errorf("%v ran: %s", calls, tt.reason)
 			}
 		})
 	}
-	if d := cmp.Diff([]sallyport.EntryKind{sallyport.EntryReceived}, h.kinds(call.ID)); d != "" {
+	if d := cmp.Diff([]sallyport.EntryKind{sallyport.EntryReceived}, h.Kinds(call.ID)); d != "" {
 		t.Errorf("entries (-want +got)\n%s", d)
 	}
 }
 
 // act is what somebody does while the call waits.
-type act func(h *house, env *testsuite.TestWorkflowEnvironment, call sallyport.Call)
+type act func(h *workflowstest.House, env *testsuite.TestWorkflowEnvironment, call sallyport.Call)
 
 func votes(person string, v sallyport.Verdict, code string) act {
-	return func(h *house, env *testsuite.TestWorkflowEnvironment, call sallyport.Call) {
-		env.UpdateWorkflow(workflows.VoteUpdate, person, &updateResult{h.t, code}, h.attest(call.ID, person, v))
+	return func(h *workflowstest.House, env *testsuite.TestWorkflowEnvironment, call sallyport.Call) {
+		env.UpdateWorkflow(workflows.VoteUpdate, person, &updateResult{h.T, code}, h.Attest(call.ID, person, v))
 	}
 }
 
 func signalsAs(person string, v sallyport.Verdict) act {
-	return func(h *house, env *testsuite.TestWorkflowEnvironment, call sallyport.Call) {
-		h.signals.send(activities.Signal{
-			At: h.now(), Principal: person, Paper: sallyport.BallotPaper{Verdict: v, Ballot: h.read(call.ID).Ballot.Digest()},
+	return func(h *workflowstest.House, env *testsuite.TestWorkflowEnvironment, call sallyport.Call) {
+		h.Signals.Send(activities.Signal{
+			At: h.Now(), Principal: person, Paper: sallyport.BallotPaper{Verdict: v, Ballot: h.Read(call.ID).Ballot.Digest()},
 		})
 		env.SignalWorkflow(workflows.ApproveSignal, nil)
 	}
 }
 
-func cancels(_ *house, env *testsuite.TestWorkflowEnvironment, _ sallyport.Call) {
+func cancels(_ *workflowstest.House, env *testsuite.TestWorkflowEnvironment, _ sallyport.Call) {
 	env.CancelWorkflow()
 }
 
 // updateResult checks what became of an update.
 type updateResult struct {
-	t    *testing.T
+	t    testing.TB
 	code string // of the refusal, or ""
 }
 
@@ -260,12 +261,12 @@ func TestApproval(t *testing.T) {
 			if err := env.GetWorkflowError(); err != nil {
 				t.Fatalf("%v: %s", err, tt.reason)
 			}
-			h.wantEnd(call.ID, tt.state, tt.code)
+			h.WantEnd(call.ID, tt.state, tt.code)
 			want := 0
 			if tt.state == sallyport.Succeeded {
 				want = 1
 			}
-			if got := h.runner.Effects(call.ID); got != want {
+			if got := h.Runner.Effects(call.ID); got != want {
 				t.Errorf("%d effects, want %d: %s", got, want, tt.reason)
 			}
 		})
@@ -273,18 +274,18 @@ func TestApproval(t *testing.T) {
 }
 
 // waiting prepares a call that policy asks about, in the environment's time.
-func waiting(t *testing.T, quorum int) (*house, *testsuite.TestWorkflowEnvironment, sallyport.Call, sallyport.SignedCall) {
+func waiting(t *testing.T, quorum int) (*workflowstest.House, *testsuite.TestWorkflowEnvironment, sallyport.Call, sallyport.SignedCall) {
 	t.Helper()
 	var env *testsuite.TestWorkflowEnvironment
-	h := newHouse(t, func() time.Time {
+	h := workflowstest.New(t, func() time.Time {
 		if env == nil {
 			return time.Now()
 		}
 		return env.Now()
 	})
-	h.policy.decision = asks(quorum)
-	call, signed := h.call("write")
-	env = h.env(call)
+	h.Policy.Decision = workflowstest.Asks(quorum)
+	call, signed := h.Call("write")
+	env = h.Env(call)
 	return h, env, call, signed
 }
 
@@ -292,18 +293,18 @@ func waiting(t *testing.T, quorum int) (*house, *testsuite.TestWorkflowEnvironme
 func TestDrift(t *testing.T) {
 	for name, tt := range map[string]struct {
 		reason string
-		change func(*house)
+		change func(*workflowstest.House)
 		state  sallyport.State
 		code   string
 	}{
-		"Nothing":  {"the same revision", func(*house) {}, sallyport.Succeeded, ""},
-		"Revision": {"a new policy that agrees is no drift", func(h *house) { d := asks(1); d.Revision = "r2"; h.policy.set(d, nil) }, sallyport.Succeeded, ""},
-		"NowDenied": {"a freeze beats a vote", func(h *house) {
-			h.policy.set(sallyport.Decision{Effect: sallyport.Deny, Reasons: []sallyport.Reason{{Code: "frozen"}}}, nil)
+		"Nothing":  {"the same revision", func(*workflowstest.House) {}, sallyport.Succeeded, ""},
+		"Revision": {"a new policy that agrees is no drift", func(h *workflowstest.House) { d := workflowstest.Asks(1); d.Revision = "r2"; h.Policy.Set(d, nil) }, sallyport.Succeeded, ""},
+		"NowDenied": {"a freeze beats a vote", func(h *workflowstest.House) {
+			h.Policy.Set(sallyport.Decision{Effect: sallyport.Deny, Reasons: []sallyport.Reason{{Code: "frozen"}}}, nil)
 		}, sallyport.Refused, "frozen"},
-		"Terms": {"two must agree now", func(h *house) { h.policy.set(asks(2), nil) }, sallyport.Refused, "drift"},
-		"Effect": {"the target changed", func(h *house) {
-			h.runner.PlanFunc = func(_ context.Context, i sallyport.Intent) (sallyport.Plan, error) {
+		"Terms": {"two must agree now", func(h *workflowstest.House) { h.Policy.Set(workflowstest.Asks(2), nil) }, sallyport.Refused, "drift"},
+		"Effect": {"the target changed", func(h *workflowstest.House) {
+			h.Runner.PlanFunc = func(_ context.Context, i sallyport.Intent) (sallyport.Plan, error) {
 				p := sallyporttest.PlanOf(i)
 				p.Diff = "something else"
 				return p, nil
@@ -313,7 +314,7 @@ func TestDrift(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h, env, call, signed := waiting(t, 1)
 			env.RegisterDelayedCallback(func() {
-				token := h.attest(call.ID, "bob", sallyport.Approve)
+				token := h.Attest(call.ID, "bob", sallyport.Approve)
 				tt.change(h)
 				env.UpdateWorkflow(workflows.VoteUpdate, "bob", &updateResult{t, ""}, token)
 			}, time.Minute)
@@ -321,7 +322,7 @@ func TestDrift(t *testing.T) {
 			if err := env.GetWorkflowError(); err != nil {
 				t.Fatalf("%v: %s", err, tt.reason)
 			}
-			h.wantEnd(call.ID, tt.state, tt.code)
+			h.WantEnd(call.ID, tt.state, tt.code)
 		})
 	}
 }

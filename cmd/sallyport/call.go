@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/client"
+)
+
+// pollWait is how long one request waits for a call to change.
+const pollWait = 20 * time.Second
+
+// Exit codes of `sallyport call`.
+const (
+	exitFailed  exitCode = 2 // it ran, and failed or is ambiguous
+	exitRefused exitCode = 3 // it did not run
+)
+
+func callCommand() *cobra.Command {
+	var c connection
+	var s client.Submission
+	var args []string
+	var document string
+	cmd := &cobra.Command{
+		Use:   "call TOOL [--arg name=value]...",
+		Short: "Call a tool as an agent, and wait for the result",
+		Long: `Call a tool as an agent, and wait until the call has ended.
+
+Arguments are given one by one (a value that is JSON is taken as such, any other
+as a string) or as one JSON object with --arguments. The result is printed as
+JSON on standard output; progress goes to standard error. It was made by a tool
+and is untrusted: don't let a model take it for instructions.
+
+The exit code is 0 when the call succeeded, 2 when it ran and failed or is
+ambiguous, 3 when it did not run, and 1 when the gateway refused to take it.`,
+		Example: `  sallyport call gitops_get_manifest --as deploy-bot --arg environment=staging --arg name=api
+  sallyport call gitops_scale_deployment --as deploy-bot --arg environment=production --arg name=api --arg replicas=5 --reason "load test"`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, words []string) error {
+			arguments, err := argumentsOf(args, document)
+			if err != nil {
+				return err
+			}
+			api, err := c.client(cmd.Context())
+			if err != nil {
+				return err
+			}
+			s.Tool, s.Arguments, s.Wait = words[0], arguments, pollWait
+			return makeCall(cmd.Context(), api, s, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&args, "arg", nil, "one argument, as `name=value`; may be repeated")
+	f.StringVar(&document, "arguments", "", "all arguments, as a JSON object or `@file`")
+	f.StringVar(&s.Reason, "reason", "", "why; people who approve will read it")
+	f.StringVar(&s.Session, "session", "", "the agent's session")
+	f.StringVar(&s.Task, "task", "", "the agent's task")
+	f.StringVar(&s.Key, "key", "", "idempotency `key`: the same key and body is the same call")
+	c.flags(cmd)
+	return cmd
+}
+
+func argumentsOf(args []string, document string) (json.RawMessage, error) {
+	if document != "" {
+		if len(args) > 0 {
+			return nil, fmt.Errorf("give --arg or --arguments, not both")
+		}
+		if path, ok := strings.CutPrefix(document, "@"); ok {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return nil, fmt.Errorf("the arguments can't be read: %w", err)
+			}
+			document = string(b)
+		}
+		if !json.Valid([]byte(document)) {
+			return nil, fmt.Errorf("--arguments must be a JSON object")
+		}
+		return json.RawMessage(document), nil
+	}
+	m := map[string]json.RawMessage{}
+	for _, a := range args {
+		name, value, ok := strings.Cut(a, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("--arg %q must be name=value", a)
+		}
+		m[name] = json.RawMessage(value)
+		if !json.Valid([]byte(value)) {
+			quoted, err := json.Marshal(value)
+			if err != nil {
+				return nil, err
+			}
+			m[name] = quoted
+		}
+	}
+	return json.Marshal(m)
+}
+
+func makeCall(ctx context.Context, api *client.Client, s client.Submission, out, progress io.Writer) error {
+	call, err := api.Submit(ctx, s)
+	shown := sallyport.State("")
+	for err == nil && !call.State.Final() {
+		if call.State != shown {
+			shown = call.State
+			showProgress(progress, call)
+		}
+		call, err = api.Get(ctx, call.ID, pollWait)
+	}
+	if err != nil {
+		return err
+	}
+	return showEnd(call, out, progress)
+}
+
+func showProgress(w io.Writer, call client.Call) {
+	fmt.Fprintf(w, "call %s: %s\n", call.ID, call.State)
+	if call.State != sallyport.AwaitingApproval || call.Ballot == nil {
+		return
+	}
+	showPlan(w, call)
+	fmt.Fprintf(w, "%d of %v must approve by %s:\n  sallyport approve %s\n", call.Ballot.Quorum, call.Ballot.Groups,
+		call.Ballot.ExpiresAt.Format(time.RFC3339), call.ID)
+	if call.Links.Approve != "" {
+		fmt.Fprintf(w, "  %s\n", call.Links.Approve)
+	}
+}
+
+func showPlan(w io.Writer, call client.Call) {
+	if call.Plan != nil {
+		fmt.Fprintf(w, "%s\n%s\n", sallyport.Visible(call.Plan.Summary), sallyport.Visible(call.Plan.Diff))
+	}
+	if call.Decision != nil {
+		for _, r := range call.Decision.Reasons {
+			fmt.Fprintf(w, "policy: %s: %s\n", sallyport.Visible(r.Code), sallyport.Visible(r.Message))
+		}
+	}
+}
+
+func showEnd(call client.Call, out, progress io.Writer) error {
+	fmt.Fprintf(progress, "call %s: %s\n", call.ID, call.State)
+	if call.Error != nil {
+		fmt.Fprintf(progress, "%s: %s\n", sallyport.Visible(call.Error.Code), sallyport.Visible(call.Error.Message))
+	}
+	if call.Result != nil {
+		var b bytes.Buffer
+		if err := json.Indent(&b, call.Result.Content, "", "  "); err != nil {
+			return fmt.Errorf("the result is not JSON: %w", err)
+		}
+		fmt.Fprintln(out, b.String())
+	}
+	switch {
+	case call.State == sallyport.Succeeded:
+		return nil
+	case call.State.Ran():
+		return exitFailed
+	default:
+		return exitRefused
+	}
+}

@@ -1,0 +1,116 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/jws"
+	"github.com/sallyport/sallyport/workflows"
+)
+
+// CodecPath is where the Temporal UI has payloads decoded.
+const CodecPath = "/codec"
+
+// ServeAPI answers requests on l until ctx ends.
+func (g *Gateway) ServeAPI(ctx context.Context, l net.Listener) error {
+	c := g.o.Config
+	key, err := jws.LoadPrivateKey(c.Signing.PrivateKeyFile)
+	if err != nil {
+		return fmt.Errorf("signing.private_key_file: %w", err)
+	}
+	signer, err := jws.NewSigner(key)
+	if err != nil {
+		return err
+	}
+	temporal, err := g.dial(RoleAPI)
+	if err != nil {
+		return err
+	}
+	defer temporal.Close()
+	calls, err := workflows.NewClient(temporal)
+	if err != nil {
+		return err
+	}
+	judge := g.judge()
+	server, err := api.New(api.Options{
+		Identifier: g.ids, Signer: signer, Recorder: g.ledger, Reader: g.ledger, Calls: calls, Catalogue: judge, Preview: judge,
+		Ready: []api.Check{
+			{Name: "policy", Check: func(context.Context) error { return g.policy.Ready() }},
+			{Name: "ledger", Check: g.ledger.Ping},
+			{Name: "temporal", Check: calls.Ping},
+		},
+		Metrics: g.telemetry.MetricsHandler(), Logger: g.o.Logger, Now: time.Now, Random: rand.Reader,
+		OperatorGroups: c.API.OperatorGroups, AuditorGroups: c.API.AuditorGroups, ApproveURL: approveURL(c.Temporal),
+		RateLimit: api.RateLimit{PerSecond: c.API.CallsPerSecond, Burst: c.API.CallsBurst}, MaxWait: c.API.MaxWait,
+		Wrap: func(h http.Handler) http.Handler { return g.telemetry.HTTP(g.withCodec(h)) },
+	})
+	if err != nil {
+		return err
+	}
+	return server.Serve(ctx, l)
+}
+
+// approveURL links to the page of the Temporal UI that shows what an approver
+// must see.
+func approveURL(c TemporalConfig) func(sallyport.Record) string {
+	if c.UI == "" {
+		return nil
+	}
+	return func(r sallyport.Record) string {
+		if r.Ballot == nil {
+			return ""
+		}
+		return fmt.Sprintf("%s/namespaces/%s/workflows/%s/%s/user-metadata", strings.TrimSuffix(c.UI, "/"),
+			url.PathEscape(c.Namespace), url.PathEscape(workflows.WorkflowID(r.Call.ID)), url.PathEscape(r.Ballot.RunID))
+	}
+}
+
+// withCodec adds the endpoint that decodes payloads for the Temporal UI, for
+// people alone and from the UI's pages alone.
+func (g *Gateway) withCodec(next http.Handler) http.Handler {
+	ui := strings.TrimSuffix(g.o.Config.Temporal.UI, "/")
+	if ui == "" || g.o.Config.Temporal.UIAudience == "" {
+		return next
+	}
+	people := g.ids.ForAudience(g.o.Config.Temporal.UIAudience)
+	codec := http.StripPrefix(CodecPath, workflows.CodecHandler(g.codec))
+	mux := http.NewServeMux()
+	mux.Handle("/", next)
+	mux.HandleFunc("OPTIONS "+CodecPath+"/decode", func(w http.ResponseWriter, r *http.Request) {
+		allowOrigin(w, r, ui)
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("POST "+CodecPath+"/decode", func(w http.ResponseWriter, r *http.Request) {
+		allowOrigin(w, r, ui)
+		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		who, err := people.Identify(r.Context(), token)
+		if err != nil || who.Person == nil {
+			http.Error(w, "log in to the Temporal UI as a person of the identity table", http.StatusUnauthorized)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxCodecBody)
+		codec.ServeHTTP(w, r)
+	})
+	return mux
+}
+
+const maxCodecBody = 8 << 20
+
+func allowOrigin(w http.ResponseWriter, r *http.Request, ui string) {
+	if r.Header.Get("Origin") != ui {
+		return
+	}
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", ui)
+	h.Set("Access-Control-Allow-Methods", http.MethodPost)
+	h.Set("Access-Control-Allow-Headers", "authorization, content-type, x-namespace")
+	h.Add("Vary", "Origin")
+}

@@ -1,0 +1,160 @@
+package gateway
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sallyport/sallyport/activities"
+	"github.com/sallyport/sallyport/ledger"
+	"github.com/sallyport/sallyport/oidc"
+	"github.com/sallyport/sallyport/opa"
+	"github.com/sallyport/sallyport/telemetry"
+	"github.com/sallyport/sallyport/tools"
+	"github.com/sallyport/sallyport/workflows"
+)
+
+// Options are what a gateway is opened with.
+type Options struct {
+	Config  Config
+	Name    string // of the program, in traces: sallyport-api, sallyport-worker
+	Version string
+	Logger  *slog.Logger
+	// Credentials for Temporal's frontend by role. Nil takes the token file of
+	// the configuration for every role.
+	Credentials func(Role) Credentials
+}
+
+// Gateway holds the parts that the API and the worker both need.
+type Gateway struct {
+	o         Options
+	telemetry *telemetry.Telemetry
+	ids       *oidc.Identities
+	policy    *opa.Engine
+	catalogue *tools.Catalogue
+	ledger    *ledger.Ledger
+	codec     *workflows.Codec
+}
+
+// httpTimeout bounds what identity providers may take to answer.
+const httpTimeout = 5 * time.Second
+
+// Open loads everything that the configuration names. It refuses a bad
+// policy, manifest, identity table or key with the reason, and starts
+// nothing. The caller must call Close.
+func Open(ctx context.Context, o Options) (g *Gateway, err error) {
+	if o.Logger == nil || o.Name == "" {
+		return nil, errors.New("gateway: Options.Logger and Name are required")
+	}
+	g = &Gateway{o: o}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, g.Close())
+		}
+	}()
+	if g.telemetry, err = telemetry.Start(ctx, telemetry.Options{Service: o.Name, Version: o.Version, Logger: o.Logger}); err != nil {
+		return nil, err
+	}
+	c := o.Config
+	client := &http.Client{Timeout: httpTimeout}
+	if g.ids, err = oidc.New(ctx, oidc.Options{Table: c.Identities, Client: client, Now: time.Now, Logger: o.Logger}); err != nil {
+		return nil, err
+	}
+	if g.policy, err = opa.New(ctx, opa.Options{Dir: c.Policies, Logger: o.Logger}); err != nil {
+		return nil, err
+	}
+	if g.catalogue, err = loadCatalogue(c.Tools); err != nil {
+		return nil, err
+	}
+	if g.codec, err = loadCodec(c.Payloads); err != nil {
+		return nil, err
+	}
+	key, err := ledger.LoadKey(c.Ledger.KeyFile)
+	if err != nil {
+		return nil, err
+	}
+	g.ledger, err = ledger.Open(ctx, ledger.Options{Path: c.Ledger.Path, Signer: key.Signer, Logger: o.Logger})
+	return g, err
+}
+
+// Watch keeps the policy and the identity table up to date until ctx ends.
+func (g *Gateway) Watch(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return g.ids.Watch(ctx) })
+	if g.o.Config.Policies != "" {
+		group.Go(func() error { return g.policy.Watch(ctx) })
+	}
+	return group.Wait()
+}
+
+// Close lets go of everything. API and worker must have stopped.
+func (g *Gateway) Close() error {
+	var errs []error
+	if g.ledger != nil {
+		errs = append(errs, g.ledger.Close())
+	}
+	if g.telemetry != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), httpTimeout)
+		defer cancel()
+		errs = append(errs, g.telemetry.Shutdown(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// judge is what API and worker both ask.
+func (g *Gateway) judge() activities.Judge {
+	return activities.Judge{Catalogue: g.catalogue, Policy: g.policy, Historian: g.ledger, Logger: g.o.Logger, Now: time.Now}
+}
+
+func loadCatalogue(dir string) (*tools.Catalogue, error) {
+	manifests := []fs.FS{tools.Embedded()}
+	if dir != "" {
+		manifests = append(manifests, os.DirFS(dir))
+	}
+	c, err := tools.Load(manifests...)
+	if err != nil && dir != "" {
+		return nil, fmt.Errorf("the tools of %s can't be loaded: %w", dir, err)
+	}
+	return c, err
+}
+
+func loadCodec(files []PayloadKey) (*workflows.Codec, error) {
+	if len(files) == 0 {
+		return nil, errors.New("the configuration lacks payload_keys")
+	}
+	keys := make([]workflows.Key, len(files))
+	for i, f := range files {
+		text, err := secret(f.File)
+		if err != nil {
+			return nil, fmt.Errorf("payload key %q: %w", f.ID, err)
+		}
+		b, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			return nil, fmt.Errorf("payload key %q: %s is not standard base64", f.ID, f.File)
+		}
+		keys[i] = workflows.Key{ID: f.ID, Secret: b}
+	}
+	return workflows.NewCodec(keys...)
+}
+
+// secret reads a file that only its owner may read.
+func secret(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return "", fmt.Errorf("%s has mode %04o: others may read it; chmod 0600 it", path, mode)
+	}
+	b, err := os.ReadFile(path)
+	return strings.TrimSpace(string(b)), err
+}

@@ -1,0 +1,105 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/activities"
+	"github.com/sallyport/sallyport/gitops"
+	"github.com/sallyport/sallyport/jws"
+	"github.com/sallyport/sallyport/sandbox"
+	"github.com/sallyport/sallyport/worker"
+	"github.com/sallyport/sallyport/workflows"
+)
+
+// sandboxRunner is the sandbox's name in manifests.
+const sandboxRunner = "sandbox"
+
+// RunWorker polls for calls until ctx ends, then lets running ones finish.
+func (g *Gateway) RunWorker(ctx context.Context) error {
+	temporal, err := g.dial(RoleWorker)
+	if err != nil {
+		return err
+	}
+	defer temporal.Close()
+	acts, err := g.activities(ctx, temporal)
+	if err != nil {
+		return err
+	}
+	calls, err := workflows.NewClient(temporal)
+	if err != nil {
+		return err
+	}
+	s := g.o.Config.Sweep
+	w, err := worker.New(worker.Options{
+		Client: temporal, Activities: acts, Logger: g.o.Logger,
+		Sweep: worker.SweepOptions{
+			Ledger: g.ledger, Workflows: calls, Now: time.Now, Every: s.Every, Grace: s.Grace, RunGrace: s.RunGrace,
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return w.Run(ctx)
+}
+
+func (g *Gateway) activities(ctx context.Context, temporal client.Client) (*activities.Activities, error) {
+	c := g.o.Config
+	keys, err := jws.LoadPublicKeys(c.Signing.PublicKeysFile)
+	if err != nil {
+		return nil, fmt.Errorf("signing.public_keys_file: %w", err)
+	}
+	verifier, err := jws.NewVerifier(keys...)
+	if err != nil {
+		return nil, err
+	}
+	history, err := workflows.NewHistory(temporal, g.codec)
+	if err != nil {
+		return nil, err
+	}
+	runners, reconcilers, err := g.runners(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return activities.New(activities.Options{
+		Judge: g.judge(), Verifier: verifier, Directory: g.ids, Ledger: g.ledger, Runners: runners, Reconcilers: reconcilers,
+		Signals: history, PrincipalIssuer: c.Temporal.PrincipalIssuer, Meter: g.telemetry.Metrics(), Random: rand.Reader,
+		HeartbeatEvery: time.Second,
+	})
+}
+
+func (g *Gateway) runners(ctx context.Context) (map[string]sallyport.Runner, map[string]sallyport.Reconciler, error) {
+	c := g.o.Config
+	executor := c.Sandbox.Executor
+	if executor == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, nil, fmt.Errorf("the executor can't be found beside this program: %w", err)
+		}
+		executor = filepath.Join(filepath.Dir(self), "toolexec")
+	}
+	o := sandbox.Options{Executor: executor, Catalogue: g.catalogue, Logger: g.o.Logger}
+	reconcilers := map[string]sallyport.Reconciler{}
+	if c.Git.Repository != "" {
+		repo, err := gitops.New(gitops.Options{
+			Path: c.Git.Repository, Branch: c.Git.Branch, CommitterName: c.Git.Name, CommitterEmail: c.Git.Email, Now: time.Now,
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		o.Repository = repo
+		reconcilers[sandboxRunner] = repo
+	}
+	r, err := sandbox.New(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	return map[string]sallyport.Runner{sandboxRunner: r}, reconcilers, nil
+}
