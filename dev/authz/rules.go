@@ -1,0 +1,72 @@
+package authz
+
+import "slices"
+
+const (
+	workflowService = "/temporal.api.workflowservice.v1.WorkflowService/"
+	operatorService = "/temporal.api.operatorservice.v1.OperatorService/"
+)
+
+// rules is the list. Whoever is not on it is denied.
+func rules() map[string]rule {
+	var (
+		people   = []Role{Reader, Approver, Operator}
+		everyone = append(slices.Clone(people), Gateway, Worker)
+		list     = map[string]rule{}
+	)
+	add := func(r rule, methods ...string) {
+		for _, m := range methods {
+			list[workflowService+m] = r
+		}
+	}
+
+	add(rule{roles: everyone, cluster: true}, "GetClusterInfo")
+	add(rule{roles: people, cluster: true}, "ListNamespaces", "GetSearchAttributes")
+	add(rule{roles: everyone},
+		"DescribeNamespace", "DescribeWorkflowExecution", "GetWorkflowExecutionHistory",
+		"ListWorkflowExecutions", "CountWorkflowExecutions")
+	add(rule{roles: append(slices.Clone(people), Gateway)}, "QueryWorkflow")
+	add(rule{roles: people}, inspection()...)
+	list[operatorService+"ListSearchAttributes"] = rule{roles: people}
+
+	add(rule{roles: []Role{Approver}, content: signal}, "SignalWorkflowExecution")
+
+	add(rule{roles: []Role{Gateway}, content: start}, "StartWorkflowExecution")
+	add(rule{roles: []Role{Gateway}, content: update}, "UpdateWorkflowExecution")
+	add(rule{roles: []Role{Gateway}}, "PollWorkflowExecutionUpdate")
+
+	add(rule{roles: []Role{Gateway, Operator}}, "RequestCancelWorkflowExecution")
+	add(rule{roles: []Role{Operator}}, "TerminateWorkflowExecution")
+	add(rule{roles: []Role{Operator}, content: reset}, "ResetWorkflowExecution")
+
+	add(rule{roles: []Role{Worker}}, tasks()...)
+	add(rule{roles: append(slices.Clone(people), Worker)},
+		"ListWorkerDeployments", "DescribeWorkerDeployment", "DescribeWorkerDeploymentVersion")
+	add(rule{roles: []Role{Worker}}, "SetWorkerDeploymentCurrentVersion")
+	return list
+}
+
+// inspection is what the Web UI asks beside what everyone may.
+func inspection() []string {
+	return []string{
+		"GetWorkflowExecutionHistoryReverse",
+		"ScanWorkflowExecutions", "ListOpenWorkflowExecutions", "ListClosedWorkflowExecutions",
+		"DescribeTaskQueue", "ListTaskQueuePartitions",
+		"GetWorkerBuildIdCompatibility", "GetWorkerVersioningRules", "GetWorkerTaskReachability",
+		"ListWorkers", "CountWorkers", "DescribeWorker",
+		"ListSchedules", "CountSchedules", "ListBatchOperations",
+		"ListActivityExecutions", "CountActivityExecutions",
+	}
+}
+
+// tasks is what an SDK worker does. Answering an activity by its id, which
+// needs no task token and so nothing but a guess, is not among it.
+func tasks() []string {
+	return []string{
+		"PollWorkflowTaskQueue", "RespondWorkflowTaskCompleted", "RespondWorkflowTaskFailed",
+		"RespondQueryTaskCompleted", "ResetStickyTaskQueue",
+		"PollActivityTaskQueue", "RecordActivityTaskHeartbeat",
+		"RespondActivityTaskCompleted", "RespondActivityTaskFailed", "RespondActivityTaskCanceled",
+		"RecordWorkerHeartbeat", "ShutdownWorker",
+	}
+}

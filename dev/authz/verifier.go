@@ -1,0 +1,120 @@
+package authz
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/sallyport/sallyport"
+)
+
+const (
+	leeway       = 30 * time.Second // how far clocks may differ
+	maxToken     = 16 << 10
+	fetchTimeout = 5 * time.Second
+)
+
+// People says how a person's token is recognised, and what the person is.
+type People struct {
+	JWKS     string                    // URL of the identity provider's keys
+	Issuer   string                    // "iss" of its tokens
+	Audience string                    // "aud" that a token for this server carries
+	Role     func(subject string) Role // None for whoever has no business here
+}
+
+// Verifier turns bearer tokens into callers. Safe for concurrent use.
+type Verifier struct {
+	people   People
+	keys     *keySet
+	services *ServiceTokens
+	now      func() time.Time
+}
+
+// NewVerifier makes a verifier. Tokens of services are those that services
+// issued.
+func NewVerifier(people People, services *ServiceTokens) (*Verifier, error) {
+	switch {
+	case people.JWKS == "" || people.Issuer == "" || people.Audience == "":
+		return nil, sallyport.Errorf(sallyport.Invalid, "no_issuer", "people's tokens need a key set, an issuer and an audience to be checked against")
+	case people.Issuer == serviceIssuer:
+		return nil, sallyport.Errorf(sallyport.Invalid, "issuer", "the issuer of people's tokens must not be %q", serviceIssuer)
+	case people.Role == nil:
+		return nil, sallyport.Errorf(sallyport.Invalid, "no_roles", "people need a function that says what role they have")
+	case services == nil:
+		return nil, sallyport.Errorf(sallyport.Invalid, "no_services", "a verifier needs the issuer of service tokens")
+	}
+	keys := &keySet{url: people.JWKS, client: &http.Client{Timeout: fetchTimeout}, now: time.Now}
+	return &Verifier{people: people, keys: keys, services: services, now: time.Now}, nil
+}
+
+// Caller establishes who sends an Authorization header. Every error is of
+// kind [sallyport.Unauthenticated].
+func (v *Verifier) Caller(ctx context.Context, authorization string) (*Caller, error) {
+	scheme, token, ok := strings.Cut(authorization, " ")
+	if !ok || !strings.EqualFold(scheme, "bearer") || len(token) > maxToken {
+		return nil, refuse("the Authorization header must be \"Bearer\" and a token")
+	}
+	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256, jose.ES256})
+	if err != nil {
+		return nil, refuse("the token is no JWT signed with RS256 or ES256: %w", err)
+	}
+	var claimed jwt.Claims
+	if err := parsed.UnsafeClaimsWithoutVerification(&claimed); err != nil {
+		return nil, refuse("the token's claims can't be read: %w", err)
+	}
+	switch claimed.Issuer { // which key to try; believed only when that key signed it
+	case serviceIssuer:
+		return v.service(parsed)
+	case v.people.Issuer:
+		return v.person(ctx, parsed)
+	default:
+		return nil, refuse("the token is of an unknown issuer")
+	}
+}
+
+func (v *Verifier) person(ctx context.Context, token *jwt.JSONWebToken) (*Caller, error) {
+	key, err := v.keys.key(ctx, token.Headers[0].KeyID)
+	if err != nil {
+		return nil, refuse("the token's key is not to be had: %w", err)
+	}
+	subject, err := v.subject(token, key.Key, v.people.Issuer, v.people.Audience)
+	if err != nil {
+		return nil, err
+	}
+	return &Caller{Kind: Person, Subject: subject, Role: v.people.Role(subject)}, nil
+}
+
+func (v *Verifier) service(token *jwt.JSONWebToken) (*Caller, error) {
+	subject, err := v.subject(token, v.services.public(), serviceIssuer, serviceAudience)
+	if err != nil {
+		return nil, err
+	}
+	return &Caller{Kind: Service, Subject: subject, Role: Role(subject)}, nil
+}
+
+// subject checks the signature and everything that the token says of itself.
+func (v *Verifier) subject(token *jwt.JSONWebToken, key any, issuer, audience string) (string, error) {
+	var claims jwt.Claims
+	if err := token.Claims(key, &claims); err != nil {
+		return "", refuse("the token's signature is wrong: %w", err)
+	}
+	expected := jwt.Expected{Issuer: issuer, AnyAudience: jwt.Audience{audience}, Time: v.now()}
+	if err := claims.ValidateWithLeeway(expected, leeway); err != nil {
+		return "", refuse("the token does not hold: %w", err)
+	}
+	switch {
+	case claims.Expiry == nil:
+		return "", refuse("the token never expires")
+	case claims.Subject == "":
+		return "", refuse("the token is about nobody")
+	}
+	return claims.Subject, nil
+}
+
+func refuse(format string, args ...any) error {
+	return sallyport.Errorf(sallyport.Unauthenticated, "bad_token", format, args...)
+}

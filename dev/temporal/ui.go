@@ -1,0 +1,99 @@
+//go:build !race
+
+package temporal
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	ui "github.com/temporalio/ui-server/v2/server"
+	uiconfig "github.com/temporalio/ui-server/v2/server/config"
+	"github.com/temporalio/ui-server/v2/server/server_options"
+)
+
+// callbackPath is where the identity provider sends a browser back to.
+const callbackPath = "/auth/sso/callback"
+
+// startUI serves the Web UI and returns once it answers.
+func startUI(ctx context.Context, o Options, a addresses) (*ui.Server, error) {
+	if o.Login != nil {
+		// The UI ends the process when discovery fails, so it is tried first.
+		if _, err := oidc.NewProvider(ctx, o.Login.Provider); err != nil {
+			return nil, fmt.Errorf("the Web UI needs the identity provider at %s: %w", o.Login.Provider, err)
+		}
+	}
+	cfg, err := uiConfig(o, a)
+	if err != nil {
+		return nil, err
+	}
+	s := ui.NewServer(server_options.WithConfigProvider(cfg))
+	go func() { _ = s.Start() }() // returns when it is stopped
+	if err := poll(ctx, func(ctx context.Context) error { return probe(ctx, "http://"+a.ui+"/healthz") }); err != nil {
+		s.Stop()
+		return nil, fmt.Errorf("the Web UI did not come up: %w", err)
+	}
+	return s, nil
+}
+
+func uiConfig(o Options, a addresses) (*uiconfig.Config, error) {
+	host, port, err := splitPort(a.ui)
+	if err != nil {
+		return nil, fmt.Errorf("address of the Web UI: %w", err)
+	}
+	cfg := &uiconfig.Config{
+		TemporalGRPCAddress: a.frontend,
+		Host:                host,
+		Port:                port,
+		EnableUI:            true,
+		HideLogs:            true,
+		DefaultNamespace:    o.Namespace,
+		DisableNewsFetch:    true, // nothing here calls home
+		Codec:               uiconfig.Codec{Endpoint: o.CodecEndpoint, PassAccessToken: o.CodecEndpoint != "" && o.Login != nil},
+		CORS: uiconfig.CORS{
+			AllowOrigins:   []string{"http://" + a.ui},
+			CookieInsecure: true, // plain HTTP on loopback
+		},
+		// Signals alone: who may do more uses the gateway's API or the
+		// temporal command. The buttons are a courtesy; it is the policy that
+		// denies.
+		WorkflowTerminateDisabled: true,
+		WorkflowCancelDisabled:    true,
+		WorkflowUpdateDisabled:    true,
+		WorkflowResetDisabled:     true,
+		WorkflowPauseDisabled:     true,
+		BatchActionsDisabled:      true,
+		StartWorkflowDisabled:     true,
+		ActivityCommandsDisabled:  true,
+	}
+	if o.Login != nil {
+		cfg.Auth = uiconfig.Auth{Enabled: true, Providers: []uiconfig.AuthProvider{{
+			Label:        cmp.Or(o.Login.Label, "Log in"),
+			Type:         "oidc",
+			ProviderURL:  o.Login.Provider,
+			ClientID:     o.Login.ClientID,
+			ClientSecret: o.Login.ClientSecret,
+			Scopes:       []string{"openid", "profile", "email"},
+			CallbackURL:  "http://" + a.ui + callbackPath,
+		}}}
+	}
+	return cfg, nil
+}
+
+func probe(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, res.Status)
+	}
+	return nil
+}
