@@ -40,7 +40,7 @@ func (d Digest) Valid() bool {
 	return err == nil && s == strings.ToLower(s)
 }
 
-var callIDEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)
+var callIDEncoding = base32.StdEncoding.WithPadding(base32.NoPadding) //nolint:gochecknoglobals // a constant in all but form
 
 // CallID writes 128 bits as the 26 characters of lowercase base32 (RFC 4648)
 // that name a call.

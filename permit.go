@@ -13,8 +13,8 @@ type Permit struct {
 	at      time.Time
 }
 
-// Grounds are what a permit stands on. Plan, Ballot and Votes are only there
-// where the decision is to ask.
+// Grounds are what a permit stands on. Ballot and Votes are only there where
+// people were asked, and Plan also where the tool always plans.
 type Grounds struct {
 	Call     Call
 	Intent   Intent
@@ -40,40 +40,50 @@ func (p Permit) Check() error {
 	switch {
 	case p.at.IsZero():
 		return Errorf(Denied, "no_permit", "nothing runs without a permit")
-	case g.Intent.CallID != g.Call.ID || g.Intent.Agent.ID != g.Call.AgentID ||
-		g.Intent.Agent.Account != g.Call.Account || g.Intent.Tool.Name != g.Call.Tool ||
-		string(g.Intent.Arguments) != string(g.Call.Arguments):
+	case g.Call.ID == "" || !g.Intent.isOf(g.Call):
 		return Errorf(Denied, "other_call", "the intent is not this call's")
 	}
 	switch g.Decision.Effect {
 	case Allow:
-		return nil
+		if g.Ballot == nil && len(g.Votes) == 0 {
+			return nil
+		}
+		// People were asked, and policy has stopped asking since. What they
+		// said still holds.
+		return g.checkVotes()
 	case Ask:
+		if g.Ballot != nil && (g.Decision.Approval == nil || !g.Ballot.Terms.Equal(*g.Decision.Approval)) {
+			return Errorf(Denied, "drift", "policy's terms are not the ones that were met")
+		}
 		return g.checkVotes()
 	default:
 		return Errorf(Denied, "denied", "policy did not allow this call")
 	}
 }
 
+// isOf reports whether an intent says what the call said.
+func (i Intent) isOf(c Call) bool {
+	return i.CallID == c.ID && i.Agent.ID == c.AgentID && i.Agent.Account == c.Account && i.Claimed == c.Claimed &&
+		i.Tool.Name == c.Tool && string(i.Arguments) == string(c.Arguments) && i.At.Equal(c.ReceivedAt)
+}
+
 // checkVotes holds the votes against the ballot, and the ballot against the
-// intent, the plan and the terms of today's decision.
+// intent and the plan.
 func (g Grounds) checkVotes() error {
-	b, terms := g.Ballot, g.Decision.Approval
+	b := g.Ballot
 	var plan Digest
 	if g.Plan != nil {
 		plan = g.Plan.Digest()
 	}
 	switch {
-	case b == nil || terms == nil:
-		return Errorf(Denied, "no_ballot", "policy asks for approval and there was no ballot")
+	case b == nil:
+		return Errorf(Denied, "no_ballot", "approval is needed and there was no ballot")
 	case b.CallID != g.Call.ID:
 		return Errorf(Denied, "other_call", "the ballot is another call's")
 	case b.Intent != g.Intent.Digest():
 		return Errorf(Denied, "drift", "the intent is not the one that was approved")
 	case b.Plan != plan:
 		return Errorf(Denied, "drift", "the effect is not the one that was approved")
-	case !b.Terms.Equal(*terms):
-		return Errorf(Denied, "drift", "policy's terms are not the ones that were met")
 	}
 	if t := NewTally(*b, g.Votes); t.Rejected || !t.Approved {
 		return Errorf(Denied, "no_quorum", "the ballot has %d of %d approvals", len(t.People), b.Terms.Quorum)

@@ -1,6 +1,7 @@
 package sallyport
 
 import (
+	"slices"
 	"time"
 )
 
@@ -110,9 +111,9 @@ func (r Record) Apply(e Entry) (Record, error) {
 	case EntryBallot:
 		r.State, r.Ballot, r.Votes = AwaitingApproval, e.Ballot, nil
 	case EntryVote:
-		r.Votes = append(r.Votes[:len(r.Votes):len(r.Votes)], *e.Vote)
+		r.Votes = append(slices.Clip(r.Votes), *e.Vote)
 	case EntryRefusal:
-		r.Refusals = append(r.Refusals[:len(r.Refusals):len(r.Refusals)], *e.Refusal)
+		r.Refusals = append(slices.Clip(r.Refusals), *e.Refusal)
 	case EntryStart:
 		r.State, r.Start, r.StartedAt = Running, e.Start, e.At
 	case EntryOutcome:
@@ -133,8 +134,10 @@ func (r Record) admits(e Entry) error {
 		return Errorf(Conflict, "started", "call %s has started", e.CallID)
 	case e.Kind == EntryOutcome && e.Outcome.State.Ran() && r.Start == nil:
 		return Errorf(Conflict, "not_started", "call %s never started", e.CallID)
-	case r.Start != nil && e.Kind == EntryBallot:
+	case r.Start != nil && (e.Kind == EntryBallot || e.Kind == EntryVote):
 		return Errorf(Conflict, "started", "call %s has started", e.CallID)
+	case e.Kind == EntryVote && (r.Ballot == nil || e.Vote.Ballot != r.Ballot.Digest()):
+		return Errorf(Conflict, "other_ballot", "call %s does not wait for votes on ballot %s", e.CallID, e.Vote.Ballot)
 	}
 	return nil
 }

@@ -12,21 +12,35 @@ import (
 
 // Visible shows characters that a reader would not see, or that would change
 // how others are shown (control, format and bidirectional characters,
-// separators, private use), as escapes such as \u{202e}. Line feeds and tabs
-// stay.
+// separators, blank letters, private use, more than three combining marks in
+// a row), as escapes such as \u{202e}. Line feeds and tabs stay.
 func Visible(s string) string {
 	var b strings.Builder
+	marks := 0
 	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
-		switch {
-		case r == '\n' || r == '\t':
-			b.WriteRune(r)
-		case r != ' ' && !unicode.IsGraphic(r), unicode.In(r, unicode.Zs) && r != ' ', unicode.In(r, unicode.Variation_Selector):
+		if unicode.IsMark(r) {
+			marks++
+		} else {
+			marks = 0
+		}
+		if marks > 3 || !seen(r) {
 			fmt.Fprintf(&b, `\u{%04x}`, r)
-		default:
+		} else {
 			b.WriteRune(r)
 		}
 	}
 	return b.String()
+}
+
+// seen reports whether a reader sees r, and nothing else because of it.
+func seen(r rune) bool {
+	switch r {
+	case ' ', '\n', '\t':
+		return true
+	case '\u2800': // the Braille pattern without dots
+		return false
+	}
+	return unicode.IsGraphic(r) && !unicode.In(r, unicode.Zs, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
 // Fence shows text as a markdown code block whose fence is longer than any

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"reflect"
 	"time"
 
@@ -19,25 +18,10 @@ import (
 // WorkflowIDPrefix and a call's id are the id of its workflow.
 const WorkflowIDPrefix = "call-"
 
-// Catalogue is what the steps need of the catalogue of tools.
-type Catalogue interface {
-	Tool(name string) (sallyport.Tool, bool)
-	Tools() []sallyport.Tool
-	Resolve(sallyport.Call, sallyport.Agent) (sallyport.Intent, error)
-}
-
-// Policy is what the steps ask of policy.
-type Policy interface {
-	sallyport.Decider
-	sallyport.VoteDecider
-	sallyport.Visibility
-}
-
 // Ledger is where the steps record and read.
 type Ledger interface {
 	sallyport.Recorder
 	Call(ctx context.Context, id string) (sallyport.Record, error)
-	History(ctx context.Context, i sallyport.Intent, now time.Time) (sallyport.History, error)
 }
 
 // Verifier opens what the API signed.
@@ -55,10 +39,9 @@ type Meter interface {
 // Options are what the activities stand on. All are required but those that
 // say otherwise.
 type Options struct {
+	Judge
 	Verifier  Verifier
 	Directory sallyport.Directory
-	Catalogue Catalogue
-	Policy    Policy
 	Ledger    Ledger
 	// Runners by the name that manifests use.
 	Runners map[string]sallyport.Runner
@@ -72,8 +55,6 @@ type Options struct {
 	// stamps on signals as principals. Empty refuses votes by signal.
 	PrincipalIssuer string
 	Meter           Meter
-	Logger          *slog.Logger
-	Now             func() time.Time
 	Random          io.Reader
 	// HeartbeatEvery is how often a run shows that it lives.
 	HeartbeatEvery time.Duration
@@ -88,27 +69,20 @@ func New(o Options) (*Activities, error) {
 	v := reflect.ValueOf(o)
 	for i := range v.NumField() {
 		switch name := v.Type().Field(i).Name; name {
-		case "Reconcilers", "Signals", "PrincipalIssuer":
+		case "Judge", "Reconcilers", "Signals", "PrincipalIssuer":
 		default:
 			if v.Field(i).IsZero() {
 				return nil, errors.New("activities: Options." + name + " is missing")
 			}
 		}
 	}
-	return &Activities{o}, nil
+	return &Activities{o}, o.Judge.check()
 }
 
 // step times one step; call the returned function with its error.
 func (a *Activities) step(ctx context.Context, name string) func(error) {
 	began := a.Now()
 	return func(err error) { a.Meter.Step(ctx, name, a.Now().Sub(began), err) }
-}
-
-// subject is what a signed call stands for today.
-type subject struct {
-	call   sallyport.Call
-	intent sallyport.Intent
-	tool   sallyport.Tool
 }
 
 // open verifies a signed call and that this workflow is its own.
@@ -132,45 +106,4 @@ func (a *Activities) resolve(ctx context.Context, call sallyport.Call) (subject,
 			"agent %s is not in the identity table any more", call.AgentID)
 	}
 	return a.resolveFor(ctx, call, agent)
-}
-
-func (a *Activities) resolveFor(ctx context.Context, call sallyport.Call, agent sallyport.Agent) (subject, error) {
-	tool, ok := a.Catalogue.Tool(call.Tool)
-	if ok {
-		visible, err := a.Policy.Visible(ctx, agent, tool)
-		if err != nil {
-			return subject{}, err
-		}
-		ok = visible
-	}
-	if !ok {
-		return subject{}, sallyport.Errorf(sallyport.NotFound, "unknown_tool", "there is no tool %q", call.Tool)
-	}
-	intent, err := a.Catalogue.Resolve(call, agent)
-	return subject{call, intent, tool}, err
-}
-
-// Visible lists the tools that an agent may know of.
-func (a *Activities) Visible(ctx context.Context, agent sallyport.Agent) ([]sallyport.Tool, error) {
-	visible := []sallyport.Tool{}
-	for _, t := range a.Catalogue.Tools() {
-		ok, err := a.Policy.Visible(ctx, agent, t)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			visible = append(visible, t)
-		}
-	}
-	return visible, nil
-}
-
-// Preview says what would be decided of a call, without plan, run or record.
-func (a *Activities) Preview(ctx context.Context, call sallyport.Call, agent sallyport.Agent) (sallyport.Intent, sallyport.Decision, error) {
-	s, err := a.resolveFor(ctx, call, agent)
-	if err != nil {
-		return sallyport.Intent{}, sallyport.Decision{}, err
-	}
-	d, err := a.judge(ctx, s.intent, nil)
-	return s.intent, d, err
 }

@@ -150,6 +150,13 @@ func (a *Activities) count(ctx context.Context, s subject, rec *sallyport.Record
 		e.Kind, e.Vote, e.Refusal = sallyport.EntryVote, &rec.Votes[i], nil // a retry of this very count
 	}
 	r, err := a.Ledger.Record(ctx, e)
+	if sallyport.KindOf(err) == sallyport.Conflict { // the call went on while the vote was weighed
+		e.Kind, e.Vote = sallyport.EntryRefusal, nil
+		e.Refusal = &sallyport.Refusal{
+			Evidence: cl.evidence, Account: cl.account, Code: "not_waiting", Message: sallyport.AsError(err).Message, At: cl.at,
+		}
+		r, err = a.Ledger.Record(ctx, e)
+	}
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"log/slog"
 
 	"github.com/sallyport/sallyport"
 )
@@ -41,28 +40,6 @@ func (a *Activities) Decide(ctx context.Context, in DecideInput) (d sallyport.De
 		return sallyport.Decision{}, err
 	}
 	return *r.Entry.Decision, nil
-}
-
-// judge asks policy. Where policy can't decide, the decision is to deny;
-// only a policy that is out of reach for now is an error.
-func (a *Activities) judge(ctx context.Context, i sallyport.Intent, plan *sallyport.Plan) (sallyport.Decision, error) {
-	now := a.Now()
-	history, err := a.Ledger.History(ctx, i, now)
-	if err != nil {
-		return sallyport.Decision{}, err
-	}
-	d, err := a.Policy.Decide(ctx, sallyport.Question{Intent: i, Plan: plan, History: history, Now: now})
-	switch {
-	case err == nil:
-		return d, nil
-	case sallyport.KindOf(err) == sallyport.Unavailable:
-		return sallyport.Decision{}, err
-	}
-	a.Logger.ErrorContext(ctx, "policy made no decision", slog.String("call_id", i.CallID), slog.Any("error", err))
-	return sallyport.Decision{
-		Effect:  sallyport.Deny,
-		Reasons: []sallyport.Reason{{Code: "no_decision", Message: "policy could not decide on this call, so it is denied"}},
-	}, nil
 }
 
 // refusal is the error of a call that policy denied.

@@ -1,0 +1,118 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/sallyport/sallyport"
+)
+
+// Catalogue is what the steps need of the catalogue of tools.
+type Catalogue interface {
+	Tool(name string) (sallyport.Tool, bool)
+	Tools() []sallyport.Tool
+	Resolve(sallyport.Call, sallyport.Agent) (sallyport.Intent, error)
+}
+
+// Policy is what the steps ask of policy.
+type Policy interface {
+	sallyport.Decider
+	sallyport.VoteDecider
+	sallyport.Visibility
+}
+
+// Historian counts an agent's other calls.
+type Historian interface {
+	History(ctx context.Context, i sallyport.Intent, now time.Time) (sallyport.History, error)
+}
+
+// Judge makes calls precise and asks policy about them. It changes nothing
+// and needs no secret, so the API has one too. All fields are required.
+type Judge struct {
+	Catalogue Catalogue
+	Policy    Policy
+	Historian Historian
+	Logger    *slog.Logger
+	Now       func() time.Time
+}
+
+func (j Judge) check() error {
+	if j.Catalogue == nil || j.Policy == nil || j.Historian == nil || j.Logger == nil || j.Now == nil {
+		return errors.New("activities: all of Judge is required")
+	}
+	return nil
+}
+
+// subject is what a call stands for today.
+type subject struct {
+	call   sallyport.Call
+	intent sallyport.Intent
+	tool   sallyport.Tool
+}
+
+// Visible lists the tools that an agent may know of.
+func (j Judge) Visible(ctx context.Context, agent sallyport.Agent) ([]sallyport.Tool, error) {
+	visible := []sallyport.Tool{}
+	for _, t := range j.Catalogue.Tools() {
+		ok, err := j.Policy.Visible(ctx, agent, t)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			visible = append(visible, t)
+		}
+	}
+	return visible, nil
+}
+
+// Preview says what would be decided of a call, without plan, run or record.
+func (j Judge) Preview(ctx context.Context, call sallyport.Call, agent sallyport.Agent) (sallyport.Intent, sallyport.Decision, error) {
+	s, err := j.resolveFor(ctx, call, agent)
+	if err != nil {
+		return sallyport.Intent{}, sallyport.Decision{}, err
+	}
+	d, err := j.judge(ctx, s.intent, nil)
+	return s.intent, d, err
+}
+
+// resolveFor makes an agent's call precise. A tool that the agent may not
+// know of looks like none.
+func (j Judge) resolveFor(ctx context.Context, call sallyport.Call, agent sallyport.Agent) (subject, error) {
+	tool, ok := j.Catalogue.Tool(call.Tool)
+	if ok {
+		visible, err := j.Policy.Visible(ctx, agent, tool)
+		if err != nil {
+			return subject{}, err
+		}
+		ok = visible
+	}
+	if !ok {
+		return subject{}, sallyport.Errorf(sallyport.NotFound, "unknown_tool", "there is no tool %q", call.Tool)
+	}
+	intent, err := j.Catalogue.Resolve(call, agent)
+	return subject{call, intent, tool}, err
+}
+
+// judge asks policy. Where policy can't decide, the decision is to deny;
+// only what is out of reach for now is an error.
+func (j Judge) judge(ctx context.Context, i sallyport.Intent, plan *sallyport.Plan) (sallyport.Decision, error) {
+	now := j.Now()
+	history, err := j.Historian.History(ctx, i, now)
+	if err != nil {
+		return sallyport.Decision{}, err
+	}
+	d, err := j.Policy.Decide(ctx, sallyport.Question{Intent: i, Plan: plan, History: history, Now: now})
+	switch {
+	case err == nil:
+		return d, nil
+	case sallyport.KindOf(err) == sallyport.Unavailable:
+		return sallyport.Decision{}, err
+	}
+	j.Logger.ErrorContext(ctx, "policy made no decision", slog.String("call_id", i.CallID), slog.Any("error", err))
+	return sallyport.Decision{
+		Effect:  sallyport.Deny,
+		Reasons: []sallyport.Reason{{Code: "no_decision", Message: "policy could not decide on this call, so it is denied"}},
+	}, nil
+}

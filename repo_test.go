@@ -1,0 +1,315 @@
+package sallyport_test
+
+import (
+	"bytes"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/sallyport/sallyport"
+
+// arrows is the architecture: which packages of ours a package may import.
+// Every package may import the root and strict, which is not repeated here,
+// except the root itself. "*" stands for all of them. A name that ends in
+// /... stands for all packages below it that have no line of their own.
+//
+// Adapters (opa, kube, sandbox, gitops, ledger, oidc, notify, telemetry, jws)
+// never import each other: programs bring them together.
+var arrows = map[string][]string{
+	".":               nil,
+	"strict":          nil,
+	"policies":        nil,
+	"tools":           {"tools/manifests"},
+	"tools/manifests": nil,
+	"tools/builtin":   {"tools"},
+	"activities":      {"tools"},
+	"workflows":       {"activities", "tools"},
+	"worker":          {"workflows", "activities"},
+	"api":             nil,
+
+	"opa":             {"policies"},
+	"kube":            {"tools"},
+	"sandbox":         {"tools", "sandbox/confine"},
+	"sandbox/confine": nil,
+	"gitops":          {"tools"},
+	"ledger":          nil,
+	"oidc":            nil,
+	"notify":          nil,
+	"telemetry":       nil,
+	"jws":             nil,
+
+	"gateway":       {"*"},
+	"client":        nil,
+	"cmd/sallyport": {"*"},
+	"cmd/toolexec":  {"tools", "tools/builtin", "sandbox/confine"},
+
+	// What tests share. Nothing that is shipped may import these.
+	"sallyporttest":           {"tools"},
+	"workflows/workflowstest": {"*"},
+
+	"dev/...":   {"*"},
+	"e2e/...":   {"*"},
+	"bench/...": {"*"},
+}
+
+// libraries says which packages alone may import a library, by the prefix of
+// its import path. Whoever needs what it does asks one of them.
+var libraries = map[string][]string{
+	"database/sql":                       {"ledger", "dev/..."}, // there it is the Temporal server's
+	"modernc.org/sqlite":                 {"ledger", "dev/..."},
+	"github.com/jackc/pgx":               {"ledger"},
+	"go.temporal.io/":                    {"activities", "workflows", "workflows/workflowstest", "worker", "gateway", "cmd/sallyport", "dev/...", "bench/..."},
+	"go.temporal.io/server":              {"dev/..."},
+	"github.com/temporalio":              {"dev/..."},
+	"k8s.io/":                            {"kube", "tools/builtin", "e2e/..."},
+	"github.com/open-policy-agent":       {"opa"},
+	"github.com/labstack/echo":           {"api"},
+	"github.com/coreos/go-oidc":          {"oidc", "dev/..."},
+	"github.com/go-jose":                 {"jws", "oidc", "dev/..."},
+	"github.com/go-git":                  {"gitops", "dev/..."},
+	"github.com/landlock-lsm":            {"sandbox/confine"},
+	"github.com/santhosh-tekuri":         {"tools"},
+	"github.com/prometheus":              {"telemetry"},
+	"go.opentelemetry.io/otel/sdk":       {"telemetry"},
+	"go.opentelemetry.io/otel/exporters": {"telemetry"},
+	"github.com/spf13/cobra":             {"cmd/sallyport", "dev/..."},
+	"github.com/stretchr/testify":        nil, // go-cmp and plain ifs say more
+	"github.com/pkg/errors":              nil,
+	"golang.org/x/exp":                   nil,
+	"math/rand":                          {"bench/..."}, // what we draw has to be unpredictable
+}
+
+// source is one parsed Go file.
+type source struct {
+	name    string // slash-separated, from the repository's root
+	pkg     string // the directory, "." for the root
+	test    bool
+	doc     string
+	imports []string
+}
+
+// sources parses every Go file of every module. It reads files and asks no
+// build cache, so that a package which isn't built here is checked too.
+func sources(t *testing.T) []source {
+	t.Helper()
+	var all []source
+	for _, name := range files(t) {
+		if path.Ext(name) != ".go" || strings.Contains(name, "testdata/") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.FromSlash(name), nil, parser.ImportsOnly|parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := source{name: name, pkg: path.Dir(name), test: strings.HasSuffix(name, "_test.go"), doc: docOf(f)}
+		for _, i := range f.Imports {
+			s.imports = append(s.imports, strings.Trim(i.Path.Value, `"`))
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+func docOf(f *ast.File) string {
+	if f.Doc == nil {
+		return ""
+	}
+	return f.Doc.Text()
+}
+
+// files lists what the repository holds, without what is built or run in it.
+func files(t *testing.T) []string {
+	t.Helper()
+	var names []string
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && slices.Contains([]string{".git", ".sallyport", "bin"}, d.Name()):
+			return fs.SkipDir
+		case d.Type().IsRegular():
+			names = append(names, filepath.ToSlash(name))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// place is the line of a table that pkg belongs to.
+func place(table []string, pkg string) (string, bool) {
+	if slices.Contains(table, pkg) {
+		return pkg, true
+	}
+	for dir := pkg; dir != "."; dir = path.Dir(dir) {
+		if slices.Contains(table, dir+"/...") {
+			return dir + "/...", true
+		}
+	}
+	return "", false
+}
+
+func TestEveryPackageHasItsPlace(t *testing.T) {
+	lines := slices.Collect(maps.Keys(arrows))
+	seen := map[string]bool{}
+	for _, s := range sources(t) {
+		if _, ok := place(lines, s.pkg); !ok && !seen[s.pkg] {
+			seen[s.pkg] = true
+			t.Errorf("package %s has no place in the table of imports: think about where it belongs, and add a line", s.pkg)
+		}
+	}
+}
+
+// TestArrows holds what is shipped against the table. Tests may bring any
+// packages of ours together.
+func TestArrows(t *testing.T) {
+	lines := slices.Collect(maps.Keys(arrows))
+	for _, s := range sources(t) {
+		line, ok := place(lines, s.pkg)
+		if s.test || !ok {
+			continue
+		}
+		allowed := arrows[line]
+		for _, i := range s.imports {
+			to, ours := internal(i)
+			forTests := strings.HasSuffix(to, "test")
+			switch {
+			case forTests && !strings.HasSuffix(s.pkg, "test") && !strings.HasSuffix(line, "/..."):
+				t.Errorf("%s imports %s, which is for tests", s.name, i)
+			case !ours || slices.Contains(allowed, "*") || slices.Contains(allowed, to):
+			case s.pkg != "." && (to == "." || to == "strict" && s.pkg != "strict"):
+			default:
+				t.Errorf("%s imports %s, which the table of imports does not allow", s.name, i)
+			}
+		}
+	}
+}
+
+// internal returns the directory of an import that is ours.
+func internal(imported string) (dir string, ours bool) {
+	if imported == module {
+		return ".", true
+	}
+	return strings.CutPrefix(imported, module+"/")
+}
+
+// TestLibraries keeps each heavy library in the one place that adapts it.
+// Tests may use one to look at what the package did, with three exceptions: a
+// Temporal server is only ever built in its own module, api has no workflows
+// even in its tests, and nobody asserts by a library.
+func TestLibraries(t *testing.T) {
+	for _, s := range sources(t) {
+		for _, i := range s.imports {
+			prefix := longestPrefix(i)
+			if prefix == "" {
+				continue
+			}
+			if _, ok := place(libraries[prefix], s.pkg); ok {
+				continue
+			}
+			if s.test && !strict(s.pkg, prefix) {
+				continue
+			}
+			t.Errorf("%s imports %s, which is for %v", s.name, i, libraries[prefix])
+		}
+	}
+}
+
+func longestPrefix(imported string) string {
+	longest := ""
+	for prefix := range libraries {
+		if strings.HasPrefix(imported, prefix) && len(prefix) > len(longest) {
+			longest = prefix
+		}
+	}
+	return longest
+}
+
+// strict reports whether a package's tests too must not import a library.
+func strict(pkg, prefix string) bool {
+	return libraries[prefix] == nil || prefix == "go.temporal.io/server" || pkg == "api" && prefix == "go.temporal.io/"
+}
+
+// TestRootIsStandardLibrary: whoever reads the words needs nothing else. Our
+// tests compare with go-cmp.
+func TestRootIsStandardLibrary(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.pkg != "." {
+			continue
+		}
+		for _, i := range s.imports {
+			first, _, _ := strings.Cut(i, "/")
+			tests := s.test && (i == module || strings.HasPrefix(i, "github.com/google/go-cmp/"))
+			if strings.Contains(first, ".") && !tests {
+				t.Errorf("%s imports %s; the root package knows the standard library alone", s.name, i)
+			}
+		}
+	}
+}
+
+func TestEveryPackageHasADoc(t *testing.T) {
+	docs := map[string]int{}
+	for _, s := range sources(t) {
+		if s.test {
+			continue
+		}
+		docs[s.pkg] += 0
+		if s.doc != "" {
+			docs[s.pkg]++
+		}
+	}
+	for pkg, n := range docs {
+		if n != 1 {
+			t.Errorf("package %s has %d package comments, want one", pkg, n)
+		}
+	}
+}
+
+// TestTextOfTheRepository looks at every file for what only makes sense on
+// the machine, or in the hour, in which it was written.
+func TestTextOfTheRepository(t *testing.T) {
+	checks := map[string]*regexp.Regexp{
+		"an unfinished piece of work": regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|X` + `XX)\b`),
+		"a path of somebody's home":   regexp.MustCompile(`(/ho` + `me|/Us` + `ers)/[a-z][a-z0-9._-]*/|/ro` + `ot/go/|[A-Z]:\\Us` + `ers\\`),
+		"a path of this machine":      here(t),
+	}
+	for _, name := range files(t) {
+		if path.Ext(name) == ".sum" { // hashes may spell anything
+			continue
+		}
+		data, err := os.ReadFile(filepath.FromSlash(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.IndexByte(data, 0) >= 0 {
+			continue
+		}
+		for what, pattern := range checks {
+			if at := pattern.FindIndex(data); at != nil {
+				t.Errorf("%s:%d: %s: %q", name, 1+bytes.Count(data[:at[0]], []byte("\n")), what, data[at[0]:at[1]])
+			}
+		}
+	}
+}
+
+// here matches the directory that the repository lies in on this machine.
+func here(t *testing.T) *regexp.Regexp {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return regexp.MustCompile(regexp.QuoteMeta(filepath.ToSlash(dir)) + `\b`)
+}
