@@ -31,7 +31,8 @@ var arrows = map[string][]string{
 	"policies":        nil,
 	"tools":           {"tools/manifests"},
 	"tools/manifests": nil,
-	"tools/builtin":   {"tools"},
+	"tools/wire":      nil,
+	"tools/builtin":   {"tools/wire"},
 	"activities":      {"tools"},
 	"workflows":       {"activities", "tools"},
 	"worker":          {"workflows", "activities"},
@@ -39,7 +40,7 @@ var arrows = map[string][]string{
 
 	"opa":             {"policies"},
 	"kube":            {"tools"},
-	"sandbox":         {"tools", "sandbox/confine"},
+	"sandbox":         {"tools", "tools/wire", "sandbox/confine"},
 	"sandbox/confine": nil,
 	"gitops":          {"tools"},
 	"ledger":          nil,
@@ -51,7 +52,7 @@ var arrows = map[string][]string{
 	"gateway":       {"*"},
 	"client":        nil,
 	"cmd/sallyport": {"*"},
-	"cmd/toolexec":  {"tools", "tools/builtin", "sandbox/confine"},
+	"cmd/toolexec":  {"tools/wire", "tools/builtin", "sandbox/confine"},
 
 	// What tests share. Nothing that is shipped may import these.
 	"sallyporttest":           {"tools"},

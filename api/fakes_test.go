@@ -30,8 +30,8 @@ type gateway struct {
 	log      *logBuffer
 }
 
-func newGateway(t testing.TB) *gateway {
-	t.Helper()
+func newGateway(tb testing.TB) *gateway {
+	tb.Helper()
 	g := &gateway{
 		ledger: sallyporttest.NewLedger(),
 		clock:  &clock{now: time.Date(2026, 11, 21, 22, 0, 0, 0, time.UTC)},
@@ -61,11 +61,11 @@ func newGateway(t testing.TB) *gateway {
 	return g
 }
 
-func (g *gateway) server(t testing.TB) *api.Server {
-	t.Helper()
+func (g *gateway) server(tb testing.TB) *api.Server {
+	tb.Helper()
 	s, err := api.New(g.options)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }

@@ -83,9 +83,10 @@ type play struct {
 	contract *contract
 }
 
-func newPlay(t testing.TB, env *testscript.Env, c *contract) *play {
-	p := &play{gateway: newGateway(t), contract: c}
-	p.server = httptest.NewServer(p.gateway.server(t).Handler())
+func newPlay(tb testing.TB, env *testscript.Env, c *contract) *play {
+	tb.Helper()
+	p := &play{gateway: newGateway(tb), contract: c}
+	p.server = httptest.NewServer(p.gateway.server(tb).Handler())
 	env.Defer(p.server.Close)
 	return p
 }
@@ -107,10 +108,10 @@ func sendScripted(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	answer, err := p.server.Client().Do(r)
 	ts.Check(err)
-	defer answer.Body.Close() //nolint:errcheck // read to its end
+	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
 	ts.Check(err)
-	ts.Check(p.contract.check(r.Method, r.URL.RequestURI(), answer, body))
+	ts.Check(p.contract.check(r.Method, r.URL.RequestURI(), answer.StatusCode, answer.Header, body))
 	ts.Check(checkEvery(answer, body))
 	remember(ts, body)
 	_, err = io.WriteString(ts.Stdout(), printed(answer, body))
@@ -126,7 +127,7 @@ func parseRequest(base, text string) (*http.Request, error) {
 	if !ok {
 		return nil, fmt.Errorf("the request begins with %q", lines[0])
 	}
-	r, err := http.NewRequest(method, base+target, strings.NewReader(strings.TrimSuffix(body, "\n"))) //nolint:noctx // the script's end ends it
+	r, err := http.NewRequest(method, base+target, strings.NewReader(strings.TrimSuffix(body, "\n")))
 	if err != nil {
 		return nil, err
 	}

@@ -27,9 +27,9 @@ const (
 )
 
 // request is a request of deploy-bot.
-func request(t testing.TB, method, target, body string, headers ...string) *http.Request {
-	t.Helper()
-	r := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
+func request(tb testing.TB, method, target, body string, headers ...string) *http.Request {
+	tb.Helper()
+	r := httptest.NewRequestWithContext(tb.Context(), method, target, strings.NewReader(body))
 	r.Header.Set("Authorization", "Bearer deploy-bot")
 	r.Header.Set("Content-Type", "application/json")
 	for i := 0; i+1 < len(headers); i += 2 {
@@ -46,16 +46,18 @@ func send(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 
 // answer is what the tests look at in answers.
 type answer struct {
-	ID, State, Code string
-	CallID          string `json:"call_id"`
-	TraceID         string `json:"trace_id"`
+	ID      string `json:"id"`
+	State   string `json:"state"`
+	Code    string `json:"code"`
+	CallID  string `json:"call_id"`
+	TraceID string `json:"trace_id"`
 }
 
-func decode(t testing.TB, w *httptest.ResponseRecorder) answer {
-	t.Helper()
+func decode(tb testing.TB, w *httptest.ResponseRecorder) answer {
+	tb.Helper()
 	var a answer
 	if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil {
-		t.Fatalf("%d %s: %v", w.Code, w.Body, err)
+		tb.Fatalf("%d %s: %v", w.Code, w.Body, err)
 	}
 	return a
 }
@@ -141,14 +143,14 @@ func TestSameKeyOtherBodyRaces(t *testing.T) {
 	}
 }
 
-func inParallel(t *testing.T, h http.Handler, make func(int) *http.Request) []*httptest.ResponseRecorder {
+func inParallel(t *testing.T, h http.Handler, nth func(int) *http.Request) []*httptest.ResponseRecorder {
 	t.Helper()
 	answers := [32]*httptest.ResponseRecorder{}
 	ready := sync.WaitGroup{}
 	ready.Add(len(answers))
 	var done sync.WaitGroup
 	for i := range answers {
-		r := make(i)
+		r := nth(i)
 		done.Go(func() {
 			ready.Done()
 			ready.Wait()

@@ -20,7 +20,9 @@ func TestOldestBallotFirst(t *testing.T) {
 		g.clock.advance(time.Minute)
 	}
 	w := send(h, request(t, http.MethodGet, "/v1/ballots", "", "Authorization", "Bearer bob"))
-	var list struct{ Ballots []answer }
+	var list struct {
+		Ballots []answer `json:"ballots"`
+	}
 	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func (s *Server) wait(c echo.Context, otherwise time.Duration) time.Duration {
 
 // preferredSeconds is the first wait preference; the RFC ignores later ones.
 func preferredSeconds(headers []string) (int, bool) {
-	for _, preference := range strings.Split(strings.Join(headers, ","), ",") {
+	for preference := range strings.SplitSeq(strings.Join(headers, ","), ",") {
 		preference, _, _ = strings.Cut(preference, ";")
 		name, value, _ := strings.Cut(preference, "=")
 		if !strings.EqualFold(strings.TrimSpace(name), "wait") {

@@ -14,7 +14,7 @@ func TestLongPoll(t *testing.T) {
 	a := decode(t, send(h, request(t, http.MethodPost, "/v1/calls", slowBody, "Prefer", "wait=0")))
 	for name, end := range map[string]func(){
 		"TimeIsOver": func() {},
-		"CallEnds":   func() { g.workflow.end(a.ID, sallyport.Outcome{State: sallyport.Failed}) },
+		"CallEnds":   func() { g.workflow.end(t.Context(), a.ID, sallyport.Outcome{State: sallyport.Failed}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			wait, want := "wait=1", "running"

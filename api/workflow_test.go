@@ -37,7 +37,7 @@ func (w *workflow) Start(ctx context.Context, signed sallyport.SignedCall, call 
 		return sallyport.Errorf(sallyport.Denied, "bad_signature", "the call is not the one that was signed")
 	}
 	if w.started[call.ID]++; w.started[call.ID] == 1 {
-		w.play(call)
+		w.play(ctx, call)
 	}
 	if w.down.check("answer") != nil { // it worked, and nobody hears of it
 		return errors.New("connection reset")
@@ -52,71 +52,71 @@ func (w *workflow) calls() int {
 }
 
 // play takes a call as far as it goes without anybody else.
-func (w *workflow) play(call sallyport.Call) {
+func (w *workflow) play(ctx context.Context, call sallyport.Call) {
 	args := argumentsOf(call)
 	if args.Name == "queued" {
 		return
 	}
 	if failure := refusedAsMalformed(call, args); failure != nil {
-		w.end(call.ID, sallyport.Outcome{State: sallyport.Malformed, Error: failure})
+		w.end(ctx, call.ID, sallyport.Outcome{State: sallyport.Malformed, Error: failure})
 		return
 	}
 	owner := map[string]string{"deploy-bot": "alice", "triage-bot": "carol"}[call.AgentID]
 	intent, decision := intentFor(call, args, owner), decisionFor(args)
-	w.record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryIntent, Intent: &intent})
+	w.record(ctx, sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryIntent, Intent: &intent})
 	entry := sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryDecision, Decision: &decision}
 	if decision.Effect == sallyport.Ask {
 		entry.Plan = &sallyport.Plan{Summary: "replicas 3 → 5", Diff: "-replicas: 3\n+replicas: 5 # <b>", Preconditions: json.RawMessage(`{}`)}
 	}
-	w.record(entry)
+	w.record(ctx, entry)
 	switch decision.Effect {
 	case sallyport.Deny:
-		w.end(call.ID, sallyport.Outcome{State: sallyport.Refused, Error: &sallyport.Failure{Code: "denied", Message: "policy denied the call"}})
+		w.end(ctx, call.ID, sallyport.Outcome{State: sallyport.Refused, Error: &sallyport.Failure{Code: "denied", Message: "policy denied the call"}})
 	case sallyport.Ask:
-		w.ask(intent, *entry.Plan, *decision.Approval)
+		w.ask(ctx, intent, *entry.Plan, *decision.Approval)
 	case sallyport.Allow:
-		w.run(intent)
+		w.run(ctx, intent)
 	}
 }
 
-func (w *workflow) ask(i sallyport.Intent, p sallyport.Plan, terms sallyport.Terms) {
+func (w *workflow) ask(ctx context.Context, i sallyport.Intent, p sallyport.Plan, terms sallyport.Terms) {
 	now := w.clock.Now()
 	ballot := sallyport.Ballot{
 		CallID: i.CallID, Nonce: "n1", Intent: i.Digest(), Plan: p.Digest(), Terms: terms, RunID: "run-1",
 		OpenedAt: now, ExpiresAt: now.Add(time.Duration(terms.TTLSeconds) * time.Second),
 	}
-	w.record(sallyport.Entry{CallID: i.CallID, Kind: sallyport.EntryBallot, Key: "run-1", Ballot: &ballot})
+	w.record(ctx, sallyport.Entry{CallID: i.CallID, Kind: sallyport.EntryBallot, Key: "run-1", Ballot: &ballot})
 	switch i.Name {
 	case "late":
-		w.end(i.CallID, sallyport.Outcome{State: sallyport.Expired, Error: &sallyport.Failure{Code: "expired", Message: "nobody voted in time"}})
+		w.end(ctx, i.CallID, sallyport.Outcome{State: sallyport.Expired, Error: &sallyport.Failure{Code: "expired", Message: "nobody voted in time"}})
 	case "unwanted":
-		w.count(i.CallID, "carol", sallyport.BallotPaper{Verdict: sallyport.Reject, Ballot: ballot.Digest(), Reason: "not on a Saturday"})
+		w.count(ctx, i.CallID, "carol", sallyport.BallotPaper{Verdict: sallyport.Reject, Ballot: ballot.Digest(), Reason: "not on a Saturday"})
 	}
 }
 
-func (w *workflow) run(i sallyport.Intent) {
-	w.record(sallyport.Entry{CallID: i.CallID, Kind: sallyport.EntryStart, Start: &sallyport.Start{Intent: i.Digest(), Effect: sallyport.Allow, Runner: "sandbox"}})
+func (w *workflow) run(ctx context.Context, i sallyport.Intent) {
+	w.record(ctx, sallyport.Entry{CallID: i.CallID, Kind: sallyport.EntryStart, Start: &sallyport.Start{Intent: i.Digest(), Effect: sallyport.Allow, Runner: "sandbox"}})
 	switch i.Name {
 	case "slow":
 	case "flaky":
-		w.end(i.CallID, sallyport.Outcome{State: sallyport.Failed, Error: &sallyport.Failure{Code: "tool_failed", Message: "no such file"}})
+		w.end(ctx, i.CallID, sallyport.Outcome{State: sallyport.Failed, Error: &sallyport.Failure{Code: "tool_failed", Message: "no such file"}})
 	case "lost":
-		w.end(i.CallID, sallyport.Outcome{State: sallyport.Ambiguous, Error: &sallyport.Failure{Code: "ambiguous", Message: "the sandbox died and left no answer"}})
+		w.end(ctx, i.CallID, sallyport.Outcome{State: sallyport.Ambiguous, Error: &sallyport.Failure{Code: "ambiguous", Message: "the sandbox died and left no answer"}})
 	default:
-		w.end(i.CallID, sallyport.Outcome{State: sallyport.Succeeded, Result: json.RawMessage(`{"manifest":"kind: Deployment # <b>"}`)})
+		w.end(ctx, i.CallID, sallyport.Outcome{State: sallyport.Succeeded, Result: json.RawMessage(`{"manifest":"kind: Deployment # <b>"}`)})
 	}
 }
 
-func (w *workflow) end(id string, o sallyport.Outcome) {
+func (w *workflow) end(ctx context.Context, id string, o sallyport.Outcome) {
 	o.FinishedAt = w.clock.Now()
-	w.record(sallyport.Entry{CallID: id, Kind: sallyport.EntryOutcome, Outcome: &o})
+	w.record(ctx, sallyport.Entry{CallID: id, Kind: sallyport.EntryOutcome, Outcome: &o})
 }
 
 // record panics where the test itself is wrong; refusals of the ledger are
 // part of the play.
-func (w *workflow) record(e sallyport.Entry) {
+func (w *workflow) record(ctx context.Context, e sallyport.Entry) {
 	e.At = w.clock.Now()
-	if _, err := w.ledger.Record(context.Background(), e); err != nil && sallyport.KindOf(err) == sallyport.Invalid {
+	if _, err := w.ledger.Record(ctx, e); err != nil && sallyport.KindOf(err) == sallyport.Invalid {
 		panic(err)
 	}
 }
@@ -150,22 +150,22 @@ func (w *workflow) Vote(ctx context.Context, callID, attestation string) error {
 	case a.Paper.Reason == "again":
 		return sallyport.Errorf(sallyport.Conflict, "already_voted", "%s has voted", person)
 	}
-	w.count(callID, person, a.Paper)
+	w.count(ctx, callID, person, a.Paper)
 	return nil
 }
 
-func (w *workflow) count(id, person string, paper sallyport.BallotPaper) {
-	w.record(sallyport.Entry{CallID: id, Kind: sallyport.EntryVote, Key: person, Vote: &sallyport.Vote{
+func (w *workflow) count(ctx context.Context, id, person string, paper sallyport.BallotPaper) {
+	w.record(ctx, sallyport.Entry{CallID: id, Kind: sallyport.EntryVote, Key: person, Vote: &sallyport.Vote{
 		Ballot: paper.Ballot, Person: person, Groups: []string{"sre"}, Verdict: paper.Verdict, Reason: paper.Reason,
 		Evidence: sallyport.Evidence{Class: sallyport.APIAttested, Token: "evidence-token"}, At: w.clock.Now(),
 	}})
 	if paper.Verdict == sallyport.Reject {
-		w.end(id, sallyport.Outcome{State: sallyport.Rejected, Error: &sallyport.Failure{Code: "rejected", Message: person + " said no"}})
+		w.end(ctx, id, sallyport.Outcome{State: sallyport.Rejected, Error: &sallyport.Failure{Code: "rejected", Message: person + " said no"}})
 		return
 	}
-	r, err := w.ledger.Call(context.Background(), id)
+	r, err := w.ledger.Call(ctx, id)
 	if err == nil {
-		w.run(*r.Intent)
+		w.run(ctx, *r.Intent)
 	}
 }
 
@@ -184,7 +184,7 @@ func (w *workflow) Cancel(ctx context.Context, callID string, by sallyport.Ident
 		return sallyport.Errorf(sallyport.NotFound, "no_workflow", "there is no workflow for this call")
 	case r.Start == nil:
 		who := by.Account.Subject
-		w.end(callID, sallyport.Outcome{State: sallyport.Cancelled, Error: &sallyport.Failure{Code: "cancelled", Message: "cancelled by " + who}})
+		w.end(ctx, callID, sallyport.Outcome{State: sallyport.Cancelled, Error: &sallyport.Failure{Code: "cancelled", Message: "cancelled by " + who}})
 	}
 	return nil
 }

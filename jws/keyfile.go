@@ -113,7 +113,7 @@ func PublicPEM(keys ...ed25519.PublicKey) ([]byte, error) {
 
 // readKeyFile takes content and mode from the one file that it opened.
 func readKeyFile(path string) ([]byte, fs.FileMode, error) {
-	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -48,7 +48,7 @@ func (l *Ledger) poll(ctx context.Context) {
 		case <-l.closing:
 			return
 		}
-		ticks := time.NewTicker(time.Hour)
+		ticks := time.NewTicker(pollEvery)
 		for l.watch.any() {
 			select {
 			case <-ticks.C:

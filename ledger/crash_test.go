@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 // child starts the test binary in a mode.
 func (p place) child(t *testing.T, mode string, arguments ...string) (*exec.Cmd, io.Reader) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], arguments...) //nolint:gosec // it is this test
+	cmd := exec.CommandContext(t.Context(), os.Args[0], arguments...)
 	cmd.Env = append(os.Environ(), childMode+"="+mode, "LEDGER_TEST_PATH="+p.path, "LEDGER_TEST_KEY="+p.keyFile)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

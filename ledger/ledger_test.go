@@ -98,7 +98,10 @@ func TestVerify(t *testing.T) {
 	p.mustVerify(t) // while it is open
 	mustClose(t, l)
 	got := p.mustVerify(t)
-	want := ledger.Report{Leaves: 15, Nodes: 26, Checkpoints: got.Checkpoints, Calls: 2, Root: got.Root, Unfinished: []string{running[0].CallID}}
+	want := ledger.Report{
+		Leaves: 15, Nodes: 26, Checkpoints: got.Checkpoints, Calls: 2, Root: got.Root,
+		Unfinished: []string{running[0].CallID}, Erased: []string{}, Findings: []ledger.Finding{},
+	}
 	if d := cmp.Diff(want, got); d != "" || got.Checkpoints < 2 {
 		t.Errorf("%d checkpoints (-want +got)\n%s", got.Checkpoints, d)
 	}

@@ -81,7 +81,7 @@ func (l *Ledger) records(ctx context.Context, text string, args ...any) ([]sally
 	if err != nil {
 		return nil, unreadable(err)
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err says it
+	defer rows.Close()
 	var records []sallyport.Record
 	for rows.Next() {
 		var b []byte

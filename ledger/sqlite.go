@@ -155,7 +155,7 @@ func schemaOf(ctx context.Context, db queryer) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err says it
+	defer rows.Close()
 	schema := map[string]string{}
 	for rows.Next() {
 		var kind, name, table, text string
@@ -203,7 +203,7 @@ func ourSchema(ctx context.Context) (map[string]string, error) {
 	}
 	db := sql.OpenDB(c)
 	db.SetMaxOpenConns(1)
-	defer db.Close() //nolint:errcheck // it is in memory
+	defer db.Close()
 	if _, err := db.ExecContext(ctx, schemaSQLite); err != nil {
 		return nil, err
 	}

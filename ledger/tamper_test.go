@@ -252,6 +252,7 @@ func TestTampering(t *testing.T) {
 			t.Errorf("a known checkpoint of this log: %v, %v", r.Findings, err)
 		}
 	})
+	t.Run("Rewritten", func(t *testing.T) { testRewritten(t, p) })
 	t.Run("NotThere", func(t *testing.T) {
 		gone := place{path: filepath.Join(t.TempDir(), "none.db"), key: p.key}
 		if _, err := gone.verify(t); err == nil {
@@ -266,4 +267,30 @@ func TestTampering(t *testing.T) {
 			t.Error("verified without a key")
 		}
 	})
+}
+
+// testRewritten forges a whole log that is sound in itself, and puts the
+// genuine checkpoints into it: all that a forger lacks is the key.
+func testRewritten(t *testing.T, genuine place) {
+	forged := newPlace(t)
+	l := forged.open(t)
+	mustRecord(t, l, sallyporttest.Approved(7)[:8]...)
+	mustRecord(t, l, sallyporttest.Approved(8)[:4]...)
+	mustClose(t, l)
+	forged.mustVerify(t)
+	forged.key = genuine.key
+	forged.tamper(t, "DELETE FROM checkpoints")
+	for _, c := range genuine.edit(t).rows("SELECT seq, size, note FROM checkpoints") {
+		forged.tamper(t, "INSERT INTO checkpoints VALUES ($1, $2, $3)", c...)
+		forged.tamper(t, "UPDATE head SET checkpoints = $1", c[0].(int64)+1)
+	}
+	mustBeFound(t, forged, "the leaves are not those that were signed")
+
+	// Nor is a log that goes on from there signed: here the last genuine
+	// checkpoint covers 8 of 12 forged leaves.
+	forged.tamper(t, "DELETE FROM checkpoints WHERE size = 12; UPDATE head SET checkpoints = checkpoints - 1")
+	_, err := ledger.Open(t.Context(), ledger.Options{Path: forged.path, Signer: genuine.key.Signer})
+	if err == nil || !strings.Contains(err.Error(), "is not the beginning") {
+		t.Errorf("opening a forged log: %v", err)
+	}
 }

@@ -33,13 +33,14 @@ func Verify(ctx context.Context, o VerifyOptions) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("the ledger's database can't be opened for reading: %w", err)
 	}
-	defer db.Close() //nolint:errcheck // it was only read
+	defer db.Close()
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return Report{}, fmt.Errorf("the ledger's database can't be read: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // it was only read
 	v := &verification{tx: tx, verifiers: o.Verifiers}
+	v.report = Report{Unfinished: []string{}, Erased: []string{}, Findings: []Finding{}}
 	for _, step := range []func(context.Context) error{
 		v.file,
 		func(ctx context.Context) error { return v.readCheckpoints(ctx, o.Known) },
@@ -67,12 +68,12 @@ type verification struct {
 
 // each calls scan for each row of a query. While it does, other queries may
 // run.
-func (v *verification) each(ctx context.Context, scan func(*sql.Rows) error, text string, args ...any) error {
-	rows, err := v.tx.QueryContext(ctx, text, args...)
+func (v *verification) each(ctx context.Context, scan func(*sql.Rows) error, text string) error {
+	rows, err := v.tx.QueryContext(ctx, text)
 	if err != nil {
 		return err
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err says it
+	defer rows.Close()
 	for rows.Next() {
 		if err := scan(rows); err != nil {
 			return err

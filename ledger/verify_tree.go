@@ -67,7 +67,7 @@ func (v *verification) tree(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer nodes.Close() //nolint:errcheck // nodes.Err says it
+	defer nodes.Close()
 	v.edge = newFrontier()
 	if err := v.compareSigned(); err != nil {
 		return err

@@ -210,6 +210,14 @@ func TestWatchKeepsTheLastGoodPolicy(t *testing.T) {
 	if err := e.Fault(); err != nil {
 		t.Errorf("Fault = %v after a good policy", err)
 	}
+
+	// The new directory is watched as the old one was.
+	data := policyFS(t, nil)["data.yaml"].Data
+	if err := os.WriteFile(filepath.Join(dir, "data.yaml"), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lines.await(t, "policy loaded")
+	wantEffect(t, e, sallyport.Allow)
 }
 
 // TestWatchHealsABrokenStart: what was not ready becomes so.

@@ -85,6 +85,20 @@ test_other_manifests_are_allowed if {
 	effect({"/action": "apply", "/resource": "object", "/arguments": {"manifest": {"kind": "Service"}}}) == "allow"
 }
 
+test_names_may_speak_of_secrets if {
+	effect({"/arguments/name": "secret-sauce", "/name": "secret-sauce"}) == "allow"
+	effect({"/action": "apply", "/resource": "object", "/arguments": {"manifest": {
+		"kind": "Deployment",
+		"metadata": {"name": "secrets"},
+	}}}) == "allow"
+}
+
+# One reason for one mistake.
+test_what_is_unknown_is_not_held_against_other_rules if {
+	codes({"/namespace": "Production", "/time": "2026-11-22T03:00:00Z"}) == {"not_granted", "unknown_namespace"}
+	codes({"/action": "exec"}) == {"unknown_action"}
+}
+
 # What an agent says of itself changes nothing.
 test_claims_are_no_grounds if {
 	every claimed in [

@@ -64,11 +64,13 @@ test_deny_overrides_ask if {
 }
 
 test_what_no_rule_allows_is_denied if {
-	decision := sallyport.decision with input as base
-		with data.sallyport.deny as set()
-		with data.sallyport.granted as false
-	decision.effect == "deny"
-	decision.reasons[0].code == "default_deny"
+	every call in [base, changed(production), changed(reading)] {
+		decision := sallyport.decision with input as call
+			with data.sallyport.deny as set()
+			with data.sallyport.granted as false
+		decision.effect == "deny"
+		decision.reasons[0].code == "default_deny"
+	}
 }
 
 test_nothing_at_all_is_denied if {

@@ -82,6 +82,12 @@ test_only_tools_of_the_grant_are_seen if {
 	not hidden
 }
 
+test_agents_that_only_write_see_no_readers if {
+	grants := {"agents": {"writer": [{"tools": ["*"], "actions": ["scale"], "namespaces": ["*"]}]}, "groups": {}}
+	visible := sallyport.visible with input as {"agent": {"id": "writer", "groups": []}, "tool": reader} with data.grants as grants
+	not visible
+}
+
 test_visible_is_total if {
 	every document in [{}, {"agent": "deploy-bot", "tool": 1}, {"agent": {"id": "deploy-bot"}}] {
 		visible := sallyport.visible with input as document

@@ -24,6 +24,12 @@ test_history_is_needed if {
 	{reason.code | some reason in decision.reasons} == {"bad_input", "too_many_calls", "repeated_call"}
 }
 
+# Rego sorts numbers before strings.
+test_limits_of_another_type_are_zero if {
+	decision := sallyport.decision with input as base with data.limits.calls_per_minute as "120"
+	{reason.code | some reason in decision.reasons} == {"too_many_calls"}
+}
+
 test_no_limit_is_zero if {
 	decision := sallyport.decision with input as base with data.limits as {}
 	{reason.code | some reason in decision.reasons} == {"too_many_calls", "repeated_call"}

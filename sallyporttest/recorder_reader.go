@@ -132,7 +132,7 @@ func testCallsPaged(t *testing.T, l RecorderReader) {
 	}
 	var got []string
 	q := sallyport.Query{Limit: 2}
-	for page := 0; page < calls; page++ {
+	for page := range calls {
 		p := mustCalls(t, l, q)
 		got = append(got, ids(p.Records)...)
 		if q.Cursor = p.Cursor; p.Cursor == "" {

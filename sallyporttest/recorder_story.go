@@ -1,6 +1,7 @@
 package sallyporttest
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -22,8 +23,10 @@ type story struct {
 // newStory is the n-th call of deploy-bot, received n seconds after others
 // began.
 func newStory(n int) story {
+	var id [16]byte
+	binary.BigEndian.PutUint64(id[:], uint64(n)) //nolint:gosec // any bits will do
 	return story{
-		id:        sallyport.CallID([16]byte{byte(n >> 16), byte(n >> 8), byte(n), 0x5a}),
+		id:        sallyport.CallID(id),
 		agent:     "deploy-bot",
 		tool:      "gitops_scale_deployment",
 		arguments: `{"environment":"production","name":"api","replicas":5}`,

@@ -8,6 +8,7 @@ import (
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/strict"
 	"github.com/sallyport/sallyport/tools"
+	"github.com/sallyport/sallyport/tools/wire"
 )
 
 // The codes of failures that the tool didn't report itself.
@@ -28,7 +29,7 @@ var responseLimits = strict.Limits{Depth: 64, Tokens: 1 << 18} //nolint:gocheckn
 // answer is what became of one executor: a response that can be acted on, or
 // a failure. Broken says that the failure is not the tool's own word.
 type answer struct {
-	response tools.Response
+	response wire.Response
 	failure  *sallyport.Failure
 	broken   bool
 	stderr   string // for operators only
@@ -47,12 +48,12 @@ func (a answer) describe() string {
 
 // read makes an answer of what an executor wrote. It believes no more than
 // that these are bytes.
-func read(output []byte, mode tools.Mode) answer {
+func read(output []byte, mode wire.Mode) answer {
 	canonical, err := strict.JSON(output, responseLimits)
 	if err != nil {
 		return failed(codeBadOutput, "the tool's response is not JSON: %v", err)
 	}
-	var r tools.Response
+	var r wire.Response
 	if err := strict.Decode(canonical, &r); err != nil {
 		return failed(codeBadOutput, "the tool's response is malformed: %v", err)
 	}
@@ -65,13 +66,13 @@ func read(output []byte, mode tools.Mode) answer {
 	switch {
 	case set != 1:
 		return failed(codeBadOutput, "the tool's response must be one of an error, a plan and a result, and is %d", set)
-	case r.Patch != nil && (mode != tools.ModeRun || r.Error != nil):
+	case r.Patch != nil && (mode != wire.ModeRun || r.Error != nil):
 		return failed(codeBadOutput, "the tool answered a patch without a result")
 	case r.Error != nil && r.Error.Code == "":
 		return failed(codeBadOutput, "the tool answered an error without a code")
 	case r.Error != nil:
 		return answer{failure: r.Error}
-	case (r.Plan != nil) != (mode == tools.ModePlan):
+	case (r.Plan != nil) != (mode == wire.ModePlan):
 		return failed(codeBadOutput, "the tool was asked to %s and answered something else", mode)
 	}
 	return answer{response: r}

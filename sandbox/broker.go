@@ -14,6 +14,7 @@ import (
 
 	"github.com/sallyport/sallyport/strict"
 	"github.com/sallyport/sallyport/tools"
+	"github.com/sallyport/sallyport/tools/wire"
 )
 
 // Limits of what the broker does for one run.
@@ -77,23 +78,23 @@ func (b *broker) serve(ctx context.Context, conn net.Conn) {
 
 // answer is the response to one line. Its Error says what was refused, or
 // what went wrong on the way.
-func (b *broker) answer(ctx context.Context, line []byte) tools.BrokerResponse {
+func (b *broker) answer(ctx context.Context, line []byte) wire.BrokerResponse {
 	request, err := b.admit(line)
 	if err != nil {
-		return tools.BrokerResponse{Error: err.Error()}
+		return wire.BrokerResponse{Error: err.Error()}
 	}
 	start := time.Now()
 	response, err := b.do(ctx, request)
 	if err != nil {
-		response = tools.BrokerResponse{Error: reason(err)}
+		response = wire.BrokerResponse{Error: reason(err)}
 	}
 	response.DurationMS = time.Since(start).Milliseconds()
 	return response
 }
 
 // admit decides whether a request may be made.
-func (b *broker) admit(line []byte) (tools.BrokerRequest, error) {
-	var r tools.BrokerRequest
+func (b *broker) admit(line []byte) (wire.BrokerRequest, error) {
+	var r wire.BrokerRequest
 	canonical, err := strict.JSON(line, strict.DefaultLimits)
 	if err == nil {
 		err = strict.Decode(canonical, &r)
@@ -115,24 +116,24 @@ func (b *broker) admit(line []byte) (tools.BrokerRequest, error) {
 
 // do makes one request. It uses the transport itself, for a client would
 // follow redirects.
-func (b *broker) do(ctx context.Context, r tools.BrokerRequest) (tools.BrokerResponse, error) {
+func (b *broker) do(ctx context.Context, r wire.BrokerRequest) (wire.BrokerResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, r.Method, r.URL, nil)
 	if err != nil {
-		return tools.BrokerResponse{}, err
+		return wire.BrokerResponse{}, err
 	}
 	request.Header.Set("User-Agent", "sallyport")
 	response, err := b.transport.RoundTrip(request)
 	if err != nil {
-		return tools.BrokerResponse{}, err
+		return wire.BrokerResponse{}, err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxResponseBody+1))
 	if err != nil {
-		return tools.BrokerResponse{}, err
+		return wire.BrokerResponse{}, err
 	}
-	out := tools.BrokerResponse{Status: response.StatusCode, Header: someHeaders(response.Header), Body: body}
+	out := wire.BrokerResponse{Status: response.StatusCode, Header: someHeaders(response.Header), Body: body}
 	if len(body) > maxResponseBody {
 		out.Body, out.Truncated = body[:maxResponseBody], true
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/sallyporttest"
 	"github.com/sallyport/sallyport/tools"
+	"github.com/sallyport/sallyport/tools/wire"
 )
 
 // ask has the executor send lines to the broker, and returns its answers.
@@ -37,9 +38,9 @@ func ask(t *testing.T, m tools.Manifest, lines ...string) []string {
 
 func get(url string) string { return fmt.Sprintf(`{"method":"GET","url":%q}`, url) }
 
-func response(t *testing.T, answer string) tools.BrokerResponse {
+func response(t *testing.T, answer string) wire.BrokerResponse {
 	t.Helper()
-	var r tools.BrokerResponse
+	var r wire.BrokerResponse
 	if err := json.Unmarshal([]byte(answer), &r); err != nil {
 		t.Fatalf("%v in %q", err, answer)
 	}

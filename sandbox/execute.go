@@ -14,6 +14,7 @@ import (
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/sandbox/confine"
 	"github.com/sallyport/sallyport/tools"
+	"github.com/sallyport/sallyport/tools/wire"
 )
 
 // What a tool gets that its manifest doesn't speak of.
@@ -54,7 +55,7 @@ var (
 
 // execute runs the executor in a sandbox. An error means that the tool never
 // began.
-func (r *Runner) execute(ctx context.Context, m tools.Manifest, request tools.Request, limit time.Duration) (answer, error) {
+func (r *Runner) execute(ctx context.Context, m tools.Manifest, request wire.Request, limit time.Duration) (answer, error) {
 	if err := ctx.Err(); err != nil {
 		return answer{}, sallyport.Errorf(sallyport.Unavailable, codeCancelled, "the run was stopped before it began: %w", err)
 	}

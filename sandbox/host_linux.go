@@ -92,7 +92,7 @@ func seal(path string) (*os.File, error) {
 		return sallyport.Errorf(sallyport.Unavailable, "no_executor",
 			"sandbox: the executor %s can't be used: %w: build it with CGO_ENABLED=0 go build -o %[1]s ./cmd/toolexec", path, err)
 	}
-	source, err := os.Open(path) //nolint:gosec // the operator's configuration names it
+	source, err := os.Open(path)
 	if err != nil {
 		return nil, fault(err)
 	}

@@ -3,6 +3,7 @@
 package sandbox_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -23,12 +24,14 @@ import (
 	"github.com/sallyport/sallyport/sandbox"
 )
 
-// hold is a gateway whose tool hangs, until somebody kills it.
+// hold is a gateway whose tool hangs, until somebody kills it. It says when
+// its runner has been tried, from when on its only tool is that one.
 func hold() {
 	m := manifest()
 	m.Limits.Timeout = 10 * time.Minute
 	r, err := sandbox.New(sandbox.Options{Executor: executor("executor"), Catalogue: catalogue{m.Name: m}})
 	if err == nil {
+		_, _ = fmt.Fprintln(os.Stdout, "ready")
 		_, err = r.Plan(context.Background(), intent("hang", nil))
 	}
 	fmt.Fprintln(os.Stderr, "the tool ended before its gateway:", err)
@@ -71,10 +74,17 @@ func TestGatewayKilled(t *testing.T) {
 	gateway := exec.CommandContext(t.Context(), self(t))
 	gateway.Env = append(os.Environ(), envHold+"=1")
 	gateway.Stderr = os.Stderr
+	stdout, err := gateway.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := gateway.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = gateway.Process.Kill() })
+	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil || line != "ready\n" {
+		t.Fatalf("the gateway said %q, %v; want it ready", line, err)
+	}
 	tool := 0
 	await(t, "the tool runs", func() bool { tool = toolOf(gateway.Process.Pid); return tool != 0 })
 	watched, err := unix.PidfdOpen(tool, 0)
@@ -82,6 +92,7 @@ func TestGatewayKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(watched)
+	defer func() { _ = unix.PidfdSendSignal(watched, unix.SIGKILL, nil, 0) }() // where the test fails
 
 	if err := gateway.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -97,7 +108,7 @@ func TestGatewayKilled(t *testing.T) {
 // running starts a run that hangs, and waits until the tool runs.
 func running(ctx context.Context, t *testing.T) (pid int, outcome <-chan sallyport.Outcome) {
 	t.Helper()
-	r := newRunner(t, manifest(), nil) //nolint:contextcheck // the runner is not the run
+	r := newRunner(t, manifest(), nil)
 	permit := sallyporttest.AllowedPermit(t, intent("hang", nil), sallyport.Obligations{})
 	outcomes := make(chan sallyport.Outcome, 1)
 	go func() {

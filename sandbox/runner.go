@@ -9,6 +9,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/tools"
+	"github.com/sallyport/sallyport/tools/wire"
 )
 
 // Catalogue finds the manifests of tools.
@@ -100,7 +101,7 @@ func New(o Options) (*Runner, error) {
 func (r *Runner) probe() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	a, err := r.execute(ctx, tools.Manifest{}, tools.Request{Mode: tools.ModePlan}, 5*time.Second)
+	a, err := r.execute(ctx, tools.Manifest{}, wire.Request{Mode: wire.ModePlan}, 5*time.Second)
 	if err != nil {
 		return err
 	}
@@ -130,8 +131,8 @@ func (r *Runner) Plan(ctx context.Context, i sallyport.Intent) (sallyport.Plan, 
 	if err != nil {
 		return sallyport.Plan{}, err
 	}
-	a, err := r.execute(ctx, m, tools.Request{
-		Mode:        tools.ModePlan,
+	a, err := r.execute(ctx, m, wire.Request{
+		Mode:        wire.ModePlan,
 		Intent:      i,
 		Files:       files,
 		TraceParent: traceParent(ctx, ""),
@@ -157,8 +158,8 @@ func (r *Runner) Run(ctx context.Context, p sallyport.Permit) (sallyport.Outcome
 	if err != nil {
 		return sallyport.Outcome{}, err
 	}
-	a, err := r.execute(ctx, m, tools.Request{
-		Mode:        tools.ModeRun,
+	a, err := r.execute(ctx, m, wire.Request{
+		Mode:        wire.ModeRun,
 		Intent:      i,
 		Plan:        p.Plan(), // the tool holds the world against its preconditions
 		Files:       files,

@@ -114,7 +114,7 @@ func TestOTLPOverHTTP(t *testing.T) {
 }
 
 func TestOTLPOverGRPC(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it takes none
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -130,7 +130,7 @@ func badEgress(prefix string) string {
 // under none.
 func (m Manifest) EgressAllows(rawURL string) bool {
 	u, err := url.Parse(rawURL)
-	if err != nil || u.User != nil || u.Fragment != "" || u.RawPath != "" || u.Opaque != "" || strings.ContainsAny(u.Path, "\\\x00") {
+	if err != nil || u.User != nil || u.Fragment != "" || u.RawPath != "" || u.Opaque != "" || strings.ContainsAny(u.Path, "%\\\x00") {
 		return false
 	}
 	if u.Path == "" {

@@ -92,19 +92,19 @@ func voteError(callID string, err error) error {
 // of kind Conflict where the workflow has ended, and NotFound where there is
 // none.
 func (c *Client) Cancel(ctx context.Context, callID string, _ sallyport.Identity) error {
-	err := c.temporal.CancelWorkflow(ctx, WorkflowID(callID), "")
-	if !gone(err) {
-		return outOfReach(err)
-	}
-	_, err = c.temporal.DescribeWorkflowExecution(ctx, WorkflowID(callID), "")
-	switch {
-	case err == nil:
-		return sallyport.Errorf(sallyport.Conflict, "ended", "call %s has ended", callID)
+	switch d, err := c.temporal.DescribeWorkflowExecution(ctx, WorkflowID(callID), ""); {
 	case gone(err):
 		return sallyport.Errorf(sallyport.NotFound, "no_workflow", "call %s has no workflow", callID)
-	default:
+	case err != nil:
 		return outOfReach(err)
+	case closed(d.GetWorkflowExecutionInfo().GetStatus()):
+		return sallyport.Errorf(sallyport.Conflict, "ended", "call %s has ended", callID)
 	}
+	err := c.temporal.CancelWorkflow(ctx, WorkflowID(callID), "")
+	if gone(err) {
+		return sallyport.Errorf(sallyport.Conflict, "ended", "call %s has ended", callID)
+	}
+	return outOfReach(err)
 }
 
 // Running reports whether the call's workflow is there and has not closed,
@@ -118,12 +118,14 @@ func (c *Client) Running(ctx context.Context, callID string) (bool, string, erro
 		return false, "", outOfReach(err)
 	}
 	status := d.GetWorkflowExecutionInfo().GetStatus()
-	switch status {
-	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED:
-		return true, "", nil
-	default:
+	if closed(status) {
 		return false, "the workflow was closed as " + status.String(), nil
 	}
+	return true, "", nil
+}
+
+func closed(s enumspb.WorkflowExecutionStatus) bool {
+	return s != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING && s != enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED
 }
 
 // Ping reports whether Temporal answers.

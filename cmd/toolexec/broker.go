@@ -10,7 +10,7 @@ import (
 	"os"
 
 	"github.com/sallyport/sallyport/strict"
-	"github.com/sallyport/sallyport/tools"
+	"github.com/sallyport/sallyport/tools/wire"
 )
 
 // maxLine is more than a response of the broker can be: a body of 64 KiB in
@@ -25,7 +25,7 @@ type broker struct {
 }
 
 func newBroker() *broker {
-	return brokerOn(os.NewFile(tools.BrokerFD, "broker"))
+	return brokerOn(os.NewFile(wire.BrokerFD, "broker"))
 }
 
 func brokerOn(conn io.ReadWriter) *broker {
@@ -34,27 +34,27 @@ func brokerOn(conn io.ReadWriter) *broker {
 
 // Do makes one request. Waiting for the answer isn't cut short by ctx: the
 // gateway's time limits end it, or this process.
-func (b *broker) Do(ctx context.Context, r tools.BrokerRequest) (tools.BrokerResponse, error) {
+func (b *broker) Do(ctx context.Context, r wire.BrokerRequest) (wire.BrokerResponse, error) {
 	if err := ctx.Err(); err != nil {
-		return tools.BrokerResponse{}, err
+		return wire.BrokerResponse{}, err
 	}
 	request, err := json.Marshal(r)
 	if err != nil {
-		return tools.BrokerResponse{}, fmt.Errorf("ask the broker: %w", err)
+		return wire.BrokerResponse{}, fmt.Errorf("ask the broker: %w", err)
 	}
 	if _, err := b.conn.Write(append(request, '\n')); err != nil {
-		return tools.BrokerResponse{}, fmt.Errorf("ask the broker: %w", err)
+		return wire.BrokerResponse{}, fmt.Errorf("ask the broker: %w", err)
 	}
 	line, err := b.lines.ReadSlice('\n')
 	if errors.Is(err, io.EOF) {
-		return tools.BrokerResponse{}, errors.New("the broker takes no more requests")
+		return wire.BrokerResponse{}, errors.New("the broker takes no more requests")
 	}
 	if err != nil {
-		return tools.BrokerResponse{}, fmt.Errorf("hear the broker: %w", err)
+		return wire.BrokerResponse{}, fmt.Errorf("hear the broker: %w", err)
 	}
-	var response tools.BrokerResponse
+	var response wire.BrokerResponse
 	if err := strict.Decode(line, &response); err != nil {
-		return tools.BrokerResponse{}, fmt.Errorf("hear the broker: %w", err)
+		return wire.BrokerResponse{}, fmt.Errorf("hear the broker: %w", err)
 	}
 	return response, nil
 }

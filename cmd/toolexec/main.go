@@ -18,8 +18,8 @@ import (
 
 	"github.com/sallyport/sallyport/sandbox/confine"
 	"github.com/sallyport/sallyport/strict"
-	"github.com/sallyport/sallyport/tools"
 	"github.com/sallyport/sallyport/tools/builtin"
+	"github.com/sallyport/sallyport/tools/wire"
 )
 
 // maxRequest is far more than a gateway sends.
@@ -54,7 +54,7 @@ func answer(in io.Reader, out io.Writer, b builtin.Broker) error {
 	case len(data) > maxRequest:
 		return fmt.Errorf("the request is larger than %d bytes", maxRequest)
 	}
-	var request tools.Request
+	var request wire.Request
 	if err := strict.Decode(data, &request); err != nil {
 		return fmt.Errorf("read the request: %w", err)
 	}

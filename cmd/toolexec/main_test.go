@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/sallyport/sallyport/tools"
+	"github.com/sallyport/sallyport/tools/wire"
 )
 
 func TestAnswer(t *testing.T) {
@@ -30,7 +30,7 @@ func TestAnswer(t *testing.T) {
 				}
 				return
 			}
-			var r tools.Response
+			var r wire.Response
 			if err := json.Unmarshal([]byte(out.String()), &r); err != nil || r.Error == nil || r.Error.Code != tt.code {
 				t.Errorf("response %q; want code %s: %s", out.String(), tt.code, tt.reason)
 			}
@@ -48,18 +48,18 @@ func TestUsage(t *testing.T) {
 
 func TestBroker(t *testing.T) {
 	here, there := net.Pipe()
-	want := tools.BrokerResponse{Status: 200, Header: map[string]string{"Date": "today"}, Body: []byte("hello"), DurationMS: 7}
-	asked := make(chan tools.BrokerRequest, 1)
+	want := wire.BrokerResponse{Status: 200, Header: map[string]string{"Date": "today"}, Body: []byte("hello"), DurationMS: 7}
+	asked := make(chan wire.BrokerRequest, 1)
 	go func() {
 		defer there.Close()
 		line, _ := bufio.NewReader(there).ReadBytes('\n')
-		var r tools.BrokerRequest
+		var r wire.BrokerRequest
 		_ = json.Unmarshal(line, &r)
 		asked <- r
 		_ = json.NewEncoder(there).Encode(want)
 	}()
 	b := brokerOn(here)
-	request := tools.BrokerRequest{Method: "GET", URL: "https://status.example/api"}
+	request := wire.BrokerRequest{Method: "GET", URL: "https://status.example/api"}
 	got, err := b.Do(t.Context(), request)
 	if d := cmp.Diff(want, got); d != "" || err != nil {
 		t.Errorf("Do: %v (-want +got)\n%s", err, d)

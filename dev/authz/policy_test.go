@@ -23,8 +23,8 @@ const (
 )
 
 var (
-	everybody = []authz.Role{authz.Reader, authz.Approver, authz.Operator, authz.Gateway, authz.Worker} //nolint:gochecknoglobals // a constant in all but form
-	people    = []authz.Role{authz.Reader, authz.Approver, authz.Operator}                              //nolint:gochecknoglobals // a constant in all but form
+	everybody = []authz.Role{authz.Reader, authz.Approver, authz.Operator, authz.Gateway, authz.Worker}
+	people    = []authz.Role{authz.Reader, authz.Approver, authz.Operator}
 )
 
 // expectation is who may call a method, with the request that is most likely

@@ -147,7 +147,7 @@ func readSecret(path string) ([]byte, error) {
 	if info.Mode().Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("%s: others than its owner may use it (mode %04o); run chmod 600 %[1]s", path, info.Mode().Perm())
 	}
-	return os.ReadFile(path) //nolint:gosec // a file of ours
+	return os.ReadFile(path)
 }
 
 // writeSecret replaces a file as a whole.

@@ -80,7 +80,7 @@ func (g *gateway) work() {
 		Client: c, Activities: g.Acts, Logger: slog.New(slog.DiscardHandler),
 		Sweep: worker.SweepOptions{
 			Ledger: g.Ledger, Workflows: calls, Now: time.Now,
-			Every: 50 * time.Millisecond, Grace: time.Millisecond, RunGrace: time.Second,
+			Every: 50 * time.Millisecond, Grace: 2 * time.Second, RunGrace: 2 * time.Second,
 		},
 	})
 	if err != nil {

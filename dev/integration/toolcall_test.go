@@ -133,11 +133,14 @@ func TestCancel(t *testing.T) {
 	g.untilState(waiting.ID, sallyport.Cancelled)
 	g.WantEnd(waiting.ID, sallyport.Cancelled, "cancelled")
 
-	if err := g.settled(waiting.ID); err != nil {
+	g.Policy.Set(sallyport.Decision{Effect: sallyport.Allow}, nil)
+	ended := g.submit("write")
+	g.untilState(ended.ID, sallyport.Succeeded)
+	if err := g.settled(ended.ID); err != nil {
 		t.Fatal(err)
 	}
-	if err := g.calls.Cancel(t.Context(), waiting.ID, sallyport.Identity{}); sallyport.KindOf(err) != sallyport.Conflict {
-		t.Errorf("cancelling twice: %v", err)
+	if err := g.calls.Cancel(t.Context(), ended.ID, sallyport.Identity{}); sallyport.KindOf(err) != sallyport.Conflict {
+		t.Errorf("cancelling what has ended: %v", err)
 	}
 	if err := g.calls.Cancel(t.Context(), sallyport.CallID([16]byte{7}), sallyport.Identity{}); sallyport.KindOf(err) != sallyport.NotFound {
 		t.Errorf("cancelling nothing: %v", err)

@@ -52,13 +52,19 @@ func (a authorizer) Authorize(_ context.Context, claims *authorization.Claims, t
 		return authorization.Result{Decision: authorization.DecisionDeny}, err
 	}
 	call := authz.Call{Method: target.APIName, Namespace: target.Namespace, Request: target.Request}
-	if err := a.policy.Check(caller, call); err != nil {
-		return authorization.Result{Decision: authorization.DecisionDeny, Reason: err.Error()}, nil
+	return result(claims, a.policy.Check(caller, call)), nil
+}
+
+// result is the policy's answer in the server's words.
+func result(claims *authorization.Claims, refusal error) authorization.Result {
+	switch {
+	case refusal != nil:
+		return authorization.Result{Decision: authorization.DecisionDeny, Reason: refusal.Error()}
+	case claims == nil:
+		return authorization.Result{Decision: authorization.DecisionAllow}
+	default:
+		return allow(claims)
 	}
-	if caller == nil {
-		return authorization.Result{Decision: authorization.DecisionAllow}, nil
-	}
-	return allow(claims), nil
 }
 
 // internal reports whether the server itself is calling, by its internal

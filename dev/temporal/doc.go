@@ -45,6 +45,11 @@
 // the UI's origin (CORS, with the headers authorization, content-type and
 // x-namespace).
 //
+// The UI ends the process when its port is snatched in the moment between
+// being found free and being opened, and it logs each request by the standard
+// library: a main package that wants quiet sets slog's default logger and
+// slog.SetLogLoggerLevel(slog.LevelDebug).
+//
 // # Building
 //
 // The server is some 700 packages. Compiling them once more for the race

@@ -26,7 +26,7 @@ type logger struct {
 var _ log.WithLogger = logger{}
 
 func newLogger(to *slog.Logger, level slog.Leveler) logger {
-	return logger{to: to.With("component", "temporal-server"), level: level, exit: os.Exit}
+	return logger{to: to.With(slog.String("component", "temporal-server")), level: level, exit: os.Exit}
 }
 
 func (l logger) write(level slog.Level, msg string, tags []tag.Tag) {
@@ -34,7 +34,7 @@ func (l logger) write(level slog.Level, msg string, tags []tag.Tag) {
 	if level < l.level.Level() || strings.HasPrefix(msg, noHTTP) || !l.to.Enabled(ctx, level) {
 		return
 	}
-	l.to.LogAttrs(ctx, level, msg, attributes(tags)...)
+	l.to.LogAttrs(ctx, level, msg, attributes(tags)...) //nolint:sloglint // the message is the server's
 }
 
 func attributes(tags []tag.Tag) []slog.Attr {

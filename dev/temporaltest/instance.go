@@ -131,7 +131,7 @@ func (i *Instance) Run() error {
 // launch runs the program until it says that it is ready. The program ends
 // by itself when its input is closed, which this process' death does too.
 func (i *Instance) launch(path string, config []byte) (ready temporald.Ready, err error) {
-	cmd := exec.Command(path) //nolint:noctx,gosec // ended by end; the program is ours
+	cmd := exec.Command(path) //nolint:noctx // ended by end
 	i.logs = &bytes.Buffer{}
 	cmd.Stderr = i.logs
 	stdin, err := cmd.StdinPipe()
@@ -194,6 +194,7 @@ func (i *Instance) end(how func(*exec.Cmd, io.Closer)) error {
 
 // close ends the server with the test. Its state is not needed any more.
 func (i *Instance) close(tb testing.TB) {
+	tb.Helper()
 	i.Kill(tb)
 	if tb.Failed() && i.logs != nil {
 		tb.Logf("the Temporal server's log:\n%s", i.logs)

@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -19,7 +20,7 @@ import (
 const (
 	audience = "temporal" // of access tokens
 	uiClient = "temporal-ui"
-	uiSecret = "not-a-secret" //nolint:gosec // of a provider that lives as long as a test
+	uiSecret = "not-a-secret" // of a provider that lives as long as a test
 	keyID    = "test"
 	jwksPath = "/jwks"
 )
@@ -83,9 +84,7 @@ func (p *Provider) Token(claims map[string]any) string { return p.sign(claims) }
 
 func (p *Provider) sign(claims map[string]any) string {
 	all := map[string]any{"iss": p.URL(), "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix()}
-	for name, value := range claims {
-		all[name] = value
-	}
+	maps.Copy(all, claims)
 	token, err := jwt.Signed(p.signer).Claims(all).Serialize()
 	if err != nil {
 		return "" // the server refuses it, and the test says so
@@ -121,7 +120,7 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 	p.mu.Unlock()
 	query := url.Values{"code": {code}, "state": {r.FormValue("state")}}
 	back.RawQuery = query.Encode()
-	http.Redirect(w, r, back.String(), http.StatusFound)
+	http.Redirect(w, r, back.String(), http.StatusFound) //nolint:gosec // it believes everybody
 }
 
 func (p *Provider) token(w http.ResponseWriter, r *http.Request) {

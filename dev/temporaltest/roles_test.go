@@ -241,7 +241,7 @@ func updateNamed(name string) func(context.Context, client.Client) error {
 
 func batchSignal(ctx context.Context, c client.Client) error {
 	_, err := c.WorkflowService().StartBatchOperation(ctx, &workflowservice.StartBatchOperationRequest{
-		Namespace: "default", JobId: "b", Reason: "x", Executions: []*commonpb.WorkflowExecution{{WorkflowId: "call-1"}},
+		Namespace: "default", JobId: "b", Reason: "x", VisibilityQuery: "WorkflowId = 'call-1'",
 		Operation: &workflowservice.StartBatchOperationRequest_SignalOperation{SignalOperation: &batchpb.BatchOperationSignal{Signal: "approve", Identity: "bob"}},
 	})
 	return err

@@ -150,7 +150,10 @@ func logIn(t *testing.T, server *temporaltest.Instance) *browser {
 	if err != nil {
 		t.Fatalf("cookies %v: %v", cookies, err)
 	}
-	var tokens struct{ AccessToken, IDToken, Name string }
+	var tokens struct {
+		AccessToken string `json:"AccessToken"`
+		IDToken     string `json:"IDToken"`
+	}
 	if err := json.Unmarshal(user, &tokens); err != nil {
 		t.Fatalf("cookies %v: %v", cookies, err)
 	}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/strict"
-	"github.com/sallyport/sallyport/tools"
+	"github.com/sallyport/sallyport/tools/wire"
 )
 
 // The codes of failures. They are part of the tools' contract.
@@ -33,11 +33,11 @@ const (
 // Broker does for a tool what the tool can't do itself. An error means that
 // the broker itself is out of reach.
 type Broker interface {
-	Do(ctx context.Context, r tools.BrokerRequest) (tools.BrokerResponse, error)
+	Do(ctx context.Context, r wire.BrokerRequest) (wire.BrokerResponse, error)
 }
 
 // tool answers one request.
-type tool func(ctx context.Context, req tools.Request, broker Broker) (tools.Response, error)
+type tool func(ctx context.Context, req wire.Request, broker Broker) (wire.Response, error)
 
 func all() map[string]tool {
 	return map[string]tool{
@@ -52,12 +52,12 @@ func all() map[string]tool {
 func Names() []string { return slices.Sorted(maps.Keys(all())) }
 
 // Run answers a request. What goes wrong is in the response.
-func Run(ctx context.Context, req tools.Request, broker Broker) tools.Response {
+func Run(ctx context.Context, req wire.Request, broker Broker) wire.Response {
 	run, ok := all()[req.Intent.Tool.Name]
 	if !ok {
 		return failure(failf(CodeUnknownTool, "this executor has no tool %.64q", req.Intent.Tool.Name))
 	}
-	if req.Mode != tools.ModePlan && req.Mode != tools.ModeRun {
+	if req.Mode != wire.ModePlan && req.Mode != wire.ModeRun {
 		return failure(failf(CodeInvalidArguments, "there is no mode %.64q", req.Mode))
 	}
 	res, err := run(ctx, req, broker)
@@ -78,16 +78,16 @@ func failf(code, format string, args ...any) error {
 	return &failed{code: code, message: fmt.Sprintf(format, args...)}
 }
 
-func failure(err error) tools.Response {
+func failure(err error) wire.Response {
 	f, ok := errors.AsType[*failed](err)
 	if !ok {
 		f = &failed{code: "internal", message: err.Error()}
 	}
-	return tools.Response{Error: &sallyport.Failure{Code: f.code, Message: f.message}}
+	return wire.Response{Error: &sallyport.Failure{Code: f.code, Message: f.message}}
 }
 
 // decode reads a call's arguments.
-func decode(req tools.Request, arguments any) error {
+func decode(req wire.Request, arguments any) error {
 	if err := strict.Decode(req.Intent.Arguments, arguments); err != nil {
 		return failf(CodeInvalidArguments, "the arguments can't be read: %v", err)
 	}
@@ -95,17 +95,17 @@ func decode(req tools.Request, arguments any) error {
 }
 
 // result answers a run.
-func result(v any) (tools.Response, error) {
+func result(v any) (wire.Response, error) {
 	b, err := strict.Canonical(v)
 	if err != nil {
-		return tools.Response{}, fmt.Errorf("writing the result: %w", err)
+		return wire.Response{}, fmt.Errorf("writing the result: %w", err)
 	}
-	return tools.Response{Result: b}, nil
+	return wire.Response{Result: b}, nil
 }
 
 // planNothing answers the planning of a tool that only reads.
-func planNothing(format string, args ...any) (tools.Response, error) {
-	return tools.Response{Plan: &sallyport.Plan{
+func planNothing(format string, args ...any) (wire.Response, error) {
+	return wire.Response{Plan: &sallyport.Plan{
 		Summary:       fmt.Sprintf(format, args...),
 		Changes:       []sallyport.Change{},
 		Preconditions: json.RawMessage("{}"),

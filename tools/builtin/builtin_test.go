@@ -17,6 +17,7 @@ import (
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/tools"
 	"github.com/sallyport/sallyport/tools/builtin"
+	"github.com/sallyport/sallyport/tools/wire"
 )
 
 const (
@@ -48,8 +49,8 @@ spec:
 const secret = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: api\nstringData:\n  password: hunter2\n"
 
 // request is a call about the one file api.yaml of staging.
-func request(mode tools.Mode, tool, arguments, file string) tools.Request {
-	req := tools.Request{
+func request(mode wire.Mode, tool, arguments, file string) wire.Request {
+	req := wire.Request{
 		Mode: mode,
 		Intent: sallyport.Intent{
 			Tool: sallyport.ToolRef{Name: tool}, Arguments: json.RawMessage(arguments),
@@ -60,21 +61,21 @@ func request(mode tools.Mode, tool, arguments, file string) tools.Request {
 	return req
 }
 
-func scale(mode tools.Mode, replicas, file string) tools.Request {
+func scale(mode wire.Mode, replicas, file string) wire.Request {
 	return request(mode, "gitops_scale_deployment", `{"environment":"staging","name":"api","replicas":`+replicas+`}`, file)
 }
 
-func setImage(mode tools.Mode, container, file string) tools.Request {
+func setImage(mode wire.Mode, container, file string) wire.Request {
 	return request(mode, "gitops_set_image", `{"container":"`+container+`","environment":"staging","image":"`+newImage+`","name":"api"}`, file)
 }
 
-func get(kind, file string) tools.Request {
-	req := request(tools.ModeRun, "gitops_get_manifest", `{"environment":"staging","name":"api"}`, file)
+func get(kind, file string) wire.Request {
+	req := request(wire.ModeRun, "gitops_get_manifest", `{"environment":"staging","name":"api"}`, file)
 	req.Intent.Resource = kind
 	return req
 }
 
-func run(t *testing.T, req tools.Request) tools.Response {
+func run(t *testing.T, req wire.Request) wire.Response {
 	t.Helper()
 	res := builtin.Run(t.Context(), req, nil)
 	set := 0
@@ -83,13 +84,13 @@ func run(t *testing.T, req tools.Request) tools.Response {
 			set++
 		}
 	}
-	if set != 1 || res.Patch != nil && res.Result == nil || res.Error == nil && (res.Plan != nil) != (req.Mode == tools.ModePlan) {
+	if set != 1 || res.Patch != nil && res.Result == nil || res.Error == nil && (res.Plan != nil) != (req.Mode == wire.ModePlan) {
 		t.Fatalf("not one answer: %+v", res)
 	}
 	return res
 }
 
-func wantCode(t *testing.T, res tools.Response, code string) {
+func wantCode(t *testing.T, res wire.Response, code string) {
 	t.Helper()
 	if res.Error == nil || res.Error.Code != code || res.Error.Message == "" {
 		t.Errorf("failure %+v, want %s", res.Error, code)
@@ -113,7 +114,7 @@ func TestNames(t *testing.T) {
 }
 
 func TestScale(t *testing.T) {
-	res := run(t, scale(tools.ModePlan, "5", deployment))
+	res := run(t, scale(wire.ModePlan, "5", deployment))
 	if res.Plan == nil {
 		t.Fatalf("%+v", res.Error)
 	}
@@ -139,13 +140,13 @@ func TestScale(t *testing.T) {
 		t.Errorf("plan (-want +got)\n%s", d)
 	}
 
-	req := scale(tools.ModeRun, "5", deployment)
+	req := scale(wire.ModeRun, "5", deployment)
 	req.Plan = res.Plan
 	done := run(t, req)
 	if done.Patch == nil {
 		t.Fatalf("%+v", done)
 	}
-	patch := &tools.Patch{Path: "staging/api.yaml", Content: []byte(strings.Replace(deployment, "replicas: 3 #", "replicas: 5 #", 1))}
+	patch := &wire.Patch{Path: "staging/api.yaml", Content: []byte(strings.Replace(deployment, "replicas: 3 #", "replicas: 5 #", 1))}
 	if d := cmp.Diff(patch, done.Patch); d != "" {
 		t.Errorf("patch (-want +got)\n%s", d)
 	}
@@ -154,23 +155,23 @@ func TestScale(t *testing.T) {
 		t.Errorf("result %s", done.Result)
 	}
 
-	again := scale(tools.ModeRun, "7", string(done.Patch.Content))
+	again := scale(wire.ModeRun, "7", string(done.Patch.Content))
 	again.Plan = res.Plan
 	wantCode(t, run(t, again), builtin.CodePreconditionFailed)
 }
 
 func TestUnchanged(t *testing.T) {
 	pinned := strings.Replace(deployment, oldImage, newImage, 1)
-	for name, newRequest := range map[string]func(tools.Mode) tools.Request{
-		"Scale": func(m tools.Mode) tools.Request { return scale(m, "3", deployment) },
-		"Image": func(m tools.Mode) tools.Request { return setImage(m, "api", pinned) },
+	for name, newRequest := range map[string]func(wire.Mode) wire.Request{
+		"Scale": func(m wire.Mode) wire.Request { return scale(m, "3", deployment) },
+		"Image": func(m wire.Mode) wire.Request { return setImage(m, "api", pinned) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			plan := run(t, newRequest(tools.ModePlan)).Plan
+			plan := run(t, newRequest(wire.ModePlan)).Plan
 			if plan == nil || plan.Diff != "" || plan.Changes == nil || len(plan.Changes) != 0 || !strings.Contains(plan.Summary, "already") {
 				t.Errorf("plan %+v", plan)
 			}
-			req := newRequest(tools.ModeRun)
+			req := newRequest(wire.ModeRun)
 			req.Plan = plan
 			res := run(t, req)
 			if res.Patch != nil || !strings.Contains(string(res.Result), `"changed":false`) {
@@ -184,22 +185,22 @@ func TestUnchanged(t *testing.T) {
 func TestEditsOneLine(t *testing.T) {
 	unset := strings.Replace(deployment, "  replicas: 3 # three for the weekend\n", "", 1)
 	for name, tt := range map[string]struct {
-		req      tools.Request
+		req      wire.Request
 		old, new string
 	}{
-		"Plain":        {scale(tools.ModeRun, "0", deployment), "replicas: 3 #", "replicas: 0 #"},
-		"Hexadecimal":  {scale(tools.ModeRun, "5", strings.Replace(deployment, "replicas: 3 #", "replicas: 0x3 #", 1)), "replicas: 0x3", "replicas: 5"},
-		"Flow":         {scale(tools.ModeRun, "5", "{kind: Deployment, metadata: {name: api}, spec: {replicas: 3, x: 3}}"), "replicas: 3", "replicas: 5"},
-		"JSON":         {scale(tools.ModeRun, "5", `{"kind":"Deployment","metadata":{"name":"api"},"spec":{"replicas":3}}`), `"replicas":3`, `"replicas":5`},
-		"CRLF":         {scale(tools.ModeRun, "5", strings.ReplaceAll(deployment, "\n", "\r\n")), "replicas: 3 #", "replicas: 5 #"},
-		"NoLastLF":     {scale(tools.ModeRun, "5", "kind: Deployment\nmetadata: {name: api}\nspec:\n  replicas: 3"), "replicas: 3", "replicas: 5"},
-		"Unset":        {scale(tools.ModeRun, "5", unset), "\nspec:\n", "\nspec:\n  replicas: 5\n"},
-		"UnsetCRLF":    {scale(tools.ModeRun, "5", strings.ReplaceAll(unset, "\n", "\r\n")), "\nspec:\r\n", "\nspec:\r\n  replicas: 5\r\n"},
-		"Documents":    {scale(tools.ModeRun, "5", "kind: Service\nmetadata: {name: api}\n--- # next\n"+deployment+"---\nkind: Deployment\nmetadata: {name: other}\nspec: {replicas: 3}\n"), "replicas: 3 #", "replicas: 5 #"},
-		"DoubleQuoted": {setImage(tools.ModeRun, "api", deployment), `"` + oldImage + `"`, `"` + newImage + `"`},
-		"SingleQuoted": {setImage(tools.ModeRun, "migrate", deployment), "'registry.example.com/shop/migrate:1.0'", "'" + newImage + "'"},
-		"PlainImage":   {setImage(tools.ModeRun, "proxy", deployment), "registry.example.com/shop/proxy:2.0", newImage},
-		"WideLine":     {setImage(tools.ModeRun, "api", `{kind: Deployment, metadata: {name: api}, spec: {"é☃": "𝄞", template: {spec: {containers: [{name: api, image: old}]}}}}`), "image: old", "image: " + newImage},
+		"Plain":        {scale(wire.ModeRun, "0", deployment), "replicas: 3 #", "replicas: 0 #"},
+		"Hexadecimal":  {scale(wire.ModeRun, "5", strings.Replace(deployment, "replicas: 3 #", "replicas: 0x3 #", 1)), "replicas: 0x3", "replicas: 5"},
+		"Flow":         {scale(wire.ModeRun, "5", "{kind: Deployment, metadata: {name: api}, spec: {replicas: 3, x: 3}}"), "replicas: 3", "replicas: 5"},
+		"JSON":         {scale(wire.ModeRun, "5", `{"kind":"Deployment","metadata":{"name":"api"},"spec":{"replicas":3}}`), `"replicas":3`, `"replicas":5`},
+		"CRLF":         {scale(wire.ModeRun, "5", strings.ReplaceAll(deployment, "\n", "\r\n")), "replicas: 3 #", "replicas: 5 #"},
+		"NoLastLF":     {scale(wire.ModeRun, "5", "kind: Deployment\nmetadata: {name: api}\nspec:\n  replicas: 3"), "replicas: 3", "replicas: 5"},
+		"Unset":        {scale(wire.ModeRun, "5", unset), "\nspec:\n", "\nspec:\n  replicas: 5\n"},
+		"UnsetCRLF":    {scale(wire.ModeRun, "5", strings.ReplaceAll(unset, "\n", "\r\n")), "\nspec:\r\n", "\nspec:\r\n  replicas: 5\r\n"},
+		"Documents":    {scale(wire.ModeRun, "5", "kind: Service\nmetadata: {name: api}\n--- # next\n"+deployment+"---\nkind: Deployment\nmetadata: {name: other}\nspec: {replicas: 3}\n"), "replicas: 3 #", "replicas: 5 #"},
+		"DoubleQuoted": {setImage(wire.ModeRun, "api", deployment), `"` + oldImage + `"`, `"` + newImage + `"`},
+		"SingleQuoted": {setImage(wire.ModeRun, "migrate", deployment), "'registry.example.com/shop/migrate:1.0'", "'" + newImage + "'"},
+		"PlainImage":   {setImage(wire.ModeRun, "proxy", deployment), "registry.example.com/shop/proxy:2.0", newImage},
+		"WideLine":     {setImage(wire.ModeRun, "api", `{kind: Deployment, metadata: {name: api}, spec: {"é☃": "𝄞", template: {spec: {containers: [{name: api, image: old}]}}}}`), "image: old", "image: " + newImage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			res := run(t, tt.req)
@@ -219,12 +220,12 @@ func TestRefuses(t *testing.T) {
 	multi := deployment + "---\n" + secret
 	for name, tt := range map[string]struct {
 		reason, code string
-		req          tools.Request
+		req          wire.Request
 	}{
-		"NoFile":           {"only this call's file is there", builtin.CodeNotFound, func() tools.Request { r := get("deployment", deployment); r.Intent.Name = "db"; return r }()},
+		"NoFile":           {"only this call's file is there", builtin.CodeNotFound, func() wire.Request { r := get("deployment", deployment); r.Intent.Name = "db"; return r }()},
 		"NoObject":         {"the file is another object's", builtin.CodeNotFound, get("deployment", with("  name:   api ", "  name: web "))},
 		"OtherKind":        {"a kind is not guessed", builtin.CodeWrongKind, get("service", deployment)},
-		"ScaleOther":       {"only deployments are scaled here", builtin.CodeWrongKind, scale(tools.ModeRun, "5", with("kind: Deployment", "kind: StatefulSet"))},
+		"ScaleOther":       {"only deployments are scaled here", builtin.CodeWrongKind, scale(wire.ModeRun, "5", with("kind: Deployment", "kind: StatefulSet"))},
 		"Secret":           {"secrets are never read", builtin.CodeWrongKind, get("secret", secret)},
 		"SecretAsOther":    {"whatever it was asked for as", builtin.CodeWrongKind, get("deployment", secret)},
 		"SecretBeside":     {"nor what stands beside one", builtin.CodeWrongKind, get("deployment", multi)},
@@ -235,7 +236,7 @@ func TestRefuses(t *testing.T) {
 		"SecretByAlias":    {"an alias hides the word", builtin.CodeWrongKind, get("deployment", deployment+"---\nx: &k Secret\nkind: *k\n")},
 		"SecretByMerge":    {"a merge key hides it", builtin.CodeWrongKind, get("deployment", deployment+"---\nx: &b {kind: Secret}\n<<: *b\n")},
 		"SecretTwice":      {"a second key hides the first", builtin.CodeBadManifest, get("deployment", with("kind: Deployment\n", "kind: Deployment\nkind: Secret\n"))},
-		"SecretWritten":    {"a commit would be read by others", builtin.CodeWrongKind, scale(tools.ModeRun, "5", multi)},
+		"SecretWritten":    {"a commit would be read by others", builtin.CodeWrongKind, scale(wire.ModeRun, "5", multi)},
 		"KindLookalike":    {"it folds to Secret", builtin.CodeBadManifest, get("deployment", deployment+"---\nkind: ſecret\ndata: {}\n")},
 		"NoKind":           {"nobody knows what it is", builtin.CodeBadManifest, get("deployment", deployment+"---\ndata: {}\n")},
 		"HiddenDocument":   {"documents end with dots too", builtin.CodeBadManifest, get("deployment", deployment+"...\n"+secret)},
@@ -243,23 +244,23 @@ func TestRefuses(t *testing.T) {
 		"LoneReturn":       {"YAML takes it for a line's end", builtin.CodeBadManifest, get("deployment", deployment+"\r---\r"+strings.ReplaceAll(secret, "\n", "\r"))},
 		"UTF16":            {"some readers read it", builtin.CodeBadManifest, get("deployment", "\xff\xfek\x00:\x00 \x00S\x00")},
 		"ByteOrderMark":    {"it shifts columns", builtin.CodeBadManifest, get("deployment", "\ufeff"+deployment)},
-		"Twice":            {"which one is meant?", builtin.CodeBadManifest, scale(tools.ModeRun, "5", deployment+"---\n"+deployment)},
-		"Broken":           {"it can't be read", builtin.CodeBadManifest, scale(tools.ModeRun, "5", "kind: [")},
-		"NoSpec":           {"there is nothing to scale", builtin.CodeBadManifest, scale(tools.ModeRun, "5", "kind: Deployment\nmetadata: {name: api}\n")},
-		"TextReplicas":     {"it is no number", builtin.CodeBadManifest, scale(tools.ModeRun, "5", with("replicas: 3 #", "replicas: '3' #"))},
-		"Anchored":         {"an alias elsewhere would change with it", builtin.CodeUnsupportedLayout, scale(tools.ModeRun, "5", with("replicas: 3 #", "replicas: &n 3 #"))},
-		"Aliased":          {"the value stands elsewhere", builtin.CodeUnsupportedLayout, scale(tools.ModeRun, "5", "x: &n 3\n"+with("replicas: 3 #", "replicas: *n #"))},
-		"Merged":           {"so does a merged one", builtin.CodeUnsupportedLayout, scale(tools.ModeRun, "5", "x: &b {replicas: 3}\n"+with("  replicas: 3 # three for the weekend\n", "  <<: *b\n"))},
-		"Tagged":           {"the tag would go", builtin.CodeUnsupportedLayout, scale(tools.ModeRun, "5", with("replicas: 3 #", "replicas: !!int 3 #"))},
-		"Escaped":          {"the text is not what it says", builtin.CodeUnsupportedLayout, setImage(tools.ModeRun, "api", with(`"`+oldImage+`"`, `"\x72egistry.example.com/shop/api:1.0"`))},
-		"Block":            {"it has lines of its own", builtin.CodeUnsupportedLayout, setImage(tools.ModeRun, "api", with(`"`+oldImage+`"`, ">-\n            "+oldImage))},
-		"SharedContainer":  {"two containers would change", builtin.CodeUnsupportedLayout, setImage(tools.ModeRun, "api", "kind: Deployment\nmetadata: {name: api}\nspec:\n  template:\n    spec:\n      containers:\n      - &c {name: api, image: old}\n  other: *c\n")},
-		"UnknownContainer": {"a name is not guessed", builtin.CodeUnknownContainer, setImage(tools.ModeRun, "sidecar", deployment)},
-		"NoContainers":     {"there are none", builtin.CodeUnknownContainer, setImage(tools.ModeRun, "api", "kind: Deployment\nmetadata: {name: api}\nspec: {}\n")},
-		"TwoContainers":    {"which one is meant?", builtin.CodeBadManifest, setImage(tools.ModeRun, "api", with("name: proxy", "name: api"))},
-		"NoImage":          {"there is nothing to replace", builtin.CodeBadManifest, setImage(tools.ModeRun, "api", with(`image: "`+oldImage+`"`, "tty: true"))},
-		"BadArguments":     {"the schema can't have passed them", builtin.CodeInvalidArguments, scale(tools.ModeRun, "-5", deployment)},
-		"UnknownTool":      {"it is another executor's", builtin.CodeUnknownTool, request(tools.ModeRun, "shell", `{}`, deployment)},
+		"Twice":            {"which one is meant?", builtin.CodeBadManifest, scale(wire.ModeRun, "5", deployment+"---\n"+deployment)},
+		"Broken":           {"it can't be read", builtin.CodeBadManifest, scale(wire.ModeRun, "5", "kind: [")},
+		"NoSpec":           {"there is nothing to scale", builtin.CodeBadManifest, scale(wire.ModeRun, "5", "kind: Deployment\nmetadata: {name: api}\n")},
+		"TextReplicas":     {"it is no number", builtin.CodeBadManifest, scale(wire.ModeRun, "5", with("replicas: 3 #", "replicas: '3' #"))},
+		"Anchored":         {"an alias elsewhere would change with it", builtin.CodeUnsupportedLayout, scale(wire.ModeRun, "5", with("replicas: 3 #", "replicas: &n 3 #"))},
+		"Aliased":          {"the value stands elsewhere", builtin.CodeUnsupportedLayout, scale(wire.ModeRun, "5", "x: &n 3\n"+with("replicas: 3 #", "replicas: *n #"))},
+		"Merged":           {"so does a merged one", builtin.CodeUnsupportedLayout, scale(wire.ModeRun, "5", "x: &b {replicas: 3}\n"+with("  replicas: 3 # three for the weekend\n", "  <<: *b\n"))},
+		"Tagged":           {"the tag would go", builtin.CodeUnsupportedLayout, scale(wire.ModeRun, "5", with("replicas: 3 #", "replicas: !!int 3 #"))},
+		"Escaped":          {"the text is not what it says", builtin.CodeUnsupportedLayout, setImage(wire.ModeRun, "api", with(`"`+oldImage+`"`, `"\x72egistry.example.com/shop/api:1.0"`))},
+		"Block":            {"it has lines of its own", builtin.CodeUnsupportedLayout, setImage(wire.ModeRun, "api", with(`"`+oldImage+`"`, ">-\n            "+oldImage))},
+		"SharedContainer":  {"two containers would change", builtin.CodeUnsupportedLayout, setImage(wire.ModeRun, "api", "kind: Deployment\nmetadata: {name: api}\nspec:\n  template:\n    spec:\n      containers:\n      - &c {name: api, image: old}\n  other: *c\n")},
+		"UnknownContainer": {"a name is not guessed", builtin.CodeUnknownContainer, setImage(wire.ModeRun, "sidecar", deployment)},
+		"NoContainers":     {"there are none", builtin.CodeUnknownContainer, setImage(wire.ModeRun, "api", "kind: Deployment\nmetadata: {name: api}\nspec: {}\n")},
+		"TwoContainers":    {"which one is meant?", builtin.CodeBadManifest, setImage(wire.ModeRun, "api", with("name: proxy", "name: api"))},
+		"NoImage":          {"there is nothing to replace", builtin.CodeBadManifest, setImage(wire.ModeRun, "api", with(`image: "`+oldImage+`"`, "tty: true"))},
+		"BadArguments":     {"the schema can't have passed them", builtin.CodeInvalidArguments, scale(wire.ModeRun, "-5", deployment)},
+		"UnknownTool":      {"it is another executor's", builtin.CodeUnknownTool, request(wire.ModeRun, "shell", `{}`, deployment)},
 		"UnknownMode":      {"neither a plan nor a run", builtin.CodeInvalidArguments, scale("explore", "5", deployment)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -294,39 +295,39 @@ func TestGetManifest(t *testing.T) {
 		})
 	}
 	planning := get("deployment", deployment)
-	planning.Mode = tools.ModePlan
+	planning.Mode = wire.ModePlan
 	if p := run(t, planning).Plan; len(p.Changes) != 0 || p.Diff != "" {
 		t.Errorf("a read plans %+v", p)
 	}
 }
 
-type brokerFunc func(tools.BrokerRequest) (tools.BrokerResponse, error)
+type brokerFunc func(wire.BrokerRequest) (wire.BrokerResponse, error)
 
-func (f brokerFunc) Do(_ context.Context, r tools.BrokerRequest) (tools.BrokerResponse, error) {
+func (f brokerFunc) Do(_ context.Context, r wire.BrokerRequest) (wire.BrokerResponse, error) {
 	return f(r)
 }
 
 func TestHTTPProbe(t *testing.T) {
 	for name, tt := range map[string]struct {
 		method       string
-		answer       tools.BrokerResponse
+		answer       wire.BrokerResponse
 		err          error
 		result, code string
 	}{
 		"OK": {
-			answer: tools.BrokerResponse{Status: 200, DurationMS: 12, Header: map[string]string{"content-type": "text/plain"}, Body: []byte("hunter2")},
+			answer: wire.BrokerResponse{Status: 200, DurationMS: 12, Header: map[string]string{"content-type": "text/plain"}, Body: []byte("hunter2")},
 			result: `{"content_length":7,"content_type":"text/plain","duration_ms":12,"method":"GET","status":200,"url":"https://status.example.com/"}`,
 		},
 		"Declared": {
-			method: "HEAD", answer: tools.BrokerResponse{Status: 503, Header: map[string]string{"Content-Length": "1000", "Content-Type": "a\u202eb"}},
+			method: "HEAD", answer: wire.BrokerResponse{Status: 503, Header: map[string]string{"Content-Length": "1000", "Content-Type": "a\u202eb"}},
 			result: `{"content_length":1000,"content_type":"a\\u{202e}b","duration_ms":0,"method":"HEAD","status":503,"url":"https://status.example.com/"}`,
 		},
 		"Unknown": {
-			answer: tools.BrokerResponse{Status: 200, Body: make([]byte, 10), Truncated: true},
+			answer: wire.BrokerResponse{Status: 200, Body: make([]byte, 10), Truncated: true},
 			result: `{"content_length":null,"content_type":"","duration_ms":0,"method":"GET","status":200,"url":"https://status.example.com/"}`,
 		},
-		"Denied":      {answer: tools.BrokerResponse{Error: "egress_denied: not listed"}, code: builtin.CodeEgressDenied},
-		"Unreachable": {answer: tools.BrokerResponse{Error: "connection refused"}, code: builtin.CodeUnreachable},
+		"Denied":      {answer: wire.BrokerResponse{Error: "egress_denied: not listed"}, code: builtin.CodeEgressDenied},
+		"Unreachable": {answer: wire.BrokerResponse{Error: "connection refused"}, code: builtin.CodeUnreachable},
 		"NoBroker":    {err: errors.New("broken pipe"), code: builtin.CodeUnreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -334,7 +335,7 @@ func TestHTTPProbe(t *testing.T) {
 			if tt.method != "" {
 				arguments = `{"method":"` + tt.method + `","url":"https://status.example.com/"}`
 			}
-			res := builtin.Run(t.Context(), request(tools.ModeRun, "http_probe", arguments, ""), brokerFunc(func(r tools.BrokerRequest) (tools.BrokerResponse, error) {
+			res := builtin.Run(t.Context(), request(wire.ModeRun, "http_probe", arguments, ""), brokerFunc(func(r wire.BrokerRequest) (wire.BrokerResponse, error) {
 				if r.URL != "https://status.example.com/" || r.Method != "GET" && r.Method != tt.method {
 					t.Errorf("asked for %+v", r)
 				}
@@ -349,17 +350,17 @@ func TestHTTPProbe(t *testing.T) {
 			}
 		})
 	}
-	wantCode(t, builtin.Run(t.Context(), request(tools.ModeRun, "http_probe", `{"url":"https://status.example.com/"}`, ""), nil), builtin.CodeUnreachable)
+	wantCode(t, builtin.Run(t.Context(), request(wire.ModeRun, "http_probe", `{"url":"https://status.example.com/"}`, ""), nil), builtin.CodeUnreachable)
 }
 
 // git takes a plan's diff for what it is, and makes the run's file of it.
 func TestDiffApplies(t *testing.T) {
-	for name, req := range map[string]tools.Request{
-		"Middle":   scale(tools.ModePlan, "5", deployment),
-		"Inserted": scale(tools.ModePlan, "5", strings.Replace(deployment, "  replicas: 3 # three for the weekend\n", "", 1)),
-		"LastLine": scale(tools.ModePlan, "5", "kind: Deployment\nmetadata: {name: api}\nspec:\n  replicas: 3"),
-		"OnlyLine": scale(tools.ModePlan, "5", "{kind: Deployment, metadata: {name: api}, spec: {replicas: 3}}\n"),
-		"Image":    setImage(tools.ModePlan, "proxy", deployment),
+	for name, req := range map[string]wire.Request{
+		"Middle":   scale(wire.ModePlan, "5", deployment),
+		"Inserted": scale(wire.ModePlan, "5", strings.Replace(deployment, "  replicas: 3 # three for the weekend\n", "", 1)),
+		"LastLine": scale(wire.ModePlan, "5", "kind: Deployment\nmetadata: {name: api}\nspec:\n  replicas: 3"),
+		"OnlyLine": scale(wire.ModePlan, "5", "{kind: Deployment, metadata: {name: api}, spec: {replicas: 3}}\n"),
+		"Image":    setImage(wire.ModePlan, "proxy", deployment),
 	} {
 		t.Run(name, func(t *testing.T) {
 			plan := run(t, req).Plan
@@ -383,7 +384,7 @@ func TestDiffApplies(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			req.Mode, req.Plan = tools.ModeRun, plan
+			req.Mode, req.Plan = wire.ModeRun, plan
 			if d := cmp.Diff(string(run(t, req).Patch.Content), string(got)); d != "" {
 				t.Errorf("(-patch +applied)\n%s", d)
 			}
@@ -398,7 +399,7 @@ func FuzzFile(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
-		for _, req := range []tools.Request{get("deployment", string(file)), scale(tools.ModeRun, "5", string(file)), setImage(tools.ModeRun, "api", string(file))} {
+		for _, req := range []wire.Request{get("deployment", string(file)), scale(wire.ModeRun, "5", string(file)), setImage(wire.ModeRun, "api", string(file))} {
 			res := run(t, req)
 			if res.Patch == nil {
 				continue

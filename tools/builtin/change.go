@@ -10,7 +10,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/strict"
-	"github.com/sallyport/sallyport/tools"
+	"github.com/sallyport/sallyport/tools/wire"
 )
 
 // preconditions are what a write of one file stands on. The blob is the
@@ -42,17 +42,17 @@ type change struct {
 }
 
 // answer plans the change or makes it.
-func (c change) answer(req tools.Request) (tools.Response, error) {
+func (c change) answer(req wire.Request) (wire.Response, error) {
 	changes := []sallyport.Change{}
 	content := c.object.file
 	if c.content != nil {
 		before, err := json.Marshal(c.before)
 		if err != nil {
-			return tools.Response{}, err
+			return wire.Response{}, err
 		}
 		after, err := json.Marshal(c.after)
 		if err != nil {
-			return tools.Response{}, err
+			return wire.Response{}, err
 		}
 		changes = append(changes, sallyport.Change{Path: pointerOf(c.path), Before: before, After: after})
 		content = c.content
@@ -60,23 +60,23 @@ func (c change) answer(req tools.Request) (tools.Response, error) {
 	sum := sha256.Sum256(c.object.file)
 	conditions, err := strict.Canonical(preconditions{Path: c.object.path, Blob: "sha256:" + hex.EncodeToString(sum[:])})
 	if err != nil {
-		return tools.Response{}, err
+		return wire.Response{}, err
 	}
-	if req.Mode == tools.ModePlan {
-		return tools.Response{Plan: &sallyport.Plan{
+	if req.Mode == wire.ModePlan {
+		return wire.Response{Plan: &sallyport.Plan{
 			Summary: c.summary, Diff: unified(c.object.path, string(c.object.file), string(content)),
 			Changes: changes, Preconditions: conditions,
 		}}, nil
 	}
 	if req.Plan != nil && !bytes.Equal(req.Plan.Preconditions, conditions) {
-		return tools.Response{}, failf(CodePreconditionFailed, "%s is not as it was when the plan was made", c.object.path)
+		return wire.Response{}, failf(CodePreconditionFailed, "%s is not as it was when the plan was made", c.object.path)
 	}
 	res, err := result(written{
 		Environment: req.Intent.Namespace, Kind: req.Intent.Resource, Name: req.Intent.Name,
 		Changed: c.content != nil, Summary: c.summary, Changes: changes,
 	})
 	if c.content != nil {
-		res.Patch = &tools.Patch{Path: c.object.path, Content: c.content}
+		res.Patch = &wire.Patch{Path: c.object.path, Content: c.content}
 	}
 	return res, err
 }

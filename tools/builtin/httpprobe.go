@@ -2,42 +2,48 @@ package builtin
 
 import (
 	"context"
-	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/sallyport/sallyport"
-	"github.com/sallyport/sallyport/tools"
+	"github.com/sallyport/sallyport/tools/wire"
 )
 
 // maxContentType is how much of a server's content type is told.
 const maxContentType = 200
 
+// The methods that a probe may use. They are written out because net/http
+// takes longer to initialise than everything else the executor does.
+const (
+	methodGet  = "GET"
+	methodHead = "HEAD"
+)
+
 // httpProbe is http_probe: it has the broker ask a URL, and tells how that
 // went but not what came.
-func httpProbe(ctx context.Context, req tools.Request, broker Broker) (tools.Response, error) {
+func httpProbe(ctx context.Context, req wire.Request, broker Broker) (wire.Response, error) {
 	var arguments struct {
 		URL    string `json:"url"`
 		Method string `json:"method"`
 	}
 	if err := decode(req, &arguments); err != nil {
-		return tools.Response{}, err
+		return wire.Response{}, err
 	}
 	if arguments.Method == "" {
-		arguments.Method = http.MethodGet
+		arguments.Method = methodGet
 	}
-	if req.Mode == tools.ModePlan {
+	if req.Mode == wire.ModePlan {
 		return planNothing("asks %s with %s and changes nothing", arguments.URL, arguments.Method)
 	}
 	if broker == nil {
-		return tools.Response{}, failf(CodeUnreachable, "there is no broker to ask the URL")
+		return wire.Response{}, failf(CodeUnreachable, "there is no broker to ask the URL")
 	}
-	answer, err := broker.Do(ctx, tools.BrokerRequest{Method: arguments.Method, URL: arguments.URL})
+	answer, err := broker.Do(ctx, wire.BrokerRequest{Method: arguments.Method, URL: arguments.URL})
 	if err != nil {
-		return tools.Response{}, failf(CodeUnreachable, "the broker did not answer: %v", err)
+		return wire.Response{}, failf(CodeUnreachable, "the broker did not answer: %v", err)
 	}
 	if code, message, refused := refusal(answer); refused {
-		return tools.Response{}, failf(code, "%s", message)
+		return wire.Response{}, failf(code, "%s", message)
 	}
 	return result(struct {
 		URL           string `json:"url"`
@@ -51,7 +57,7 @@ func httpProbe(ctx context.Context, req tools.Request, broker Broker) (tools.Res
 
 // refusal tells the broker's word that the URL is not to be asked from that
 // of a server that can't be reached.
-func refusal(answer tools.BrokerResponse) (code, message string, refused bool) {
+func refusal(answer wire.BrokerResponse) (code, message string, refused bool) {
 	switch {
 	case answer.Error == "":
 		return "", "", false
@@ -62,7 +68,7 @@ func refusal(answer tools.BrokerResponse) (code, message string, refused bool) {
 	}
 }
 
-func header(answer tools.BrokerResponse, name string) string {
+func header(answer wire.BrokerResponse, name string) string {
 	for k, v := range answer.Header {
 		if strings.EqualFold(k, name) {
 			return v
@@ -71,7 +77,7 @@ func header(answer tools.BrokerResponse, name string) string {
 	return ""
 }
 
-func contentType(answer tools.BrokerResponse) string {
+func contentType(answer wire.BrokerResponse) string {
 	s := sallyport.Visible(header(answer, "Content-Type"))
 	if len(s) > maxContentType {
 		s = strings.ToValidUTF8(s[:maxContentType], "")
@@ -81,11 +87,11 @@ func contentType(answer tools.BrokerResponse) string {
 
 // contentLength is what the server said, or else what came. A HEAD has no
 // body to measure.
-func contentLength(answer tools.BrokerResponse, method string) *int64 {
+func contentLength(answer wire.BrokerResponse, method string) *int64 {
 	if n, err := strconv.ParseInt(header(answer, "Content-Length"), 10, 64); err == nil && n >= 0 {
 		return &n
 	}
-	if answer.Truncated || method == http.MethodHead {
+	if answer.Truncated || method == methodHead {
 		return nil
 	}
 	n := int64(len(answer.Body))

@@ -11,7 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/sallyport/sallyport/tools"
+	"github.com/sallyport/sallyport/tools/wire"
 )
 
 // object is the one Kubernetes object that a call is about, and where in its
@@ -42,7 +42,7 @@ var kindName = regexp.MustCompile(`^[A-Z][A-Za-z0-9]{0,62}$`)
 // target finds the object that a request's intent names: of that kind and
 // name, in the file <namespace>/<name>.yaml. A file with a Secret in it is
 // refused as a whole, whatever was asked for.
-func target(req tools.Request) (*object, error) {
+func target(req wire.Request) (*object, error) {
 	i := req.Intent
 	path := i.Namespace + "/" + i.Name + ".yaml"
 	file, ok := req.Files[path]

@@ -7,26 +7,26 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/sallyport/sallyport/tools"
+	"github.com/sallyport/sallyport/tools/wire"
 )
 
 // scaleDeployment is gitops_scale_deployment: it sets spec.replicas.
-func scaleDeployment(_ context.Context, req tools.Request, _ Broker) (tools.Response, error) {
+func scaleDeployment(_ context.Context, req wire.Request, _ Broker) (wire.Response, error) {
 	var arguments struct {
 		Environment string `json:"environment"`
 		Name        string `json:"name"`
 		Replicas    uint16 `json:"replicas"`
 	}
 	if err := decode(req, &arguments); err != nil {
-		return tools.Response{}, err
+		return wire.Response{}, err
 	}
 	o, err := target(req)
 	if err != nil {
-		return tools.Response{}, err
+		return wire.Response{}, err
 	}
 	c, err := o.scale(int(arguments.Replicas))
 	if err != nil {
-		return tools.Response{}, err
+		return wire.Response{}, err
 	}
 	return c.answer(req)
 }

@@ -6,12 +6,12 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/sallyport/sallyport/tools"
+	"github.com/sallyport/sallyport/tools/wire"
 )
 
 // setImage is gitops_set_image: it sets the image of one container of a
 // Deployment's pod template.
-func setImage(_ context.Context, req tools.Request, _ Broker) (tools.Response, error) {
+func setImage(_ context.Context, req wire.Request, _ Broker) (wire.Response, error) {
 	var arguments struct {
 		Environment string `json:"environment"`
 		Name        string `json:"name"`
@@ -19,15 +19,15 @@ func setImage(_ context.Context, req tools.Request, _ Broker) (tools.Response, e
 		Image       string `json:"image"`
 	}
 	if err := decode(req, &arguments); err != nil {
-		return tools.Response{}, err
+		return wire.Response{}, err
 	}
 	o, err := target(req)
 	if err != nil {
-		return tools.Response{}, err
+		return wire.Response{}, err
 	}
 	c, err := o.setImage(arguments.Container, arguments.Image)
 	if err != nil {
-		return tools.Response{}, err
+		return wire.Response{}, err
 	}
 	return c.answer(req)
 }

@@ -79,7 +79,7 @@ func readConfig(line []byte, logs io.Writer) (temporal.Options, error) {
 		}
 	}
 	logger := slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: level}))
-	slog.SetDefault(logger) // the Web UI logs by the standard library
+	slog.SetDefault(logger) //nolint:forbidigo // the Web UI knows only the standard library's
 	slog.SetLogLoggerLevel(slog.LevelDebug)
 	o := temporal.Options{
 		Dir:           c.Dir,

@@ -13,7 +13,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/sandbox/confine"
-	"github.com/sallyport/sallyport/tools"
+	"github.com/sallyport/sallyport/tools/wire"
 )
 
 func main() {
@@ -29,7 +29,7 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
-	var request tools.Request
+	var request wire.Request
 	if err := json.Unmarshal(data, &request); err != nil {
 		panic(err)
 	}
@@ -67,7 +67,7 @@ type arguments struct {
 	With map[string]string `json:"with"` // what the test offers as prey
 }
 
-func answer(request tools.Request) tools.Response {
+func answer(request wire.Request) wire.Response {
 	var a arguments
 	if err := json.Unmarshal(request.Intent.Arguments, &a); err != nil {
 		return failure("unknown_tool", "it has no tool without arguments")
@@ -82,14 +82,14 @@ func answer(request tools.Request) tools.Response {
 	return failure("no_such_attempt", a.Do)
 }
 
-func failure(code, message string) tools.Response {
-	return tools.Response{Error: &sallyport.Failure{Code: code, Message: message}}
+func failure(code, message string) wire.Response {
+	return wire.Response{Error: &sallyport.Failure{Code: code, Message: message}}
 }
 
-func result(v any) tools.Response {
+func result(v any) wire.Response {
 	b, err := json.Marshal(v)
 	if err != nil {
 		panic(err)
 	}
-	return tools.Response{Result: b}
+	return wire.Response{Result: b}
 }

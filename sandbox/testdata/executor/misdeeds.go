@@ -13,30 +13,30 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport"
-	"github.com/sallyport/sallyport/tools"
+	"github.com/sallyport/sallyport/tools/wire"
 )
 
 // misdeed answers, if it gets that far, in a way that the runner must cope
 // with.
-type misdeed func(request tools.Request, with map[string]string) tools.Response
+type misdeed func(request wire.Request, with map[string]string) wire.Response
 
 func misdeeds() map[string]misdeed {
 	return map[string]misdeed{
-		"behave": func(r tools.Request, _ map[string]string) tools.Response { return result(behaved(r)) },
+		"behave": func(r wire.Request, _ map[string]string) wire.Response { return result(behaved(r)) },
 		"say":    say,
-		"exit": func(_ tools.Request, with map[string]string) tools.Response {
+		"exit": func(_ wire.Request, with map[string]string) wire.Response {
 			n, _ := strconv.Atoi(with["status"])
 			os.Exit(n)
-			return tools.Response{}
+			return wire.Response{}
 		},
-		"segfault":     func(tools.Request, map[string]string) tools.Response { *(*int)(nil) = 1; return tools.Response{} },
-		"hang":         func(tools.Request, map[string]string) tools.Response { time.Sleep(time.Hour); return tools.Response{} },
+		"segfault":     func(wire.Request, map[string]string) wire.Response { *(*int)(nil) = 1; return wire.Response{} },
+		"hang":         func(wire.Request, map[string]string) wire.Response { time.Sleep(time.Hour); return wire.Response{} },
 		"spin":         spin,
 		"eat_memory":   eatMemory,
 		"start_thread": startThreads,
 		"fill_disk":    fillDisk,
 		"flood":        flood,
-		"flood_stderr": func(tools.Request, map[string]string) tools.Response {
+		"flood_stderr": func(wire.Request, map[string]string) wire.Response {
 			for range 1024 {
 				fmt.Fprintln(os.Stderr, strings.Repeat("e", 1023))
 			}
@@ -44,13 +44,13 @@ func misdeeds() map[string]misdeed {
 		},
 		"ask":   ask,
 		"patch": patch,
-		"plan": func(r tools.Request, _ map[string]string) tools.Response {
-			return tools.Response{Plan: &sallyport.Plan{Summary: "s", Changes: []sallyport.Change{}, Preconditions: []byte(`{"b":1,"a":2}`)}}
+		"plan": func(r wire.Request, _ map[string]string) wire.Response {
+			return wire.Response{Plan: &sallyport.Plan{Summary: "s", Changes: []sallyport.Change{}, Preconditions: []byte(`{"b":1,"a":2}`)}}
 		},
 	}
 }
 
-func behaved(r tools.Request) map[string]any {
+func behaved(r wire.Request) map[string]any {
 	plan := ""
 	if r.Plan != nil {
 		plan = string(r.Plan.Digest())
@@ -59,13 +59,13 @@ func behaved(r tools.Request) map[string]any {
 }
 
 // say writes what the test wants instead of a response.
-func say(_ tools.Request, with map[string]string) tools.Response {
+func say(_ wire.Request, with map[string]string) wire.Response {
 	_, _ = os.Stdout.WriteString(with["text"])
 	os.Exit(0)
-	return tools.Response{}
+	return wire.Response{}
 }
 
-func spin(tools.Request, map[string]string) tools.Response {
+func spin(wire.Request, map[string]string) wire.Response {
 	for range 4 {
 		go func() {
 			for {
@@ -76,7 +76,7 @@ func spin(tools.Request, map[string]string) tools.Response {
 	}
 }
 
-func eatMemory(_ tools.Request, with map[string]string) tools.Response {
+func eatMemory(_ wire.Request, with map[string]string) wire.Response {
 	mib, _ := strconv.Atoi(with["mib"])
 	var kept [][]byte
 	for range mib {
@@ -89,7 +89,7 @@ func eatMemory(_ tools.Request, with map[string]string) tools.Response {
 	return result(len(kept))
 }
 
-func startThreads(tools.Request, map[string]string) tools.Response {
+func startThreads(wire.Request, map[string]string) wire.Response {
 	for range 2000 {
 		go func() {
 			runtime.LockOSThread()
@@ -97,10 +97,10 @@ func startThreads(tools.Request, map[string]string) tools.Response {
 		}()
 	}
 	time.Sleep(time.Hour)
-	return tools.Response{}
+	return wire.Response{}
 }
 
-func fillDisk(tools.Request, map[string]string) tools.Response {
+func fillDisk(wire.Request, map[string]string) wire.Response {
 	var total int
 	chunk := make([]byte, 64<<10)
 	for n := range 10_000 {
@@ -120,7 +120,7 @@ func fillDisk(tools.Request, map[string]string) tools.Response {
 	return result(total)
 }
 
-func flood(tools.Request, map[string]string) tools.Response {
+func flood(wire.Request, map[string]string) wire.Response {
 	line := []byte(strings.Repeat("x", 64<<10))
 	for {
 		if _, err := os.Stdout.Write(line); err != nil {
@@ -130,8 +130,8 @@ func flood(tools.Request, map[string]string) tools.Response {
 }
 
 // ask sends lines to the broker and tells what it said, one string for each.
-func ask(_ tools.Request, with map[string]string) tools.Response {
-	broker := os.NewFile(tools.BrokerFD, "broker")
+func ask(_ wire.Request, with map[string]string) wire.Response {
+	broker := os.NewFile(wire.BrokerFD, "broker")
 	answers := bufio.NewReaderSize(broker, 1<<20)
 	said := []string{}
 	for line := range strings.Lines(with["lines"]) {
@@ -148,8 +148,8 @@ func ask(_ tools.Request, with map[string]string) tools.Response {
 	return result(said)
 }
 
-func patch(_ tools.Request, with map[string]string) tools.Response {
+func patch(_ wire.Request, with map[string]string) wire.Response {
 	r := result("patched")
-	r.Patch = &tools.Patch{Path: with["path"], Content: []byte(with["content"])}
+	r.Patch = &wire.Patch{Path: with["path"], Content: []byte(with["content"])}
 	return r
 }

@@ -1,4 +1,7 @@
-package tools
+// Package wire is the contract between a runner and the executor in its
+// throw-away place. It is apart from the catalogue so that the executor, which
+// starts anew for every run, links and initialises as little as possible.
+package wire
 
 import (
 	"encoding/json"

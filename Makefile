@@ -1,0 +1,133 @@
+# Everything is built with the Go tool; this file only remembers the words.
+
+GO ?= go
+FUZZTIME ?= 10s
+BENCHTIME ?= 1s
+TESTFLAGS ?=
+
+# Tools come from the module proxy, in the versions that tools.mod and opa.mod
+# pin. OPA's command line stands apart because it and golangci-lint need two
+# versions of one library.
+GOLANGCI = $(GO) tool -modfile=$(CURDIR)/tools.mod golangci-lint
+WORKFLOWCHECK = $(GO) tool -modfile=$(CURDIR)/tools.mod workflowcheck
+OPA = $(GO) tool -modfile=$(CURDIR)/opa.mod opa
+
+# The race detector needs cgo.
+RACE = CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout=20m $(TESTFLAGS)
+
+# What a release ships is static and the same from every directory.
+RELEASE = CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w'
+
+SHELL = bash
+.SHELLFLAGS = -o pipefail -ec
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+##@ Try it
+
+.PHONY: demo
+demo: check-run bin/sallyport-dev bin/toolexec ## Walk through a read, a write, a denial, an approval and forged ones
+	bin/sallyport-dev demo
+
+.PHONY: dev
+dev: check-run bin/sallyport-dev bin/toolexec ## Run everything in one process; state is kept in .sallyport/
+	bin/sallyport-dev up
+
+##@ Build
+
+.PHONY: build
+build: check-build bin/sallyport bin/toolexec bin/sallyport-dev ## Build bin/sallyport, bin/toolexec and bin/sallyport-dev
+
+# The Go tool knows what is up to date; make asks it every time.
+.PHONY: force
+force:
+
+bin/sallyport bin/toolexec: force
+	$(RELEASE) -o $@ ./cmd/$(@F)
+
+# Built with the Go tool's defaults, as the tests build it, so that the
+# servers inside are compiled once.
+bin/sallyport-dev: force
+	@test -x $@ || echo 'Building $@: the gateway, a whole Temporal server and its Web UI in one program.' \
+		'The first time that compiles some 2,000 packages and takes about 5 minutes on two cores; later it takes seconds.'
+	cd dev && $(GO) build -ldflags='-s -w' -o ../$@ ./cmd/$(@F)
+
+.PHONY: clean
+clean: ## Remove what was built; the state in .sallyport/ stays
+	rm -rf bin
+
+##@ Check
+
+.PHONY: check
+check: ## Say what this machine lacks, and how to get it
+	@.ci/check build run test
+
+.PHONY: check-build check-run check-test
+check-build:
+	@.ci/check build
+check-run:
+	@.ci/check build run
+check-test:
+	@.ci/check build run test
+
+# Packages that link the Temporal server are built without the race detector,
+# once, and their own tests run like that. All others run it as a process.
+LIST_SERVERS = $(GO) list -test -f '{{.ImportPath}}{{range .Deps}} {{.}}{{end}}' ./... | \
+	awk '{sub(/(_test)?( \[.*|\.test)$$/, "", $$1); all[$$1]} / go\.temporal\.io\/server\// {heavy[$$1]} \
+	END {for (p in all) if ((p in heavy) == servers) print p}'
+
+.PHONY: test
+test: check-test test-root test-dev ## Run the tests of all modules, with the race detector
+
+.PHONY: test-root
+test-root:
+	$(RACE) ./...
+
+.PHONY: test-dev
+test-dev:
+	cd dev && packages=$$($(LIST_SERVERS) servers=1) && $(GO) test -shuffle=on -timeout=20m $(TESTFLAGS) $$packages
+	cd dev && packages=$$($(LIST_SERVERS) servers=0) && $(RACE) $$packages
+
+.PHONY: lint
+lint: lint-go lint-workflows lint-policies ## Check style, architecture, determinism and policies
+
+.PHONY: lint-go
+lint-go: check-build
+	$(GOLANGCI) run ./...
+	cd dev && $(GOLANGCI) run --config ../.golangci.yml ./...
+
+.PHONY: lint-workflows
+lint-workflows: check-build
+	$(WORKFLOWCHECK) -config workflowcheck.config.yaml ./workflows/...
+
+.PHONY: lint-policies
+lint-policies: check-build
+	$(OPA) fmt --fail --diff policies
+	$(OPA) check --strict policies
+	$(OPA) test --coverage --threshold 100 policies >/dev/null || $(OPA) test --verbose --coverage --threshold 100 policies
+
+.PHONY: fmt
+fmt: ## Format the Go code and the policies
+	$(GOLANGCI) fmt ./...
+	cd dev && $(GOLANGCI) fmt --config ../.golangci.yml ./...
+	$(OPA) fmt --write policies
+
+.PHONY: fuzz
+fuzz: check-build ## Run each fuzz target for FUZZTIME (10s)
+	@set -e; grep -rlE --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \
+		module=.; case $$dir in ./dev*) module=dev; dir=./$${dir#./dev/};; esac; \
+		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]*' $$module/$$dir/*_test.go | cut -c6-); do \
+			echo "$$dir $$target"; \
+			(cd $$module && $(GO) test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) $$dir </dev/null); \
+		done; \
+	done
+
+.PHONY: bench
+bench: check-build ## Run the benchmarks, each for BENCHTIME (1s)
+	$(GO) test -run='^$$' -bench=. -benchmem -benchtime=$(BENCHTIME) ./...
+
+.PHONY: help
+help: ## Show this
+	@awk 'BEGIN {FS = ":.*## "; print "make <target>"} \
+		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

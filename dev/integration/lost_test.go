@@ -1,0 +1,85 @@
+package integration
+
+import (
+	"context"
+	"testing"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/dev/temporaltest"
+	"github.com/sallyport/sallyport/sallyporttest"
+	"github.com/sallyport/sallyport/workflows"
+	"github.com/sallyport/sallyport/workflows/workflowstest"
+)
+
+// TestCancelRunning cancels calls whose runner is at work. They end as what
+// became of them, never as cancelled.
+func TestCancelRunning(t *testing.T) {
+	for name, tt := range map[string]struct {
+		reason string
+		ends   sallyport.State
+	}{
+		"Stopped":   {"the runner could stop it", sallyport.Failed},
+		"Done":      {"it was too late", sallyport.Succeeded},
+		"Ambiguous": {"nobody can tell", sallyport.Ambiguous},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := start(t, temporaltest.Options{})
+			running := make(chan struct{})
+			g.Runner.RunFunc = func(ctx context.Context, p sallyport.Permit) (sallyport.Outcome, error) {
+				close(running)
+				<-ctx.Done()
+				return sallyporttest.OutcomeOf(p, tt.ends), nil
+			}
+			call := g.submit("write")
+			<-running
+			if err := g.calls.Cancel(t.Context(), call.ID, sallyport.Identity{}); err != nil {
+				t.Fatal(err)
+			}
+			if rec := g.until(call.ID, "ended", func(r sallyport.Record) bool { return r.State.Final() }); rec.State != tt.ends {
+				t.Errorf("the call ended as %s, want %s: %s", rec.State, tt.ends, tt.reason)
+			}
+		})
+	}
+}
+
+// TestLostWorkflow takes calls their workflow.
+func TestLostWorkflow(t *testing.T) {
+	g := start(t, temporaltest.Options{Open: true})
+
+	t.Run("NeverStarted", func(t *testing.T) {
+		call, _ := g.Call("write")
+		g.untilState(call.ID, sallyport.Cancelled)
+		g.WantEnd(call.ID, sallyport.Cancelled, "workflow_lost")
+	})
+
+	t.Run("TerminatedWhileWaiting", func(t *testing.T) {
+		g.Policy.Set(workflowstest.Asks(1), nil)
+		call := g.submit("write")
+		g.untilState(call.ID, sallyport.AwaitingApproval)
+		if err := g.raw.TerminateWorkflow(t.Context(), workflows.WorkflowID(call.ID), "", "test"); err != nil {
+			t.Fatal(err)
+		}
+		g.untilState(call.ID, sallyport.Cancelled)
+		g.WantEnd(call.ID, sallyport.Cancelled, "workflow_lost")
+	})
+
+	t.Run("TerminatedWhileRunning", func(t *testing.T) {
+		g.Policy.Set(sallyport.Decision{Effect: sallyport.Allow}, nil)
+		running, gone := make(chan struct{}), make(chan struct{})
+		g.Runner.RunFunc = func(ctx context.Context, p sallyport.Permit) (sallyport.Outcome, error) {
+			close(running)
+			<-gone
+			return sallyporttest.OutcomeOf(p, sallyport.Succeeded), nil
+		}
+		call := g.submit("write")
+		<-running
+		if err := g.raw.TerminateWorkflow(t.Context(), workflows.WorkflowID(call.ID), "", "test"); err != nil {
+			t.Fatal(err)
+		}
+		rec := g.until(call.ID, "ended", func(r sallyport.Record) bool { return r.State.Final() })
+		close(gone)
+		if rec.State != sallyport.Ambiguous {
+			t.Errorf("the call ended as %s", rec.State)
+		}
+	})
+}
