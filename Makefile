@@ -4,6 +4,7 @@ GO ?= go
 FUZZTIME ?= 10s
 BENCHTIME ?= 1s
 TESTFLAGS ?=
+DEVFLAGS ?=
 
 # Tools come from the module proxy, in the versions that tools.mod and opa.mod
 # pin. OPA's command line stands apart because it and golangci-lint need two
@@ -27,11 +28,11 @@ SHELL = bash
 
 .PHONY: demo
 demo: check-run bin/sallyport-dev bin/toolexec ## Walk through a read, a write, a denial, an approval and forged ones
-	bin/sallyport-dev demo
+	bin/sallyport-dev demo $(DEVFLAGS)
 
 .PHONY: dev
-dev: check-run bin/sallyport-dev bin/toolexec ## Run everything in one process; state is kept in .sallyport/
-	bin/sallyport-dev up
+dev: check-run bin/sallyport-dev bin/toolexec bin/sallyport ## Run everything in one process; state is kept in .sallyport/
+	bin/sallyport-dev up $(DEVFLAGS)
 
 ##@ Build
 
@@ -89,11 +90,14 @@ test-dev:
 	cd dev && packages=$$($(LIST_SERVERS) servers=0) && $(RACE) $$packages
 
 .PHONY: lint
-lint: lint-go lint-workflows lint-policies ## Check style, architecture, determinism and policies
+lint: lint-root lint-dev lint-workflows lint-policies ## Check style, architecture, determinism and policies
 
-.PHONY: lint-go
-lint-go: check-build
+.PHONY: lint-root
+lint-root: check-build
 	$(GOLANGCI) run ./...
+
+.PHONY: lint-dev
+lint-dev: check-build
 	cd dev && $(GOLANGCI) run --config ../.golangci.yml ./...
 
 .PHONY: lint-workflows

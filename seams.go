@@ -117,15 +117,16 @@ type Reconciler interface {
 // receipt says Repeated and carries the stored entry, which governs. A start
 // after the call's outcome, a never-ran outcome after its start, and any
 // entry of a call that was never received are refused with an error of kind
-// [Conflict]. Any other error is [Unavailable], and means that the step which
-// was to be recorded must not be taken. Safe for concurrent use.
+// [Conflict], and one that fails [Entry.Check] or can't be encoded with
+// [Invalid]. Any other error is [Unavailable]. Whatever the error, the step
+// which was to be recorded must not be taken. Safe for concurrent use.
 type Recorder interface {
 	Record(context.Context, Entry) (Receipt, error)
 }
 
 // Reader reads what the ledger holds of calls.
 //
-// Record returns an error of kind [NotFound] for a call it doesn't know.
+// Call and Await return an error of kind [NotFound] for a call they don't know.
 // Await returns the call's record as soon as it holds more than seen entries,
 // or when ctx ends (then it is the record as it stands, without an error).
 // Safe for concurrent use.

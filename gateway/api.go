@@ -16,7 +16,7 @@ import (
 	"github.com/sallyport/sallyport/workflows"
 )
 
-// CodecPath is where the Temporal UI has payloads decoded.
+// CodecPath is where the Temporal UI has payloads decoded and encoded.
 const CodecPath = "/codec"
 
 // ServeAPI answers requests on l until ctx ends.
@@ -73,26 +73,27 @@ func approveURL(c TemporalConfig) func(sallyport.Record) string {
 	}
 }
 
-// withCodec adds the endpoint that decodes payloads for the Temporal UI, for
-// people alone and from the UI's pages alone.
+// withCodec adds the endpoint that decodes payloads for the Temporal UI, and
+// encodes those of its signals, for people alone and from the UI's pages alone.
 func (g *Gateway) withCodec(next http.Handler) http.Handler {
 	ui := strings.TrimSuffix(g.o.Config.Temporal.UI, "/")
-	if ui == "" || g.o.Config.Temporal.UIAudience == "" {
+	guard := g.o.CodecGuard
+	if guard == nil && g.o.Config.Temporal.UIAudience != "" {
+		guard = g.hasUIToken
+	}
+	if ui == "" || guard == nil {
 		return next
 	}
-	people := g.ids.ForAudience(g.o.Config.Temporal.UIAudience)
 	codec := http.StripPrefix(CodecPath, workflows.CodecHandler(g.codec))
 	mux := http.NewServeMux()
 	mux.Handle("/", next)
-	mux.HandleFunc("OPTIONS "+CodecPath+"/decode", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("OPTIONS "+CodecPath+"/{verb}", func(w http.ResponseWriter, r *http.Request) {
 		allowOrigin(w, r, ui)
 		w.WriteHeader(http.StatusNoContent)
 	})
-	mux.HandleFunc("POST "+CodecPath+"/decode", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("POST "+CodecPath+"/{verb}", func(w http.ResponseWriter, r *http.Request) {
 		allowOrigin(w, r, ui)
-		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		who, err := people.Identify(r.Context(), token)
-		if err != nil || who.Person == nil {
+		if err := guard(r); err != nil {
 			http.Error(w, "log in to the Temporal UI as a person of the identity table", http.StatusUnauthorized)
 			return
 		}
@@ -100,6 +101,16 @@ func (g *Gateway) withCodec(next http.Handler) http.Handler {
 		codec.ServeHTTP(w, r)
 	})
 	return mux
+}
+
+// hasUIToken wants a person's access token for the Temporal UI.
+func (g *Gateway) hasUIToken(r *http.Request) error {
+	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	who, err := g.ids.ForAudience(g.o.Config.Temporal.UIAudience).Identify(r.Context(), token)
+	if err == nil && who.Person == nil {
+		err = sallyport.Errorf(sallyport.Denied, "not_a_person", "the token is no person's")
+	}
+	return err
 }
 
 const maxCodecBody = 8 << 20
@@ -110,6 +121,7 @@ func allowOrigin(w http.ResponseWriter, r *http.Request, ui string) {
 	}
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", ui)
+	h.Set("Access-Control-Allow-Credentials", "true")
 	h.Set("Access-Control-Allow-Methods", http.MethodPost)
 	h.Set("Access-Control-Allow-Headers", "authorization, content-type, x-namespace")
 	h.Add("Vary", "Origin")

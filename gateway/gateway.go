@@ -32,6 +32,10 @@ type Options struct {
 	// Credentials for Temporal's frontend by role. Nil takes the token file of
 	// the configuration for every role.
 	Credentials func(Role) Credentials
+	// CodecGuard lets people have payloads decoded for the Temporal UI. Nil
+	// wants a bearer token for the UI's audience, which the UI sends over TLS
+	// alone.
+	CodecGuard func(*http.Request) error
 }
 
 // Gateway holds the parts that the API and the worker both need.

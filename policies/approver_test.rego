@@ -37,7 +37,7 @@ test_an_agent_without_owner_has_no_approvers if {
 }
 
 test_others_are_not_eligible if {
-	every groups in [[], ["dev"], ["SRE"], "sre", {"sre": true}, null] {
+	every groups in [[], ["dev"], ["SRE"], "sre", {"group": "sre"}, null] {
 		objections({"/groups": groups}) == {"not_eligible"}
 	}
 }

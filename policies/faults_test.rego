@@ -50,8 +50,10 @@ test_business_hours if {
 		object.union(business_hours, {"timezone": 1}),
 		object.union(business_hours, {"days": ["Mon"]}),
 		object.union(business_hours, {"days": "Monday"}),
+		object.union(business_hours, {"days": {"day": "Monday"}}),
 		object.union(business_hours, {"start": 18}),
 		object.union(business_hours, {"start": "8"}),
+		object.union(business_hours, {"start": -1}),
 		object.union(business_hours, {"end": 18.5}),
 		object.union(business_hours, {"end": 25}),
 	] {
@@ -68,6 +70,7 @@ test_grants if {
 		[{"tools": ["*"], "actions": ["*"]}],
 		[{"tools": ["*"], "actions": ["*"], "namespace": ["*"]}],
 		[{"tools": "*", "actions": ["*"], "namespaces": ["*"]}],
+		[{"tools": {"tool": "*"}, "actions": ["*"], "namespaces": ["*"]}],
 		[{"tools": [1], "actions": ["*"], "namespaces": ["*"]}],
 	] {
 		faults := sallyport.faults with data.grants.agents as {"a": list}
@@ -109,6 +112,7 @@ test_terms if {
 		object.union(write, {"ttl_seconds": 1.5}),
 		object.union(write, {"evidence": []}),
 		object.union(write, {"evidence": "idp-signed"}),
+		object.union(write, {"evidence": {"class": "idp-signed"}}),
 		object.union(write, {"evidence": ["a hunch"]}),
 	] {
 		not sallyport.is_terms(terms)

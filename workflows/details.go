@@ -61,6 +61,7 @@ func (c *toolCall) waitingDetails() string {
 	i := c.valid.Intent
 	var b strings.Builder
 	fmt.Fprintf(&b, "## Waiting for approval: %d of %d\n\n", len(t.People), ballot.Terms.Quorum)
+	c.votesSoFar(&b)
 	table(&b,
 		"agent", sallyport.Inline(i.Agent.ID, cellLimit)+" (owner "+sallyport.Inline(i.Agent.Owner, cellLimit)+")",
 		"tool", sallyport.Inline(i.Tool.Name, cellLimit),
@@ -81,20 +82,23 @@ func (c *toolCall) waitingDetails() string {
 		b.WriteString("\n### Why the agent asks, in its own words (untrusted)\n\n" + sallyport.Fence(r) + "\n")
 	}
 	b.WriteString("\n### How to vote\n\nSend the signal `approve` with this input, or `\"reject\"` as the verdict:\n\n" + sallyport.Fence(paperTemplate(*ballot)) + "\n")
-	c.votesSoFar(&b)
 	return b.String()
 }
 
 func (c *toolCall) votesSoFar(b *strings.Builder) {
-	if len(c.approval.votes) > 0 {
-		b.WriteString("\n### Votes\n\n")
-	}
 	for _, v := range c.approval.votes {
 		fmt.Fprintf(b, "- %s: **%s** by %s %s\n", sallyport.Inline(v.Person, cellLimit), v.Verdict, v.Evidence.Class, sallyport.Inline(v.Reason, cellLimit))
 	}
 	if r := c.approval.refused; r != nil {
-		fmt.Fprintf(b, "\n### The last vote that did not count\n\n%s by %s: %s\n", sallyport.Inline(r.Code, cellLimit),
-			sallyport.Inline(r.Account.Subject, cellLimit), sallyport.Inline(r.Message, 1000))
+		who := r.Account.Subject
+		if who == "" {
+			who = "somebody unknown"
+		}
+		fmt.Fprintf(b, "- the last vote that **did not count** was by %s: %s %s\n", sallyport.Inline(who, cellLimit),
+			sallyport.Inline(r.Code, cellLimit), sallyport.Inline(r.Message, 1000))
+	}
+	if len(c.approval.votes) > 0 || c.approval.refused != nil {
+		b.WriteString("\n")
 	}
 }
 
@@ -125,12 +129,14 @@ func paperTemplate(b sallyport.Ballot) string {
 	return fmt.Sprintf(`{"verdict": %q, "ballot": %q, "reason": ""}`, sallyport.Approve, b.Digest())
 }
 
-// table writes rows of two cells; rows without a second are left out.
+// table writes rows of two cells; rows without a second are left out. The
+// first row is the table's head.
 func table(b *strings.Builder, cells ...string) {
-	b.WriteString("| | |\n| --- | --- |\n")
+	rule := "| --- | --- |\n"
 	for i := 0; i+1 < len(cells); i += 2 {
 		if cells[i+1] != "" {
-			fmt.Fprintf(b, "| %s | %s |\n", cells[i], cells[i+1])
+			fmt.Fprintf(b, "| %s | %s |\n%s", cells[i], cells[i+1], rule)
+			rule = ""
 		}
 	}
 }

@@ -13,6 +13,11 @@ import (
 // ports apart, so its name does not clash with those of other programs.
 const sessionCookie = "sallyport_dev_idp"
 
+// Session is the person who is logged in in the browser that sent a request.
+// Browsers send the cookie to every port of the provider's host, so that other
+// parts of the same program can ask.
+func (p *Provider) Session(r *http.Request) (person string, ok bool) { return p.session(r) }
+
 func (p *Provider) session(r *http.Request) (string, bool) {
 	cookie, err := r.Cookie(sessionCookie)
 	if err != nil {

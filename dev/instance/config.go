@@ -24,7 +24,6 @@ func (r *running) config() (gateway.Config, error) {
 	var b bytes.Buffer
 	err = t.Execute(&b, map[string]string{
 		"API": r.api.Addr().String(), "Temporal": r.instance.Temporal, "UI": r.instance.TemporalUI, "People": r.idp.PeopleIssuer(),
-		"UIAudience": temporalAudience,
 	})
 	if err != nil {
 		return gateway.Config{}, err

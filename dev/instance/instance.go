@@ -45,6 +45,10 @@ type Options struct {
 	TemporalUI       string
 	IdentityProvider string
 	Logger           *slog.Logger
+	// OnTemporal, unless it is nil, hears of the Temporal server before the
+	// gateway uses it. It is for programs that measure the gateway beside
+	// workflows of their own.
+	OnTemporal func(*temporal.Server)
 }
 
 // Defaults are the addresses that are tried first.
@@ -139,6 +143,12 @@ func (r *running) start(ctx context.Context) (err error) {
 		Credentials: func(role gateway.Role) gateway.Credentials {
 			return r.temporal.ClientOptions(authz.Role(role)).HeadersProvider
 		},
+		CodecGuard: func(req *http.Request) error {
+			if _, ok := r.idp.Session(req); !ok {
+				return errors.New("nobody is logged in")
+			}
+			return nil
+		},
 	})
 	if err != nil {
 		return err
@@ -195,6 +205,9 @@ func (r *running) startTemporal(ctx context.Context, ui string) (err error) {
 	}
 	r.onStop(r.temporal.Stop)
 	r.instance.Temporal = r.temporal.FrontendAddr()
+	if r.options.OnTemporal != nil {
+		r.options.OnTemporal(r.temporal)
+	}
 	return nil
 }
 

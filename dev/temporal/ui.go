@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	ui "github.com/temporalio/ui-server/v2/server"
@@ -38,6 +39,15 @@ func startUI(ctx context.Context, o Options, a addresses) (*ui.Server, error) {
 	return s, nil
 }
 
+// codecConfig says how the UI authenticates itself where it has payloads
+// decoded: by the person's access token, which it sends over TLS alone, or on
+// loopback by the cookies of this host.
+func codecConfig(o Options) uiconfig.Codec {
+	secure := strings.HasPrefix(o.CodecEndpoint, "https:")
+	login := o.CodecEndpoint != "" && o.Login != nil
+	return uiconfig.Codec{Endpoint: o.CodecEndpoint, PassAccessToken: login && secure, IncludeCredentials: login && !secure}
+}
+
 func uiConfig(o Options, a addresses) (*uiconfig.Config, error) {
 	host, port, err := splitPort(a.ui)
 	if err != nil {
@@ -51,7 +61,7 @@ func uiConfig(o Options, a addresses) (*uiconfig.Config, error) {
 		HideLogs:            true,
 		DefaultNamespace:    o.Namespace,
 		DisableNewsFetch:    true, // nothing here calls home
-		Codec:               uiconfig.Codec{Endpoint: o.CodecEndpoint, PassAccessToken: o.CodecEndpoint != "" && o.Login != nil},
+		Codec:               codecConfig(o),
 		CORS: uiconfig.CORS{
 			AllowOrigins:   []string{"http://" + a.ui},
 			CookieInsecure: true, // plain HTTP on loopback

@@ -103,7 +103,7 @@ func (i *Instance) Restart(tb testing.TB) {
 
 // Run is Restart for tests in which it may fail.
 func (i *Instance) Run() error {
-	path, err := program()
+	path, err := executable()
 	if err != nil {
 		return err
 	}

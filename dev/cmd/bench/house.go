@@ -1,0 +1,132 @@
+//go:build !race
+
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	sdkclient "go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+	_ "modernc.org/sqlite" // the driver "sqlite", with which the ledger is read
+
+	"github.com/sallyport/sallyport/client"
+	"github.com/sallyport/sallyport/dev/authz"
+	"github.com/sallyport/sallyport/dev/instance"
+	"github.com/sallyport/sallyport/dev/temporal"
+	"github.com/sallyport/sallyport/telemetry"
+)
+
+// house is a running instance and all that is measured in it.
+type house struct {
+	api      string
+	http     *http.Client
+	tokens   []string         // of the agents that call
+	temporal sdkclient.Client // as the gateway's API
+	bare     *bareWorker
+	eager    *bareWorker
+	ledger   *sql.DB // the instance's, read-only
+}
+
+// withHouse starts an instance on new state, and stops it when f returns.
+func withHouse(ctx context.Context, f func(context.Context, *house) error) (err error) {
+	dir, err := os.MkdirTemp("", "sallyport-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	// Formatted as it would be, and read by nobody.
+	logger, err := telemetry.NewLogger(io.Discard, telemetry.LogOptions{Format: "text"})
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var server *temporal.Server
+	var measured error
+	const free = "127.0.0.1:0"
+	err = instance.Run(ctx, instance.Options{
+		Dir: dir, API: free, Temporal: free, TemporalUI: free, IdentityProvider: free, Logger: logger,
+		OnTemporal: func(s *temporal.Server) { server = s },
+	}, func(i client.Instance) error {
+		defer stop()
+		measured = furnish(ctx, i, server, logger, f)
+		return nil
+	})
+	if measured != nil {
+		return measured
+	}
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// furnish makes what the measurements need.
+func furnish(ctx context.Context, i client.Instance, server *temporal.Server, logger *slog.Logger, f func(context.Context, *house) error) (err error) {
+	h := &house{
+		api: i.API,
+		http: &http.Client{
+			Timeout:   time.Minute,
+			Transport: &http.Transport{MaxIdleConnsPerHost: 1000},
+		},
+	}
+	for _, agent := range []string{"deploy-bot", "triage-bot"} {
+		token, err := i.IdentityToken(ctx, agent, "sallyport")
+		if err != nil {
+			return err
+		}
+		h.tokens = append(h.tokens, token)
+	}
+	if h.temporal, err = sdkclient.DialContext(ctx, clientOptions(server, authz.Gateway, logger)); err != nil {
+		return err
+	}
+	defer h.temporal.Close()
+	if h.bare, err = newBareWorker(ctx, server, logger); err != nil {
+		return err
+	}
+	defer h.bare.stop()
+	if h.eager, err = newEagerWorker(ctx, server, logger); err != nil {
+		return err
+	}
+	defer h.eager.stop()
+	path := url.URL{Scheme: "file", Path: filepath.Join(i.Dir, "ledger.db"), RawQuery: "mode=ro&_pragma=busy_timeout(10000)"}
+	if h.ledger, err = sql.Open("sqlite", path.String()); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, h.ledger.Close()) }()
+	return f(ctx, h)
+}
+
+// clientOptions are those of the gateway's own clients.
+func clientOptions(server *temporal.Server, role authz.Role, logger *slog.Logger) sdkclient.Options {
+	o := server.ClientOptions(role)
+	o.Logger = sdklog.NewStructuredLogger(logger)
+	return o
+}
+
+// await waits until a workflow has closed, and takes its result.
+func (h *house) await(ctx context.Context, workflowID string, result any) error {
+	run := h.temporal.GetWorkflow(ctx, workflowID, "")
+	for {
+		// The server may miss to notify a long poll: ask again.
+		limited, cancel := context.WithTimeout(ctx, time.Second)
+		err := run.Get(limited, result)
+		cancel()
+		if err == nil || ctx.Err() != nil || !errors.Is(limited.Err(), context.DeadlineExceeded) {
+			if err != nil {
+				err = fmt.Errorf("workflow %s: %w", workflowID, err)
+			}
+			return err
+		}
+	}
+}

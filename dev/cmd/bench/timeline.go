@@ -1,0 +1,124 @@
+//go:build !race
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/activities"
+)
+
+// moment is a point in the life of a call, and what happened since the one
+// before.
+type moment struct {
+	what string
+	at   func(life) time.Time
+}
+
+// life is when what happened to one call. All clocks are this machine's.
+type life struct {
+	sent, answered, closed time.Time
+	entries                map[sallyport.EntryKind]sallyport.Entry
+	events                 map[enumspb.EventType]time.Time // the first of each type
+}
+
+// moments are in the order in which they come. The times of ledger entries
+// are from just before they are appended.
+func moments() []moment {
+	entry := func(k sallyport.EntryKind) func(life) time.Time {
+		return func(l life) time.Time { return l.entries[k].At }
+	}
+	event := func(t enumspb.EventType) func(life) time.Time {
+		return func(l life) time.Time { return l.events[t] }
+	}
+	return []moment{
+		{"", func(l life) time.Time { return l.sent }},
+		{"API: identify, read", entry(sallyport.EntryReceived)},
+		{"API: sign, append received; Temporal: start", event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED)},
+		{"Temporal: dispatch the workflow task", event(enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED)},
+		{"worker: take it, validate", entry(sallyport.EntryIntent)},
+		{"worker: append intent, decide", entry(sallyport.EntryDecision)},
+		{"worker: append decision; Temporal: schedule Run", event(enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)},
+		{"Temporal: dispatch Run", event(enumspb.EVENT_TYPE_ACTIVITY_TASK_STARTED)},
+		{"worker: take it, validate and decide again", entry(sallyport.EntryStart)},
+		{"worker: append start, check out, run in the sandbox", entry(sallyport.EntryOutcome)},
+		{"worker: append outcome; API: notice, answer", func(l life) time.Time { return l.answered }},
+		{"(after the answer) Temporal: close the workflow", func(l life) time.Time { return l.closed }},
+	}
+}
+
+// printTimeline says where the time of the median call goes.
+func printTimeline(ctx context.Context, out io.Writer, h *house, samples []sample) error {
+	all := moments()
+	took := make([][]float64, len(all))
+	var inside []float64
+	for _, s := range samples {
+		l, err := h.life(ctx, s)
+		if err != nil {
+			return err
+		}
+		for i := 1; i < len(all); i++ {
+			took[i] = append(took[i], milliseconds(all[i].at(l).Sub(all[i-1].at(l))))
+		}
+		o := l.entries[sallyport.EntryOutcome].Outcome
+		inside = append(inside, milliseconds(l.entries[sallyport.EntryOutcome].At.Sub(o.StartedAt)))
+	}
+	fmt.Fprintf(out, "Where the time of a call goes, medians of %d calls in ms:\n\n", len(samples))
+	for i := 1; i < len(all); i++ {
+		fmt.Fprintf(out, "  %6.2f  %s\n", percentile(took[i], 50), all[i].what)
+	}
+	_, err := fmt.Fprintf(out, "\n  %6.2f  of them, check out and run in the sandbox\n\n", percentile(inside, 50))
+	return err
+}
+
+func (h *house) life(ctx context.Context, s sample) (life, error) {
+	l := life{
+		sent: s.sent, answered: s.sent.Add(s.took), closed: s.sent.Add(s.closed),
+		entries: map[sallyport.EntryKind]sallyport.Entry{}, events: map[enumspb.EventType]time.Time{},
+	}
+	entries, err := h.entries(ctx, strings.TrimPrefix(s.workflowID, activities.WorkflowIDPrefix))
+	if err != nil {
+		return l, err
+	}
+	for _, e := range entries {
+		l.entries[e.Kind] = e
+	}
+	events, err := h.events(ctx, s.workflowID)
+	if err != nil {
+		return l, err
+	}
+	for _, e := range slices.Backward(events) {
+		l.events[e.GetEventType()] = e.GetEventTime().AsTime()
+	}
+	return l, nil
+}
+
+// entries reads what the ledger has of a call.
+func (h *house) entries(ctx context.Context, callID string) (entries []sallyport.Entry, err error) {
+	rows, err := h.ledger.QueryContext(ctx, "SELECT c.entry FROM leaves l JOIN contents c ON c.idx = l.idx WHERE l.call_id = $1 ORDER BY l.number", callID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err says it
+	for rows.Next() {
+		var b []byte
+		var e sallyport.Entry
+		if err := rows.Scan(&b); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(b, &e); err != nil {
+			return nil, err
+		}
+		entries = append(entries, e)
+	}
+	return entries, rows.Err()
+}

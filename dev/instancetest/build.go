@@ -1,0 +1,32 @@
+package instancetest
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/sallyport/sallyport/dev/internal/program"
+)
+
+const module = "github.com/sallyport/sallyport"
+
+// programs is the directory of the programs, built at the first call.
+var programs = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // one build per process
+	return program.Build(context.Background(),
+		program.Source{Package: module + "/dev/cmd/sallyport-dev"},
+		program.Source{Package: module + "/cmd/sallyport"},
+		program.Source{Package: module + "/cmd/toolexec", Static: true},
+	)
+})
+
+// Program is the path of one of the programs sallyport-dev, sallyport and
+// toolexec.
+func Program(tb testing.TB, name string) string {
+	tb.Helper()
+	dir, err := programs()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return filepath.Join(dir, name)
+}
