@@ -89,6 +89,10 @@ test-dev:
 	cd dev && packages=$$($(LIST_SERVERS) servers=1) && $(GO) test -shuffle=on -timeout=20m $(TESTFLAGS) $$packages
 	cd dev && packages=$$($(LIST_SERVERS) servers=0) && $(RACE) $$packages
 
+.PHONY: record-history
+record-history: check-test ## Record workflow histories of every path for the replay tests
+	cd dev && $(GO) test ./integration -count=1 -run='^TestEveryPath$$' -args -record=$(CURDIR)/workflows/testdata/histories
+
 .PHONY: lint
 lint: lint-root lint-dev lint-workflows lint-policies ## Check style, architecture, determinism and policies
 

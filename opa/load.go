@@ -23,6 +23,10 @@ const (
 	faultsRule   = "data.sallyport.faults"
 )
 
+// loadTimeout is for each evaluation while a policy is loaded, when the
+// machine may be busy starting.
+const loadTimeout = 10 * time.Second
+
 // policy is a compiled policy. It never changes.
 type policy struct {
 	revision string
@@ -47,16 +51,20 @@ func load(ctx context.Context, src source, timeout time.Duration) (*policy, erro
 			return nil, fmt.Errorf("%s is not defined: the gateway asks for it", rule)
 		}
 	}
-	p := &policy{revision: src.revision(), timeout: timeout}
+	p := &policy{revision: src.revision(), timeout: loadTimeout}
 	for rule, query := range map[string]*rego.PreparedEvalQuery{decisionRule: &p.decision, visibleRule: &p.visible, approverRule: &p.approver} {
 		if *query, err = prepare(ctx, compiler, store, rule); err != nil {
 			return nil, err
 		}
 	}
-	if err := checkFaults(ctx, compiler, store, timeout); err != nil {
+	if err := checkFaults(ctx, compiler, store); err != nil {
 		return nil, err
 	}
-	return p, p.checkDefaults(ctx)
+	if err := p.checkDefaults(ctx); err != nil {
+		return nil, err
+	}
+	p.timeout = timeout
+	return p, nil
 }
 
 func newStore(src source) (storage.Store, error) {
@@ -118,7 +126,7 @@ func prepare(ctx context.Context, c *ast.Compiler, store storage.Store, rule str
 }
 
 // checkFaults asks a policy what is wrong with its own data.
-func checkFaults(ctx context.Context, c *ast.Compiler, store storage.Store, timeout time.Duration) error {
+func checkFaults(ctx context.Context, c *ast.Compiler, store storage.Store) error {
 	if len(c.GetRulesExact(ast.MustParseRef(faultsRule))) == 0 {
 		return nil
 	}
@@ -126,7 +134,7 @@ func checkFaults(ctx context.Context, c *ast.Compiler, store storage.Store, time
 	if err != nil {
 		return err
 	}
-	answer, err := evaluate(ctx, query, map[string]any{}, timeout)
+	answer, err := evaluate(ctx, query, map[string]any{}, loadTimeout)
 	if err != nil {
 		return fmt.Errorf("%s: %w", faultsRule, err)
 	}

@@ -18,11 +18,15 @@ import (
 	"github.com/sallyport/sallyport/sallyporttest"
 )
 
-// newEngine loads a policy, which must be good.
+// newEngine loads a policy, which must be good. Tests are about what is decided
+// and not about how fast, unless they say so.
 func newEngine(tb testing.TB, o opa.Options) *opa.Engine {
 	tb.Helper()
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Timeout == 0 {
+		o.Timeout = time.Minute
 	}
 	e, err := opa.New(tb.Context(), o)
 	if err != nil {

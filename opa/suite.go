@@ -8,12 +8,16 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/cover"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/tester"
 )
+
+// testTimeout is for one test, which may try hundreds of inputs.
+const testTimeout = time.Minute
 
 // Report is what a policy's own tests came to.
 type Report struct {
@@ -56,7 +60,7 @@ func Test(ctx context.Context, fsys fs.FS) (Report, error) {
 	maps.Copy(modules, rules)
 	coverage := cover.New()
 	report, err := run(ctx, store, tester.NewRunner().SetCompiler(newCompiler().WithEnablePrintStatements(true)).SetStore(store).
-		SetModules(modules).RaiseBuiltinErrors(true).CapturePrintOutput(true).SetCoverageQueryTracer(coverage))
+		SetModules(modules).RaiseBuiltinErrors(true).CapturePrintOutput(true).SetCoverageQueryTracer(coverage).SetTimeout(testTimeout))
 	if err != nil {
 		return Report{}, err
 	}

@@ -27,7 +27,7 @@ const (
 func watched(t *testing.T, dir string, poll time.Duration) (*opa.Engine, log) {
 	t.Helper()
 	lines := make(log, 1024)
-	e, err := opa.New(t.Context(), opa.Options{Dir: dir, Logger: newLogger(lines), Poll: poll})
+	e, err := opa.New(t.Context(), opa.Options{Dir: dir, Logger: newLogger(lines), Poll: poll, Timeout: time.Minute})
 	if err != nil {
 		t.Logf("New: %v", err)
 	}

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -36,7 +37,7 @@ func Details(c sallyport.Call) string {
 	)
 	b.WriteString("\n### The agent's words (untrusted)\n\n")
 	table(&b,
-		"reason", sallyport.Inline(c.Claimed.Reason, 1000),
+		"reason", sallyport.Inline(cmp.Or(c.Claimed.Reason, "none given"), 1000),
 		"session", sallyport.Inline(c.Claimed.Session, cellLimit),
 		"task", sallyport.Inline(c.Claimed.Task, cellLimit),
 	)

@@ -27,6 +27,7 @@ type gateway struct {
 	server  *temporaltest.Instance
 	codec   *workflows.Codec
 	calls   *workflows.Client
+	clear   bool          // histories are not encrypted
 	raw     client.Client // as the gateway, to look and to misbehave
 	stopped chan struct{}
 	stop    context.CancelFunc
@@ -37,8 +38,14 @@ const patience = 30 * time.Second
 
 func start(t *testing.T, o temporaltest.Options) *gateway {
 	t.Helper()
+	return startWith(t, o, false)
+}
+
+// startWith starts a gateway whose histories are encrypted, or in the clear.
+func startWith(t *testing.T, o temporaltest.Options, clear bool) *gateway {
+	t.Helper()
 	o.SearchAttributes = workflows.SearchAttributes()
-	g := &gateway{House: workflowstest.New(t, time.Now), t: t, server: temporaltest.Start(t, o)}
+	g := &gateway{House: workflowstest.New(t, time.Now), t: t, server: temporaltest.Start(t, o), clear: clear}
 	secret := make([]byte, 32)
 	if _, err := rand.Read(secret); err != nil {
 		t.Fatal(err)
@@ -58,6 +65,10 @@ func start(t *testing.T, o temporaltest.Options) *gateway {
 // dial connects with the gateway's converters.
 func (g *gateway) dial(o client.Options) client.Client {
 	g.t.Helper()
+	o.Identity = "test"
+	if g.clear {
+		return g.server.Dial(g.t, o)
+	}
 	o.DataConverter = workflows.NewDataConverter(g.codec)
 	o.FailureConverter = workflows.NewFailureConverter(g.codec)
 	return g.server.Dial(g.t, o)

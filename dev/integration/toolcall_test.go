@@ -75,10 +75,12 @@ func TestStartTwice(t *testing.T) {
 	}
 }
 
-// vote is a person's signal in the Temporal UI.
+// signal is a person's signal in the Temporal UI.
 func (g *gateway) signal(person, callID string, v sallyport.Verdict, ballot sallyport.Digest) {
 	g.t.Helper()
-	c := g.server.Dial(g.t, g.server.Person(person))
+	o := g.server.Person(person)
+	o.Identity = "test"
+	c := g.server.Dial(g.t, o)
 	paper := map[string]string{"verdict": string(v), "ballot": string(ballot), "reason": "looks fine"}
 	if err := c.SignalWorkflow(g.t.Context(), workflows.WorkflowID(callID), "", workflows.ApproveSignal, paper); err != nil {
 		g.t.Fatalf("%s can't signal: %v", person, err)

@@ -1,0 +1,318 @@
+package instancetest_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/client"
+	"github.com/sallyport/sallyport/dev/instancetest"
+	"github.com/sallyport/sallyport/strict"
+)
+
+// steps are the leaves of a write that people are asked about, in order.
+var steps = []sallyport.EntryKind{
+	sallyport.EntryReceived, sallyport.EntryIntent, sallyport.EntryDecision, sallyport.EntryDecision,
+	sallyport.EntryBallot, sallyport.EntryVote, sallyport.EntryStart, sallyport.EntryOutcome,
+}
+
+// doomed is an instance that is going to be killed, and who speaks to it.
+type doomed struct {
+	*instancetest.Instance
+
+	t        *testing.T
+	book     book
+	bot, bob *client.Client
+	subject  sallyport.Account // deploy-bot's
+}
+
+func start(t *testing.T, i *instancetest.Instance) *doomed {
+	t.Helper()
+	i.Restart(t)
+	d := &doomed{Instance: i, t: t, book: openBook(t, i)}
+	d.connect()
+	return d
+}
+
+// connect gets clients of their own time: an identity's token may have ended.
+func (d *doomed) connect() {
+	d.t.Helper()
+	d.bot, d.bob = d.Client(d.t, "deploy-bot"), d.Client(d.t, "bob")
+	_, rest, _ := strings.Cut(d.Token(d.t, "deploy-bot"), ".")
+	payload, _, _ := strings.Cut(rest, ".")
+	b, err := base64.RawURLEncoding.DecodeString(payload)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	var claims struct{ Iss, Sub string }
+	if err := json.Unmarshal(b, &claims); err != nil {
+		d.t.Fatal(err)
+	}
+	d.subject = sallyport.Account{Issuer: claims.Iss, Subject: claims.Sub}
+}
+
+// id is the id of deploy-bot's call with an Idempotency-Key, as the design
+// derives it.
+func (d *doomed) id(key string) string {
+	d.t.Helper()
+	name, err := strict.Canonical([]string{d.subject.Issuer, d.subject.Subject, key})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	sum := sha256.Sum256(name)
+	return sallyport.CallID([16]byte(sum[:16]))
+}
+
+// scale is a call that scales a target such as "staging/api". The target is
+// the Idempotency-Key too.
+func scale(target string, replicas int) client.Submission {
+	environment, name, _ := strings.Cut(target, "/")
+	return client.Submission{
+		Tool: "gitops_scale_deployment", Key: target,
+		Arguments: fmt.Appendf(nil, `{"environment": %q, "name": %q, "replicas": %d}`, environment, name, replicas),
+	}
+}
+
+func read(target string) client.Submission {
+	environment, name, _ := strings.Cut(target, "/")
+	return client.Submission{
+		Tool: "gitops_get_manifest", Key: target,
+		Arguments: fmt.Appendf(nil, `{"environment": %q, "name": %q}`, environment, name),
+	}
+}
+
+// submit makes a call and waits for its answer, not for its end.
+func (d *doomed) submit(s client.Submission) string {
+	d.t.Helper()
+	call, err := d.bot.Submit(d.t.Context(), s)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if call.ID != d.id(s.Key) {
+		d.t.Fatalf("the call is %s, want %s", call.ID, d.id(s.Key))
+	}
+	return call.ID
+}
+
+// ballot waits until a call waits for approval.
+func (d *doomed) ballot(id string) sallyport.Digest {
+	d.t.Helper()
+	var call client.Call
+	instancetest.Await(d.t, "call "+id+" waits for approval", func() bool {
+		var err error
+		if call, err = d.bot.Get(d.t.Context(), id, 0); err != nil || call.State.Final() {
+			d.t.Fatalf("call %s is %s: %v %+v", id, call.State, err, call.Error)
+		}
+		return call.State == sallyport.AwaitingApproval
+	})
+	return call.Ballot.Digest
+}
+
+func (d *doomed) approve(id string) {
+	d.t.Helper()
+	paper := sallyport.BallotPaper{Verdict: sallyport.Approve, Ballot: d.ballot(id)}
+	if _, err := d.bob.Vote(d.t.Context(), id, paper); err != nil {
+		d.t.Fatalf("bob's vote on call %s: %v", id, err)
+	}
+}
+
+// ends waits for a call's end.
+func (d *doomed) ends(id string, want ...sallyport.State) {
+	d.t.Helper()
+	ctx, cancel := context.WithTimeout(d.t.Context(), 90*time.Second)
+	defer cancel()
+	var call client.Call
+	var err error
+	for err == nil && !call.State.Final() {
+		call, err = d.bot.Get(ctx, id, 30*time.Second)
+	}
+	if err != nil || !slices.Contains(want, call.State) {
+		d.t.Errorf("call %s is %s, want %v: %v %+v", id, call.State, want, err, call.Error)
+	}
+}
+
+// TestKillAtEachStep brings one call to each step there is, kills the gateway
+// once, and sees each of them go on from where it was.
+func TestKillAtEachStep(t *testing.T) {
+	t.Parallel()
+	targets := []string{
+		"production/plan", "production/unvoted", "staging/read", "staging/commit", "production/handover", "production/unkeyed",
+	}
+	for n := range steps {
+		targets = append(targets, step(n))
+	}
+	d := start(t, seeded(t, targets...))
+	release := d.hold()
+	before := d.book.calls()
+	unvoted := d.ballot(d.id("production/unvoted"))
+	lastBallot := d.ballot(d.id(step(5)))
+	d.Kill(t)
+	release()
+	wantHeld(t, d, before)
+
+	d.Restart(t)
+	d.connect()
+	d.repeat(scale(step(0), 5))
+	// Whoever lost the answer asks again. The sweeper may have been faster.
+	d.repeat(scale("production/handover", 5))
+	for target, want := range map[string]sallyport.Digest{"production/unvoted": unvoted, step(5): lastBallot} {
+		if got := d.ballot(d.id(target)); got != want {
+			t.Errorf("the call on %s had the ballot %s and has %s", target, want, got)
+		}
+	}
+	for _, target := range []string{step(0), step(1), step(2), step(3), step(4), step(5), "production/plan", "production/unvoted"} {
+		d.approve(d.id(target))
+		d.ends(d.id(target), sallyport.Succeeded)
+	}
+	d.ends(d.id(step(6)), sallyport.Succeeded)
+	d.ends(d.id(step(7)), sallyport.Succeeded)
+	d.ends(d.id("staging/read"), sallyport.Succeeded)
+	d.ends(d.id("staging/commit"), sallyport.Ambiguous)
+	if call, err := d.bot.Get(t.Context(), d.id("production/handover"), 0); err != nil {
+		t.Error(err)
+	} else if !call.State.Final() {
+		d.approve(call.ID)
+	}
+	d.ends(d.id("production/handover"), sallyport.Succeeded, sallyport.Cancelled)
+	for id, call := range d.book.calls() {
+		if !call.state.Final() { // the one without a key
+			d.ends(id, sallyport.Cancelled)
+		}
+	}
+	wantSound(t, d.Instance, d.book.calls())
+}
+
+// step is the target of the call that is held before its leaf n.
+func step(n int) string { return fmt.Sprintf("production/step-%d-%s", n, steps[n]) }
+
+// hold brings each call to its step. It returns what to do once nobody works
+// on the state any more.
+func (d *doomed) hold() (release func()) {
+	d.t.Helper()
+	plan := holdReads(d.t, d.Path("demo.git/refs/heads/main"))
+	d.submit(scale("production/plan", 5))
+	plan.reached()
+
+	g := newGate(d.book, d.Instance)
+	for n := range steps {
+		d.holdBefore(g, n)
+	}
+	g.hold(d.id("staging/read"), 4) // its outcome
+	d.submit(read("staging/read"))
+	g.reached(d.id("staging/read"), 4)
+	d.ballot(d.submit(scale("production/unvoted", 5)))
+
+	// From here on nothing is committed: a git that was killed holds the
+	// branch. The gateway gives up after ten seconds.
+	lock := d.Path("demo.git/refs/heads/main.lock")
+	if err := os.WriteFile(lock, nil, 0o600); err != nil {
+		d.t.Fatal(err)
+	}
+	d.submit(scale("staging/commit", 5))
+	instancetest.Await(d.t, "a commit is to be moved into place", func() bool {
+		_, err := os.Stat(d.Path("demo.git/sallyport/main.ref"))
+		return err == nil
+	})
+
+	// And nothing gets into Temporal.
+	unlock := lockWrites(d.t, d.Path("temporal/temporal.db"))
+	received := d.book.size()
+	for _, target := range []string{"production/handover", "production/unkeyed"} {
+		s := scale(target, 5)
+		if target == "production/unkeyed" {
+			s.Key = ""
+		}
+		background(d.t, func(ctx context.Context) { _, _ = d.bot.Submit(ctx, s) }) // nobody answers
+	}
+	instancetest.Await(d.t, "two more calls are received", func() bool { return d.book.size() == received+2 })
+	return func() {
+		unlock()
+		g.remove()
+		if err := os.Remove(lock); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+}
+
+// holdBefore brings one call to where it is about to have its leaf n.
+func (d *doomed) holdBefore(g gate, n int) {
+	d.t.Helper()
+	id := d.id(step(n))
+	g.hold(id, n)
+	_, err := d.bot.Submit(d.t.Context(), scale(step(n), 5))
+	switch {
+	case n == 0 && err == nil:
+		d.t.Fatal("a call that could not be recorded was taken")
+	case n > 0 && err != nil:
+		d.t.Fatal(err)
+	case n == 5: // who votes gets no answer
+		paper := sallyport.BallotPaper{Verdict: sallyport.Approve, Ballot: d.ballot(id)}
+		background(d.t, func(ctx context.Context) { _, _ = d.bob.Vote(ctx, id, paper) })
+	case n > 5:
+		d.approve(id)
+	}
+	g.reached(id, n)
+}
+
+// wantHeld checks that each call was killed where it was held, and that what
+// a kill leaves is a sound ledger.
+func wantHeld(t *testing.T, d *doomed, before map[string]evidence) {
+	t.Helper()
+	calls := d.book.calls()
+	want := map[string][]sallyport.EntryKind{
+		"production/plan":     steps[:3],
+		"production/unvoted":  steps[:5],
+		"production/handover": steps[:1],
+		"staging/read":        {sallyport.EntryReceived, sallyport.EntryIntent, sallyport.EntryDecision, sallyport.EntryStart},
+		"staging/commit":      {sallyport.EntryReceived, sallyport.EntryIntent, sallyport.EntryDecision, sallyport.EntryStart},
+	}
+	for n := range steps {
+		want[step(n)] = steps[:n]
+	}
+	for _, target := range slices.Sorted(maps.Keys(want)) {
+		if diff := cmp.Diff(want[target], calls[d.id(target)].kinds, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("the call on %s was killed elsewhere (-want +got)\n%s", target, diff)
+		}
+	}
+	if len(calls) != len(before) {
+		t.Errorf("%d calls became %d", len(before), len(calls))
+	}
+	if diff := cmp.Diff(map[string]int{d.id(step(7)): 1}, commits(t, d.Instance)); diff != "" {
+		t.Errorf("commits (-want +got)\n%s", diff)
+	}
+	verify(t, d.Instance)
+}
+
+// repeat submits a call again and wants the same one.
+func (d *doomed) repeat(s client.Submission) {
+	d.t.Helper()
+	call, err := d.bot.Submit(d.t.Context(), s)
+	id := call.ID
+	if err != nil {
+		id = problemCall(err)
+	}
+	if id != d.id(s.Key) {
+		d.t.Errorf("repeated, the call is %q, want %s: %v", id, d.id(s.Key), err)
+	}
+}
+
+// problemCall is the call that an answer is about.
+func problemCall(err error) string {
+	if p, ok := errors.AsType[*client.Problem](err); ok {
+		return p.CallID
+	}
+	return ""
+}
