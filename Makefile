@@ -74,7 +74,7 @@ check-test:
 # Packages that link the Temporal server are built without the race detector,
 # once, and their own tests run like that. All others run it as a process.
 LIST_SERVERS = $(GO) list -test -f '{{.ImportPath}}{{range .Deps}} {{.}}{{end}}' ./... | \
-	awk '{sub(/(_test)?( \[.*|\.test)$$/, "", $$1); all[$$1]} / go\.temporal\.io\/server\// {heavy[$$1]} \
+	awk '{sub(/[._]test$$/, "", $$1); all[$$1]} / go\.temporal\.io\/server\// {heavy[$$1]} \
 	END {for (p in all) if ((p in heavy) == servers) print p}'
 
 .PHONY: test
@@ -86,8 +86,10 @@ test-root:
 
 .PHONY: test-dev
 test-dev:
-	cd dev && packages=$$($(LIST_SERVERS) servers=1) && $(GO) test -shuffle=on -timeout=20m $(TESTFLAGS) $$packages
-	cd dev && packages=$$($(LIST_SERVERS) servers=0) && $(RACE) $$packages
+	@echo "dev, what links the Temporal server, without -race:"
+	@cd dev && packages=$$($(LIST_SERVERS) servers=1) && $(GO) test -shuffle=on -timeout=20m $(TESTFLAGS) $$packages
+	@echo "dev, the rest, with -race:"
+	@cd dev && packages=$$($(LIST_SERVERS) servers=0) && $(RACE) $$packages
 
 .PHONY: record-history
 record-history: check-test ## Record workflow histories of every path for the replay tests

@@ -32,7 +32,8 @@ var arrows = map[string][]string{
 	"tools":           {"tools/manifests"},
 	"tools/manifests": nil,
 	"tools/wire":      nil,
-	"tools/builtin":   {"tools/wire"},
+	"tools/unidiff":   nil,
+	"tools/builtin":   {"tools/wire", "tools/unidiff"},
 	"activities":      {"tools"},
 	"workflows":       {"activities", "tools"},
 	"worker":          {"workflows", "activities"},
@@ -42,7 +43,7 @@ var arrows = map[string][]string{
 	"kube":            {"tools"},
 	"sandbox":         {"tools", "tools/wire", "sandbox/confine"},
 	"sandbox/confine": nil,
-	"gitops":          {"tools"},
+	"gitops":          {"tools/unidiff"},
 	"ledger":          nil,
 	"oidc":            nil,
 	"notify":          nil,
@@ -57,6 +58,8 @@ var arrows = map[string][]string{
 	// What tests share. Nothing that is shipped may import these.
 	"sallyporttest":           {"tools"},
 	"workflows/workflowstest": {"*"},
+
+	"docs": nil, // tests of the documentation
 
 	"dev/...":   {"*"},
 	"e2e/...":   {"*"},

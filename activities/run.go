@@ -227,6 +227,7 @@ func ended(o sallyport.Outcome) Ended {
 }
 
 // heartbeats shows that the activity lives, and learns of its cancellation.
+// Most calls end before the first is due, and cost Temporal none.
 func (a *Activities) heartbeats(ctx context.Context) (stop func()) {
 	done := make(chan struct{})
 	stopped := make(chan struct{})
@@ -235,9 +236,9 @@ func (a *Activities) heartbeats(ctx context.Context) (stop func()) {
 		tick := time.NewTicker(a.HeartbeatEvery)
 		defer tick.Stop()
 		for {
-			activity.RecordHeartbeat(ctx)
 			select {
 			case <-tick.C:
+				activity.RecordHeartbeat(ctx)
 			case <-done:
 				return
 			}

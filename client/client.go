@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -188,9 +189,7 @@ func (c *Client) do(ctx context.Context, method, path string, h http.Header, in,
 	if err != nil {
 		return err
 	}
-	for k, v := range h {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, h)
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}

@@ -30,22 +30,22 @@ func (g *Gateway) ServeAPI(ctx context.Context, l net.Listener) error {
 	if err != nil {
 		return err
 	}
-	temporal, err := g.dial(RoleAPI)
+	temporal, release, err := g.connect(RoleAPI)
 	if err != nil {
 		return err
 	}
-	defer temporal.Close()
+	defer release()
 	calls, err := workflows.NewClient(temporal)
 	if err != nil {
 		return err
 	}
 	judge := g.judge()
-	server, err := api.New(api.Options{
-		Identifier: g.ids, Signer: signer, Recorder: g.ledger, Reader: g.ledger, Calls: calls, Catalogue: judge, Preview: judge,
+	server, err := api.New(api.Options{ //nolint:contextcheck // requests bring their own contexts
+		Identifier: g.ids, Signer: signer, Recorder: g.ledger, Reader: g.ledger, Calls: apiCalls{calls}, Catalogue: judge, Preview: judge,
 		Ready: []api.Check{
 			{Name: "policy", Check: func(context.Context) error { return g.policy.Ready() }},
 			{Name: "ledger", Check: g.ledger.Ping},
-			{Name: "temporal", Check: calls.Ping},
+			{Name: "temporal", Check: apiCalls{calls}.Ping},
 		},
 		Metrics: g.telemetry.MetricsHandler(), Logger: g.o.Logger, Now: time.Now, Random: rand.Reader,
 		OperatorGroups: c.API.OperatorGroups, AuditorGroups: c.API.AuditorGroups, ApproveURL: approveURL(c.Temporal),

@@ -21,6 +21,7 @@ import (
 // file. Every secret is a path of a file that holds it.
 type Config struct {
 	API        APIConfig      `yaml:"api"`
+	Worker     WorkerConfig   `yaml:"worker"`
 	Temporal   TemporalConfig `yaml:"temporal"`
 	Payloads   []PayloadKey   `yaml:"payload_keys"` // the first encrypts, all decrypt
 	Signing    SigningConfig  `yaml:"signing"`
@@ -42,6 +43,11 @@ type APIConfig struct {
 	CallsBurst     int           `yaml:"calls_burst"`      // of one agent, at once
 	OperatorGroups []string      `yaml:"operator_groups"`  // people who see every call and may cancel it
 	AuditorGroups  []string      `yaml:"auditor_groups"`   // people who see every call
+}
+
+// WorkerConfig is about the program that runs calls.
+type WorkerConfig struct {
+	Listen string `yaml:"listen"` // host:port of its /metrics and /healthz, for operators alone; empty serves none
 }
 
 // TemporalConfig says where Temporal is.

@@ -10,8 +10,10 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
+	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sallyport/sallyport/activities"
@@ -36,6 +38,11 @@ type Options struct {
 	// wants a bearer token for the UI's audience, which the UI sends over TLS
 	// alone.
 	CodecGuard func(*http.Request) error
+	// OneProcess says that the API and the worker run in this process, and so
+	// may share a connection: Temporal then answers the start of a call with
+	// its first task, instead of having the worker ask for it. Each request
+	// still carries the credentials of the part that makes it.
+	OneProcess bool
 }
 
 // Gateway holds the parts that the API and the worker both need.
@@ -47,6 +54,9 @@ type Gateway struct {
 	catalogue *tools.Catalogue
 	ledger    *ledger.Ledger
 	codec     *workflows.Codec
+
+	mu     sync.Mutex
+	shared client.Client // of Temporal's, for API and worker; nil unless they are one process
 }
 
 // httpTimeout bounds what identity providers may take to answer.
@@ -60,7 +70,7 @@ func Open(ctx context.Context, o Options) (g *Gateway, err error) {
 		return nil, errors.New("gateway: Options.Logger and Name are required")
 	}
 	g = &Gateway{o: o}
-	defer func() {
+	defer func() { //nolint:contextcheck // what was opened is closed even when ctx has ended
 		if err != nil {
 			err = errors.Join(err, g.Close())
 		}
@@ -69,8 +79,8 @@ func Open(ctx context.Context, o Options) (g *Gateway, err error) {
 		return nil, err
 	}
 	c := o.Config
-	client := &http.Client{Timeout: httpTimeout}
-	if g.ids, err = oidc.New(ctx, oidc.Options{Table: c.Identities, Client: client, Now: time.Now, Logger: o.Logger}); err != nil {
+	web := &http.Client{Timeout: httpTimeout}
+	if g.ids, err = oidc.New(ctx, oidc.Options{Table: c.Identities, Client: web, Now: time.Now, Logger: o.Logger}); err != nil {
 		return nil, err
 	}
 	if g.policy, err = opa.New(ctx, opa.Options{Dir: c.Policies, Logger: o.Logger}); err != nil {
@@ -103,6 +113,9 @@ func (g *Gateway) Watch(ctx context.Context) error {
 // Close lets go of everything. API and worker must have stopped.
 func (g *Gateway) Close() error {
 	var errs []error
+	if g.shared != nil {
+		g.shared.Close()
+	}
 	if g.ledger != nil {
 		errs = append(errs, g.ledger.Close())
 	}

@@ -43,8 +43,20 @@ func (f tokenFile) GetHeaders(context.Context) (map[string]string, error) {
 	return map[string]string{"authorization": "Bearer " + token}, nil
 }
 
+// credentials are what a part of the gateway sends; nil where it sends none.
+func (g *Gateway) credentials(role Role) Credentials {
+	switch file := g.o.Config.Temporal.TokenFile; {
+	case g.o.Credentials != nil:
+		return g.o.Credentials(role)
+	case file != "":
+		return tokenFile(file)
+	default:
+		return nil
+	}
+}
+
 // dial makes a client of Temporal's. It connects when it is first used.
-func (g *Gateway) dial(role Role) (client.Client, error) {
+func (g *Gateway) dial(credentials Credentials) (client.Client, error) {
 	c := g.o.Config.Temporal
 	tracing, err := opentelemetry.NewTracingInterceptor(opentelemetry.TracerOptions{
 		Tracer:            g.telemetry.TracerProvider().Tracer("github.com/sallyport/sallyport/gateway"),
@@ -63,11 +75,10 @@ func (g *Gateway) dial(role Role) (client.Client, error) {
 		FailureConverter: workflows.NewFailureConverter(g.codec),
 		Interceptors:     []interceptor.ClientInterceptor{tracing},
 	}
-	switch {
-	case g.o.Credentials != nil:
-		o.HeadersProvider = g.o.Credentials(role)
-	case c.TokenFile != "":
-		o.HeadersProvider = tokenFile(c.TokenFile)
+	// What is large in our requests is encrypted and can't be compressed.
+	o.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}
+	if credentials != nil {
+		o.HeadersProvider = credentials
 	}
 	if c.TLS != nil {
 		if o.ConnectionOptions.TLS, err = c.TLS.load(); err != nil {

@@ -24,12 +24,12 @@ const sandboxRunner = "sandbox"
 
 // RunWorker polls for calls until ctx ends, then lets running ones finish.
 func (g *Gateway) RunWorker(ctx context.Context) error {
-	temporal, err := g.dial(RoleWorker)
+	temporal, release, err := g.connect(RoleWorker)
 	if err != nil {
 		return err
 	}
-	defer temporal.Close()
-	acts, err := g.activities(ctx, temporal)
+	defer release()
+	acts, err := g.activities(temporal) //nolint:contextcheck // the sandbox probes itself, within a time limit of its own
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (g *Gateway) RunWorker(ctx context.Context) error {
 	return w.Run(ctx)
 }
 
-func (g *Gateway) activities(ctx context.Context, temporal client.Client) (*activities.Activities, error) {
+func (g *Gateway) activities(temporal client.Client) (*activities.Activities, error) {
 	c := g.o.Config
 	keys, err := jws.LoadPublicKeys(c.Signing.PublicKeysFile)
 	if err != nil {
@@ -64,7 +64,7 @@ func (g *Gateway) activities(ctx context.Context, temporal client.Client) (*acti
 	if err != nil {
 		return nil, err
 	}
-	runners, reconcilers, err := g.runners(ctx)
+	runners, reconcilers, err := g.runners()
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (g *Gateway) activities(ctx context.Context, temporal client.Client) (*acti
 	})
 }
 
-func (g *Gateway) runners(ctx context.Context) (map[string]sallyport.Runner, map[string]sallyport.Reconciler, error) {
+func (g *Gateway) runners() (map[string]sallyport.Runner, map[string]sallyport.Reconciler, error) {
 	c := g.o.Config
 	executor := c.Sandbox.Executor
 	if executor == "" {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/strict"
+	"github.com/sallyport/sallyport/tools/unidiff"
 )
 
 // attempts is how often a commit is made anew because people pushed in
@@ -95,6 +96,9 @@ func checkChange(permit sallyport.Permit, path string, read, content []byte) err
 	sum := sha256.Sum256(read)
 	if expect.Path != own || expect.Blob != "sha256:"+hex.EncodeToString(sum[:]) {
 		return sallyport.Errorf(sallyport.Conflict, "precondition_failed", "%s is not as it was when the plan was made", own)
+	}
+	if unidiff.Unified(path, string(read), string(content)) != plan.Diff {
+		return sallyport.Errorf(sallyport.Denied, "other_change", "what was to be written to %s is not what the plan shows", own)
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/gitops"
 	"github.com/sallyport/sallyport/sallyporttest"
+	"github.com/sallyport/sallyport/tools/unidiff"
 )
 
 const before = "kind: Deployment\nmetadata:\n  name: api\nspec:\n  replicas: 3\n"
@@ -130,6 +131,7 @@ func approved(t *testing.T, n int, read string, people ...string) sallyport.Perm
 		Decision: sallyport.Decision{Effect: sallyport.Ask, Approval: &terms},
 		Plan: &sallyport.Plan{
 			Summary: "replicas 3 → 5", Changes: []sallyport.Change{},
+			Diff:          unidiff.Unified("production/api.yaml", read, string(scaled(5))),
 			Preconditions: json.RawMessage(`{"blob":"sha256:` + hex.EncodeToString(sum[:]) + `","path":"production/api.yaml"}`),
 		},
 	}
@@ -250,14 +252,15 @@ func TestCommitRefuses(t *testing.T) {
 		path          string
 		read, content []byte
 	}{
-		"NoPermit":  {reason: "nothing runs without one", code: "no_permit", permit: func(*testing.T) sallyport.Permit { return sallyport.Permit{} }},
-		"OtherFile": {reason: "a permit is for one file", code: "other_file", path: "staging/api.yaml"},
-		"Outside":   {reason: "so a path can't lead out either", code: "other_file", path: "production/../staging/api.yaml"},
-		"ReadOnly":  {reason: "a read writes nothing", code: "read_only", permit: readOnly},
-		"Stale":     {reason: "somebody changed the file since", code: "conflict", read: scaled(4), permit: unplanned},
-		"Drift":     {reason: "the plan was made from another file", code: "precondition_failed", permit: drifted},
-		"Unchanged": {reason: "an empty commit says something that isn't so", code: "no_change", content: []byte(before)},
-		"Large":     {reason: "what is written must be readable again", code: "file_too_large", content: make([]byte, 2<<20)},
+		"NoPermit":    {reason: "nothing runs without one", code: "no_permit", permit: func(*testing.T) sallyport.Permit { return sallyport.Permit{} }},
+		"OtherFile":   {reason: "a permit is for one file", code: "other_file", path: "staging/api.yaml"},
+		"Outside":     {reason: "so a path can't lead out either", code: "other_file", path: "production/../staging/api.yaml"},
+		"ReadOnly":    {reason: "a read writes nothing", code: "read_only", permit: readOnly},
+		"Stale":       {reason: "somebody changed the file since", code: "conflict", read: scaled(4), permit: unplanned},
+		"Drift":       {reason: "the plan was made from another file", code: "precondition_failed", permit: drifted},
+		"OtherChange": {reason: "people approved 5 replicas", code: "other_change", content: scaled(6)},
+		"Unchanged":   {reason: "an empty commit says something that isn't so", code: "no_change", content: []byte(before)},
+		"Large":       {reason: "what is written must be readable again", code: "file_too_large", content: make([]byte, 2<<20)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, path := repository(t)

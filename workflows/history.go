@@ -72,12 +72,12 @@ func (h *History) signal(e *historypb.HistoryEvent, s *historypb.WorkflowExecuti
 		sig.Malformed = "it must be one JSON object"
 		return sig
 	}
-	clear, err := h.codec.Decode([]*commonpb.Payload{payloads[0]})
+	plain, err := h.codec.Decode([]*commonpb.Payload{payloads[0]})
 	if err != nil {
 		sig.Malformed = err.Error()
 		return sig
 	}
-	canonical, err := strict.JSON(clear[0].GetData(), strict.DefaultLimits)
+	canonical, err := strict.JSON(plain[0].GetData(), strict.DefaultLimits)
 	if err == nil {
 		err = strict.Decode(canonical, &sig.Paper)
 	}

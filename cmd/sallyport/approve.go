@@ -24,8 +24,8 @@ func approveCommand() *cobra.Command {
 		Long: `Show what a call would do, who asks and why policy asks you, then vote.
 
 The vote names the digest of what was shown: if anything about it changes, the
-vote is for something else and does not count. The agent's own words are marked
-as such; they are a claim, not a fact.`,
+vote is for something else and does not count. Why the agent asks, in its own
+words, stands in the Temporal UI.`,
 		Example: `  sallyport approve k3v9qf2m7c5n4a6b8d1e3g0h2j --as bob`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

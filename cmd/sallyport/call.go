@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -70,21 +72,11 @@ ambiguous, 3 when it did not run, and 1 when the gateway refused to take it.`,
 }
 
 func argumentsOf(args []string, document string) (json.RawMessage, error) {
-	if document != "" {
-		if len(args) > 0 {
-			return nil, fmt.Errorf("give --arg or --arguments, not both")
-		}
-		if path, ok := strings.CutPrefix(document, "@"); ok {
-			b, err := os.ReadFile(path)
-			if err != nil {
-				return nil, fmt.Errorf("the arguments can't be read: %w", err)
-			}
-			document = string(b)
-		}
-		if !json.Valid([]byte(document)) {
-			return nil, fmt.Errorf("--arguments must be a JSON object")
-		}
-		return json.RawMessage(document), nil
+	switch {
+	case document != "" && len(args) > 0:
+		return nil, errors.New("give --arg or --arguments, not both")
+	case document != "":
+		return readDocument(document)
 	}
 	m := map[string]json.RawMessage{}
 	for _, a := range args {
@@ -92,8 +84,11 @@ func argumentsOf(args []string, document string) (json.RawMessage, error) {
 		if !ok || name == "" {
 			return nil, fmt.Errorf("--arg %q must be name=value", a)
 		}
+		if _, twice := m[name]; twice {
+			return nil, fmt.Errorf("--arg %q is given twice", name)
+		}
 		m[name] = json.RawMessage(value)
-		if !json.Valid([]byte(value)) {
+		if !json.Valid(m[name]) {
 			quoted, err := json.Marshal(value)
 			if err != nil {
 				return nil, err
@@ -104,8 +99,25 @@ func argumentsOf(args []string, document string) (json.RawMessage, error) {
 	return json.Marshal(m)
 }
 
+// readDocument reads all arguments from a JSON object, or from a file that is
+// named after an @.
+func readDocument(document string) (json.RawMessage, error) {
+	b := []byte(document)
+	if path, ok := strings.CutPrefix(document, "@"); ok {
+		var err error
+		if b, err = os.ReadFile(path); err != nil {
+			return nil, fmt.Errorf("the arguments can't be read: %w", err)
+		}
+	}
+	var object map[string]json.RawMessage
+	if json.Unmarshal(b, &object) != nil || object == nil {
+		return nil, errors.New("--arguments must be a JSON object")
+	}
+	return b, nil
+}
+
 func makeCall(ctx context.Context, api *client.Client, s client.Submission, out, progress io.Writer) error {
-	call, err := api.Submit(ctx, s)
+	call, err := submit(ctx, api, s)
 	shown := sallyport.State("")
 	for err == nil && !call.State.Final() {
 		if call.State != shown {
@@ -114,10 +126,31 @@ func makeCall(ctx context.Context, api *client.Client, s client.Submission, out,
 		}
 		call, err = api.Get(ctx, call.ID, pollWait)
 	}
+	if p, ok := errors.AsType[*client.Problem](err); ok && p.CallID != "" { // it was taken, and ended without a run
+		fmt.Fprintf(progress, "call %s: %s\n", p.CallID, p)
+		if p.Status == http.StatusBadGateway { // it ran, and nobody knows how far
+			return exitFailed
+		}
+		return exitRefused
+	}
 	if err != nil {
 		return err
 	}
 	return showEnd(call, out, progress)
+}
+
+// submit makes a call. One that was taken and has ended already is no error,
+// whatever it ended as: what it says of itself is more than its problem does.
+func submit(ctx context.Context, api *client.Client, s client.Submission) (client.Call, error) {
+	call, err := api.Submit(ctx, s)
+	p, ok := errors.AsType[*client.Problem](err)
+	if !ok || p.CallID == "" || p.Code == "idempotency_mismatch" { // then it is another call
+		return call, err
+	}
+	if ended, getErr := api.Get(ctx, p.CallID, 0); getErr == nil && ended.State.Final() {
+		return ended, nil
+	}
+	return call, err
 }
 
 func showProgress(w io.Writer, call client.Call) {
@@ -146,8 +179,16 @@ func showPlan(w io.Writer, call client.Call) {
 
 func showEnd(call client.Call, out, progress io.Writer) error {
 	fmt.Fprintf(progress, "call %s: %s\n", call.ID, call.State)
-	if call.Error != nil {
-		fmt.Fprintf(progress, "%s: %s\n", sallyport.Visible(call.Error.Code), sallyport.Visible(call.Error.Message))
+	if e := call.Error; e != nil {
+		fmt.Fprintf(progress, "%s: %s\n", sallyport.Visible(e.Code), sallyport.Visible(e.Message))
+		for _, f := range e.Errors {
+			fmt.Fprintf(progress, "  %s: %s\n", sallyport.Visible(f.Pointer), sallyport.Visible(f.Detail))
+		}
+		for _, r := range e.Reasons {
+			if r.Code != e.Code || r.Message != e.Message {
+				fmt.Fprintf(progress, "%s: %s\n", sallyport.Visible(r.Code), sallyport.Visible(r.Message))
+			}
+		}
 	}
 	if call.Result != nil {
 		var b bytes.Buffer

@@ -11,14 +11,12 @@ import (
 )
 
 func ledgerCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "ledger", Short: "Work with the log of all calls", Args: cobra.NoArgs}
-	cmd.AddCommand(verifyCommand())
-	return cmd
+	return group("ledger", "Work with the log of all calls", "  sallyport ledger verify", verifyCommand())
 }
 
 func verifyCommand() *cobra.Command {
 	var path string
-	var keys []string
+	var keys, kept []string
 	cmd := &cobra.Command{
 		Use:   "verify --ledger FILE --key KEY",
 		Short: "Check that nobody changed the ledger",
@@ -28,7 +26,12 @@ call's entries against their numbering and against what is kept of them.
 
 Only the public key is needed, in the signed-note form name+hash+base64, as text
 or as a file. What verification can't see is a ledger that was replaced as a
-whole together with its key: keep checkpoints elsewhere and compare.`,
+whole together with its key: keep checkpoints elsewhere and compare.
+
+The exit code is 0 when nothing was changed, and 1 when something was or the
+ledger could not be verified.`,
+		Example: `  sallyport ledger verify
+  sallyport ledger verify --ledger /var/lib/sallyport/ledger.db --key /etc/sallyport/ledger.pub`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for i, k := range keys {
@@ -40,7 +43,15 @@ whole together with its key: keep checkpoints elsewhere and compare.`,
 			if err != nil {
 				return err
 			}
-			report, err := ledger.Verify(cmd.Context(), ledger.VerifyOptions{Path: path, Verifiers: verifiers})
+			var known [][]byte
+			for _, file := range kept {
+				b, err := os.ReadFile(file)
+				if err != nil {
+					return fmt.Errorf("the checkpoint can't be read: %w", err)
+				}
+				known = append(known, b)
+			}
+			report, err := ledger.Verify(cmd.Context(), ledger.VerifyOptions{Path: path, Verifiers: verifiers, Known: known})
 			if err != nil {
 				return err
 			}
@@ -49,6 +60,7 @@ whole together with its key: keep checkpoints elsewhere and compare.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&path, "ledger", ".sallyport/ledger.db", "the ledger's database `file`")
+	f.StringArrayVar(&kept, "checkpoint", nil, "`file` with a checkpoint that was kept elsewhere, which the log must extend; may be repeated")
 	f.StringArrayVar(&keys, "key", []string{".sallyport/ledger.pub"}, "public `key`, or a file that holds one; may be repeated")
 	return cmd
 }

@@ -57,12 +57,25 @@ call alone, and recorded in a log that nobody can quietly change.
 Operators run ` + "`sallyport api`" + ` and ` + "`sallyport worker`" + `, each with the part of the
 configuration and of the keys that it needs. Agents and people use the other
 commands, or the REST API behind them.`,
+		Example: `  sallyport call gitops_get_manifest --as deploy-bot --arg environment=staging --arg name=api
+  sallyport approve CALL --as bob`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       version(),
 	}
 	root.AddCommand(apiCommand(), workerCommand(), callCommand(), approveCommand(), tokenCommand(), ledgerCommand(), policyCommand())
 	return root
+}
+
+// group is a command that only holds others. It refuses those that it doesn't
+// have.
+func group(use, short, example string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Example: example, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(commands...)
+	return cmd
 }
 
 func version() string {

@@ -21,6 +21,7 @@ func apiCommand() *cobra.Command {
 The API identifies agents and people, signs what they ask and hands it to
 Temporal. It holds the signing key and no right to run anything: give it its own
 configuration, its own Temporal credentials and no access to targets.`,
+		Example: `  sallyport api --config /etc/sallyport/api.yaml`,
 	}, "sallyport-api", func(ctx context.Context, g *gateway.Gateway, c gateway.Config) error {
 		var lc net.ListenConfig
 		l, err := lc.Listen(ctx, "tcp", c.API.Listen)
@@ -40,6 +41,7 @@ func workerCommand() *cobra.Command {
 The worker holds the public halves of the API's keys, the ledger and the way to
 the targets. It can invent no call: it runs what the API signed, what policy
 allows and what people approved, and derives all of it anew before each run.`,
+		Example: `  sallyport worker --config /etc/sallyport/worker.yaml`,
 	}, "sallyport-worker", func(ctx context.Context, g *gateway.Gateway, _ gateway.Config) error {
 		return g.RunWorker(ctx)
 	})

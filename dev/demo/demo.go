@@ -81,7 +81,6 @@ type story struct {
 	bot, alice, bob *client.Client
 	asked           client.Call // the call that waits for approval
 	submission      client.Submission
-	commits         int
 }
 
 func (s *story) say(format string, args ...any) {

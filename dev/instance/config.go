@@ -6,6 +6,7 @@ import (
 	"bytes"
 	_ "embed"
 	"os"
+	"path/filepath"
 	"text/template"
 
 	"github.com/sallyport/sallyport/gateway"
@@ -21,9 +22,16 @@ func (r *running) config() (gateway.Config, error) {
 	if err != nil {
 		return gateway.Config{}, err
 	}
+	executor := r.options.Executor
+	if executor != "" { // a relative path would be one of the file's directory
+		if executor, err = filepath.Abs(executor); err != nil {
+			return gateway.Config{}, err
+		}
+	}
 	var b bytes.Buffer
 	err = t.Execute(&b, map[string]string{
 		"API": r.api.Addr().String(), "Temporal": r.instance.Temporal, "UI": r.instance.TemporalUI, "People": r.idp.PeopleIssuer(),
+		"Executor": executor,
 	})
 	if err != nil {
 		return gateway.Config{}, err

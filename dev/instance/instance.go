@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -44,6 +45,7 @@ type Options struct {
 	Temporal         string
 	TemporalUI       string
 	IdentityProvider string
+	Executor         string // in the place of the toolexec beside the program
 	Logger           *slog.Logger
 	// OnTemporal, unless it is nil, hears of the Temporal server before the
 	// gateway uses it. It is for programs that measure the gateway beside
@@ -106,8 +108,8 @@ func (r *running) onStop(f func() error) { r.stops = append(r.stops, f) }
 
 func (r *running) stop() error {
 	var errs []error
-	for i := len(r.stops) - 1; i >= 0; i-- {
-		errs = append(errs, r.stops[i]())
+	for _, stop := range slices.Backward(r.stops) {
+		errs = append(errs, stop())
 	}
 	return errors.Join(errs...)
 }
@@ -143,6 +145,7 @@ func (r *running) start(ctx context.Context) (err error) {
 		Credentials: func(role gateway.Role) gateway.Credentials {
 			return r.temporal.ClientOptions(authz.Role(role)).HeadersProvider
 		},
+		OneProcess: true,
 		CodecGuard: func(req *http.Request) error {
 			if _, ok := r.idp.Session(req); !ok {
 				return errors.New("nobody is logged in")
@@ -160,7 +163,7 @@ func (r *running) start(ctx context.Context) (err error) {
 // startProvider serves the identity provider and writes the identity table
 // that goes with its address.
 func (r *running) startProvider(ctx context.Context) error {
-	l, err := listen(ctx, r.options.IdentityProvider)
+	l, err := r.listenAsBefore(ctx, r.options.IdentityProvider)
 	if err != nil {
 		return err
 	}
@@ -312,6 +315,20 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 		return nil, splitErr
 	}
 	return c.Listen(ctx, "tcp", net.JoinHostPort(host, "0"))
+}
+
+// listenAsBefore listens on an address, or where it was taken at an earlier
+// start, on the one that was free then. The identity provider's is part of
+// every identity: calls that wait are of nobody any more when it changes.
+func (r *running) listenAsBefore(ctx context.Context, addr string) (net.Listener, error) {
+	l, err := listen(ctx, r.state.earlier(addr))
+	if err != nil {
+		return nil, err
+	}
+	if err := r.state.remember(addr, l.Addr().String()); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
 }
 
 // free finds an address that could be listened on, for a server that listens

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -108,6 +109,32 @@ func (s state) copyPolicies() error {
 		return err
 	}
 	return os.Rename(tmp, dir)
+}
+
+// provider says where the identity provider was asked to listen, and where it
+// did.
+type provider struct {
+	Asked  string `json:"asked"`
+	Listen string `json:"listen"`
+}
+
+// earlier is where the identity provider listened when it was asked for this
+// address before, or the address.
+func (s state) earlier(addr string) string {
+	var p provider
+	b, err := os.ReadFile(s.path("provider.json"))
+	if err != nil || json.Unmarshal(b, &p) != nil || p.Asked != addr {
+		return addr
+	}
+	return p.Listen
+}
+
+func (s state) remember(asked, listen string) error {
+	b, err := json.Marshal(provider{asked, listen})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(s.path("provider.json"), b, 0o600)
 }
 
 func random(n int) ([]byte, error) {

@@ -34,6 +34,9 @@ type Options struct {
 	Dir      string   // of the state; default a new one, removed with the test
 	Executor string   // in the place of toolexec
 	Env      []string // added to this process's own, without OTEL_* and SALLYPORT_*
+
+	// Addresses, where they matter.
+	API, Temporal, TemporalUI, IdentityProvider string
 }
 
 // Instance is a development instance that runs, or did. It is for one
@@ -66,12 +69,16 @@ func New(tb testing.TB, o Options) *Instance {
 		o.Dir = filepath.Join(tb.TempDir(), "state")
 	}
 	i := &Instance{options: o, out: &log{}, errs: &log{}}
-	for _, flag := range []string{"--api", "--temporal", "--temporal-ui", "--identity-provider"} {
-		addr, err := freeAddress(tb.Context())
-		if err != nil {
-			tb.Fatal(err)
+	for _, a := range []struct{ flag, addr string }{
+		{"--api", o.API}, {"--temporal", o.Temporal}, {"--temporal-ui", o.TemporalUI}, {"--identity-provider", o.IdentityProvider},
+	} {
+		if a.addr == "" {
+			var err error
+			if a.addr, err = freeAddress(tb.Context()); err != nil {
+				tb.Fatal(err)
+			}
 		}
-		i.addresses = append(i.addresses, flag, addr)
+		i.addresses = append(i.addresses, a.flag, a.addr)
 	}
 	tb.Cleanup(func() { i.close(tb) })
 	return i
@@ -95,7 +102,7 @@ func (i *Instance) Run(ctx context.Context) error {
 	if i.process != nil {
 		return errors.New("the instance is running already")
 	}
-	args := append([]string{"up", "--dir", i.options.Dir}, i.addresses...)
+	args := i.Arguments("up")
 	if i.options.Executor != "" {
 		args = append(args, "--executor", i.options.Executor)
 	}

@@ -27,7 +27,7 @@ type gateway struct {
 	server  *temporaltest.Instance
 	codec   *workflows.Codec
 	calls   *workflows.Client
-	clear   bool          // histories are not encrypted
+	open    bool          // histories are not encrypted
 	raw     client.Client // as the gateway, to look and to misbehave
 	stopped chan struct{}
 	stop    context.CancelFunc
@@ -42,10 +42,10 @@ func start(t *testing.T, o temporaltest.Options) *gateway {
 }
 
 // startWith starts a gateway whose histories are encrypted, or in the clear.
-func startWith(t *testing.T, o temporaltest.Options, clear bool) *gateway {
+func startWith(t *testing.T, o temporaltest.Options, open bool) *gateway {
 	t.Helper()
 	o.SearchAttributes = workflows.SearchAttributes()
-	g := &gateway{House: workflowstest.New(t, time.Now), t: t, server: temporaltest.Start(t, o), clear: clear}
+	g := &gateway{House: workflowstest.New(t, time.Now), t: t, server: temporaltest.Start(t, o), open: open}
 	secret := make([]byte, 32)
 	if _, err := rand.Read(secret); err != nil {
 		t.Fatal(err)
@@ -66,7 +66,7 @@ func startWith(t *testing.T, o temporaltest.Options, clear bool) *gateway {
 func (g *gateway) dial(o client.Options) client.Client {
 	g.t.Helper()
 	o.Identity = "test"
-	if g.clear {
+	if g.open {
 		return g.server.Dial(g.t, o)
 	}
 	o.DataConverter = workflows.NewDataConverter(g.codec)
@@ -125,7 +125,7 @@ func (g *gateway) submit(tool string) sallyport.Call {
 }
 
 // until waits until the call's record is as wanted.
-func (g *gateway) until(id string, what string, ok func(sallyport.Record) bool) sallyport.Record {
+func (g *gateway) until(id, what string, ok func(sallyport.Record) bool) sallyport.Record {
 	g.t.Helper()
 	ctx, cancel := context.WithTimeout(g.t.Context(), patience)
 	defer cancel()

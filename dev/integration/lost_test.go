@@ -46,7 +46,7 @@ func TestCancelRunning(t *testing.T) {
 func TestLostWorkflow(t *testing.T) {
 	g := start(t, temporaltest.Options{Open: true})
 
-	t.Run("NeverStarted", func(t *testing.T) {
+	t.Run("NeverStarted", func(*testing.T) {
 		call, _ := g.Call("write")
 		g.untilState(call.ID, sallyport.Cancelled)
 		g.WantEnd(call.ID, sallyport.Cancelled, "workflow_lost")
@@ -66,7 +66,7 @@ func TestLostWorkflow(t *testing.T) {
 	t.Run("TerminatedWhileRunning", func(t *testing.T) {
 		g.Policy.Set(sallyport.Decision{Effect: sallyport.Allow}, nil)
 		running, gone := make(chan struct{}), make(chan struct{})
-		g.Runner.RunFunc = func(ctx context.Context, p sallyport.Permit) (sallyport.Outcome, error) {
+		g.Runner.RunFunc = func(_ context.Context, p sallyport.Permit) (sallyport.Outcome, error) {
 			close(running)
 			<-gone
 			return sallyporttest.OutcomeOf(p, sallyport.Succeeded), nil

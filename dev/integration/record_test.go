@@ -21,7 +21,7 @@ import (
 
 // record is a directory to which the histories of every path are written,
 // where the replay tests of package workflows find them.
-var record = flag.String("record", "", "write histories to this `directory`") //nolint:gochecknoglobals // a flag
+var record = flag.String("record", "", "write histories to this `directory`")
 
 // TestEveryPath takes a call along every path through the workflow.
 func TestEveryPath(t *testing.T) {

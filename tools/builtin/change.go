@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/strict"
+	"github.com/sallyport/sallyport/tools/unidiff"
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
@@ -64,7 +65,7 @@ func (c change) answer(req wire.Request) (wire.Response, error) {
 	}
 	if req.Mode == wire.ModePlan {
 		return wire.Response{Plan: &sallyport.Plan{
-			Summary: c.summary, Diff: unified(c.object.path, string(c.object.file), string(content)),
+			Summary: c.summary, Diff: unidiff.Unified(c.object.path, string(c.object.file), string(content)),
 			Changes: changes, Preconditions: conditions,
 		}}, nil
 	}

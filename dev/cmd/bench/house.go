@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"go.temporal.io/api/serviceerror"
 	sdkclient "go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 	_ "modernc.org/sqlite" // the driver "sqlite", with which the ledger is read
@@ -111,6 +112,7 @@ func furnish(ctx context.Context, i client.Instance, server *temporal.Server, lo
 func clientOptions(server *temporal.Server, role authz.Role, logger *slog.Logger) sdkclient.Options {
 	o := server.ClientOptions(role)
 	o.Logger = sdklog.NewStructuredLogger(logger)
+	o.ConnectionOptions.GrpcCompression = &sdkclient.GrpcCompressionNone{}
 	return o
 }
 
@@ -122,11 +124,16 @@ func (h *house) await(ctx context.Context, workflowID string, result any) error 
 		limited, cancel := context.WithTimeout(ctx, time.Second)
 		err := run.Get(limited, result)
 		cancel()
-		if err == nil || ctx.Err() != nil || !errors.Is(limited.Err(), context.DeadlineExceeded) {
-			if err != nil {
-				err = fmt.Errorf("workflow %s: %w", workflowID, err)
-			}
-			return err
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil || !late(err) {
+			return fmt.Errorf("workflow %s: %w", workflowID, err)
 		}
 	}
+}
+
+func late(err error) bool {
+	_, server := errors.AsType[*serviceerror.DeadlineExceeded](err)
+	return server || errors.Is(err, context.DeadlineExceeded)
 }

@@ -47,6 +47,7 @@ func command() *cobra.Command {
 	f.StringVar(&o.Temporal, "temporal", o.Temporal, "`address` of Temporal's frontend")
 	f.StringVar(&o.TemporalUI, "temporal-ui", o.TemporalUI, "`address` of Temporal's Web UI")
 	f.StringVar(&o.IdentityProvider, "identity-provider", o.IdentityProvider, "`address` of the identity provider")
+	f.StringVar(&o.Executor, "executor", o.Executor, "`file` of the executor, if it isn't the toolexec beside this program")
 	root.AddCommand(&cobra.Command{
 		Use: "up", Short: "Run until interrupted", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -102,7 +103,7 @@ func tell(ctx context.Context, o instance.Options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer logs.Close() //nolint:errcheck // a log
+	defer logs.Close()
 	if o.Logger, err = telemetry.NewLogger(logs, telemetry.LogOptions{Format: "text", Level: slog.LevelDebug}); err != nil {
 		return err
 	}

@@ -1,4 +1,7 @@
-package builtin
+// Package unidiff writes the difference of two versions of a file. The
+// executor shows it in plans, and whoever writes the file makes it anew, so
+// that what people approved is what is written.
+package unidiff
 
 import (
 	"fmt"
@@ -8,11 +11,11 @@ import (
 // diffContext is how many unchanged lines a diff shows around a change.
 const diffContext = 3
 
-// unified writes the difference of two versions of a file as a unified diff
+// Unified writes the difference of two versions of a file as a unified diff
 // of one hunk, from the first line that differs to the last. The tools change
 // one place of a file, so that nothing would be gained from more hunks. Equal
 // versions have no difference.
-func unified(path, before, after string) string {
+func Unified(path, before, after string) string {
 	if before == after {
 		return ""
 	}
