@@ -234,6 +234,9 @@ const maxReason = 2000
 // recount establishes votes from their evidence once more, now. It records
 // nothing, and refuses the run where one of them no longer holds.
 func (a *Activities) recount(ctx context.Context, s subject, rec sallyport.Record, evidence []sallyport.Evidence) ([]sallyport.Vote, error) {
+	if sallyport.NewTally(*rec.Ballot, rec.Votes).Rejected { // whoever names the evidence can't leave out a no
+		return nil, sallyport.Errorf(sallyport.Denied, "rejected", "the ledger holds a vote against this call")
+	}
 	run := activity.GetInfo(ctx).WorkflowExecution
 	signals := map[int64]Signal{}
 	if a.Signals != nil && slices.ContainsFunc(evidence, func(e sallyport.Evidence) bool { return e.Class == sallyport.TemporalPrincipal }) {

@@ -23,7 +23,7 @@ be loaded.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			report, err := opa.Test(cmd.Context(), os.DirFS(args[0]))
 			if err != nil {
-				return err
+				return fmt.Errorf("the policy in %s: %w", args[0], err)
 			}
 			if _, err := fmt.Fprint(cmd.OutOrStdout(), report); err != nil {
 				return err

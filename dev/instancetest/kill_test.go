@@ -64,16 +64,24 @@ func (d *doomed) connect() {
 	d.subject = sallyport.Account{Issuer: claims.Iss, Subject: claims.Sub}
 }
 
-// id is the id of deploy-bot's call with an Idempotency-Key, as the design
-// derives it.
+// id is the id of deploy-bot's call with an Idempotency-Key.
 func (d *doomed) id(key string) string {
 	d.t.Helper()
-	name, err := strict.Canonical([]string{d.subject.Issuer, d.subject.Subject, key})
+	id, err := idOf(d.subject, key)
 	if err != nil {
 		d.t.Fatal(err)
 	}
+	return id
+}
+
+// idOf derives a call's id as the design says.
+func idOf(agent sallyport.Account, key string) (string, error) {
+	name, err := strict.Canonical([]string{agent.Issuer, agent.Subject, key})
+	if err != nil {
+		return "", err
+	}
 	sum := sha256.Sum256(name)
-	return sallyport.CallID([16]byte(sum[:16]))
+	return sallyport.CallID([16]byte(sum[:16])), nil
 }
 
 // scale is a call that scales a target such as "staging/api". The target is

@@ -41,9 +41,9 @@
 // the client id and the nonce into the ID token; its issuer must be
 // [Login].Provider to the letter. The UI is told to offer signals and no
 // other change. Payloads are decoded by the browser, which asks
-// [Options].CodecEndpoint with the access token; that endpoint has to allow
-// the UI's origin (CORS, with the headers authorization, content-type and
-// x-namespace).
+// [Options].CodecEndpoint with the access token over TLS, or with its host's
+// cookies on loopback; that endpoint has to allow the UI's origin (CORS with
+// credentials, and the headers authorization, content-type and x-namespace).
 //
 // The UI ends the process when its port is snatched in the moment between
 // being found free and being opened, and it logs each request by the standard

@@ -102,7 +102,7 @@ func TestUINeedsLogin(t *testing.T) {
 			t.Errorf("setting %s is %v, want %v", name, got[name], value)
 		}
 	}
-	codec := map[string]any{"Endpoint": "http://127.0.0.1:8080/codec", "PassAccessToken": true, "IncludeCredentials": false, "DefaultErrorMessage": "", "DefaultErrorLink": ""}
+	codec := map[string]any{"Endpoint": "http://127.0.0.1:8080/codec", "PassAccessToken": false, "IncludeCredentials": true, "DefaultErrorMessage": "", "DefaultErrorLink": ""}
 	if diff := cmp.Diff(codec, got["Codec"]); diff != "" {
 		t.Errorf("codec: %s", diff)
 	}
