@@ -77,14 +77,19 @@ type Record struct {
 	Intent    *Intent    `json:"intent,omitempty"`
 	Decision  *Decision  `json:"decision,omitempty"` // the latest
 	Plan      *Plan      `json:"plan,omitempty"`
-	Ballot    *Ballot    `json:"ballot,omitempty"` // the latest
-	Votes     []Vote     `json:"votes,omitempty"`  // for that ballot
-	Refusals  []Refusal  `json:"refusals,omitempty"`
+	Ballot    *Ballot    `json:"ballot,omitempty"`   // the latest
+	Votes     []Vote     `json:"votes,omitempty"`    // for that ballot
+	Refusals  []Refusal  `json:"refusals,omitempty"` // the last of them
+	Refused   int        `json:"refused,omitempty"`  // how many there were
 	Start     *Start     `json:"start,omitempty"`
 	StartedAt time.Time  `json:"started_at,omitzero"`
 	Outcome   *Outcome   `json:"outcome,omitempty"`
 	UpdatedAt time.Time  `json:"updated_at"`
 }
+
+// keptRefusals bounds what votes that don't count can add to a record. The
+// ledger's leaves keep all of them.
+const keptRefusals = 20
 
 // Apply adds the call's next entry. Applied in order to the zero record, a
 // call's entries always give the same record. It refuses, with an error of
@@ -113,7 +118,9 @@ func (r Record) Apply(e Entry) (Record, error) {
 	case EntryVote:
 		r.Votes = append(slices.Clip(r.Votes), *e.Vote)
 	case EntryRefusal:
+		r.Refused++
 		r.Refusals = append(slices.Clip(r.Refusals), *e.Refusal)
+		r.Refusals = r.Refusals[max(0, len(r.Refusals)-keptRefusals):]
 	case EntryStart:
 		r.State, r.Start, r.StartedAt = Running, e.Start, e.At
 	case EntryOutcome:
@@ -134,6 +141,10 @@ func (r Record) admits(e Entry) error {
 		return Errorf(Conflict, "started", "call %s has started", e.CallID)
 	case e.Kind == EntryOutcome && e.Outcome.State.Ran() && r.Start == nil:
 		return Errorf(Conflict, "not_started", "call %s never started", e.CallID)
+	case r.Ballot != nil && (e.Kind == EntryStart || e.Kind == EntryBallot) && NewTally(*r.Ballot, r.Votes).Rejected:
+		return Errorf(Conflict, "rejected", "call %s was rejected", e.CallID)
+	case r.Ballot != nil && e.Kind == EntryDecision:
+		return Errorf(Conflict, "asked", "call %s waits on the decision that it has", e.CallID)
 	case r.Start != nil && (e.Kind == EntryBallot || e.Kind == EntryVote):
 		return Errorf(Conflict, "started", "call %s has started", e.CallID)
 	case e.Kind == EntryVote && (r.Ballot == nil || e.Vote.Ballot != r.Ballot.Digest()):

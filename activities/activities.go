@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"reflect"
 	"time"
 
@@ -87,12 +88,14 @@ func (a *Activities) step(ctx context.Context, name string) func(error) {
 
 // open verifies a signed call and that this workflow is its own.
 func (a *Activities) open(ctx context.Context, signed sallyport.SignedCall) (sallyport.Call, error) {
+	id := activity.GetInfo(ctx).WorkflowExecution.ID
 	call, err := a.Verifier.VerifyCall(signed)
-	if err != nil {
-		return sallyport.Call{}, err
+	if err == nil && id != WorkflowIDPrefix+call.ID {
+		err = sallyport.Errorf(sallyport.Denied, "other_call", "workflow %s is not call %s's", id, call.ID)
 	}
-	if id := activity.GetInfo(ctx).WorkflowExecution.ID; id != WorkflowIDPrefix+call.ID {
-		return sallyport.Call{}, sallyport.Errorf(sallyport.Denied, "other_call", "workflow %s is not call %s's", id, call.ID)
+	if err != nil { // somebody who can reach Temporal tries what he may not
+		a.Logger.ErrorContext(ctx, "a step was started that the API did not sign", slog.String("workflow_id", id), slog.Any("error", err))
+		return sallyport.Call{}, err
 	}
 	return call, nil
 }

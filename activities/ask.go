@@ -37,7 +37,10 @@ func (a *Activities) Ask(ctx context.Context, in AskInput) (b sallyport.Ballot, 
 	if rec.Decision == nil || rec.Decision.Approval == nil {
 		return b, sallyport.Errorf(sallyport.Conflict, "not_asked", "policy did not ask for approval of call %s", call.ID)
 	}
-	b, err = a.draw(s, *rec.Decision.Approval, in.Plan)
+	if err := shown(s, rec, in.Plan); err != nil {
+		return b, err
+	}
+	b, err = a.draw(s, *rec.Decision.Approval, rec.Plan)
 	if err != nil {
 		return b, err
 	}
@@ -63,4 +66,17 @@ func (a *Activities) draw(s subject, terms sallyport.Terms, plan *sallyport.Plan
 		b.Plan = plan.Digest()
 	}
 	return b, nil
+}
+
+// shown refuses a ballot about anything but what the ledger shows to voters.
+func shown(s subject, rec sallyport.Record, plan *sallyport.Plan) error {
+	switch {
+	case rec.Intent == nil || rec.Intent.Digest() != s.intent.Digest():
+		return sallyport.Errorf(sallyport.Denied, "drift", "call %s does not mean any more what was recorded", s.call.ID)
+	case rec.Plan == nil && !s.tool.PlanNever:
+		return sallyport.Errorf(sallyport.Conflict, "not_planned", "nobody can approve call %s before it is planned", s.call.ID)
+	case rec.Plan != nil && (plan == nil || plan.Digest() != rec.Plan.Digest()):
+		return sallyport.Errorf(sallyport.Conflict, "other_plan", "the plan is not the one that was recorded for call %s", s.call.ID)
+	}
+	return nil
 }

@@ -142,7 +142,7 @@ func (a *Activities) count(ctx context.Context, s subject, rec *sallyport.Record
 			return refused
 		}
 		e.Kind = sallyport.EntryRefusal
-		e.Refusal = &sallyport.Refusal{Evidence: cl.evidence, Account: cl.account, Code: refused.Code, Message: refused.Message, At: cl.at}
+		e.Refusal = refusalOf(cl, refused)
 	} else {
 		e.Kind, e.Vote = sallyport.EntryVote, &vote
 	}
@@ -152,9 +152,7 @@ func (a *Activities) count(ctx context.Context, s subject, rec *sallyport.Record
 	r, err := a.Ledger.Record(ctx, e)
 	if sallyport.KindOf(err) == sallyport.Conflict { // the call went on while the vote was weighed
 		e.Kind, e.Vote = sallyport.EntryRefusal, nil
-		e.Refusal = &sallyport.Refusal{
-			Evidence: cl.evidence, Account: cl.account, Code: "not_waiting", Message: sallyport.AsError(err).Message, At: cl.at,
-		}
+		e.Refusal = refusalOf(cl, sallyport.Errorf(sallyport.Denied, "not_waiting", "%s", sallyport.AsError(err).Message))
 		r, err = a.Ledger.Record(ctx, e)
 	}
 	if err != nil {
@@ -169,6 +167,13 @@ func (a *Activities) count(ctx context.Context, s subject, rec *sallyport.Record
 	}
 	c.Refusals = append(c.Refusals, *r.Entry.Refusal)
 	return nil
+}
+
+// refusalOf records why a claim does not count. A token is not kept: the
+// entry's key names it, and anybody may send as many as he likes.
+func refusalOf(cl claim, why *sallyport.Error) *sallyport.Refusal {
+	cl.evidence.Token = ""
+	return &sallyport.Refusal{Evidence: cl.evidence, Account: cl.account, Code: why.Code, Message: why.Message, At: cl.at}
 }
 
 // weigh holds one claim against the open ballot.
@@ -249,7 +254,12 @@ func (a *Activities) recount(ctx context.Context, s subject, rec sallyport.Recor
 		}
 	}
 	rec.Votes, rec.State, rec.Start = nil, sallyport.AwaitingApproval, nil
+	seen := map[string]bool{}
 	for _, e := range evidence {
+		if seen[e.Key()] { // whoever starts a run may say it twice
+			continue
+		}
+		seen[e.Key()] = true
 		cl := claim{evidence: e, fault: sallyport.Errorf(sallyport.Denied, "bad_evidence", "evidence %s shows no vote", e.Key())}
 		if sig, ok := signals[e.EventID]; ok && e.Class == sallyport.TemporalPrincipal {
 			cl = a.signalled(sig)

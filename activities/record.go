@@ -37,6 +37,10 @@ func (a *Activities) finish(ctx context.Context, rec sallyport.Record, out sally
 	case !out.State.NeverRan():
 		return Ended{}, sallyport.Errorf(sallyport.Invalid, "bad_outcome", "a call that never ran can't end as %q", out.State)
 	}
+	out, err := a.neverRan(rec, out)
+	if err != nil {
+		return Ended{}, err
+	}
 	i := sallyport.Intent{Agent: sallyport.Agent{ID: rec.Call.AgentID}, Tool: sallyport.ToolRef{Name: rec.Call.Tool}}
 	if rec.Intent != nil {
 		i = *rec.Intent
@@ -51,4 +55,18 @@ func (a *Activities) Lost(ctx context.Context, rec sallyport.Record, why string)
 		State: sallyport.Cancelled,
 		Error: &sallyport.Failure{Code: "workflow_lost", Message: why + "; nothing was run"},
 	})
+}
+
+// neverRan is an end without what only a run can yield. That people said no,
+// or too little in time, is not taken from whoever says so.
+func (a *Activities) neverRan(rec sallyport.Record, out sallyport.Outcome) (sallyport.Outcome, error) {
+	tally := sallyport.Tally{}
+	if rec.Ballot != nil {
+		tally = sallyport.NewTally(*rec.Ballot, rec.Votes)
+	}
+	if out.State == sallyport.Rejected && !tally.Rejected ||
+		out.State == sallyport.Expired && (rec.Ballot == nil || a.Now().Before(rec.Ballot.ExpiresAt.Add(-clockSkew))) {
+		return out, sallyport.Errorf(sallyport.Invalid, "bad_outcome", "the ledger does not show that the call ended as %q", out.State)
+	}
+	return sallyport.Outcome{State: out.State, Error: out.Error}, nil
 }

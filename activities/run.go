@@ -72,8 +72,12 @@ func (a *Activities) permit(ctx context.Context, call sallyport.Call, evidence [
 	if err != nil {
 		return sallyport.Permit{}, err
 	}
+	if err := a.current(s, rec); err != nil {
+		return sallyport.Permit{}, err
+	}
 	var plan *sallyport.Plan
-	if rec.Plan != nil {
+	// Whoever starts a run may have left out the plan that it needs.
+	if rec.Plan != nil || s.tool.PlanAlways || rec.Ballot != nil && !s.tool.PlanNever {
 		p, err := a.plan(ctx, s)
 		if err != nil {
 			return sallyport.Permit{}, err
@@ -94,6 +98,21 @@ func (a *Activities) permit(ctx context.Context, call sallyport.Call, evidence [
 		}
 	}
 	return sallyport.NewPermit(g, a.Now())
+}
+
+// runLag is how long after its ballot closed a call may start: time to plan
+// it again, and no more.
+const runLag = 20 * time.Minute
+
+// current refuses what was recorded, or approved, too long ago or otherwise.
+func (a *Activities) current(s subject, rec sallyport.Record) error {
+	switch {
+	case rec.Intent == nil || rec.Intent.Digest() != s.intent.Digest():
+		return sallyport.Errorf(sallyport.Denied, "drift", "call %s does not mean any more what was recorded", s.call.ID)
+	case rec.Ballot != nil && a.Now().After(rec.Ballot.ExpiresAt.Add(runLag)):
+		return sallyport.Errorf(sallyport.Denied, "expired", "the approval was good until %s", rec.Ballot.ExpiresAt.Format(time.RFC3339))
+	}
+	return nil
 }
 
 // namedRunner is a runner with the name that manifests use for it.
@@ -136,8 +155,7 @@ func (a *Activities) act(ctx context.Context, r namedRunner, p sallyport.Permit)
 	defer cancel()
 	out, err := r.Run(running, p)
 	if err != nil { // nothing was done
-		e := sallyport.AsError(err)
-		out = sallyport.Outcome{State: sallyport.Failed, Error: &sallyport.Failure{Code: e.Code, Message: e.Message}}
+		out = sallyport.Outcome{State: sallyport.Failed, Error: failureOf(err)}
 		a.Logger.WarnContext(ctx, "the runner did nothing", slog.String("call_id", p.Call().ID), slog.Any("error", err))
 	}
 	if out.StartedAt.IsZero() {
@@ -153,7 +171,7 @@ func (a *Activities) resume(ctx context.Context, in RunInput, rec sallyport.Reco
 	if rec.Outcome != nil {
 		return ended(*rec.Outcome), nil
 	}
-	if rec.Intent == nil {
+	if rec.Intent == nil || rec.Intent.Digest() != rec.Start.Intent {
 		return a.end(ctx, sallyport.Intent{}, rec.Call.ID, unknown())
 	}
 	if rec.Intent.Tool.ReadOnly {
@@ -167,11 +185,9 @@ func (a *Activities) resume(ctx context.Context, in RunInput, rec sallyport.Reco
 		if sallyport.KindOf(err) == sallyport.Unavailable {
 			return Ended{}, err
 		}
-		e := sallyport.AsError(err)
-		return a.end(ctx, *rec.Intent, rec.Call.ID, sallyport.Outcome{
-			State: sallyport.Failed,
-			Error: &sallyport.Failure{Code: e.Code, Message: "interrupted, and not run again: " + e.Message},
-		})
+		f := failureOf(err)
+		f.Message = "interrupted, and not run again: " + f.Message
+		return a.end(ctx, *rec.Intent, rec.Call.ID, sallyport.Outcome{State: sallyport.Failed, Error: f})
 	}
 	return a.reconcile(ctx, rec)
 }
@@ -179,7 +195,9 @@ func (a *Activities) resume(ctx context.Context, in RunInput, rec sallyport.Reco
 // reconcile looks for a write's effect in the target.
 func (a *Activities) reconcile(ctx context.Context, rec sallyport.Record) (Ended, error) {
 	out := unknown()
-	if r, ok := a.Reconcilers[rec.Start.Runner]; ok {
+	if rec.Intent != nil && rec.Intent.Tool.ReadOnly && rec.Intent.Digest() == rec.Start.Intent {
+		out = sallyport.Outcome{State: sallyport.Failed, Error: &sallyport.Failure{Code: "interrupted", Message: "the run was interrupted; it only read"}}
+	} else if r, ok := a.Reconcilers[rec.Start.Runner]; ok {
 		found, err := r.Reconcile(ctx, *rec.Intent)
 		if err != nil {
 			return Ended{}, sallyport.Errorf(sallyport.Unavailable, "unavailable", "the target of call %s could not be asked: %w", rec.Call.ID, err)
@@ -190,6 +208,16 @@ func (a *Activities) reconcile(ctx context.Context, rec sallyport.Record) (Ended
 	}
 	out.StartedAt = rec.StartedAt
 	return a.end(ctx, *rec.Intent, rec.Call.ID, out)
+}
+
+// failureOf is an error as the agent may see it. What is out of reach, or our
+// fault, is for operators.
+func failureOf(err error) *sallyport.Failure {
+	e := sallyport.AsError(err)
+	if e.Kind == sallyport.Unavailable || e.Kind == sallyport.Internal {
+		return &sallyport.Failure{Code: e.Code, Message: "something that the run needs was out of reach"}
+	}
+	return &sallyport.Failure{Code: e.Code, Message: e.Message}
 }
 
 func unknown() sallyport.Outcome {

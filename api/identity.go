@@ -52,28 +52,28 @@ func identityID(who sallyport.Identity) string {
 	return who.Person.ID
 }
 
-// limiter holds one token bucket per agent. The identity table bounds how
-// many there are.
+// limiter holds one token bucket per agent and per person. The identity table
+// bounds how many there are.
 type limiter struct {
 	limit RateLimit
 	now   func() time.Time
 
-	mu     sync.Mutex
-	agents map[string]*rate.Limiter
+	mu      sync.Mutex
+	buckets map[string]*rate.Limiter
 }
 
 func newLimiter(limit RateLimit, now func() time.Time) *limiter {
-	return &limiter{limit: limit, now: now, agents: map[string]*rate.Limiter{}}
+	return &limiter{limit: limit, now: now, buckets: map[string]*rate.Limiter{}}
 }
 
-// take counts one request of an agent, or says when the next may come.
-func (l *limiter) take(agent string) error {
+// take counts one request of somebody, or says when the next may come.
+func (l *limiter) take(who string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	bucket := l.agents[agent]
+	bucket := l.buckets[who]
 	if bucket == nil {
 		bucket = rate.NewLimiter(l.limit.PerSecond, l.limit.Burst)
-		l.agents[agent] = bucket
+		l.buckets[who] = bucket
 	}
 	now := l.now()
 	reservation := bucket.ReserveN(now, 1)
@@ -82,7 +82,8 @@ func (l *limiter) take(agent string) error {
 		return nil
 	}
 	reservation.CancelAt(now)
-	err := sallyport.Errorf(sallyport.Unavailable, codeRateLimited, "%s sends more than its rate limit allows", agent)
+	_, name, _ := strings.Cut(who, "/")
+	err := sallyport.Errorf(sallyport.Unavailable, codeRateLimited, "%s sends more than the rate limit allows", name)
 	err.RetryAfter = delay
 	return err
 }

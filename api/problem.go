@@ -27,10 +27,14 @@ const (
 	codeOtherBody   = "idempotency_mismatch"
 	codeNotStarted  = "not_started"
 	codeNotWaiting  = "not_waiting"
+	codeUnavailable = "unavailable"
 
 	codeUnknownTool      = "unknown_tool"
 	codeInvalidArguments = "invalid_arguments"
 )
+
+// retryLater is when to try again where nobody knows better.
+const retryLater = 5 * time.Second
 
 // kindAmbiguous is the one kind of problem that is no kind of error: nobody
 // knows what became of a call, and asking again could do it twice.
@@ -70,7 +74,7 @@ func problemOf(err error) *problem {
 		p.Code = string(e.Kind)
 	}
 	if p.Status == http.StatusServiceUnavailable && p.retryAfter == 0 {
-		p.retryAfter = 5 * time.Second
+		p.retryAfter = retryLater
 	}
 	return p
 }
@@ -187,6 +191,11 @@ func outcomeProblem(r sallyport.Record) *problem {
 	case sallyport.Refused, sallyport.Rejected, sallyport.Expired:
 		p = newProblem(sallyport.Denied, http.StatusForbidden, why.Code, why.Message)
 	case sallyport.Cancelled:
+		if why.Code == codeUnavailable { // nobody asked for the end: something was out of reach
+			p = newProblem(sallyport.Unavailable, http.StatusServiceUnavailable, why.Code, why.Message)
+			p.retryAfter = retryLater
+			break
+		}
 		p = newProblem(sallyport.Conflict, http.StatusConflict, why.Code, why.Message)
 	case sallyport.Ambiguous:
 		p = newProblem(kindAmbiguous, http.StatusBadGateway, why.Code, why.Message)

@@ -17,6 +17,7 @@ const (
 	agents                  // identities that are agents
 	limited                 // agents, counted against their rate limit
 	people                  // identities that are people
+	voters                  // people, counted against their rate limit
 )
 
 // handler answers a request of somebody that the route's audience admits.
@@ -34,7 +35,7 @@ func (s *Server) routes() []route {
 		{http.MethodGet, "/v1/calls", known, s.listCalls},
 		{http.MethodGet, "/v1/calls/:id", known, s.getCall},
 		{http.MethodPost, "/v1/calls/:id/cancel", known, s.cancel},
-		{http.MethodPost, "/v1/calls/:id/votes", people, s.vote},
+		{http.MethodPost, "/v1/calls/:id/votes", voters, s.vote},
 		{http.MethodGet, "/v1/ballots", people, s.listBallots},
 		{http.MethodGet, "/v1/tools", agents, s.listTools},
 		{http.MethodPost, "/v1/decisions", limited, s.decide},
@@ -58,12 +59,15 @@ func (s *Server) admit(r route) echo.HandlerFunc {
 		switch {
 		case (r.who == agents || r.who == limited) && who.Agent == nil:
 			return sallyport.Errorf(sallyport.Denied, codeNotAnAgent, "this is for agents, and the token is a person's")
-		case r.who == people && who.Person == nil:
+		case (r.who == people || r.who == voters) && who.Person == nil:
 			return sallyport.Errorf(sallyport.Denied, codeNotAPerson, "this is for people, and the token is an agent's")
 		case r.who == limited:
-			if err := s.limiter.take(who.Agent.ID); err != nil {
-				return err
-			}
+			err = s.limiter.take("agent/" + who.Agent.ID)
+		case r.who == voters:
+			err = s.limiter.take("person/" + who.Person.ID)
+		}
+		if err != nil {
+			return err
 		}
 		return r.handle(c, who)
 	}

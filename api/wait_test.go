@@ -12,17 +12,17 @@ func TestLongPoll(t *testing.T) {
 	g := newGateway(t)
 	h := g.server(t).Handler()
 	a := decode(t, send(h, request(t, http.MethodPost, "/v1/calls", slowBody, "Prefer", "wait=0")))
-	for name, end := range map[string]func(){
-		"TimeIsOver": func() {},
-		"CallEnds":   func() { g.workflow.end(t.Context(), a.ID, sallyport.Outcome{State: sallyport.Failed}) },
+	for _, tt := range []struct { // in this order
+		name, wait, want string
+		meanwhile        func()
+	}{
+		{"TimeIsOver", "wait=1", "running", func() {}},
+		{"CallEnds", "wait=60", "failed", func() { g.workflow.end(t.Context(), a.ID, sallyport.Outcome{State: sallyport.Failed}) }},
 	} {
-		t.Run(name, func(t *testing.T) {
-			wait, want := "wait=1", "running"
-			if name == "CallEnds" {
-				wait, want = "wait=60", "failed"
-			}
+		t.Run(tt.name, func(t *testing.T) {
+			wait, want := tt.wait, tt.want
 			began := time.Now()
-			time.AfterFunc(50*time.Millisecond, end)
+			time.AfterFunc(50*time.Millisecond, tt.meanwhile)
 			w := send(h, request(t, http.MethodGet, "/v1/calls/"+a.ID, "", "Prefer", wait))
 			if got := decode(t, w); w.Code != http.StatusOK || got.State != want || w.Header().Get("Preference-Applied") != wait {
 				t.Errorf("%d %s %v", w.Code, got.State, w.Header())

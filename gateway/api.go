@@ -3,12 +3,15 @@ package gateway
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
+
+	"go.temporal.io/sdk/client"
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/api"
@@ -19,28 +22,40 @@ import (
 // CodecPath is where the Temporal UI has payloads decoded and encoded.
 const CodecPath = "/codec"
 
-// ServeAPI answers requests on l until ctx ends.
+// ServeAPI answers requests on l until ctx ends. It closes l, also when it
+// can't begin.
 func (g *Gateway) ServeAPI(ctx context.Context, l net.Listener) error {
+	temporal, release, err := g.connect(RoleAPI)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	defer release()
+	server, err := g.server(temporal)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	return server.Serve(ctx, l)
+}
+
+func (g *Gateway) server(temporal client.Client) (*api.Server, error) {
 	c := g.o.Config
+	if c.Signing.PrivateKeyFile == "" {
+		return nil, errors.New("the configuration lacks signing.private_key_file, which the API needs")
+	}
 	key, err := jws.LoadPrivateKey(c.Signing.PrivateKeyFile)
 	if err != nil {
-		return fmt.Errorf("signing.private_key_file: %w", err)
+		return nil, fmt.Errorf("signing.private_key_file: %w", err)
 	}
 	signer, err := jws.NewSigner(key)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	temporal, release, err := g.connect(RoleAPI)
-	if err != nil {
-		return err
-	}
-	defer release()
 	calls, err := workflows.NewClient(temporal)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	judge := g.judge()
-	server, err := api.New(api.Options{ //nolint:contextcheck // requests bring their own contexts
+	return api.New(api.Options{
 		Identifier: g.ids, Signer: signer, Recorder: g.ledger, Reader: g.ledger, Calls: apiCalls{calls}, Catalogue: judge, Preview: judge,
 		Ready: []api.Check{
 			{Name: "policy", Check: func(context.Context) error { return g.policy.Ready() }},
@@ -52,10 +67,6 @@ func (g *Gateway) ServeAPI(ctx context.Context, l net.Listener) error {
 		RateLimit: api.RateLimit{PerSecond: c.API.CallsPerSecond, Burst: c.API.CallsBurst}, MaxWait: c.API.MaxWait,
 		Wrap: func(h http.Handler) http.Handler { return g.telemetry.HTTP(g.withCodec(h)) },
 	})
-	if err != nil {
-		return err
-	}
-	return server.Serve(ctx, l)
 }
 
 // approveURL links to the page of the Temporal UI that shows what an approver

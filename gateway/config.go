@@ -3,7 +3,6 @@
 package gateway
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"go.yaml.in/yaml/v3"
 	"golang.org/x/time/rate"
 
 	"github.com/sallyport/sallyport/strict"
@@ -124,7 +124,15 @@ func Load(path string) (Config, error) {
 	if err := strict.YAML(path, data, &c); err != nil {
 		return c, err
 	}
-	return c, c.resolve(filepath.Dir(path))
+	var root yaml.Node
+	if err := yaml.Unmarshal(data, &root); err != nil {
+		return c, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := (&checker{file: path, root: &root}).check(c); err != nil {
+		return c, err
+	}
+	c.resolve(filepath.Dir(path))
+	return c, nil
 }
 
 // Defaults are the values of what a configuration file doesn't say.
@@ -138,8 +146,8 @@ func Defaults() Config {
 	}
 }
 
-// resolve makes paths absolute and checks what both programs need.
-func (c *Config) resolve(dir string) error {
+// resolve makes paths absolute.
+func (c *Config) resolve(dir string) {
 	paths := []*string{
 		&c.Temporal.TokenFile, &c.Signing.PrivateKeyFile, &c.Signing.PublicKeysFile, &c.Ledger.Path, &c.Ledger.KeyFile,
 		&c.Policies, &c.Tools, &c.Identities, &c.Sandbox.Executor, &c.Git.Repository,
@@ -155,32 +163,13 @@ func (c *Config) resolve(dir string) error {
 			*p = filepath.Join(dir, *p)
 		}
 	}
-	return errors.Join(
-		required("identities", c.Identities), required("ledger.path", c.Ledger.Path), required("ledger.key_file", c.Ledger.KeyFile),
-		required("temporal.address", c.Temporal.Address), positive("sweep.every", c.Sweep.Every),
-		positive("sweep.grace", c.Sweep.Grace), positive("sweep.run_grace", c.Sweep.RunGrace), positive("api.max_wait", c.API.MaxWait),
-	)
-}
-
-func required(key, value string) error {
-	if value == "" {
-		return fmt.Errorf("the configuration lacks %s", key)
-	}
-	return nil
-}
-
-func positive(key string, d time.Duration) error {
-	if d <= 0 {
-		return fmt.Errorf("the configuration's %s must be more than 0, such as 30s", key)
-	}
-	return nil
 }
 
 // Logger makes the program's log.
 func (c LogConfig) Logger(w io.Writer) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
-		return nil, fmt.Errorf("log.level: %q is not debug, info, warn or error", c.Level)
+		return nil, fmt.Errorf("level %q is not debug, info, warn or error", c.Level)
 	}
 	return telemetry.NewLogger(w, telemetry.LogOptions{Level: level, Format: c.Format})
 }

@@ -65,39 +65,42 @@ const httpTimeout = 5 * time.Second
 // Open loads everything that the configuration names. It refuses a bad
 // policy, manifest, identity table or key with the reason, and starts
 // nothing. The caller must call Close.
-func Open(ctx context.Context, o Options) (g *Gateway, err error) {
+func Open(ctx context.Context, o Options) (*Gateway, error) {
 	if o.Logger == nil || o.Name == "" {
 		return nil, errors.New("gateway: Options.Logger and Name are required")
 	}
-	g = &Gateway{o: o}
-	defer func() { //nolint:contextcheck // what was opened is closed even when ctx has ended
-		if err != nil {
-			err = errors.Join(err, g.Close())
-		}
-	}()
-	if g.telemetry, err = telemetry.Start(ctx, telemetry.Options{Service: o.Name, Version: o.Version, Logger: o.Logger}); err != nil {
-		return nil, err
+	g := &Gateway{o: o}
+	if err := g.open(ctx); err != nil {
+		return nil, errors.Join(err, g.Close()) //nolint:contextcheck // what was opened is closed even when ctx has ended
 	}
-	c := o.Config
+	return g, nil
+}
+
+// open begins with what changes nothing; the ledger comes last.
+func (g *Gateway) open(ctx context.Context) (err error) {
+	o, c := g.o, g.o.Config
+	if g.telemetry, err = telemetry.Start(ctx, telemetry.Options{Service: o.Name, Version: o.Version, Logger: o.Logger}); err != nil {
+		return err
+	}
 	web := &http.Client{Timeout: httpTimeout}
 	if g.ids, err = oidc.New(ctx, oidc.Options{Table: c.Identities, Client: web, Now: time.Now, Logger: o.Logger}); err != nil {
-		return nil, err
+		return err
 	}
 	if g.policy, err = opa.New(ctx, opa.Options{Dir: c.Policies, Logger: o.Logger}); err != nil {
-		return nil, err
+		return err
 	}
 	if g.catalogue, err = loadCatalogue(c.Tools); err != nil {
-		return nil, err
+		return err
 	}
 	if g.codec, err = loadCodec(c.Payloads); err != nil {
-		return nil, err
+		return err
 	}
 	key, err := ledger.LoadKey(c.Ledger.KeyFile)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	g.ledger, err = ledger.Open(ctx, ledger.Options{Path: c.Ledger.Path, Signer: key.Signer, Logger: o.Logger})
-	return g, err
+	return err
 }
 
 // Watch keeps the policy and the identity table up to date until ctx ends.

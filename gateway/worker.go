@@ -3,12 +3,14 @@ package gateway
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/activities"
@@ -47,11 +49,21 @@ func (g *Gateway) RunWorker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return w.Run(ctx)
+	monitor, err := g.monitor(ctx)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return monitor(ctx) })
+	group.Go(func() error { return w.Run(ctx) })
+	return group.Wait()
 }
 
 func (g *Gateway) activities(temporal client.Client) (*activities.Activities, error) {
 	c := g.o.Config
+	if c.Signing.PublicKeysFile == "" {
+		return nil, errors.New("the configuration lacks signing.public_keys_file, which the worker needs")
+	}
 	keys, err := jws.LoadPublicKeys(c.Signing.PublicKeysFile)
 	if err != nil {
 		return nil, fmt.Errorf("signing.public_keys_file: %w", err)

@@ -13,6 +13,7 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/activities"
@@ -31,11 +32,16 @@ type Options struct {
 type Worker struct {
 	worker  worker.Worker
 	sweeper *sweeper
+	fatal   chan error
 }
 
 // stickyCacheSize bounds the memory that waiting workflows take: about 85 KB
 // each.
 const stickyCacheSize = 2000
+
+// maxActivities bounds how many calls plan and run at once in one worker: each
+// of them is a process.
+const maxActivities = 100
 
 // New prepares a worker; it does nothing yet.
 func New(o Options) (*Worker, error) {
@@ -47,14 +53,17 @@ func New(o Options) (*Worker, error) {
 		return nil, err
 	}
 	worker.SetStickyWorkflowCacheSize(stickyCacheSize)
+	fatal := make(chan error, 1)
 	w := worker.New(o.Client, workflows.TaskQueue, worker.Options{
-		WorkerStopTimeout:                20 * time.Second,
-		MaxHeartbeatThrottleInterval:     time.Second,
-		DefaultHeartbeatThrottleInterval: time.Second,
-		DisableRegistrationAliasing:      true,
+		OnFatalError:                       func(err error) { fatal <- err },
+		MaxConcurrentActivityExecutionSize: maxActivities,
+		WorkerStopTimeout:                  20 * time.Second,
+		MaxHeartbeatThrottleInterval:       time.Second,
+		DefaultHeartbeatThrottleInterval:   time.Second,
+		DisableRegistrationAliasing:        true,
 	})
 	Register(w, o.Activities)
-	return &Worker{w, s}, nil
+	return &Worker{w, s, fatal}, nil
 }
 
 // Registry takes workflows and activities: a worker, a replayer or a test
@@ -80,7 +89,17 @@ func (w *Worker) Run(ctx context.Context) error {
 		return sallyport.Errorf(sallyport.Unavailable, "unavailable", "the worker can't poll Temporal: %w", err)
 	}
 	defer w.worker.Stop()
-	return w.sweeper.run(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return w.sweeper.run(ctx) })
+	group.Go(func() error {
+		select {
+		case err := <-w.fatal: // it polls no more, and must not look alive
+			return sallyport.Errorf(sallyport.Unavailable, "unavailable", "the worker was refused by Temporal: %w", err)
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	return group.Wait()
 }
 
 // Logger lets the Temporal SDK log through slog.

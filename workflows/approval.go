@@ -24,6 +24,7 @@ type approval struct {
 	evidence []sallyport.Evidence
 	refused  *sallyport.Refusal // the last one
 	after    int64              // the last signal event that was looked at
+	closed   bool               // the wait is over
 	counting workflow.Mutex     // one count at a time, so that nobody votes twice
 }
 
@@ -82,6 +83,7 @@ func (c *toolCall) awaitApproval(ctx workflow.Context) error {
 		return ending{sallyport.Expired, sallyport.Errorf(sallyport.Denied, "expired",
 			"nobody decided by %s: %d of %d approvals", b.ExpiresAt.Format(time.RFC3339), len(t.People), b.Terms.Quorum)}
 	}
+	c.showApproved(ctx)
 	return nil
 }
 
@@ -91,16 +93,26 @@ func (c *toolCall) receiveSignals(ctx workflow.Context) {
 	signals := workflow.GetSignalChannelWithOptions(ctx, ApproveSignal, workflow.SignalChannelOptions{
 		Description: "Approve or reject this call. Input: " + paperTemplate(*c.approval.ballot),
 	})
-	for {
-		signals.Receive(ctx, nil)
-		if ctx.Err() != nil {
-			return
+	for signals.Receive(ctx, nil); ctx.Err() == nil; signals.Receive(ctx, nil) {
+		for signals.ReceiveAsync(nil) { // one count looks at all that have come
+			continue
 		}
-		if _, err := c.count(ctx, ""); err != nil {
-			workflow.GetLogger(ctx).Warn("votes could not be counted", "error", err)
+		for {
+			_, err := c.count(ctx, "")
+			if err == nil {
+				break
+			}
+			workflow.GetLogger(ctx).Warn("votes could not be counted and will be again", "error", err)
+			if workflow.Sleep(ctx, recountAfter) != nil {
+				return
+			}
 		}
 	}
 }
+
+// recountAfter is how long to rest when votes can't be counted. They stay in
+// the history.
+const recountAfter = 5 * time.Second
 
 // count judges the votes signalled since the last count, or the attested one.
 func (c *toolCall) count(ctx workflow.Context, attestation string) (counted activities.Counted, err error) {

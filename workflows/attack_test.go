@@ -36,7 +36,7 @@ func TestRunIsTheJudge(t *testing.T) {
 			evidence: func(_, _ sallyport.Evidence) []sallyport.Evidence { return nil },
 		},
 		"Twice": {
-			reason: "one vote twice is one vote too many", runID: thisRun, code: "not_waiting",
+			reason: "one vote said twice is one vote", runID: thisRun,
 			evidence: func(yes, _ sallyport.Evidence) []sallyport.Evidence { return []sallyport.Evidence{yes, yes} },
 		},
 		"OtherCall": {
@@ -71,7 +71,7 @@ func TestRunIsTheJudge(t *testing.T) {
 			}
 			in := activities.RunInput{Call: signed, Evidence: tt.evidence(yes, evidence(h, other.ID, "bob", sallyport.Approve))}
 			env := h.Env(call)
-			env.ExecuteWorkflow(attack, in)
+			env.ExecuteWorkflow(runs, in)
 			got := ""
 			if err := env.GetWorkflowError(); err != nil {
 				got = activities.Cause(err).Code
@@ -86,8 +86,8 @@ func TestRunIsTheJudge(t *testing.T) {
 	}
 }
 
-// attack is somebody's workflow that runs a call.
-func attack(ctx workflow.Context, in activities.RunInput) error {
+// runs is somebody's workflow that runs a call.
+func runs(ctx workflow.Context, in activities.RunInput) error {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
 	return workflow.ExecuteActivity(ctx, "Run", in).Get(ctx, nil)
 }

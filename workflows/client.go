@@ -82,7 +82,7 @@ func voteError(callID string, err error) error {
 		}
 		return activities.Cause(err)
 	}
-	if gone(err) {
+	if gone(err) || temporal.IsCanceledError(err) {
 		return notWaiting
 	}
 	return outOfReach(err)

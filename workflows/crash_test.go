@@ -60,7 +60,7 @@ func TestInterrupted(t *testing.T) {
 			h.Record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryIntent, At: h.Now(), Intent: &intent})
 			d := h.Policy.Decision
 			h.Record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryDecision, Key: "first", At: h.Now(), Decision: &d})
-			h.Record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryStart, At: h.Now(), Start: &sallyport.Start{Runner: "fake", Effect: sallyport.Allow}})
+			h.Record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryStart, At: h.Now(), Start: &sallyport.Start{Intent: intent.Digest(), Runner: "fake", Effect: sallyport.Allow}})
 			if tt.ended != nil {
 				h.Record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryOutcome, At: h.Now(), Outcome: tt.ended})
 			}

@@ -17,7 +17,23 @@ import (
 // agent, a manifest, a target or a voter goes through the root package's
 // renderer.
 
-const cellLimit = 200 // characters of untrusted text in a table's cell
+const (
+	cellLimit      = 200      // characters of untrusted text in a table's cell
+	diffLimit      = 64 << 10 // bytes of a diff; the server takes details of 2 MB at most
+	attributeLimit = 255      // bytes of a search attribute's value
+)
+
+// cut shortens text to a number of bytes, and says so where there is room.
+func cut(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	const note = "\n… (cut; the API has all of it)"
+	if limit > 10*len(note) {
+		return strings.ToValidUTF8(s[:limit-len(note)], "") + note
+	}
+	return strings.ToValidUTF8(s[:limit], "")
+}
 
 // Summary is the static summary of a call's workflow: one line.
 func Summary(c sallyport.Call) string {
@@ -48,13 +64,23 @@ func Details(c sallyport.Call) string {
 // showWaiting tells approvers what is asked of them, and what became of the
 // last vote.
 func (c *toolCall) showWaiting(ctx workflow.Context) {
-	if c.approval.ballot == nil {
+	if c.approval.ballot == nil || c.approval.closed {
 		return
 	}
 	workflow.SetCurrentDetails(ctx, c.waitingDetails())
 	if c.approval.after == 0 && len(c.approval.votes) == 0 && c.approval.refused == nil {
 		upsert(ctx, sallyport.AwaitingApproval, c.valid.Intent.Namespace)
 	}
+}
+
+// showApproved says that the wait is over and the call runs.
+func (c *toolCall) showApproved(ctx workflow.Context) {
+	c.approval.closed = true
+	var b strings.Builder
+	b.WriteString("## Approved, and running\n\n")
+	c.votesSoFar(&b)
+	workflow.SetCurrentDetails(ctx, b.String())
+	upsert(ctx, sallyport.Running, c.valid.Intent.Namespace)
 }
 
 func (c *toolCall) waitingDetails() string {
@@ -73,7 +99,7 @@ func (c *toolCall) waitingDetails() string {
 		"ballot", sallyport.Inline(string(ballot.Digest()), cellLimit),
 	)
 	if c.plan != nil {
-		b.WriteString("\n### What would change\n\n" + sallyport.Inline(c.plan.Summary, cellLimit) + "\n\n" + sallyport.Fence(c.plan.Diff) + "\n")
+		b.WriteString("\n### What would change\n\n" + sallyport.Inline(c.plan.Summary, cellLimit) + "\n\n" + sallyport.Fence(cut(c.plan.Diff, diffLimit)) + "\n")
 	}
 	b.WriteString("\n### Why policy asks\n\n")
 	for _, r := range c.decision.Reasons {
@@ -118,7 +144,7 @@ func (c *toolCall) show(ctx workflow.Context, end activities.Ended) {
 func upsert(ctx workflow.Context, s sallyport.State, namespace string) {
 	updates := []temporal.SearchAttributeUpdate{temporal.NewSearchAttributeKeyKeyword(StateAttribute).ValueSet(string(s))}
 	if namespace != "" {
-		updates = append(updates, temporal.NewSearchAttributeKeyKeyword(NamespaceAttribute).ValueSet(namespace))
+		updates = append(updates, temporal.NewSearchAttributeKeyKeyword(NamespaceAttribute).ValueSet(cut(namespace, attributeLimit)))
 	}
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
 		workflow.GetLogger(ctx).Warn("search attributes were not set", "error", err)

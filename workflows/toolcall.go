@@ -54,8 +54,11 @@ func ToolCall(ctx workflow.Context, signed sallyport.SignedCall) (activities.End
 	if err != nil {
 		return activities.Ended{}, err
 	}
+	if err := c.drain(ctx); err != nil {
+		return activities.Ended{}, err
+	}
 	c.show(ctx, end)
-	return end, c.drain(ctx)
+	return end, nil
 }
 
 // toolCall is what the workflow remembers.
@@ -135,7 +138,7 @@ func (c *toolCall) finish(ctx workflow.Context, cause error) (end activities.End
 	if forged(cause) {
 		return end, cause // there is no call of which anything could be recorded
 	}
-	in := activities.FinishInput{Call: c.signed, Outcome: outcomeOf(cause)}
+	in := activities.FinishInput{Call: c.signed, Outcome: outcomeOf(cause, ctx.Err() != nil)}
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	err = workflow.ExecuteActivity(c.slow(ctx), steps.Finish, in).Get(ctx, &end)
 	return end, err
@@ -157,7 +160,7 @@ func quick(ctx workflow.Context) workflow.Context {
 // until they answer: each of them finds out what earlier tries did.
 func (c *toolCall) slow(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: c.valid.Timeout + time.Minute,
+		StartToCloseTimeout: 2*c.valid.Timeout + time.Minute, // a run may plan again before it acts
 		HeartbeatTimeout:    20 * time.Second,
 		WaitForCancellation: true,
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 200 * time.Millisecond, MaximumInterval: 10 * time.Second},
@@ -182,14 +185,16 @@ type ending struct {
 func (e ending) Error() string { return e.cause.Message }
 
 // outcomeOf says how a call ends that did not run.
-func outcomeOf(cause error) sallyport.Outcome {
+func outcomeOf(cause error, cancelled bool) sallyport.Outcome {
 	state := sallyport.Refused
 	e := activities.Cause(cause)
 	switch end, ok := errors.AsType[ending](cause); {
 	case ok:
 		state, e = end.state, end.cause
-	case temporal.IsCanceledError(cause):
+	case cancelled || temporal.IsCanceledError(cause): // a step that was stopped may answer anything
 		state, e = sallyport.Cancelled, sallyport.Errorf(sallyport.Denied, "cancelled", "the call was cancelled before it ran")
+	case e.Kind == sallyport.Unavailable || e.Kind == sallyport.Internal: // nobody denied it; and the message is for operators
+		state, e = sallyport.Cancelled, sallyport.Errorf(e.Kind, "unavailable", "something that the gateway needs was out of reach; nothing was run")
 	case e.Kind == sallyport.Invalid || e.Kind == sallyport.NotFound:
 		state = sallyport.Malformed
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -125,13 +124,6 @@ func makeCall(ctx context.Context, api *client.Client, s client.Submission, out,
 			showProgress(progress, call)
 		}
 		call, err = api.Get(ctx, call.ID, pollWait)
-	}
-	if p, ok := errors.AsType[*client.Problem](err); ok && p.CallID != "" { // it was taken, and ended without a run
-		fmt.Fprintf(progress, "call %s: %s\n", p.CallID, p)
-		if p.Status == http.StatusBadGateway { // it ran, and nobody knows how far
-			return exitFailed
-		}
-		return exitRefused
 	}
 	if err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 )
 
 func policyCommand() *cobra.Command {
-	return group("policy", "Work with policies", "  sallyport policy test .sallyport/policies", &cobra.Command{
+	return group("policy", "Work with policies", "  sallyport policy test ./policies", &cobra.Command{
 		Use:   "test DIRECTORY",
 		Short: "Load a policy as the gateway would, and run its tests",
 		Long: `Load a directory of Rego and data exactly as the gateway would, with the same
@@ -18,7 +18,7 @@ restrictions, and run the tests in it. A policy that fails here never goes live.
 
 The exit code is 0 when all tests pass, and 1 when one fails or the policy can't
 be loaded.`,
-		Example: `  sallyport policy test .sallyport/policies`,
+		Example: `  sallyport policy test ./policies`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			report, err := opa.Test(cmd.Context(), os.DirFS(args[0]))

@@ -117,8 +117,14 @@ func TestBadPolicyStopsTheStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	replace(t, i.Path("policies/grants.rego"), "package sallyport\n\ngranted if nonsense(1)\n")
-	if err := i.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "grants.rego:3") {
-		t.Errorf("a start with a bad policy: %v", err)
+	err := i.Run(t.Context())
+	if err == nil {
+		t.Fatal("it started")
+	}
+	for _, want := range []string{"it ended with exit status 1", "sallyport-dev: ", "grants.rego:3: "} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v\ndoes not say %q", err, want)
+		}
 	}
 }
 

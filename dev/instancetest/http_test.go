@@ -26,6 +26,17 @@ func do(t *testing.T, i *instancetest.Instance, who, method, path, body string, 
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	a := answer(t, req)
+	return a.status, a.text
+}
+
+type answered struct {
+	status int
+	text   string
+}
+
+func answer(t *testing.T, req *http.Request) answered {
+	t.Helper()
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +46,7 @@ func do(t *testing.T, i *instancetest.Instance, who, method, path, body string, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp.StatusCode, string(text)
+	return answered{resp.StatusCode, string(text)}
 }
 
 // preview is what would be decided if deploy-bot scaled staging/api.

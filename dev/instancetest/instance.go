@@ -47,8 +47,7 @@ type Instance struct {
 	// are. Tokens and the ids of calls depend on the identity provider's.
 	addresses []string
 
-	process *exec.Cmd
-	exited  chan struct{} // closed when the process has ended
+	process *Process // nil when it doesn't run
 	out     *log
 	errs    *log
 	info    client.Instance
@@ -73,10 +72,7 @@ func New(tb testing.TB, o Options) *Instance {
 		{"--api", o.API}, {"--temporal", o.Temporal}, {"--temporal-ui", o.TemporalUI}, {"--identity-provider", o.IdentityProvider},
 	} {
 		if a.addr == "" {
-			var err error
-			if a.addr, err = freeAddress(tb.Context()); err != nil {
-				tb.Fatal(err)
-			}
+			a.addr = FreeAddress(tb)
 		}
 		i.addresses = append(i.addresses, a.flag, a.addr)
 	}
@@ -106,18 +102,11 @@ func (i *Instance) Run(ctx context.Context) error {
 	if i.options.Executor != "" {
 		args = append(args, "--executor", i.options.Executor)
 	}
-	i.process = exec.Command(filepath.Join(dir, "sallyport-dev"), args...) //nolint:gosec,noctx // it is what is tested; end ends it
-	i.process.Env = append(environment(), i.options.Env...)
-	i.process.Stdout, i.process.Stderr, i.process.SysProcAttr = i.out, i.errs, attributes()
-	if err := i.process.Start(); err != nil {
-		i.process = nil
+	cmd := exec.Command(filepath.Join(dir, "sallyport-dev"), args...) //nolint:gosec,noctx // it is what is tested; end ends it
+	cmd.Env = append(environment(), i.options.Env...)
+	if i.process, err = launch(cmd, i.out, i.errs); err != nil {
 		return err
 	}
-	i.exited = make(chan struct{})
-	go func(process *exec.Cmd, exited chan struct{}) {
-		_ = process.Wait() // its state says it
-		close(exited)
-	}(i.process, i.exited)
 	if err := i.untilReady(ctx); err != nil {
 		_ = i.end(os.Kill)
 		return fmt.Errorf("start an instance: %w\n%s", err, i.errs)
@@ -134,14 +123,14 @@ func (i *Instance) untilReady(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		info, err := client.ReadInstance(i.options.Dir)
-		if err == nil && info.PID == i.process.Process.Pid {
+		if err == nil && info.PID == i.process.cmd.Process.Pid {
 			i.info = info
 			return nil
 		}
 		select {
 		case <-tick.C:
-		case <-i.exited:
-			return fmt.Errorf("it ended with %s", i.process.ProcessState)
+		case <-i.process.exited:
+			return fmt.Errorf("it ended with %s", i.process.cmd.ProcessState)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -159,33 +148,17 @@ func (i *Instance) Kill(tb testing.TB) {
 // Interrupt stops the instance as Ctrl-C does, and expects it to end well.
 func (i *Instance) Interrupt(tb testing.TB) {
 	tb.Helper()
-	process := i.process
-	if err := i.end(os.Interrupt); err != nil {
-		tb.Errorf("%v\n%s", err, i.errs)
-		return
-	}
-	if code := process.ProcessState.ExitCode(); code != 0 {
-		tb.Errorf("the instance exited with %d\n%s", code, i.errs)
+	if i.process != nil {
+		i.process.stop(tb, os.Interrupt)
+		i.process = nil
 	}
 }
 
-// end signals the process and waits for its end.
 func (i *Instance) end(s os.Signal) error {
 	if i.process == nil {
 		return nil
 	}
-	process := i.process.Process
-	_ = process.Signal(s) // it may have ended
-	late := time.NewTimer(stopLimit)
-	defer late.Stop()
-	var err error
-	select {
-	case <-i.exited:
-	case <-late.C:
-		err = fmt.Errorf("the instance did not end within %s of %s", stopLimit, s)
-		_ = process.Kill()
-		<-i.exited
-	}
+	err := i.process.end(s)
 	i.process = nil
 	return err
 }

@@ -1,13 +1,12 @@
 package instancetest
 
 import (
-	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"math/big"
 	"net"
 	"os"
+	"testing"
 )
 
 // Ports are drawn from below those that Linux gives to whoever asks for any:
@@ -18,20 +17,22 @@ const (
 	lastPort  = 32000
 )
 
-// freeAddress is a loopback address that nobody listens on.
-func freeAddress(ctx context.Context) (string, error) {
+// FreeAddress is a loopback address that nobody listens on.
+func FreeAddress(tb testing.TB) string {
+	tb.Helper()
 	for range 100 {
 		n, err := rand.Int(rand.Reader, big.NewInt(lastPort-firstPort))
 		if err != nil {
-			return "", err
+			tb.Fatal(err)
 		}
 		addr := fmt.Sprintf("127.0.0.1:%d", firstPort+n.Int64())
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
-		if err == nil {
-			return addr, l.Close()
+		l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", addr)
+		if err == nil && l.Close() == nil {
+			return addr
 		}
 	}
-	return "", errors.New("no port is free")
+	tb.Fatal("no port is free")
+	return ""
 }
 
 // environment is this process's own without what would change what an

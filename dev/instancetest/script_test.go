@@ -87,15 +87,16 @@ func (s scripts) backup(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 }
 
-// flip changes one bit of a file, in the middle of a text: flip file text
+// flip changes one bit of a file in the middle of a text, wherever it stands:
+// flip file text
 func (scripts) flip(ts *testscript.TestScript, _ bool, args []string) {
 	path := ts.MkAbs(args[0])
 	b, err := os.ReadFile(path)
 	ts.Check(err)
-	at := bytes.Index(b, []byte(args[1]))
-	if at < 0 {
+	flipped := []byte(args[1])
+	flipped[len(flipped)/2] ^= 1
+	if !bytes.Contains(b, []byte(args[1])) {
 		ts.Fatalf("%s does not stand in %s", args[1], args[0])
 	}
-	b[at+len(args[1])/2] ^= 1
-	ts.Check(os.WriteFile(path, b, 0o600))
+	ts.Check(os.WriteFile(path, bytes.ReplaceAll(b, []byte(args[1]), flipped), 0o600))
 }

@@ -2,7 +2,10 @@ package integration
 
 import (
 	"context"
+	"strings"
 	"testing"
+
+	sdkpb "go.temporal.io/api/sdk/v1"
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/dev/temporaltest"
@@ -82,4 +85,58 @@ func TestLostWorkflow(t *testing.T) {
 			t.Errorf("the call ended as %s", rec.State)
 		}
 	})
+}
+
+// TestCancelWhilePlanning stops a plan that answers as the sandbox does.
+func TestCancelWhilePlanning(t *testing.T) {
+	g := start(t, temporaltest.Options{})
+	g.Policy.Set(workflowstest.Asks(1), nil)
+	began := make(chan struct{}, 10)
+	g.Runner.PlanFunc = func(ctx context.Context, _ sallyport.Intent) (sallyport.Plan, error) {
+		began <- struct{}{}
+		<-ctx.Done()
+		return sallyport.Plan{}, sallyport.Errorf(sallyport.Unavailable, "cancelled", "%s", "the run was stopped")
+	}
+	call := g.submit("write")
+	<-began
+	if err := g.calls.Cancel(t.Context(), call.ID, sallyport.Identity{}); err != nil {
+		t.Fatal(err)
+	}
+	g.untilState(call.ID, sallyport.Cancelled)
+	g.WantEnd(call.ID, sallyport.Cancelled, "cancelled")
+}
+
+// TestDetailsAfterTheEnd: a vote that comes while the run is under way.
+func TestDetailsAfterTheEnd(t *testing.T) {
+	g := start(t, temporaltest.Options{})
+	g.Policy.Set(workflowstest.Asks(1), nil)
+	release := make(chan struct{})
+	g.Runner.RunFunc = func(_ context.Context, p sallyport.Permit) (sallyport.Outcome, error) {
+		<-release
+		g.Runner.Act(p)
+		return sallyporttest.OutcomeOf(p, sallyport.Succeeded), nil
+	}
+	call := g.submit("write")
+	g.untilState(call.ID, sallyport.AwaitingApproval)
+	first, late := g.Attest(call.ID, "bob", sallyport.Approve), g.Attest(call.ID, "carol", sallyport.Approve)
+	if err := g.calls.Vote(t.Context(), call.ID, first); err != nil {
+		t.Fatal(err)
+	}
+	g.untilState(call.ID, sallyport.Running)
+	if err := g.calls.Vote(t.Context(), call.ID, late); sallyport.CodeOf(err) != "not_waiting" {
+		t.Errorf("a vote while it runs: %v", err)
+	}
+	v, err := g.raw.QueryWorkflow(t.Context(), workflows.WorkflowID(call.ID), "", "__temporal_workflow_metadata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m sdkpb.WorkflowMetadata
+	if err := v.Get(&m); err != nil {
+		t.Fatal(err)
+	}
+	if s := m.GetCurrentDetails(); !strings.HasPrefix(s, "## Approved, and running") {
+		t.Errorf("while it runs, the UI says %q", s)
+	}
+	close(release)
+	g.untilState(call.ID, sallyport.Succeeded)
 }

@@ -1,0 +1,132 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// checker holds a configuration against what its types can't say.
+type checker struct {
+	file string
+	root *yaml.Node
+	errs []error
+}
+
+// add names the fault of a dotted key, with the line of the part of it that
+// the file has.
+func (c *checker) add(key, format string, args ...any) {
+	n, line := c.root, 1
+	if n.Kind == yaml.DocumentNode {
+		n = n.Content[0]
+	}
+	for part := range strings.SplitSeq(key, ".") {
+		k, v := member(n, part)
+		if k == nil {
+			break
+		}
+		n, line = v, k.Line
+	}
+	c.errs = append(c.errs, fmt.Errorf("%s:%d: %s %s", c.file, line, key, fmt.Sprintf(format, args...)))
+}
+
+func member(n *yaml.Node, key string) (k, v *yaml.Node) {
+	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i], n.Content[i+1]
+		}
+	}
+	return nil, nil
+}
+
+func (c *checker) required(key, value string) {
+	if value == "" {
+		c.add(key, "is missing")
+	}
+}
+
+func (c *checker) positive(key string, d time.Duration) {
+	if d <= 0 {
+		c.add(key, "must be more than 0, such as 30s")
+	}
+}
+
+func (c *checker) hostPort(key, value string) {
+	if host, port, err := net.SplitHostPort(value); err != nil || host == "" || port == "" {
+		c.add(key, "is %q and must be host:port, such as 127.0.0.1:8080", value)
+	}
+}
+
+func (c *checker) web(key, value string) {
+	if u, err := url.Parse(value); value != "" && (err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https")) {
+		c.add(key, "is %q and must be a URL such as https://temporal.example.com", value)
+	}
+}
+
+// check reports everything that is wrong at once.
+func (c *checker) check(conf Config) error {
+	c.required("identities", conf.Identities)
+	c.required("ledger.path", conf.Ledger.Path)
+	c.required("ledger.key_file", conf.Ledger.KeyFile)
+	c.checkAPI(conf.API)
+	if conf.Worker.Listen != "" {
+		c.hostPort("worker.listen", conf.Worker.Listen)
+	}
+	c.checkTemporal(conf.Temporal)
+	c.checkPayloads(conf.Payloads)
+	if conf.Git.Repository != "" {
+		c.required("git.branch", conf.Git.Branch)
+	}
+	if _, err := conf.Log.Logger(os.Stderr); err != nil {
+		c.add("log", "%v", err)
+	}
+	c.positive("sweep.every", conf.Sweep.Every)
+	c.positive("sweep.grace", conf.Sweep.Grace)
+	c.positive("sweep.run_grace", conf.Sweep.RunGrace)
+	return errors.Join(c.errs...)
+}
+
+func (c *checker) checkAPI(conf APIConfig) {
+	c.hostPort("api.listen", conf.Listen)
+	c.positive("api.max_wait", conf.MaxWait)
+	if conf.CallsPerSecond <= 0 {
+		c.add("api.calls_per_second", "must be more than 0, or no agent could call")
+	}
+	if conf.CallsBurst < 1 {
+		c.add("api.calls_burst", "must be at least 1, or no agent could call")
+	}
+}
+
+func (c *checker) checkTemporal(conf TemporalConfig) {
+	c.required("temporal.namespace", conf.Namespace)
+	c.hostPort("temporal.address", conf.Address)
+	c.web("temporal.ui", conf.UI)
+	if host, _, err := net.SplitHostPort(conf.Address); err == nil && conf.TLS == nil && !loopback(host) {
+		c.add("temporal.address", "is %s, which is not on this machine: set temporal.tls, or tokens and calls would travel in plain text", conf.Address)
+	}
+	if t := conf.TLS; t != nil && (t.CertFile == "") != (t.KeyFile == "") {
+		c.add("temporal.tls", "has one of cert_file and key_file, which go together")
+	}
+}
+
+func (c *checker) checkPayloads(keys []PayloadKey) {
+	if len(keys) == 0 {
+		c.add("payload_keys", "is missing: histories are never written in the clear")
+	}
+	for i, k := range keys {
+		if k.ID == "" || k.File == "" {
+			c.add("payload_keys", "has an entry, number %d, without id or file", i+1)
+		}
+	}
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,160 @@
+package gateway_test
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sallyport/sallyport/gateway"
+)
+
+// least is the least that a configuration must say.
+const least = `identities: identities.yaml
+ledger: {path: ledger.db, key_file: ledger.key}
+payload_keys: [{id: k1, file: payload.key}]
+`
+
+func load(t *testing.T, text string) (gateway.Config, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "sallyport.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return gateway.Load(path)
+}
+
+func TestDefaults(t *testing.T) {
+	got, err := load(t, least)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Dir(got.Identities)
+	want := gateway.Defaults()
+	want.Identities = filepath.Join(dir, "identities.yaml")
+	want.Ledger = gateway.LedgerConfig{Path: filepath.Join(dir, "ledger.db"), KeyFile: filepath.Join(dir, "ledger.key")}
+	want.Payloads = []gateway.PayloadKey{{ID: "k1", File: filepath.Join(dir, "payload.key")}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
+func TestBadConfigurations(t *testing.T) {
+	for name, tt := range map[string]struct {
+		text string
+		want []string // in the error, each after the file's name
+	}{
+		"Empty":         {"", []string{":1: the file is empty"}},
+		"NoYAML":        {least + "api: [", []string{":4: "}},
+		"UnknownKey":    {least + "api:\n  lisen: 127.0.0.1:8080\n", []string{":5: field lisen not found"}},
+		"UnknownAtTop":  {least + "secret: hunter2\n", []string{":4: field secret not found"}},
+		"TwiceTheKey":   {least + "identities: other.yaml\n", []string{`:4: mapping key "identities" already defined at line 1`}},
+		"TwoDocuments":  {least + "---\n" + least, []string{":4: there is a second document"}},
+		"AnotherType":   {least + "api:\n  calls_burst: many\n", []string{":5: cannot unmarshal"}},
+		"Duration":      {least + "api:\n  max_wait: soon\n", []string{":5: cannot unmarshal"}},
+		"NoUnit":        {least + "sweep:\n  every: 30\n", []string{":5: "}},
+		"NoTime":        {least + "sweep:\n  grace: 0s\n", []string{":5: sweep.grace must be more than 0"}},
+		"NegativeTime":  {least + "sweep:\n  every: 1s\n  run_grace: -20m\n", []string{":6: sweep.run_grace must be more than 0"}},
+		"NoWait":        {least + "api: {max_wait: 0s}\n", []string{":4: api.max_wait must be more than 0"}},
+		"NoCalls":       {least + "api:\n  calls_per_second: 0\n  calls_burst: 0\n", []string{":5: api.calls_per_second must", ":6: api.calls_burst must"}},
+		"Listen":        {least + "api:\n  listen: \"8080\"\n", []string{`:5: api.listen is "8080" and must be host:port`}},
+		"WorkerListen":  {least + "worker:\n  listen: here\n", []string{`:5: worker.listen is "here" and must be host:port`}},
+		"Address":       {least + "temporal:\n  address: \"\"\n", []string{`:5: temporal.address is ""`}},
+		"PlainText":     {least + "temporal:\n  address: temporal.example.com:7233\n", []string{":5: temporal.address is temporal.example.com:7233, which is not on this machine: set temporal.tls"}},
+		"HalfATLS":      {least + "temporal:\n  tls:\n    cert_file: c.pem\n", []string{":5: temporal.tls has one of cert_file and key_file"}},
+		"UI":            {least + "temporal:\n  ui: temporal.example.com\n", []string{`:5: temporal.ui is "temporal.example.com" and must be a URL`}},
+		"Level":         {least + "log: {level: loud}\n", []string{`:4: log level "loud" is not debug`}},
+		"Format":        {least + "log:\n  format: xml\n", []string{`:4: log telemetry: the log format is "xml"`}},
+		"NoBranch":      {least + "git:\n  repository: r.git\n  branch: \"\"\n", []string{":6: git.branch is missing"}},
+		"AllAtOnce":     {"api: {}\n", []string{":1: identities is missing", ":1: ledger.path is missing", ":1: ledger.key_file is missing", ":1: payload_keys is missing"}},
+		"HalfALedger":   {"identities: i.yaml\npayload_keys: [{id: k, file: f}]\nledger:\n  path: ledger.db\n", []string{":3: ledger.key_file is missing"}},
+		"HalfAKey":      {"identities: i.yaml\nledger: {path: l, key_file: k}\npayload_keys:\n  - id: k1\n", []string{":3: payload_keys has an entry, number 1, without id or file"}},
+		"SecretInPlace": {least + "signing:\n  private_key: |\n    -----BEGIN\n", []string{":5: field private_key not found"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := load(t, tt.text)
+			if err == nil {
+				t.Fatal("it is accepted")
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), "sallyport.yaml"+want) {
+					t.Errorf("%v\ndoes not say %q", err, want)
+				}
+			}
+		})
+	}
+	if _, err := gateway.Load(filepath.Join(t.TempDir(), "none.yaml")); err == nil || !strings.Contains(err.Error(), "none.yaml") {
+		t.Errorf("a file that isn't there: %v", err)
+	}
+}
+
+const sample = "../deploy/sallyport.yaml"
+
+// TestSample loads what is shipped, and wants it to mention every key.
+func TestSample(t *testing.T) {
+	c, err := gateway.Load(sample)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(sample)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var visit func(path string, typ reflect.Type, v reflect.Value)
+	visit = func(path string, typ reflect.Type, v reflect.Value) {
+		for i := range typ.NumField() {
+			key, field := typ.Field(i).Tag.Get("yaml"), v.Field(i)
+			if !regexp.MustCompile(`(?m)^ *(- )?` + key + `:`).Match(text) {
+				t.Errorf("it does not mention %s%s", path, key)
+			}
+			if field.Kind() == reflect.Pointer {
+				field = field.Elem()
+			}
+			switch {
+			case !field.IsValid() || field.IsZero():
+				t.Errorf("it gives %s%s no value", path, key)
+			case field.Kind() == reflect.Struct && field.Type() != reflect.TypeFor[time.Duration]():
+				visit(path+key+".", field.Type(), field)
+			}
+		}
+	}
+	visit("", reflect.TypeFor[gateway.Config](), reflect.ValueOf(c))
+	if len(c.Payloads) < 2 {
+		t.Error("it does not show how payload keys are rotated")
+	}
+	for _, path := range []string{c.Temporal.TokenFile, c.Signing.PrivateKeyFile, c.Payloads[1].File, c.Identities, c.Temporal.TLS.KeyFile} {
+		if !strings.HasPrefix(path, filepath.Dir(sample)+string(filepath.Separator)) {
+			t.Errorf("the path %s is not relative to the file", path)
+		}
+	}
+}
+
+// TestSampleSaysTheDefaults: what the sample shows is what one gets without
+// it, where it says nothing else.
+func TestSampleSaysTheDefaults(t *testing.T) {
+	got, err := gateway.Load(sample)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := gateway.Defaults()
+	for what, pair := range map[string][2]any{
+		"api.listen":         {want.API.Listen, got.API.Listen},
+		"api.max_wait":       {want.API.MaxWait, got.API.MaxWait},
+		"api.calls":          {want.API.CallsPerSecond, got.API.CallsPerSecond},
+		"api.calls_burst":    {want.API.CallsBurst, got.API.CallsBurst},
+		"temporal.namespace": {want.Temporal.Namespace, got.Temporal.Namespace},
+		"git.branch":         {want.Git.Branch, got.Git.Branch},
+		"git.name":           {want.Git.Name, got.Git.Name},
+		"log.level":          {want.Log.Level, got.Log.Level},
+		"sweep":              {want.Sweep, got.Sweep},
+	} {
+		if d := cmp.Diff(pair[0], pair[1]); d != "" {
+			t.Errorf("%s (-default +sample)\n%s", what, d)
+		}
+	}
+}
