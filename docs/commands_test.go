@@ -55,7 +55,7 @@ func commands(t *testing.T, dir string) (uses, flags []string) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%s has no sources: %v", dir, err)
 	}
-	use := regexp.MustCompile(`Use:\s+"([a-z-]+)`)
+	use := regexp.MustCompile(`(?:Use:\s+|group\()"([a-z-]+)`)
 	flag := regexp.MustCompile(`(?:String|Bool|StringArray|Duration)Var(P?)\([^"]*"([a-z-]+)"`)
 	for _, f := range files {
 		data, err := os.ReadFile(f)

@@ -40,6 +40,9 @@ func (g *Gateway) RunWorker(ctx context.Context) error {
 		return err
 	}
 	s := g.o.Config.Sweep
+	if least := g.longestRun(); s.RunGrace < least {
+		return fmt.Errorf("sweep.run_grace is %s and must be at least %s: a tool of the catalogue may run so long", s.RunGrace, least)
+	}
 	w, err := worker.New(worker.Options{
 		Client: temporal, Activities: acts, Logger: g.o.Logger,
 		Sweep: worker.SweepOptions{
@@ -57,6 +60,16 @@ func (g *Gateway) RunWorker(ctx context.Context) error {
 	group.Go(func() error { return monitor(ctx) })
 	group.Go(func() error { return w.Run(ctx) })
 	return group.Wait()
+}
+
+// longestRun is how long a run may take at most: it may plan again before it
+// acts, and is given a minute beyond.
+func (g *Gateway) longestRun() time.Duration {
+	longest := time.Duration(0)
+	for _, t := range g.catalogue.Tools() {
+		longest = max(longest, t.Timeout)
+	}
+	return 2*longest + time.Minute
 }
 
 func (g *Gateway) activities(temporal client.Client) (*activities.Activities, error) {
