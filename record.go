@@ -129,6 +129,9 @@ func (r Record) Apply(e Entry) (Record, error) {
 	return r, nil
 }
 
+// rejected reports whether somebody said no on the latest ballot.
+func (r Record) rejected() bool { return r.Ballot != nil && NewTally(*r.Ballot, r.Votes).Rejected }
+
 func (r Record) admits(e Entry) error {
 	switch {
 	case e.Kind != EntryReceived && r.Entries == 0:
@@ -141,14 +144,16 @@ func (r Record) admits(e Entry) error {
 		return Errorf(Conflict, "started", "call %s has started", e.CallID)
 	case e.Kind == EntryOutcome && e.Outcome.State.Ran() && r.Start == nil:
 		return Errorf(Conflict, "not_started", "call %s never started", e.CallID)
-	case r.Ballot != nil && (e.Kind == EntryStart || e.Kind == EntryBallot) && NewTally(*r.Ballot, r.Votes).Rejected:
+	case (e.Kind == EntryStart || e.Kind == EntryBallot) && r.rejected():
 		return Errorf(Conflict, "rejected", "call %s was rejected", e.CallID)
 	case r.Ballot != nil && e.Kind == EntryDecision:
 		return Errorf(Conflict, "asked", "call %s waits on the decision that it has", e.CallID)
 	case r.Start != nil && (e.Kind == EntryBallot || e.Kind == EntryVote):
 		return Errorf(Conflict, "started", "call %s has started", e.CallID)
-	case e.Kind == EntryVote && (r.Ballot == nil || e.Vote.Ballot != r.Ballot.Digest()):
+	case e.Kind == EntryVote && !r.waitsFor(*e.Vote):
 		return Errorf(Conflict, "other_ballot", "call %s does not wait for votes on ballot %s", e.CallID, e.Vote.Ballot)
 	}
 	return nil
 }
+
+func (r Record) waitsFor(v Vote) bool { return r.Ballot != nil && v.Ballot == r.Ballot.Digest() }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/sallyport/sallyport"
 )
@@ -236,6 +237,19 @@ const clockSkew = 5 * time.Second
 // maxReason bounds what a voter may write, in bytes.
 const maxReason = 2000
 
+// signals reads the signals of a run by event id, where some evidence is one.
+func (a *Activities) signals(ctx context.Context, run workflow.Execution, evidence []sallyport.Evidence) (map[int64]Signal, error) {
+	signals := map[int64]Signal{}
+	if a.Signals == nil || !slices.ContainsFunc(evidence, func(e sallyport.Evidence) bool { return e.Class == sallyport.TemporalPrincipal }) {
+		return signals, nil
+	}
+	all, err := a.Signals.Signals(ctx, run.ID, run.RunID, 0)
+	for _, s := range all {
+		signals[s.EventID] = s
+	}
+	return signals, err
+}
+
 // recount establishes votes from their evidence once more, now. It records
 // nothing, and refuses the run where one of them no longer holds.
 func (a *Activities) recount(ctx context.Context, s subject, rec sallyport.Record, evidence []sallyport.Evidence) ([]sallyport.Vote, error) {
@@ -243,15 +257,9 @@ func (a *Activities) recount(ctx context.Context, s subject, rec sallyport.Recor
 		return nil, sallyport.Errorf(sallyport.Denied, "rejected", "the ledger holds a vote against this call")
 	}
 	run := activity.GetInfo(ctx).WorkflowExecution
-	signals := map[int64]Signal{}
-	if a.Signals != nil && slices.ContainsFunc(evidence, func(e sallyport.Evidence) bool { return e.Class == sallyport.TemporalPrincipal }) {
-		all, err := a.Signals.Signals(ctx, run.ID, run.RunID, 0)
-		if err != nil {
-			return nil, err
-		}
-		for _, sig := range all {
-			signals[sig.EventID] = sig
-		}
+	signals, err := a.signals(ctx, run, evidence)
+	if err != nil {
+		return nil, err
 	}
 	rec.Votes, rec.State, rec.Start = nil, sallyport.AwaitingApproval, nil
 	seen := map[string]bool{}

@@ -30,7 +30,7 @@ func (g *Gateway) ServeAPI(ctx context.Context, l net.Listener) error {
 		return errors.Join(err, l.Close())
 	}
 	defer release()
-	server, err := g.server(temporal)
+	server, err := g.server(temporal) //nolint:contextcheck // requests bring their own contexts
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
