@@ -138,10 +138,11 @@ func (d *doomed) approving(calls []client.Submission) (stop func()) {
 	return func() { cancel(); <-done }
 }
 
-// vote approves a call if it waits, as far as the gateway answers.
+// vote approves a call if it waits for a first vote, as far as the gateway
+// answers.
 func vote(ctx context.Context, who *client.Client, id string) {
 	call, err := who.Get(ctx, id, 0)
-	if err == nil && call.State == sallyport.AwaitingApproval {
+	if err == nil && call.State == sallyport.AwaitingApproval && len(call.Ballot.Votes) == 0 {
 		_, _ = who.Vote(ctx, id, sallyport.BallotPaper{Verdict: sallyport.Approve, Ballot: call.Ballot.Digest})
 	}
 }
