@@ -20,8 +20,21 @@ base := {
 
 changed(patches) := json.patch(base, [{"op": "add", "path": path, "value": value} | some path, value in patches])
 
+# Hours and limits are pinned: these tests also come with policies whose data
+# were changed.
+office := {
+	"timezone": "Europe/Berlin",
+	"days": ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"],
+	"start": 8,
+	"end": 18,
+}
+
+bounds := {"calls_per_minute": 120, "same_read_per_hour": 360, "same_write_per_hour": 20}
+
 decide(patches) := decision if {
 	decision := sallyport.decision with input as changed(patches)
+		with data.business_hours as office
+		with data.limits as bounds
 }
 
 effect(patches) := decide(patches).effect

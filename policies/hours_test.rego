@@ -58,6 +58,7 @@ test_environment_that_does_not_say_has_hours if {
 	environment := object.remove(data.environments.staging, ["business_hours"])
 	decision := sallyport.decision with input as changed({"/time": "2026-11-22T03:00:00Z"})
 		with data.environments.staging as environment
+		with data.business_hours as office
 	{reason.code | some reason in decision.reasons} == {"outside_business_hours"}
 }
 
