@@ -3,6 +3,7 @@
 GO ?= go
 FUZZTIME ?= 10s
 BENCHTIME ?= 1s
+BENCHFLAGS ?=
 TESTFLAGS ?=
 DEVFLAGS ?=
 
@@ -132,8 +133,13 @@ fuzz: check-build ## Run each fuzz target for FUZZTIME (10s)
 		done; \
 	done
 
+# Like bin/sallyport-dev, built with the Go tool's defaults.
+bin/bench: force
+	cd dev && $(GO) build -ldflags='-s -w' -o ../$@ ./cmd/$(@F)
+
 .PHONY: bench
-bench: check-build ## Run the benchmarks, each for BENCHTIME (1s)
+bench: check-run bin/bench bin/toolexec ## Measure calls beside a bare workflow, then run the packages' benchmarks
+	bin/bench $(BENCHFLAGS)
 	$(GO) test -run='^$$' -bench=. -benchmem -benchtime=$(BENCHTIME) ./...
 
 .PHONY: help

@@ -17,6 +17,13 @@
 // a tool that crashes, or is killed, has failed and is not ambiguous: only a
 // commit of which nobody knows whether it happened is.
 //
+// # How it is started
+//
+// A runner starts one small process, "toolexec launch", which starts the
+// executors: the kernel would copy the page tables of a gateway that did it
+// itself, for every call. Executors are the runner's own children all the
+// same, so that they die with it, and it alone waits for them.
+//
 // # Limits
 //
 // Memory, threads, CPU time, descriptors and /tmp are bounded by resource

@@ -10,12 +10,10 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/sallyport/sallyport"
-	"github.com/sallyport/sallyport/sandbox/confine"
 )
 
 // Host ids that stand for a tool where the runner is root. The first is in a
@@ -62,25 +60,6 @@ func mapped(idMap []byte, id int) bool {
 		}
 	}
 	return false
-}
-
-// attributes put a child into namespaces of its own, as the only user there,
-// with the capabilities that building its root takes: they hold in its own
-// user namespace, and go before the tool begins.
-func (i ids) attributes() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{
-		Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET |
-			unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWCGROUP,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: confine.UID, HostID: i.uid, Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: confine.UID, HostID: i.gid, Size: 1}},
-		// Root's supplementary groups would go along. An ordinary user may
-		// not drop theirs (user_namespaces(7)), and has no file to use them on.
-		GidMappingsEnableSetgroups: i.root,
-		Credential:                 &syscall.Credential{Uid: confine.UID, Gid: confine.UID, NoSetGroups: !i.root},
-		AmbientCaps:                []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SETPCAP},
-		Pdeathsig:                  syscall.SIGKILL,
-		Setsid:                     true,
-	}
 }
 
 // seal copies the executor into memory that nobody can change any more. A

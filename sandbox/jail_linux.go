@@ -11,10 +11,8 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
-	"runtime"
+	"sync"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -27,9 +25,9 @@ const stderrBytes = 16 << 10
 
 // jail starts executors in sandboxes.
 type jail struct {
-	binary  *os.File // the executor, sealed
-	ids     ids
-	cgroups *cgroups // nil where there are none
+	binary   *os.File // the executor, sealed
+	launcher *launcher
+	cgroups  *cgroups // nil where there are none
 }
 
 func newJail(executor string, cgroupDirs []string) (*jail, error) {
@@ -45,18 +43,21 @@ func newJail(executor string, cgroupDirs []string) (*jail, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &jail{binary: binary, ids: mapped, cgroups: groups}, nil
+	l, err := newLauncher(binary, mapped)
+	if err != nil {
+		return nil, errors.Join(err, binary.Close())
+	}
+	return &jail{binary: binary, launcher: l, cgroups: groups}, nil
 }
 
-func (j *jail) close() error { return j.binary.Close() }
+func (j *jail) close() error {
+	j.launcher.close()
+	return j.binary.Close()
+}
 
 // run runs one executor to its end: when it returns, nothing of it is left.
 // An error means that the executor never became the tool.
 func (j *jail) run(ctx context.Context, w job) (ending, error) {
-	// The kernel kills the executor when the thread that started it ends. Go
-	// must therefore neither end this thread nor give it to someone else.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	stoppable, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	limited, release := context.WithTimeoutCause(stoppable, w.timeout, errTimeout)
@@ -72,12 +73,14 @@ func (j *jail) run(ctx context.Context, w job) (ending, error) {
 		defer close(served)
 		w.broker(limited, p.broker)
 	}()
+	unwatch := context.AfterFunc(limited, p.kill)
 	refused := p.begin(w.spec)
 	if refused != nil {
 		// It can't have become the tool, whatever else it does.
-		_ = p.command.Cancel()
+		p.kill()
 	}
-	waited := p.command.Wait()
+	status, err := p.wait()
+	unwatch()
 	// Requests to the broker end with the process.
 	stopped := context.Cause(limited)
 	stop(nil)
@@ -88,22 +91,30 @@ func (j *jail) run(ctx context.Context, w job) (ending, error) {
 		return ending{}, sallyport.Errorf(sallyport.Unavailable, codeCancelled, "the run was stopped before it began: %w", stopped)
 	case refused != nil:
 		return ending{}, unavailable(refused)
+	case err != nil:
+		return ending{}, sallyport.Errorf(sallyport.Internal, "no_status", "sandbox: wait for the executor: %w", err)
 	}
-	return p.ending(ctx, stopped, waited), nil
+	return p.ending(ctx, stopped, status), nil
 }
 
 // process is an executor that was started.
 type process struct {
-	command *exec.Cmd
+	process *os.Process
+	release func()
 	broker  net.Conn
 	control *net.UnixConn
 	stdout  *capture
 	stderr  *capture
+	outputs []*os.File
+	copying sync.WaitGroup
 	group   *cgroup
 }
 
 // start starts an executor that waits for its specification.
 func (j *jail) start(ctx context.Context, w job, overflow func()) (_ *process, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, sallyport.Errorf(sallyport.Unavailable, codeCancelled, "the run was stopped before it began: %w", err)
+	}
 	var ends endpoints
 	defer ends.closeChildren()
 	p := &process{
@@ -116,38 +127,76 @@ func (j *jail) start(ctx context.Context, w job, overflow func()) (_ *process, e
 			p.group.remove()
 		}
 	}()
-	if p.broker, err = ends.pair("broker"); err != nil {
-		return nil, err
-	}
-	if p.control, err = ends.pair("control"); err != nil {
+	stdin, err := p.connect(&ends)
+	if err != nil {
 		return nil, err
 	}
 	if p.group, err = j.cgroups.create(w.spec); err != nil {
 		return nil, err
 	}
-	p.command = exec.CommandContext(ctx, fmt.Sprintf("/proc/self/fd/%d", confine.BinaryFD)) //nolint:gosec // our own, sealed
-	p.command.Args = []string{"toolexec", confine.ArgConfine}
-	p.command.Env = []string{"GOMAXPROCS=1", "GOGC=off"} // nothing of ours, and a short life before it is the tool
-	p.command.Dir = "/"
-	p.command.Stdin = bytes.NewReader(w.request)
-	p.command.Stdout, p.command.Stderr = p.stdout, p.stderr
-	p.command.ExtraFiles = []*os.File{ends.children[0], ends.children[1], j.binary}
-	p.command.SysProcAttr = j.ids.attributes()
-	p.command.WaitDelay = 2 * time.Second
-	if err := p.command.Start(); err != nil {
-		if ctx.Err() != nil {
-			return nil, sallyport.Errorf(sallyport.Unavailable, codeCancelled, "the run was stopped before it began: %w", err)
-		}
+	if p.process, p.release, err = j.launcher.start(ends.children); err != nil {
 		return nil, unavailable(err)
 	}
+	p.pump(stdin, w.request)
 	return p, nil
+}
+
+// connect makes the executor's descriptors, in the order in which it has them.
+func (p *process) connect(ends *endpoints) (stdin *os.File, err error) {
+	if stdin, err = ends.input(); err != nil {
+		return nil, err
+	}
+	for range 2 {
+		output, err := ends.output()
+		if err != nil {
+			return nil, err
+		}
+		p.outputs = append(p.outputs, output)
+	}
+	if p.broker, err = ends.pair("broker", unix.SOCK_STREAM); err != nil {
+		return nil, err
+	}
+	p.control, err = ends.pair("control", unix.SOCK_STREAM)
+	return stdin, err
+}
+
+// pump gives the executor its request and listens to what it says.
+func (p *process) pump(stdin *os.File, request []byte) {
+	p.copying.Go(func() {
+		_, _ = stdin.Write(request) // an executor may end without having read it
+		_ = stdin.Close()
+	})
+	for i, to := range []*capture{p.stdout, p.stderr} {
+		p.copying.Go(func() {
+			_, _ = io.Copy(to, p.outputs[i]) // what is missing shows in what there is
+			_ = p.outputs[i].Close()
+		})
+	}
+}
+
+func (p *process) kill() { _ = p.process.Kill() } // or it has ended
+
+// wait waits for the end of the process and of what it said. With the first
+// process of a pid namespace ends all of it, so that nobody is left to write.
+func (p *process) wait() (syscall.WaitStatus, error) {
+	state, err := p.process.Wait()
+	p.release()
+	p.copying.Wait()
+	if err != nil {
+		return 0, err
+	}
+	status, ok := state.Sys().(syscall.WaitStatus)
+	if !ok {
+		return 0, fmt.Errorf("its state is a %T", state.Sys())
+	}
+	return status, nil
 }
 
 // begin lets the executor confine itself and become the tool, and returns why
 // it could not.
 func (p *process) begin(spec confine.Spec) error {
 	defer p.control.Close()
-	if err := p.group.add(p.command.Process.Pid); err != nil {
+	if err := p.group.add(p.process.Pid); err != nil {
 		return err
 	}
 	data, err := json.Marshal(spec)
@@ -169,14 +218,13 @@ func (p *process) begin(spec confine.Spec) error {
 }
 
 // ending says how a process that has ended did.
-func (p *process) ending(ctx context.Context, stopped, waited error) ending {
+func (p *process) ending(ctx context.Context, stopped error, status syscall.WaitStatus) ending {
 	e := ending{output: p.stdout.data.Bytes(), stderr: p.stderr.data.String()}
-	status, _ := p.command.ProcessState.Sys().(syscall.WaitStatus)
 	signal := status.Signal() // negative where there was none
 	switch {
 	case p.stdout.overflowed:
 		e.code, e.reason = codeOutput, fmt.Sprintf("the tool's response is larger than %d bytes", p.stdout.limit)
-	case waited == nil || status.Exited() && status.ExitStatus() == 0:
+	case status.Exited() && status.ExitStatus() == 0:
 	case errors.Is(stopped, errTimeout):
 		e.code, e.reason = codeTimeout, "the tool took longer than it may, and was stopped"
 	case ctx.Err() != nil:
@@ -195,7 +243,7 @@ func (p *process) ending(ctx context.Context, stopped, waited error) ending {
 
 // memoryExhausted recognises how the Go runtime ends where it gets no memory.
 func memoryExhausted(stderr string) bool {
-	for _, sign := range []string{"fatal error: runtime: out of memory", "fatal error: runtime: cannot allocate memory", "runtime: out of memory:"} {
+	for _, sign := range []string{"fatal error: out of memory", "fatal error: runtime: out of memory", "fatal error: runtime: cannot allocate memory", "runtime: out of memory:"} {
 		if bytes.Contains([]byte(stderr), []byte(sign)) {
 			return true
 		}

@@ -55,13 +55,16 @@ func await(t *testing.T, what string, condition func() bool) {
 
 // toolOf finds the tool that a gateway runs: the child that has confined
 // itself. It returns 0 while there is none.
-func toolOf(gateway int) int {
+func toolOf(gateway int) int { return child(gateway, "run") }
+
+// child finds a child that is the executor with this argument, or 0.
+func child(gateway int, argument string) int {
 	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", gateway))
 	for _, list := range lists {
 		children, _ := os.ReadFile(list)
 		for pid := range strings.FieldsSeq(string(children)) {
 			command, _ := os.ReadFile("/proc/" + pid + "/cmdline")
-			if bytes.Equal(command, []byte("toolexec\x00run\x00")) {
+			if bytes.Equal(command, []byte("toolexec\x00"+argument+"\x00")) {
 				n, _ := strconv.Atoi(pid)
 				return n
 			}
@@ -85,23 +88,25 @@ func TestGatewayKilled(t *testing.T) {
 	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil || line != "ready\n" {
 		t.Fatalf("the gateway said %q, %v; want it ready", line, err)
 	}
-	tool := 0
-	await(t, "the tool runs", func() bool { tool = toolOf(gateway.Process.Pid); return tool != 0 })
-	watched, err := unix.PidfdOpen(tool, 0)
-	if err != nil {
-		t.Fatal(err)
+	await(t, "the tool runs", func() bool { return toolOf(gateway.Process.Pid) != 0 })
+	var watched []unix.PollFd
+	for _, argument := range []string{"run", "launch"} {
+		fd, err := unix.PidfdOpen(child(gateway.Process.Pid, argument), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		defer func() { _ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) }() // where the test fails
+		watched = append(watched, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
 	}
-	defer unix.Close(watched)
-	defer func() { _ = unix.PidfdSendSignal(watched, unix.SIGKILL, nil, 0) }() // where the test fails
 
 	if err := gateway.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	_ = gateway.Wait()
-	ended := []unix.PollFd{{Fd: int32(watched), Events: unix.POLLIN}}
-	await(t, "the tool dies with its gateway", func() bool {
-		n, err := unix.Poll(ended, 100)
-		return err == nil && n == 1
+	await(t, "the tool and what starts tools die with their gateway", func() bool {
+		n, err := unix.Poll(watched, 100)
+		return err == nil && n == len(watched)
 	})
 }
 

@@ -5,6 +5,7 @@ package sandbox
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"os"
 
@@ -13,15 +14,15 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// endpoints are the two sides of the sockets between runner and executor.
+// endpoints are the two sides of what runner and executor talk through.
 type endpoints struct {
 	children []*os.File
-	parents  []net.Conn
+	parents  []io.Closer
 }
 
-// pair makes a stream socket pair and returns our side of it.
-func (e *endpoints) pair(name string) (*net.UnixConn, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+// pair makes a socket pair of a type and returns our side of it.
+func (e *endpoints) pair(name string, typ int) (*net.UnixConn, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, typ|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, sallyport.Errorf(sallyport.Unavailable, "no_descriptors", "sandbox: make the %s socket: %w", name, err)
 	}
@@ -38,6 +39,30 @@ func (e *endpoints) pair(name string) (*net.UnixConn, error) {
 		return nil, sallyport.Errorf(sallyport.Internal, "no_descriptors", "sandbox: the %s socket is a %T", name, conn)
 	}
 	return unixConn, nil
+}
+
+// input makes a pipe from which the child reads, and returns our end.
+func (e *endpoints) input() (*os.File, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, noPipe(err)
+	}
+	e.children, e.parents = append(e.children, r), append(e.parents, w)
+	return w, nil
+}
+
+// output makes a pipe to which the child writes, and returns our end.
+func (e *endpoints) output() (*os.File, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, noPipe(err)
+	}
+	e.children, e.parents = append(e.children, w), append(e.parents, r)
+	return r, nil
+}
+
+func noPipe(err error) error {
+	return sallyport.Errorf(sallyport.Unavailable, "no_descriptors", "sandbox: make a pipe: %w", err)
 }
 
 func (e *endpoints) closeChildren() {

@@ -1,6 +1,7 @@
 // Toolexec is the executor of the built-in tools. The gateway starts it, one
 // process per call, in a sandbox; it is of no use to people.
 //
+//	toolexec launch     start others as "toolexec confine", see package confine
 //	toolexec confine    set up the sandbox from the inside, then "toolexec run"
 //	toolexec run        read a request from standard input, write a response
 //
@@ -35,13 +36,15 @@ func main() {
 func run(args []string) error {
 	if len(args) == 1 {
 		switch args[0] {
+		case confine.ArgLaunch:
+			return confine.Launch()
 		case confine.ArgConfine:
 			return confine.Exec()
 		case confine.ArgRun:
 			return answer(os.Stdin, os.Stdout, newBroker())
 		}
 	}
-	return errors.New("usage: toolexec confine | toolexec run; the gateway starts it, see the documentation of the sandbox")
+	return errors.New("usage: toolexec launch | toolexec confine | toolexec run; the gateway starts it, see the documentation of the sandbox")
 }
 
 // answer reads one request and writes its response. A request that can't be

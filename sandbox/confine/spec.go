@@ -1,7 +1,7 @@
 // Package confine is the inside of the sandbox: what the first process in the
 // new namespaces does to itself before it becomes the tool.
 //
-// The runner starts the executor as "toolexec confine" in user, mount, pid,
+// The runner has the executor started as "toolexec confine" in user, mount, pid,
 // network, ipc, uts and cgroup namespaces of its own, with the privileges that
 // a new user namespace gives. [Exec] uses them up: it builds a read-only root
 // that holds nothing but three devices, /proc and a small /tmp, moves into it,
@@ -26,9 +26,33 @@ const (
 
 // Arguments of the executor, after its name.
 const (
+	ArgLaunch  = "launch"  // start others as ArgConfine, see [Launch]
 	ArgConfine = "confine" // set up the confinement, then continue as ArgRun
 	ArgRun     = "run"     // be the tool
 )
+
+// LauncherFD is where a launcher reads orders: messages of a seqpacket socket,
+// each one [Order] as JSON, with [OrderFiles] files: an executor's descriptors
+// from 0 up to ControlFD, and where the launcher writes what it [Launched].
+const (
+	LauncherFD = 3
+	OrderFiles = ControlFD + 2
+)
+
+// Order asks for an executor that is this user and group of the host. Root
+// says that the runner is root, and so its children have to become someone
+// else.
+type Order struct {
+	UID  int  `json:"uid"`
+	GID  int  `json:"gid"`
+	Root bool `json:"root"`
+}
+
+// Launched answers an order.
+type Launched struct {
+	PID   int    `json:"pid"`
+	Error string `json:"error"` // why there is no process
+}
 
 // Hostname is the host name inside of a sandbox.
 const Hostname = "sandbox"

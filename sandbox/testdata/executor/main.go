@@ -17,6 +17,13 @@ import (
 )
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == confine.ArgLaunch {
+		if err := confine.Launch(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if len(os.Args) == 2 && os.Args[1] == confine.ArgConfine {
 		fmt.Fprintln(os.Stderr, confine.Exec())
 		os.Exit(1)

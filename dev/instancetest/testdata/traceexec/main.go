@@ -21,7 +21,10 @@ func main() {
 }
 
 func run(what string) error {
-	if what == confine.ArgConfine {
+	switch what {
+	case confine.ArgLaunch:
+		return confine.Launch()
+	case confine.ArgConfine:
 		return confine.Exec()
 	}
 	var request wire.Request
