@@ -122,6 +122,17 @@ type Decision struct {
 	Revision    string      `json:"revision"`
 }
 
+// Denial is the error of a call that is not to run by this decision. It has
+// the code and the message of the first reason.
+func (d Decision) Denial() *Error {
+	e := Errorf(Denied, "denied", "policy denied this call")
+	if len(d.Reasons) > 0 {
+		e.Code, e.Message = d.Reasons[0].Code, d.Reasons[0].Message
+	}
+	e.Reasons = d.Reasons
+	return e
+}
+
 // Reason is one rule's word, by a stable code.
 type Reason struct {
 	Code    string `json:"code"`

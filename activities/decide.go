@@ -41,13 +41,3 @@ func (a *Activities) Decide(ctx context.Context, in DecideInput) (d sallyport.De
 	}
 	return *r.Entry.Decision, nil
 }
-
-// refusal is the error of a call that policy denied.
-func refusal(d sallyport.Decision) error {
-	e := sallyport.Errorf(sallyport.Denied, "denied", "policy denied this call")
-	if len(d.Reasons) > 0 {
-		e.Code, e.Message = d.Reasons[0].Code, d.Reasons[0].Message
-	}
-	e.Reasons = d.Reasons
-	return e
-}

@@ -89,7 +89,7 @@ func (a *Activities) permit(ctx context.Context, call sallyport.Call, evidence [
 	case err != nil:
 		return sallyport.Permit{}, err
 	case d.Effect != sallyport.Allow && d.Effect != sallyport.Ask:
-		return sallyport.Permit{}, refusal(d)
+		return sallyport.Permit{}, d.Denial()
 	}
 	g := sallyport.Grounds{Call: call, Intent: s.intent, Decision: d, Plan: plan, Ballot: rec.Ballot}
 	if rec.Ballot != nil {

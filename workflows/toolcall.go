@@ -109,7 +109,7 @@ func (c *toolCall) decide(ctx workflow.Context) error {
 	case sallyport.Allow, sallyport.Ask:
 		return nil
 	default:
-		return denied(c.decision)
+		return c.decision.Denial()
 	}
 }
 
@@ -165,15 +165,6 @@ func (c *toolCall) slow(ctx workflow.Context) workflow.Context {
 		WaitForCancellation: true,
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 200 * time.Millisecond, MaximumInterval: 10 * time.Second},
 	})
-}
-
-// denied is the error of a call that policy refused.
-func denied(d sallyport.Decision) error {
-	e := &sallyport.Error{Kind: sallyport.Denied, Code: "denied", Message: "policy denied this call", Reasons: d.Reasons}
-	if len(d.Reasons) > 0 {
-		e.Code, e.Message = d.Reasons[0].Code, d.Reasons[0].Message
-	}
-	return e
 }
 
 // ending is the error of a call that ends in a state of its own.
