@@ -122,7 +122,7 @@ func (c *toolCall) count(ctx workflow.Context, attestation string) (counted acti
 	}
 	defer a.counting.Unlock()
 	in := activities.CountInput{Call: c.signed, Attestation: attestation, After: a.after}
-	if err := workflow.ExecuteLocalActivity(quick(ctx), steps.Count, in).Get(ctx, &counted); err != nil {
+	if err := workflow.ExecuteActivity(heard(ctx), steps.Count, in).Get(ctx, &counted); err != nil {
 		return counted, err
 	}
 	a.after = max(a.after, counted.After)
@@ -135,6 +135,18 @@ func (c *toolCall) count(ctx workflow.Context, attestation string) (counted acti
 	}
 	c.showWaiting(ctx)
 	return counted, nil
+}
+
+// heard are the options of counting. An update is in the history only once the
+// workflow task that took it up has completed. Counted within that task, a
+// vote could be in the ledger, which lets nobody vote twice, and unknown to the
+// workflow after a crash. So it is heard first, and counted then.
+func heard(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: 5 * time.Second,
+		WaitForCancellation: true,
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 100 * time.Millisecond, MaximumInterval: 2 * time.Second},
+	})
 }
 
 // rejection says who said no, and why.
