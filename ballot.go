@@ -1,6 +1,7 @@
 package sallyport
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -73,13 +74,30 @@ type BallotPaper struct {
 }
 
 // Attestation is the API's word that it saw an account vote. It travels as a
-// compact JWS.
+// compact JWS. Where it carries an ID token, the vote is established from that
+// alone, and the API's word is only about what the voter wrote beside it.
 type Attestation struct {
 	CallID  string      `json:"call_id"`
 	Account Account     `json:"account"`
 	Paper   BallotPaper `json:"paper"`
+	IDToken string      `json:"id_token,omitempty"`
 	At      time.Time   `json:"at"`
 }
+
+// SignedVote is what an identity provider signed of a vote: an ID token
+// (OpenID Connect Core 1.0, section 2) for an audience of its own, whose nonce
+// is the verdict, a colon and the ballot's digest.
+type SignedVote struct {
+	Account   Account
+	Verdict   Verdict
+	Ballot    Digest
+	IssuedAt  time.Time
+	ExpiresAt time.Time       // after which nobody may hand it in
+	Key       json.RawMessage // the provider's public key that verified it, as a JWK (RFC 7517)
+}
+
+// VoteNonce is the nonce of an ID token that votes.
+func VoteNonce(v Verdict, ballot Digest) string { return string(v) + ":" + string(ballot) }
 
 // Vote is one verified person's verdict on one ballot.
 type Vote struct {
@@ -91,6 +109,10 @@ type Vote struct {
 	Reason   string    `json:"reason,omitempty"` // untrusted text
 	Evidence Evidence  `json:"evidence"`
 	At       time.Time `json:"at"`
+
+	// Key is the JWK that an IDPSigned vote's token verifies with, for whoever
+	// looks at it after the provider has forgotten the key.
+	Key json.RawMessage `json:"key,omitempty"`
 }
 
 // Refusal is a vote that did not count, and why.

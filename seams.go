@@ -37,6 +37,18 @@ type AttestationVerifier interface {
 	VerifyAttestation(token string) (Attestation, error)
 }
 
+// VoteVerifier opens votes that an identity provider signed.
+//
+// VerifyVote returns an error of kind [Denied] for a token that is forged, of
+// an issuer that vouches for no person, for another purpose, or not valid yet,
+// and [Unavailable] when the issuer's keys are out of reach. A token that has
+// expired since it was issued is no error: what it says was said in time or
+// not, and the caller judges that by the token's own times. Safe for
+// concurrent use.
+type VoteVerifier interface {
+	VerifyVote(ctx context.Context, token string) (SignedVote, error)
+}
+
 // Question is what a decision is made from, and all it is made from: the same
 // question under the same policy has the same answer.
 type Question struct {

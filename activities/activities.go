@@ -42,6 +42,7 @@ type Meter interface {
 type Options struct {
 	Judge
 	Verifier  Verifier
+	Votes     sallyport.VoteVerifier
 	Directory sallyport.Directory
 	Ledger    Ledger
 	// Runners by the name that manifests use.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/workflow"
 
 	"github.com/sallyport/sallyport"
 )
@@ -43,15 +42,6 @@ type Counted struct {
 	After    int64               `json:"after"` // the last event looked at
 }
 
-// claim is a vote with what its evidence establishes.
-type claim struct {
-	evidence sallyport.Evidence
-	account  sallyport.Account
-	paper    sallyport.BallotPaper
-	at       time.Time
-	fault    *sallyport.Error // the evidence does not hold
-}
-
 // Count judges votes and records each as counted or refused.
 func (a *Activities) Count(ctx context.Context, in CountInput) (c Counted, err error) {
 	done := a.step(ctx, "count")
@@ -79,57 +69,6 @@ func (a *Activities) Count(ctx context.Context, in CountInput) (c Counted, err e
 		}
 	}
 	return c, nil
-}
-
-// claims reads the evidence that is to be looked at.
-func (a *Activities) claims(ctx context.Context, callID string, in CountInput) ([]claim, int64, error) {
-	if in.Attestation != "" {
-		return []claim{a.attested(callID, in.Attestation)}, in.After, nil
-	}
-	run := activity.GetInfo(ctx).WorkflowExecution
-	if a.Signals == nil {
-		return nil, in.After, nil
-	}
-	signals, err := a.Signals.Signals(ctx, run.ID, run.RunID, in.After)
-	if err != nil {
-		return nil, 0, err
-	}
-	after := in.After
-	claims := make([]claim, 0, len(signals))
-	for _, s := range signals {
-		claims = append(claims, a.signalled(s))
-		after = s.EventID
-	}
-	return claims, after, nil
-}
-
-func (a *Activities) attested(callID, token string) claim {
-	c := claim{evidence: sallyport.Evidence{Class: sallyport.APIAttested, Token: token}, at: a.Now()}
-	att, err := a.Verifier.VerifyAttestation(token)
-	switch {
-	case err != nil:
-		c.fault = sallyport.Errorf(sallyport.Denied, "bad_evidence", "the API did not sign this vote")
-	case att.CallID != callID:
-		c.fault = sallyport.Errorf(sallyport.Denied, "bad_evidence", "this vote is for call %s", att.CallID)
-	default:
-		c.account, c.paper, c.at = att.Account, att.Paper, att.At
-	}
-	return c
-}
-
-func (a *Activities) signalled(s Signal) claim {
-	c := claim{evidence: sallyport.Evidence{Class: sallyport.TemporalPrincipal, EventID: s.EventID}, at: s.At, paper: s.Paper}
-	switch {
-	case s.Principal == "" || a.PrincipalIssuer == "":
-		c.fault = sallyport.Errorf(sallyport.Denied, "bad_evidence",
-			"the Temporal server does not say who sent this signal; vote with `sallyport approve` instead")
-	case s.Malformed != "":
-		c.account = sallyport.Account{Issuer: a.PrincipalIssuer, Subject: s.Principal}
-		c.fault = sallyport.Errorf(sallyport.Invalid, "bad_evidence", "the signal's payload is no vote: %s", s.Malformed)
-	default:
-		c.account = sallyport.Account{Issuer: a.PrincipalIssuer, Subject: s.Principal}
-	}
-	return c
 }
 
 // count judges one claim, records it, and adds it to what was counted. What
@@ -221,7 +160,7 @@ func (a *Activities) weigh(ctx context.Context, s subject, rec sallyport.Record,
 	}
 	return sallyport.Vote{
 		Ballot: b.Digest(), Person: person.ID, Groups: person.Groups, Account: cl.account, Verdict: cl.paper.Verdict,
-		Reason: cl.paper.Reason, Evidence: cl.evidence, At: cl.at,
+		Reason: cl.paper.Reason, Evidence: cl.evidence, At: cl.at, Key: cl.key,
 	}, nil
 }
 
@@ -236,19 +175,6 @@ const clockSkew = 5 * time.Second
 
 // maxReason bounds what a voter may write, in bytes.
 const maxReason = 2000
-
-// signals reads the signals of a run by event id, where some evidence is one.
-func (a *Activities) signals(ctx context.Context, run workflow.Execution, evidence []sallyport.Evidence) (map[int64]Signal, error) {
-	signals := map[int64]Signal{}
-	if a.Signals == nil || !slices.ContainsFunc(evidence, func(e sallyport.Evidence) bool { return e.Class == sallyport.TemporalPrincipal }) {
-		return signals, nil
-	}
-	all, err := a.Signals.Signals(ctx, run.ID, run.RunID, 0)
-	for _, s := range all {
-		signals[s.EventID] = s
-	}
-	return signals, err
-}
 
 // recount establishes votes from their evidence once more, now. It records
 // nothing, and refuses the run where one of them no longer holds.
@@ -268,11 +194,9 @@ func (a *Activities) recount(ctx context.Context, s subject, rec sallyport.Recor
 			continue
 		}
 		seen[e.Key()] = true
-		cl := claim{evidence: e, fault: sallyport.Errorf(sallyport.Denied, "bad_evidence", "evidence %s shows no vote", e.Key())}
-		if sig, ok := signals[e.EventID]; ok && e.Class == sallyport.TemporalPrincipal {
-			cl = a.signalled(sig)
-		} else if e.Class == sallyport.APIAttested {
-			cl = a.attested(s.call.ID, e.Token)
+		cl, err := a.claimOf(ctx, s.call.ID, e, signals)
+		if err != nil {
+			return nil, err
 		}
 		v, refused := a.weigh(ctx, s, rec, run.RunID, cl)
 		if refused != nil {

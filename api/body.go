@@ -21,6 +21,8 @@ const (
 	maxBody   = 64 << 10 // bytes
 	maxReason = 2000
 	maxClaim  = 200 // session, task
+
+	maxIDToken = 16 << 10
 )
 
 // callBody is what an agent sends to submit a call or try one out.
@@ -57,6 +59,7 @@ type voteBody struct {
 	Verdict sallyport.Verdict `json:"verdict"`
 	Ballot  sallyport.Digest  `json:"ballot"`
 	Reason  string            `json:"reason"`
+	IDToken string            `json:"id_token"`
 }
 
 func (b *voteBody) check() error {
@@ -64,6 +67,7 @@ func (b *voteBody) check() error {
 	wrong.unless(b.Verdict == sallyport.Approve || b.Verdict == sallyport.Reject, "/verdict", `this must be "approve" or "reject"`)
 	wrong.unless(b.Ballot.Valid(), "/ballot", "this must be a ballot's digest: sha256: and 64 lowercase hexadecimal digits")
 	wrong.atMost(maxReason, "/reason", b.Reason)
+	wrong.atMost(maxIDToken, "/id_token", b.IDToken)
 	return wrong.err()
 }
 

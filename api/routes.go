@@ -53,22 +53,30 @@ func (s *Server) admit(r route) echo.HandlerFunc {
 			return r.handle(c, sallyport.Identity{})
 		}
 		who, err := s.identify(c)
-		if err != nil {
-			return err
-		}
-		switch {
-		case (r.who == agents || r.who == limited) && who.Agent == nil:
-			return sallyport.Errorf(sallyport.Denied, codeNotAnAgent, "this is for agents, and the token is a person's")
-		case (r.who == people || r.who == voters) && who.Person == nil:
-			return sallyport.Errorf(sallyport.Denied, codeNotAPerson, "this is for people, and the token is an agent's")
-		case r.who == limited:
-			err = s.limiter.take("agent/" + who.Agent.ID)
-		case r.who == voters:
-			err = s.limiter.take("person/" + who.Person.ID)
+		if err == nil {
+			err = s.check(r.who, who)
 		}
 		if err != nil {
+			if r.who == voters {
+				s.turnedAway(c, who, err)
+			}
 			return err
 		}
 		return r.handle(c, who)
 	}
+}
+
+// check holds an identity against a route's audience and its rate limit.
+func (s *Server) check(a audience, who sallyport.Identity) error {
+	switch {
+	case (a == agents || a == limited) && who.Agent == nil:
+		return sallyport.Errorf(sallyport.Denied, codeNotAnAgent, "this is for agents, and the token is a person's")
+	case (a == people || a == voters) && who.Person == nil:
+		return sallyport.Errorf(sallyport.Denied, codeNotAPerson, "this is for people, and the token is an agent's")
+	case a == limited:
+		return s.limiter.take("agent/" + who.Agent.ID)
+	case a == voters:
+		return s.limiter.take("person/" + who.Person.ID)
+	}
+	return nil
 }

@@ -158,10 +158,21 @@ func (c *Client) Get(ctx context.Context, id string, patience time.Duration) (Ca
 	return call, c.do(ctx, http.MethodGet, "/v1/calls/"+url.PathEscape(id), http.Header{"Prefer": {wait(patience)}}, nil, &call)
 }
 
-// Vote votes on the open ballot of a call.
+// Vote votes on the open ballot of a call, on the gateway's word.
 func (c *Client) Vote(ctx context.Context, id string, paper sallyport.BallotPaper) (Call, error) {
+	return c.VoteSigned(ctx, id, paper, "")
+}
+
+// VoteSigned hands in a vote that the identity provider signed: the ID token
+// of [Login.SignVote].
+func (c *Client) VoteSigned(ctx context.Context, id string, paper sallyport.BallotPaper, idToken string) (Call, error) {
+	body := struct {
+		sallyport.BallotPaper
+
+		IDToken string `json:"id_token,omitempty"`
+	}{paper, idToken}
 	var call Call
-	return call, c.do(ctx, http.MethodPost, "/v1/calls/"+url.PathEscape(id)+"/votes", nil, paper, &call)
+	return call, c.do(ctx, http.MethodPost, "/v1/calls/"+url.PathEscape(id)+"/votes", nil, body, &call)
 }
 
 // Cancel asks a call to stop wherever it is.

@@ -94,7 +94,7 @@ func (g *Gateway) activities(temporal client.Client) (*activities.Activities, er
 		return nil, err
 	}
 	return activities.New(activities.Options{
-		Judge: g.judge(), Verifier: verifier, Directory: g.ids, Ledger: g.ledger, Runners: runners, Reconcilers: reconcilers,
+		Judge: g.judge(), Verifier: verifier, Votes: g.ids, Directory: g.ids, Ledger: g.ledger, Runners: runners, Reconcilers: reconcilers,
 		Signals: history, PrincipalIssuer: c.Temporal.PrincipalIssuer, Meter: g.telemetry.Metrics(), Random: rand.Reader,
 		HeartbeatEvery: time.Second,
 	})

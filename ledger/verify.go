@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/sallyport/sallyport"
 )
 
 // VerifyOptions say which ledger to verify, and against what.
@@ -17,6 +19,9 @@ type VerifyOptions struct {
 	// what they say: only so is a database found out that was set back, as a
 	// whole, to an earlier state.
 	Known [][]byte
+	// SignedVote verifies what was kept of a vote that an identity provider
+	// signed. Nil leaves that out.
+	SignedVote func(sallyport.Vote) error
 }
 
 // Verify recomputes a ledger from its leaves and compares all that is stored
@@ -39,7 +44,7 @@ func Verify(ctx context.Context, o VerifyOptions) (Report, error) {
 		return Report{}, fmt.Errorf("the ledger's database can't be read: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // it was only read
-	v := &verification{tx: tx, verifiers: o.Verifiers}
+	v := &verification{tx: tx, verifiers: o.Verifiers, signedVote: o.SignedVote}
 	v.report = Report{Unfinished: []string{}, Erased: []string{}, Findings: []Finding{}}
 	for _, step := range []func(context.Context) error{
 		v.file,
@@ -58,12 +63,13 @@ func Verify(ctx context.Context, o VerifyOptions) (Report, error) {
 
 // verification is one pass over one state of a ledger.
 type verification struct {
-	tx        *sql.Tx
-	verifiers note.Verifiers
-	report    Report
-	signed    []signedTree // by size
-	edge      frontier     // of the tree of the leaves so far, made from them
-	covered   int64        // leaves that a checkpoint is right about
+	tx         *sql.Tx
+	verifiers  note.Verifiers
+	signedVote func(sallyport.Vote) error
+	report     Report
+	signed     []signedTree // by size
+	edge       frontier     // of the tree of the leaves so far, made from them
+	covered    int64        // leaves that a checkpoint is right about
 }
 
 // each calls scan for each row of a query. While it does, other queries may

@@ -162,6 +162,12 @@ func (c *callCheck) checkContent(s stored) {
 		return
 	}
 	c.record = record
+	if verify := c.v.signedVote; verify != nil && e.Kind == sallyport.EntryVote && e.Vote.Evidence.Class == sallyport.IDPSigned {
+		c.v.report.SignedVotes++
+		if err := verify(*e.Vote); err != nil {
+			c.findAt(s, "the identity provider did not sign this vote: %v", err)
+		}
+	}
 }
 
 // finish compares the call's row in the projection with the fold.

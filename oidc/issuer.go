@@ -14,6 +14,7 @@ type issuer struct {
 	url        string
 	kind       Kind
 	audiences  []string
+	votes      string // the audience of votes, or ""
 	algorithms []jose.SignatureAlgorithm
 	maxAge     time.Duration
 	keys       keySource
@@ -32,7 +33,7 @@ var errUnknownKey = errors.New("the issuer has no such key")
 // newIssuer keeps the keys that an issuer's predecessor has fetched.
 func (i *Identities) newIssuer(entry Issuer, set []jose.JSONWebKey, old *snapshot) *issuer {
 	made := &issuer{
-		url: entry.URL, kind: entry.Kind, audiences: entry.Audiences,
+		url: entry.URL, kind: entry.Kind, audiences: entry.Audiences, votes: entry.VoteAudience,
 		algorithms: defaultAlgorithms(), maxAge: defaultMaxAge,
 	}
 	if len(entry.Algorithms) > 0 {

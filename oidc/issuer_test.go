@@ -205,6 +205,7 @@ const tableText = `issuers:
   - url: PEOPLE
     kind: person
     audiences: [sallyport]
+    vote_audience: sallyport-approve
     algorithms: [ES256]
 agents:
   - {id: deploy-bot, issuer: AGENTS, subject: deploy-bot, owner: alice, groups: [bots]}

@@ -33,6 +33,10 @@ type Issuer struct {
 	Kind Kind `yaml:"kind"`
 	// Audiences are the values of aud that mean us. A token must have one.
 	Audiences []string `yaml:"audiences"`
+	// VoteAudience is the aud of ID tokens that are votes: the client id of the
+	// application by which people vote, and of nothing else. None means that
+	// this issuer's people can't vote by ID token. Only for kind person.
+	VoteAudience string `yaml:"vote_audience"`
 	// Algorithms are the signature algorithms that tokens may use: RS256,
 	// RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA. None
 	// means RS256 and ES256.

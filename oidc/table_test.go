@@ -63,6 +63,8 @@ func TestBadTables(t *testing.T) {
 		"NoSubject":     {"a token names its subject", head + "people:\n  - id: alice\n    accounts: [{issuer: \"https://p.example.com\"}]\n", []string{`:6: subject "" of "alice"`}},
 		"TwiceGroup":    {"it is a slip", head + "people:\n  - id: alice\n    groups: [sre, sre]\n    accounts: [{issuer: \"https://p.example.com\", subject: alice}]\n", []string{`:6: group "sre" is given twice`}},
 		"BadGroup":      {"groups stand in policies", head + "people:\n  - id: alice\n    groups: [\"*\"]\n    accounts: [{issuer: \"https://p.example.com\", subject: alice}]\n", []string{`:6: group "*" must be`}},
+		"AgentsVote":    {"agents don't vote", "issuers:\n  - url: https://a.example.com\n    kind: agent\n    audiences: [x]\n    vote_audience: v\n", []string{":5: issuer https://a.example.com vouches for agents"}},
+		"VoteAudience":  {"another token of the person would vote", "issuers:\n  - url: https://p.example.com\n    kind: person\n    audiences: [x]\n    vote_audience: x\n", []string{`:5: audience "x" of votes is among the audiences of issuer https://p.example.com`}},
 		"AllAtOnce":     {"who repairs a table wants to know everything", head + "people:\n  - id: A\n  - id: B\n", []string{`:5: id "A"`, `:5: person "A"`, `:6: id "B"`, `:6: person "B"`}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -40,6 +40,10 @@ type claims struct {
 	Expires  *float64 `json:"exp"`
 	Issued   *float64 `json:"iat"`
 	Begins   *float64 `json:"nbf"`
+
+	// Of ID tokens that vote; in others these are not ours to judge.
+	Nonce      any `json:"nonce"`
+	Authorized any `json:"azp"`
 }
 
 // audience is one string or several.

@@ -63,6 +63,9 @@ func (c *checker) checkIssuer(path []any, i Issuer) {
 	if len(i.Audiences) == 0 || slices.Contains(i.Audiences, "") {
 		c.add(at(path, "audiences"), "issuer %s needs at least one audience, and none may be empty: without it tokens for anybody else would be accepted", i.URL)
 	}
+	if i.VoteAudience != "" {
+		c.checkVoteAudience(at(path, "vote_audience"), i)
+	}
 	for n, alg := range i.Algorithms {
 		if !slices.Contains(algorithms(), jose.SignatureAlgorithm(alg)) {
 			c.add(at(path, "algorithms", n), "algorithm %q is not one of %v", alg, algorithms())
@@ -70,6 +73,19 @@ func (c *checker) checkIssuer(path []any, i Issuer) {
 	}
 	if i.MaxAge != 0 && (i.MaxAge < leastMaxAge || i.MaxAge > mostMaxAge) {
 		c.add(at(path, "max_age"), "max_age is %s and must be from %s to %s", i.MaxAge, leastMaxAge, mostMaxAge)
+	}
+}
+
+// checkVoteAudience keeps votes and other tokens apart: an ID token that
+// somebody got for another purpose must not vote, nor a vote open the API.
+func (c *checker) checkVoteAudience(path []any, i Issuer) {
+	if i.Kind != KindPerson {
+		c.add(path, "issuer %s vouches for agents, and they don't vote", i.URL)
+	}
+	for _, other := range c.table.Issuers {
+		if slices.Contains(other.Audiences, i.VoteAudience) {
+			c.add(path, "audience %q of votes is among the audiences of issuer %s: it must be for nothing else", i.VoteAudience, other.URL)
+		}
 	}
 }
 

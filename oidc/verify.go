@@ -28,7 +28,7 @@ func (s *snapshot) verify(ctx context.Context, token, audience string, now time.
 	if !ok {
 		return nil, sallyport.Account{}, unauthenticated("unknown_issuer", "the token's issuer %.200q is not in the identity table", c.Issuer)
 	}
-	if err := i.checkSignature(ctx, token, h); err != nil {
+	if _, err := i.checkSignature(ctx, token, h); err != nil {
 		return nil, sallyport.Account{}, err
 	}
 	audiences := i.audiences
@@ -42,32 +42,44 @@ func (s *snapshot) verify(ctx context.Context, token, audience string, now time.
 }
 
 // checkSignature accepts the algorithms of the table alone, and keys only for
-// what they are published for.
-func (i *issuer) checkSignature(ctx context.Context, token string, h header) error {
-	alg := jose.SignatureAlgorithm(h.Alg)
-	if !slices.Contains(i.algorithms, alg) {
-		return unauthenticated(codeBadToken, "the token is signed with %.20q, and of %s only %v are accepted", h.Alg, i.url, i.algorithms)
-	}
-	signed, err := jose.ParseSignedCompact(token, i.algorithms)
-	if err != nil {
-		return unauthenticated(codeBadToken, "the token can't be read: %w", err)
+// what they are published for. It returns the key that verified.
+func (i *issuer) checkSignature(ctx context.Context, token string, h header) (jose.JSONWebKey, error) {
+	if !slices.Contains(i.algorithms, jose.SignatureAlgorithm(h.Alg)) {
+		return jose.JSONWebKey{}, unauthenticated(codeBadToken, "the token is signed with %.20q, and of %s only %v are accepted", h.Alg, i.url, i.algorithms)
 	}
 	keys, err := i.keys.find(ctx, h.Kid)
 	if errors.Is(err, errUnknownKey) {
-		return unauthenticated(codeBadToken, "the token's key %.100q is none of %s", h.Kid, i.url)
+		return jose.JSONWebKey{}, unauthenticated(codeBadToken, "the token's key %.100q is none of %s", h.Kid, i.url)
 	}
 	if err != nil {
-		return err
+		return jose.JSONWebKey{}, err
+	}
+	key, err := signedBy(token, h, keys, i.algorithms)
+	if err != nil {
+		return jose.JSONWebKey{}, unauthenticated(codeBadToken, "the token can't be read: %w", err)
+	}
+	if key == nil {
+		return jose.JSONWebKey{}, unauthenticated(codeBadToken, "the token's signature is not by %s", i.url)
+	}
+	return *key, nil
+}
+
+// signedBy finds the key that a token is signed with; nil where it is none of
+// them.
+func signedBy(token string, h header, keys []jose.JSONWebKey, algorithms []jose.SignatureAlgorithm) (*jose.JSONWebKey, error) {
+	signed, err := jose.ParseSignedCompact(token, algorithms)
+	if err != nil {
+		return nil, err
 	}
 	for _, key := range keys {
 		if key.Algorithm != "" && key.Algorithm != h.Alg {
 			continue
 		}
 		if _, err := signed.Verify(key.Key); err == nil {
-			return nil
+			return &key, nil
 		}
 	}
-	return unauthenticated(codeBadToken, "the token's signature is not by %s", i.url)
+	return nil, nil //nolint:nilnil // no key is an answer
 }
 
 // checkClaims holds a genuine token against the table and the clock.

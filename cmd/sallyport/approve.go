@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,9 +16,7 @@ import (
 )
 
 func approveCommand() *cobra.Command {
-	var c connection
-	var reject, yes bool
-	var reason string
+	var v voting
 	cmd := &cobra.Command{
 		Use:   "approve CALL",
 		Short: "See what a call would do, and vote on it",
@@ -25,44 +24,99 @@ func approveCommand() *cobra.Command {
 
 The vote names the digest of what was shown: if anything about it changes, the
 vote is for something else and does not count. Why the agent asks, in its own
-words, stands in the Temporal UI.`,
-		Example: `  sallyport approve k3v9qf2m7c5n4a6b8d1e3g0h2j --as bob`,
-		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			api, err := c.client(cmd.Context())
-			if err != nil {
-				return err
-			}
-			call, err := api.Get(cmd.Context(), args[0], 0)
-			if err != nil {
-				return err
-			}
-			paper := sallyport.BallotPaper{Verdict: sallyport.Approve, Reason: reason}
-			if reject {
-				paper.Verdict = sallyport.Reject
-			}
-			if err := showBallot(cmd.OutOrStdout(), call); err != nil {
-				return err
-			}
-			paper.Ballot = call.Ballot.Digest
-			if !yes {
-				if err := confirm(cmd.InOrStdin(), cmd.OutOrStdout(), paper.Verdict); err != nil {
-					return err
-				}
-			}
-			if call, err = api.Vote(cmd.Context(), call.ID, paper); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "your vote counted; the call is %s\n", call.State)
-			return err
-		},
+words, stands in the Temporal UI.
+
+You log in twice in your browser: to see the call, and once more to vote. The
+second time the identity provider signs your verdict on this very ballot, so
+that neither the gateway nor Temporal could make it up (evidence idp-signed).
+With a token there is no need to log in to see the call; the vote is then on
+the gateway's word (evidence api-attested), or signed if you say --login.`,
+		Example: `  sallyport approve k3v9qf2m7c5n4a6b8d1e3g0h2j
+  sallyport approve k3v9qf2m7c5n4a6b8d1e3g0h2j --reject --reason 'not during the sale'
+  sallyport approve k3v9qf2m7c5n4a6b8d1e3g0h2j --as bob`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return v.run(cmd, args[0]) },
 	}
 	f := cmd.Flags()
-	f.BoolVar(&reject, "reject", false, "vote no: one no ends the call")
-	f.BoolVarP(&yes, "yes", "y", false, "don't ask before voting")
-	f.StringVar(&reason, "reason", "", "why; it is recorded and shown")
-	c.flags(cmd)
+	f.BoolVar(&v.reject, "reject", false, "vote no: one no ends the call")
+	f.BoolVarP(&v.yes, "yes", "y", false, "don't ask before voting")
+	f.BoolVar(&v.signed, "login", false, "log in to vote although a token says who you are")
+	f.StringVar(&v.reason, "reason", "", "why; it is recorded and shown")
+	v.connection.flags(cmd)
+	v.login.flags(cmd)
 	return cmd
+}
+
+// voting is what the flags of approve say.
+type voting struct {
+	connection connection
+	login      login
+	reject     bool
+	yes        bool
+	signed     bool
+	reason     string
+}
+
+func (v *voting) run(cmd *cobra.Command, id string) error {
+	ctx, out := cmd.Context(), cmd.OutOrStdout()
+	api, signing, err := v.connect(ctx, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	call, err := api.Get(ctx, id, 0)
+	if err != nil {
+		return err
+	}
+	if err := showBallot(out, call); err != nil {
+		return err
+	}
+	paper := sallyport.BallotPaper{Verdict: sallyport.Approve, Ballot: call.Ballot.Digest, Reason: v.reason}
+	if v.reject {
+		paper.Verdict = sallyport.Reject
+	}
+	if !v.yes {
+		if err := confirm(cmd.InOrStdin(), out, paper.Verdict); err != nil {
+			return err
+		}
+	}
+	idToken := ""
+	if signing != nil {
+		if idToken, err = signing.SignVote(ctx, paper.Verdict, paper.Ballot); err != nil {
+			return err
+		}
+	}
+	if call, err = api.VoteSigned(ctx, call.ID, paper, idToken); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "your vote counted; the call is %s\n", call.State)
+	return err
+}
+
+// connect finds out who votes, and by whom the vote is to be signed: nil
+// where it is on the gateway's word.
+func (v *voting) connect(ctx context.Context, out io.Writer) (*client.Client, *client.Login, error) {
+	if !v.connection.anonymous() && !v.signed {
+		api, err := v.connection.client(ctx)
+		return api, nil, err
+	}
+	l, err := v.login.at(&v.connection, out)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !v.connection.anonymous() {
+		api, err := v.connection.client(ctx)
+		return api, &l, err
+	}
+	server, err := v.connection.address()
+	if err != nil {
+		return nil, nil, err
+	}
+	token, err := l.AccessToken(ctx, v.login.audience)
+	if err != nil {
+		return nil, nil, err
+	}
+	api, err := client.New(server, token)
+	return api, &l, err
 }
 
 func showBallot(w io.Writer, call client.Call) error {

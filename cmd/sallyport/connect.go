@@ -37,19 +37,29 @@ func (c *connection) devFlag(cmd *cobra.Command) {
 
 // client connects as the flags say.
 func (c *connection) client(ctx context.Context) (*client.Client, error) {
-	server := c.server
-	if server == "" {
-		instance, err := c.instance()
-		if err != nil {
-			return nil, err
-		}
-		server = instance.API
+	server, err := c.address()
+	if err != nil {
+		return nil, err
 	}
 	token, err := c.token(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return client.New(server, token)
+}
+
+// address is the gateway's.
+func (c *connection) address() (string, error) {
+	if c.server != "" {
+		return c.server, nil
+	}
+	instance, err := c.instance()
+	return instance.API, err
+}
+
+// anonymous reports whether no flag says as whom.
+func (c *connection) anonymous() bool {
+	return c.as == "" && c.tokenFile == "" && os.Getenv("SALLYPORT_TOKEN") == ""
 }
 
 func (c *connection) instance() (client.Instance, error) {

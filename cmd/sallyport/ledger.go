@@ -7,7 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/ledger"
+	"github.com/sallyport/sallyport/oidc"
 )
 
 func ledgerCommand() *cobra.Command {
@@ -15,43 +17,32 @@ func ledgerCommand() *cobra.Command {
 }
 
 func verifyCommand() *cobra.Command {
-	var path string
-	var keys, kept []string
+	var v verifying
 	cmd := &cobra.Command{
 		Use:   "verify --ledger FILE --key KEY",
 		Short: "Check that nobody changed the ledger",
 		Long: `Read the ledger's database and check everything in it against everything else:
 every leaf against the tree, the tree against every signed checkpoint, every
-call's entries against their numbering and against what is kept of them.
+call's entries against their numbering and against what is kept of them, and
+every vote that an identity provider signed against the key it had then.
 
 Only the public key is needed, in the signed-note form name+hash+base64, as text
 or as a file. What verification can't see is a ledger that was replaced as a
-whole together with its key: keep checkpoints elsewhere and compare.
+whole together with its key: keep checkpoints elsewhere and compare. Nor can it
+see whose the keys of votes are that were kept: give those that the identity
+provider published with --people-keys.
 
 The exit code is 0 when nothing was changed, and 1 when something was or the
 ledger could not be verified.`,
 		Example: `  sallyport ledger verify
-  sallyport ledger verify --ledger /var/lib/sallyport/ledger.db --key /etc/sallyport/ledger.pub`,
+  sallyport ledger verify --ledger /var/lib/sallyport/ledger.db --key /etc/sallyport/ledger.pub --people-keys jwks.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for i, k := range keys {
-				if b, err := os.ReadFile(k); err == nil {
-					keys[i] = string(b)
-				}
-			}
-			verifiers, err := ledger.Verifiers(keys...)
+			o, err := v.options()
 			if err != nil {
 				return err
 			}
-			var known [][]byte
-			for _, file := range kept {
-				b, err := os.ReadFile(file)
-				if err != nil {
-					return fmt.Errorf("the checkpoint can't be read: %w", err)
-				}
-				known = append(known, b)
-			}
-			report, err := ledger.Verify(cmd.Context(), ledger.VerifyOptions{Path: path, Verifiers: verifiers, Known: known})
+			report, err := ledger.Verify(cmd.Context(), o)
 			if err != nil {
 				return err
 			}
@@ -59,14 +50,63 @@ ledger could not be verified.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&path, "ledger", ".sallyport/ledger.db", "the ledger's database `file`")
-	f.StringArrayVar(&kept, "checkpoint", nil, "`file` with a checkpoint that was kept elsewhere, which the log must extend; may be repeated")
-	f.StringArrayVar(&keys, "key", []string{".sallyport/ledger.pub"}, "public `key`, or a file that holds one; may be repeated")
+	f.StringVar(&v.path, "ledger", ".sallyport/ledger.db", "the ledger's database `file`")
+	f.StringArrayVar(&v.kept, "checkpoint", nil, "`file` with a checkpoint that was kept elsewhere, which the log must extend; may be repeated")
+	f.StringArrayVar(&v.keys, "key", []string{".sallyport/ledger.pub"}, "public `key`, or a file that holds one; may be repeated")
+	f.StringVar(&v.people, "people-keys", "", "`file` with the keys (JWKS) that the identity provider of people published")
 	return cmd
+}
+
+// verifying is what the flags of verify say.
+type verifying struct {
+	path, people string
+	keys, kept   []string
+}
+
+func (v *verifying) options() (ledger.VerifyOptions, error) {
+	o := ledger.VerifyOptions{Path: v.path}
+	for i, k := range v.keys {
+		if b, err := os.ReadFile(k); err == nil {
+			v.keys[i] = string(b)
+		}
+	}
+	var err error
+	if o.Verifiers, err = ledger.Verifiers(v.keys...); err != nil {
+		return o, err
+	}
+	for _, file := range v.kept {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return o, fmt.Errorf("the checkpoint can't be read: %w", err)
+		}
+		o.Known = append(o.Known, b)
+	}
+	o.SignedVote, err = v.signedVote()
+	return o, err
+}
+
+// signedVote verifies votes by the keys that were given, or else by those that
+// were kept.
+func (v *verifying) signedVote() (func(sallyport.Vote) error, error) {
+	if v.people == "" {
+		return func(vote sallyport.Vote) error { return oidc.VerifyKept(vote, nil) }, nil
+	}
+	b, err := os.ReadFile(v.people)
+	if err != nil {
+		return nil, fmt.Errorf("the identity provider's keys can't be read: %w", err)
+	}
+	published, err := oidc.ParseKeys(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", v.people, err)
+	}
+	return func(vote sallyport.Vote) error { return oidc.VerifyKept(vote, published) }, nil
 }
 
 func showReport(w io.Writer, r ledger.Report) error {
 	fmt.Fprintf(w, "%d leaves of %d calls, %d signed checkpoints\nroot hash %s\n", r.Leaves, r.Calls, r.Checkpoints, r.Root)
+	if r.SignedVotes > 0 {
+		fmt.Fprintf(w, "%d votes carry the identity provider's signature\n", r.SignedVotes)
+	}
 	if r.Unsigned > 0 {
 		fmt.Fprintf(w, "the last %d leaves are not signed yet; the running gateway does so within moments\n", r.Unsigned)
 	}

@@ -34,7 +34,7 @@ func Table(base string) []byte {
 	var out bytes.Buffer
 	t, err := template.New("identities").Parse(tableText)
 	if err == nil {
-		err = t.Execute(&out, map[string]any{"Base": base, "Audience": DefaultAudience, "People": people, "Agents": agents})
+		err = t.Execute(&out, map[string]any{"Base": base, "Audience": DefaultAudience, "VoteAudience": VoteAudience, "People": people, "Agents": agents})
 	}
 	if err != nil {
 		// Loading this says where it went wrong.

@@ -27,6 +27,10 @@ import (
 // DefaultAudience is whom access tokens are for unless another is asked for.
 const DefaultAudience = "sallyport"
 
+// VoteAudience is the client as which people vote, and so whom the ID tokens
+// are for that are votes.
+const VoteAudience = "sallyport-approve"
+
 // Options are what [New] needs. Claims, InstanceToken and Logger may be zero.
 type Options struct {
 	Issuer  string           // base URL, such as http://127.0.0.1:8090: loopback only

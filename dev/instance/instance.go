@@ -24,6 +24,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/client"
 	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/demo"
@@ -31,6 +32,7 @@ import (
 	"github.com/sallyport/sallyport/dev/temporal"
 	"github.com/sallyport/sallyport/gateway"
 	"github.com/sallyport/sallyport/ledger"
+	"github.com/sallyport/sallyport/oidc"
 	"github.com/sallyport/sallyport/workflows"
 )
 
@@ -176,6 +178,9 @@ func (r *running) startProvider(ctx context.Context) error {
 		Clients: []idp.Client{{
 			ID: uiClient, Name: "the Temporal UI", Audiences: []string{temporalAudience},
 			RedirectURIs: []string{r.instance.TemporalUI + "/auth/sso/callback"},
+		}, {
+			ID: idp.VoteAudience, Name: "sallyport approve", Public: true,
+			RedirectURIs: []string{"http://127.0.0.1/callback"}, TokenTTL: 10 * time.Minute,
 		}},
 	})
 	if err != nil {
@@ -288,7 +293,10 @@ func verify(ctx context.Context, s state) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	report, err := ledger.Verify(ctx, ledger.VerifyOptions{Path: s.path("ledger.db"), Verifiers: verifiers})
+	report, err := ledger.Verify(ctx, ledger.VerifyOptions{
+		Path: s.path("ledger.db"), Verifiers: verifiers,
+		SignedVote: func(v sallyport.Vote) error { return oidc.VerifyKept(v, nil) },
+	})
 	if err != nil {
 		return "", err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/dev/instancetest"
 	"github.com/sallyport/sallyport/ledger"
+	"github.com/sallyport/sallyport/oidc"
 )
 
 // evidence is what the ledger's database says of a call, read past the
@@ -119,7 +120,10 @@ func verify(t *testing.T, i *instancetest.Instance) ledger.Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := ledger.Verify(t.Context(), ledger.VerifyOptions{Path: i.Path("ledger.db"), Verifiers: verifiers})
+	report, err := ledger.Verify(t.Context(), ledger.VerifyOptions{
+		Path: i.Path("ledger.db"), Verifiers: verifiers,
+		SignedVote: func(v sallyport.Vote) error { return oidc.VerifyKept(v, nil) },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

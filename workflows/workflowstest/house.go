@@ -33,6 +33,7 @@ type House struct {
 	Runner  *sallyporttest.Runner
 	Policy  *Policy
 	Signals *Signals
+	IDP     *Provider
 	Acts    *activities.Activities
 }
 
@@ -59,13 +60,13 @@ func New(t testing.TB, now func() time.Time) *House {
 	}
 	h := &House{
 		T: t, Now: now, Signer: signer, Ledger: sallyporttest.NewLedger(), Runner: &sallyporttest.Runner{},
-		Policy: &Policy{Decision: sallyport.Decision{Effect: sallyport.Allow, Revision: "r1"}}, Signals: &Signals{},
+		Policy: &Policy{Decision: sallyport.Decision{Effect: sallyport.Allow, Revision: "r1"}}, Signals: &Signals{}, IDP: newProvider(t, now),
 	}
 	h.Acts, err = activities.New(activities.Options{
 		Judge: activities.Judge{
 			Catalogue: Catalogue{}, Policy: h.Policy, Historian: h.Ledger, Logger: slog.New(slog.DiscardHandler), Now: now,
 		},
-		Verifier: verifier, Directory: Directory{}, Ledger: h.Ledger,
+		Verifier: verifier, Votes: h.IDP, Directory: Directory{}, Ledger: h.Ledger,
 		Runners: map[string]sallyport.Runner{"fake": h.Runner}, Signals: h.Signals, PrincipalIssuer: PeopleIssuer,
 		Meter: meter{}, Random: rand.Reader, HeartbeatEvery: time.Second,
 	})
@@ -117,12 +118,19 @@ func (h *House) Record(e sallyport.Entry) {
 // Attest is the API's word that a person votes on the call's open ballot.
 func (h *House) Attest(callID, person string, v sallyport.Verdict) string {
 	h.T.Helper()
+	return h.HandIn(callID, person, v, "")
+}
+
+// HandIn is the API's word that a person handed in an ID token as a vote on
+// the call's open ballot.
+func (h *House) HandIn(callID, person string, v sallyport.Verdict, idToken string) string {
+	h.T.Helper()
 	rec := h.Read(callID)
 	if rec.Ballot == nil {
 		h.T.Fatalf("call %s has no ballot", callID)
 	}
 	token, err := h.Signer.SignAttestation(sallyport.Attestation{
-		CallID: callID, Account: sallyport.Account{Issuer: PeopleIssuer, Subject: person},
+		CallID: callID, Account: sallyport.Account{Issuer: PeopleIssuer, Subject: person}, IDToken: idToken,
 		Paper: sallyport.BallotPaper{Verdict: v, Ballot: rec.Ballot.Digest()}, At: h.Now().UTC(),
 	})
 	if err != nil {
@@ -263,7 +271,7 @@ func Asks(n int) sallyport.Decision {
 		Effect: sallyport.Ask, Revision: "r1", Reasons: []sallyport.Reason{{Code: "production_write", Message: "production"}},
 		Approval: &sallyport.Terms{
 			Groups: []string{"sre"}, Quorum: n, TTLSeconds: 3600,
-			Evidence: []sallyport.EvidenceClass{sallyport.TemporalPrincipal, sallyport.APIAttested},
+			Evidence: []sallyport.EvidenceClass{sallyport.TemporalPrincipal, sallyport.IDPSigned, sallyport.APIAttested},
 		},
 	}
 }

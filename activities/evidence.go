@@ -1,0 +1,157 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/sallyport/sallyport"
+)
+
+// claim is a vote with what its evidence establishes.
+type claim struct {
+	evidence sallyport.Evidence
+	account  sallyport.Account
+	paper    sallyport.BallotPaper
+	at       time.Time
+	idToken  string           // that an attestation carries
+	expires  time.Time        // of an ID token
+	key      json.RawMessage  // that an ID token verified with
+	fault    *sallyport.Error // the evidence does not hold
+}
+
+// claims reads the evidence that is to be looked at.
+func (a *Activities) claims(ctx context.Context, callID string, in CountInput) ([]claim, int64, error) {
+	if in.Attestation != "" {
+		c, err := a.handedIn(ctx, callID, in.Attestation)
+		return []claim{c}, in.After, err
+	}
+	run := activity.GetInfo(ctx).WorkflowExecution
+	if a.Signals == nil {
+		return nil, in.After, nil
+	}
+	signals, err := a.Signals.Signals(ctx, run.ID, run.RunID, in.After)
+	if err != nil {
+		return nil, 0, err
+	}
+	after := in.After
+	claims := make([]claim, 0, len(signals))
+	for _, s := range signals {
+		claims = append(claims, a.signalled(s))
+		after = s.EventID
+	}
+	return claims, after, nil
+}
+
+// handedIn is a vote that came by the API: the ID token that it carries, or
+// else the API's own word.
+func (a *Activities) handedIn(ctx context.Context, callID, attestation string) (claim, error) {
+	c := a.attested(callID, attestation)
+	if c.fault != nil || c.idToken == "" {
+		return c, nil
+	}
+	signed, err := a.signed(ctx, c.idToken)
+	if err != nil || signed.fault != nil {
+		return signed, err
+	}
+	// What is wrong here is wrong with who hands the token in. Its voter may
+	// still do so.
+	switch {
+	case signed.account != c.account:
+		c.fault = badEvidence("the ID token is of %s, and who sent it is %s", signed.account.Subject, c.account.Subject)
+	case signed.paper.Verdict != c.paper.Verdict:
+		c.fault = badEvidence("the ID token says %q, and the vote %q", signed.paper.Verdict, c.paper.Verdict)
+	case signed.paper.Ballot != c.paper.Ballot:
+		c.fault = badEvidence("the ID token is for ballot %s, and the vote for %s", signed.paper.Ballot, c.paper.Ballot)
+	case a.Now().After(signed.expires.Add(clockSkew)):
+		c.fault = badEvidence("the ID token expired at %s: log in and vote again", signed.expires.Format(time.RFC3339))
+	default:
+		signed.paper.Reason = c.paper.Reason
+		return signed, nil
+	}
+	return c, nil
+}
+
+// signed is a vote that an identity provider signed. An error says that its
+// keys are out of reach.
+func (a *Activities) signed(ctx context.Context, token string) (claim, error) {
+	c := claim{evidence: sallyport.Evidence{Class: sallyport.IDPSigned, Token: token}, at: a.Now()}
+	v, err := a.Votes.VerifyVote(ctx, token)
+	switch {
+	case sallyport.KindOf(err) == sallyport.Unavailable:
+		return c, err
+	case err != nil:
+		c.fault = badEvidence("%s", sallyport.AsError(err).Message)
+	default:
+		c.account, c.paper = v.Account, sallyport.BallotPaper{Verdict: v.Verdict, Ballot: v.Ballot}
+		c.at, c.expires, c.key = v.IssuedAt, v.ExpiresAt, v.Key
+	}
+	return c, nil
+}
+
+func badEvidence(format string, args ...any) *sallyport.Error {
+	return sallyport.Errorf(sallyport.Denied, "bad_evidence", format, args...)
+}
+
+func (a *Activities) attested(callID, token string) claim {
+	c := claim{evidence: sallyport.Evidence{Class: sallyport.APIAttested, Token: token}, at: a.Now()}
+	att, err := a.Verifier.VerifyAttestation(token)
+	switch {
+	case err != nil:
+		c.fault = badEvidence("the API did not sign this vote")
+	case att.CallID != callID:
+		c.fault = badEvidence("this vote is for call %s", att.CallID)
+	default:
+		c.account, c.paper, c.at, c.idToken = att.Account, att.Paper, att.At, att.IDToken
+	}
+	return c
+}
+
+func (a *Activities) signalled(s Signal) claim {
+	c := claim{evidence: sallyport.Evidence{Class: sallyport.TemporalPrincipal, EventID: s.EventID}, at: s.At, paper: s.Paper}
+	switch {
+	case s.Principal == "" || a.PrincipalIssuer == "":
+		c.fault = badEvidence(
+			"the Temporal server does not say who sent this signal; vote with `sallyport approve` instead")
+	case s.Malformed != "":
+		c.account = sallyport.Account{Issuer: a.PrincipalIssuer, Subject: s.Principal}
+		c.fault = sallyport.Errorf(sallyport.Invalid, "bad_evidence", "the signal's payload is no vote: %s", s.Malformed)
+	default:
+		c.account = sallyport.Account{Issuer: a.PrincipalIssuer, Subject: s.Principal}
+	}
+	return c
+}
+
+// signals reads the signals of a run by event id, where some evidence is one.
+func (a *Activities) signals(ctx context.Context, run workflow.Execution, evidence []sallyport.Evidence) (map[int64]Signal, error) {
+	signals := map[int64]Signal{}
+	if a.Signals == nil || !slices.ContainsFunc(evidence, func(e sallyport.Evidence) bool { return e.Class == sallyport.TemporalPrincipal }) {
+		return signals, nil
+	}
+	all, err := a.Signals.Signals(ctx, run.ID, run.RunID, 0)
+	for _, s := range all {
+		signals[s.EventID] = s
+	}
+	return signals, err
+}
+
+// claimOf establishes again what evidence shows.
+func (a *Activities) claimOf(ctx context.Context, callID string, e sallyport.Evidence, signals map[int64]Signal) (claim, error) {
+	switch sig, ok := signals[e.EventID]; {
+	case e.Class == sallyport.TemporalPrincipal && ok:
+		return a.signalled(sig), nil
+	case e.Class == sallyport.APIAttested:
+		c := a.attested(callID, e.Token)
+		if c.fault == nil && c.idToken != "" { // it stands or falls with the token, which is other evidence
+			c.fault = badEvidence("this attestation carries an ID token and is no vote by itself")
+		}
+		return c, nil
+	case e.Class == sallyport.IDPSigned:
+		return a.signed(ctx, e.Token)
+	}
+	return claim{evidence: e, fault: badEvidence("evidence %s shows no vote", e.Key())}, nil
+}

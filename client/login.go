@@ -1,0 +1,160 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"github.com/sallyport/sallyport"
+)
+
+// Login logs a person in at an identity provider, as a native application
+// does (RFC 8252): the person's browser is sent to the provider and comes back
+// with a code to a loopback port of ours. A verifier that never leaves this
+// process proves that the code is ours (PKCE, RFC 7636).
+type Login struct {
+	Issuer   string // URL of the identity provider
+	ClientID string // of a public client that may be sent to http://127.0.0.1/callback, on any port
+	// Show brings a person to a URL: it opens a browser, or says the URL.
+	Show func(ctx context.Context, url string) error
+}
+
+const (
+	callbackPath  = "/callback"
+	loginPatience = 5 * time.Minute
+)
+
+// AccessToken is a token for the gateway's API.
+func (l Login) AccessToken(ctx context.Context, audience string) (string, error) {
+	tokens, err := l.run(ctx, rand.Text(), oauth2.SetAuthURLParam("audience", audience))
+	if err != nil {
+		return "", err
+	}
+	return tokens.AccessToken, nil
+}
+
+// SignVote lets the identity provider sign a vote: it asks the person to log
+// in once more, for this vote alone, and returns the ID token.
+func (l Login) SignVote(ctx context.Context, v sallyport.Verdict, ballot sallyport.Digest) (string, error) {
+	nonce := sallyport.VoteNonce(v, ballot)
+	tokens, err := l.run(ctx, nonce, oauth2.SetAuthURLParam("prompt", "login"))
+	if err != nil {
+		return "", err
+	}
+	token, ok := tokens.Extra("id_token").(string)
+	if !ok {
+		return "", fmt.Errorf("%s gave no ID token", l.Issuer)
+	}
+	return token, nil
+}
+
+func (l Login) run(ctx context.Context, nonce string, o ...oauth2.AuthCodeOption) (*oauth2.Token, error) {
+	if u, err := url.Parse(l.Issuer); err != nil || u.Host == "" || (u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname()))) {
+		return nil, fmt.Errorf("the identity provider %q must be an https URL (plain http is for loopback addresses only)", l.Issuer)
+	}
+	ctx, cancel := context.WithTimeout(ctx, loginPatience)
+	defer cancel()
+	provider, err := oidc.NewProvider(ctx, l.Issuer)
+	if err != nil {
+		return nil, fmt.Errorf("the identity provider %s does not say how to log in: %w", l.Issuer, err)
+	}
+	back, err := listen(ctx, l.Issuer)
+	if err != nil {
+		return nil, err
+	}
+	defer back.close()
+	config := oauth2.Config{
+		ClientID: l.ClientID, Endpoint: provider.Endpoint(), RedirectURL: back.url, Scopes: []string{oidc.ScopeOpenID},
+	}
+	verifier := oauth2.GenerateVerifier()
+	o = append(o, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier))
+	if err := l.Show(ctx, config.AuthCodeURL(back.state, o...)); err != nil {
+		return nil, err
+	}
+	code, err := back.code(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := config.Exchange(ctx, code, oauth2.VerifierOption(verifier))
+	if err != nil {
+		return nil, fmt.Errorf("%s gave no tokens for the log-in: %w", l.Issuer, err)
+	}
+	return tokens, nil
+}
+
+// callback is where the browser comes back to.
+type callback struct {
+	issuer, state, url string
+	server             *http.Server
+	answers            chan url.Values
+}
+
+func listen(ctx context.Context, issuer string) (*callback, error) {
+	var c net.ListenConfig
+	l, err := c.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("no loopback port for the browser to come back to: %w", err)
+	}
+	b := &callback{
+		issuer: issuer, state: rand.Text(), url: "http://" + l.Addr().String() + callbackPath, answers: make(chan url.Values, 1),
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+callbackPath, b.answer)
+	b.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = b.server.Serve(l) }() // until it is closed
+	return b, nil
+}
+
+// answer takes what the provider sends back. Whatever else comes to the port
+// is not of this log-in, and changes nothing.
+func (b *callback) answer(w http.ResponseWriter, r *http.Request) {
+	values := r.URL.Query()
+	w.Header().Set("Cache-Control", "no-store")
+	if values.Get("state") != b.state || cmp.Or(values.Get("iss"), b.issuer) != b.issuer {
+		http.Error(w, "This is not the log-in that sallyport waits for.", http.StatusBadRequest)
+		return
+	}
+	select {
+	case b.answers <- values:
+		_, _ = w.Write([]byte("You can close this window and go back to the terminal.\n"))
+	default:
+		http.Error(w, "This log-in was answered already.", http.StatusConflict)
+	}
+}
+
+func (b *callback) code(ctx context.Context) (string, error) {
+	select {
+	case values := <-b.answers:
+		if code := values.Get("code"); code != "" {
+			return code, nil
+		}
+		return "", fmt.Errorf("the identity provider refused the log-in: %s %s",
+			sallyport.Visible(values.Get("error")), sallyport.Visible(values.Get("error_description")))
+	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return "", fmt.Errorf("nobody logged in within %s", loginPatience)
+		}
+		return "", ctx.Err()
+	}
+}
+
+// close lets the browser have its answer.
+func (b *callback) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = b.server.Shutdown(ctx)
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,136 @@
+package oidc
+
+import (
+	"context"
+	"crypto"
+	_ "crypto/sha256" // of thumbprints
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/sallyport/sallyport"
+)
+
+// A vote can be an ID token: the provider asks the person to log in for it,
+// and signs the nonce that names verdict and ballot. Who holds the token can
+// do nothing with it but hand in that very vote.
+
+var _ sallyport.VoteVerifier = (*Identities)(nil)
+
+// VerifyVote implements [sallyport.VoteVerifier].
+func (i *Identities) VerifyVote(ctx context.Context, token string) (sallyport.SignedVote, error) {
+	return i.snapshot.Load().verifyVote(ctx, token, i.opts.Now())
+}
+
+func noVote(format string, args ...any) error {
+	return sallyport.Errorf(sallyport.Denied, "bad_evidence", format, args...)
+}
+
+func (s *snapshot) verifyVote(ctx context.Context, token string, now time.Time) (sallyport.SignedVote, error) {
+	h, c, err := parseToken(token)
+	if err != nil {
+		return sallyport.SignedVote{}, noVote("the ID token can't be read: %w", err)
+	}
+	i, ok := s.issuers[c.Issuer]
+	switch {
+	case !ok:
+		return sallyport.SignedVote{}, noVote("the ID token's issuer %.200q is not in the identity table", c.Issuer)
+	case i.kind != KindPerson:
+		return sallyport.SignedVote{}, noVote("issuer %s vouches for agents, and they don't vote", i.url)
+	case i.votes == "":
+		return sallyport.SignedVote{}, noVote("the identity table has no vote_audience for issuer %s, so its ID tokens don't vote", i.url)
+	}
+	key, err := i.checkSignature(ctx, token, h)
+	switch {
+	case sallyport.KindOf(err) == sallyport.Unavailable:
+		return sallyport.SignedVote{}, err
+	case err != nil:
+		return sallyport.SignedVote{}, noVote("of the ID token: %s", sallyport.AsError(err).Message)
+	}
+	v, err := readVote(h, c, i.votes)
+	if err != nil {
+		return sallyport.SignedVote{}, err
+	}
+	if begins, ok := numericDate(c.Begins); c.Begins != nil && (!ok || now.Add(Leeway).Before(begins)) {
+		return sallyport.SignedVote{}, noVote("the ID token is not valid yet (nbf)")
+	}
+	if now.Add(Leeway).Before(v.IssuedAt) {
+		return sallyport.SignedVote{}, noVote("the ID token was issued (iat) in the future: one of the clocks is wrong")
+	}
+	v.Key, err = json.Marshal(key.Public())
+	return v, err
+}
+
+// readVote reads what a genuine ID token says, whenever that is.
+func readVote(h header, c claims, audience string) (sallyport.SignedVote, error) {
+	nonce, _ := c.Nonce.(string)
+	verdict, ballot, _ := strings.Cut(nonce, ":")
+	v := sallyport.SignedVote{
+		Account: sallyport.Account{Issuer: c.Issuer, Subject: c.Subject},
+		Verdict: sallyport.Verdict(verdict), Ballot: sallyport.Digest(ballot),
+	}
+	var issued, expires bool
+	v.IssuedAt, issued = numericDate(c.Issued)
+	v.ExpiresAt, expires = numericDate(c.Expires)
+	v.IssuedAt, v.ExpiresAt = v.IssuedAt.UTC(), v.ExpiresAt.UTC()
+	switch {
+	case strings.HasSuffix(strings.ToLower(h.Typ), "at+jwt"):
+		return v, noVote("it is an access token, and a vote is an ID token")
+	case !slices.Equal(c.Audience, []string{audience}):
+		return v, noVote("the ID token is for %.200q and a vote's is for %q alone", []string(c.Audience), audience)
+	case c.Authorized != nil && c.Authorized != audience:
+		return v, noVote("the ID token was given to another application (azp) than the one that votes")
+	case c.Subject == "" || len(c.Subject) > maxSubject:
+		return v, noVote("the ID token must name its subject (sub) in 1 to %d bytes", maxSubject)
+	case !issued || !expires || !v.IssuedAt.Before(v.ExpiresAt):
+		return v, noVote("the ID token must say when it was issued (iat) and when, later, it expires (exp)")
+	case v.Verdict != sallyport.Approve && v.Verdict != sallyport.Reject || !v.Ballot.Valid():
+		return v, noVote("the ID token's nonce must be %q or %q, a colon and the ballot's digest: it was not issued for a vote", sallyport.Approve, sallyport.Reject)
+	}
+	return v, nil
+}
+
+// VerifyKept verifies a recorded vote from what was kept of it alone: the ID
+// token, and the key that the provider had then. Whether that key was the
+// provider's is for whoever has the provider's published keys to say; give
+// them as trusted, or nil to take the recorded one's word.
+func VerifyKept(v sallyport.Vote, trusted []jose.JSONWebKey) error {
+	h, c, err := parseToken(v.Evidence.Token)
+	if err != nil {
+		return noVote("the ID token can't be read: %w", err)
+	}
+	var key jose.JSONWebKey
+	if err := json.Unmarshal(v.Key, &key); err != nil || !key.IsPublic() {
+		return noVote("no public key was kept with the vote")
+	}
+	if trusted != nil && !slices.ContainsFunc(trusted, func(t jose.JSONWebKey) bool { return sameKey(t, key) }) {
+		return noVote("the kept key %.100q is none of the provider's", key.KeyID)
+	}
+	if by, err := signedBy(v.Evidence.Token, h, []jose.JSONWebKey{key}, algorithms()); err != nil || by == nil {
+		return noVote("the ID token is not signed with the kept key")
+	}
+	if len(c.Audience) != 1 {
+		return noVote("the ID token is for %.200q and a vote's is for one audience", []string(c.Audience))
+	}
+	said, err := readVote(h, c, c.Audience[0])
+	switch {
+	case err != nil:
+		return err
+	case said.Account != v.Account || said.Verdict != v.Verdict || said.Ballot != v.Ballot || !said.IssuedAt.Equal(v.At):
+		return noVote("the ID token says %s by %q at %s, and the vote another thing",
+			sallyport.VoteNonce(said.Verdict, said.Ballot), said.Account.Subject, said.IssuedAt.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// ParseKeys reads a JWKS, such as an identity provider publishes.
+func ParseKeys(data []byte) ([]jose.JSONWebKey, error) { return parseKeys(data) }
+
+func sameKey(a, b jose.JSONWebKey) bool {
+	x, errX := a.Thumbprint(crypto.SHA256)
+	y, errY := b.Thumbprint(crypto.SHA256)
+	return errX == nil && errY == nil && slices.Equal(x, y)
+}
