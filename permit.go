@@ -53,7 +53,7 @@ func (p Permit) Check() error {
 		return g.checkVotes()
 	case Ask:
 		if g.Ballot != nil && (g.Decision.Approval == nil || !g.Ballot.Terms.Equal(*g.Decision.Approval)) {
-			return Errorf(Denied, "drift", "policy's terms are not the ones that were met")
+			return Errorf(Denied, "drift", "policy's terms are not the ones that were met: %s", Difference(g.Ballot.Terms, g.Decision.Approval))
 		}
 		return g.checkVotes()
 	default:

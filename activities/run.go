@@ -84,6 +84,9 @@ func (a *Activities) permit(ctx context.Context, call sallyport.Call, evidence [
 		}
 		plan = &p
 	}
+	if err := unplanned(rec, plan); err != nil {
+		return sallyport.Permit{}, err
+	}
 	d, err := a.judge(ctx, s.intent, plan)
 	switch {
 	case err != nil:
@@ -108,11 +111,25 @@ const runLag = 20 * time.Minute
 func (a *Activities) current(s subject, rec sallyport.Record) error {
 	switch {
 	case rec.Intent == nil || rec.Intent.Digest() != s.intent.Digest():
-		return sallyport.Errorf(sallyport.Denied, "drift", "call %s does not mean any more what was recorded", s.call.ID)
+		return drifted("call "+s.call.ID+" does not mean any more what was recorded", rec.Intent, s.intent)
 	case rec.Ballot != nil && a.Now().After(rec.Ballot.ExpiresAt.Add(runLag)):
 		return sallyport.Errorf(sallyport.Denied, "expired", "the approval was good until %s", rec.Ballot.ExpiresAt.Format(time.RFC3339))
 	}
 	return nil
+}
+
+// unplanned refuses an effect that is not the one people agreed to. The permit
+// would refuse it too, and could not say how it differs.
+func unplanned(rec sallyport.Record, plan *sallyport.Plan) error {
+	if rec.Ballot == nil || rec.Plan == nil || plan == nil || rec.Plan.Digest() == plan.Digest() {
+		return nil
+	}
+	return drifted("the effect is not the one that was approved", rec.Plan, plan)
+}
+
+// drifted says that something is not any more as it was, and how it differs.
+func drifted(what string, before, now any) error {
+	return sallyport.Errorf(sallyport.Denied, "drift", "%s: %s", what, sallyport.Difference(before, now))
 }
 
 // namedRunner is a runner with the name that manifests use for it.

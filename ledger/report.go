@@ -12,7 +12,7 @@ type Report struct {
 	Checkpoints int64  `json:"checkpoints"`
 	Calls       int64  `json:"calls"`
 	SignedVotes int64  `json:"signed_votes"` // votes whose ID tokens were verified
-	Root        string `json:"root"` // hash of the tree of all leaves, in base64 as in a checkpoint
+	Root        string `json:"root"`         // hash of the tree of all leaves, in base64 as in a checkpoint
 
 	// Unsigned leaves are the last ones, which no checkpoint covers yet.
 	// Opening the ledger signs them.

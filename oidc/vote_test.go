@@ -89,7 +89,7 @@ func TestForgedVotes(t *testing.T) {
 		"OtherKey":       {signed(t, jose.ES256, newECKey(t), "first", "JWT", p.voteClaims(nil)), "signature is not by"},
 		"UnknownKid":     {signed(t, jose.ES256, newECKey(t), "mine", "JWT", p.voteClaims(nil)), `key "mine" is none of`},
 		"EmbeddedKey":    {signedWith(t, jose.ES256, newECKey(t), "", (&jose.SignerOptions{EmbedJWK: true}).WithType("JWT"), p.voteClaims(nil)), "carries one of jwk"},
-		"Tampered":       {parts[0] + "." + b64(`{"iss":"` + p.URL + `","sub":"carol"}`) + "." + parts[2], "signature is not by"},
+		"Tampered":       {parts[0] + "." + b64(`{"iss":"`+p.URL+`","sub":"carol"}`) + "." + parts[2], "signature is not by"},
 		"AgentsIssuer": {
 			signed(t, jose.ES256, a.keys["first"], "first", "JWT", a.voteClaims(map[string]any{"groups": []string{"sre"}})),
 			"vouches for agents",

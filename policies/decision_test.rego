@@ -45,6 +45,18 @@ test_destructive_in_production_asks_two if {
 	}]
 }
 
+# What can't be undone must be voted on by evidence that holds against the
+# gateway itself.
+test_destructive_in_production_needs_strong_evidence if {
+	classes := {class | some class in decide(with_(deleting, production)).approval.evidence}
+	classes == {"temporal-principal", "idp-signed"}
+}
+
+test_writes_in_production_take_any_evidence if {
+	classes := {class | some class in decide(production).approval.evidence}
+	classes == {"temporal-principal", "idp-signed", "api-attested"}
+}
+
 # The tool alone makes a call destructive, whatever its action is called.
 test_destructive_tool_under_a_harmless_action_asks_two if {
 	decide(with_(production, {"/tool/destructive": true})).approval.quorum == 2

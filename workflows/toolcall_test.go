@@ -3,6 +3,7 @@ package workflows_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -296,20 +297,22 @@ func TestDrift(t *testing.T) {
 		change func(*workflowstest.House)
 		state  sallyport.State
 		code   string
+		diff   string // what the outcome says of the difference
 	}{
-		"Nothing":  {"the same revision", func(*workflowstest.House) {}, sallyport.Succeeded, ""},
-		"Revision": {"a new policy that agrees is no drift", func(h *workflowstest.House) { d := workflowstest.Asks(1); d.Revision = "r2"; h.Policy.Set(d, nil) }, sallyport.Succeeded, ""},
+		"Nothing":  {"the same revision", func(*workflowstest.House) {}, sallyport.Succeeded, "", ""},
+		"Revision": {"a new policy that agrees is no drift", func(h *workflowstest.House) { d := workflowstest.Asks(1); d.Revision = "r2"; h.Policy.Set(d, nil) }, sallyport.Succeeded, "", ""},
 		"NowDenied": {"a freeze beats a vote", func(h *workflowstest.House) {
 			h.Policy.Set(sallyport.Decision{Effect: sallyport.Deny, Reasons: []sallyport.Reason{{Code: "frozen"}}}, nil)
-		}, sallyport.Refused, "frozen"},
-		"Terms": {"two must agree now", func(h *workflowstest.House) { h.Policy.Set(workflowstest.Asks(2), nil) }, sallyport.Refused, "drift"},
+		}, sallyport.Refused, "frozen", ""},
+		"Terms": {"two must agree now", func(h *workflowstest.House) { h.Policy.Set(workflowstest.Asks(2), nil) }, sallyport.Refused, "drift", "quorum: 1 → 2"},
+		"Tool":  {"the manifest is another", func(h *workflowstest.House) { h.Acts.Catalogue = changedCatalogue{} }, sallyport.Refused, "drift", "tool.digest: "},
 		"Effect": {"the target changed", func(h *workflowstest.House) {
 			h.Runner.PlanFunc = func(_ context.Context, i sallyport.Intent) (sallyport.Plan, error) {
 				p := sallyporttest.PlanOf(i)
 				p.Diff = "something else"
 				return p, nil
 			}
-		}, sallyport.Refused, "drift"},
+		}, sallyport.Refused, "drift", `→ "something else"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, env, call, signed := waiting(t, 1)
@@ -323,6 +326,18 @@ func TestDrift(t *testing.T) {
 				t.Fatalf("%v: %s", err, tt.reason)
 			}
 			h.WantEnd(call.ID, tt.state, tt.code)
+			if f := h.Read(call.ID).Outcome.Error; tt.diff != "" && !strings.Contains(f.Message, tt.diff) {
+				t.Errorf("the outcome says %q, and should say %q", f.Message, tt.diff)
+			}
 		})
 	}
+}
+
+// changedCatalogue has other manifests under the same names.
+type changedCatalogue struct{ workflowstest.Catalogue }
+
+func (c changedCatalogue) Resolve(call sallyport.Call, a sallyport.Agent) (sallyport.Intent, error) {
+	i, err := c.Catalogue.Resolve(call, a)
+	i.Tool.Digest = sallyport.NewDigest("changed")
+	return i, err
 }
