@@ -71,7 +71,7 @@ func (l Login) run(ctx context.Context, nonce string, o ...oauth2.AuthCodeOption
 	if err != nil {
 		return nil, err
 	}
-	defer back.close()
+	defer back.close(ctx)
 	config := oauth2.Config{
 		ClientID: l.ClientID, Endpoint: provider.Endpoint(), RedirectURL: back.url, Scopes: []string{oidc.ScopeOpenID},
 	}
@@ -148,8 +148,8 @@ func (b *callback) code(ctx context.Context) (string, error) {
 }
 
 // close lets the browser have its answer.
-func (b *callback) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+func (b *callback) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_ = b.server.Shutdown(ctx)
 }

@@ -102,7 +102,7 @@ func TestSignedVotes(t *testing.T) {
 		},
 		"OtherKey": {
 			reason: "agents' keys sign no votes", quorum: 1, state: sallyport.Expired, want: "is none of",
-			acts: []act{handsIn("bob", sallyport.Approve, "bad_evidence", func(h *workflowstest.House, ballot sallyport.Digest) string {
+			acts: []act{handsIn("bob", sallyport.Approve, "bad_evidence", func(h *workflowstest.House, _ sallyport.Digest) string {
 				return h.IDP.Sign(h.IDP.Agents, "JWT", map[string]any{"iss": workflowstest.PeopleIssuer, "sub": "bob"})
 			})},
 		},
