@@ -21,7 +21,7 @@
 // call's entries add up to.
 //
 // The seams are small interfaces: [Identifier], [Directory], [Decider],
-// [Runner], [Reconciler], [Recorder] and the like. Adapters implement them in
+// [Runner], [Reconciler], [Recorder], [Notifier] and the like. Adapters implement them in
 // packages named by what they adapt to. This package imports the standard
 // library alone and reads no clock: time is always a parameter.
 package sallyport

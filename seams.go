@@ -149,6 +149,19 @@ type Reader interface {
 	History(ctx context.Context, i Intent, now time.Time) (History, error)
 }
 
+// Notifier tells the outside what became of a call's wait for people.
+//
+// Notify returns nil once the receiver has taken the notification. An error of
+// kind [Denied] says that the receiver refuses it for good; any other error
+// means "not delivered", and it will be tried again, not before the error's
+// RetryAfter. Each notification is delivered at least once, with the same ID
+// and content at each attempt, so that a receiver knows a repetition by its
+// ID. Notify is never called on the path of a call: no call waits for it or
+// fails with it. Safe for concurrent use.
+type Notifier interface {
+	Notify(context.Context, Notification) error
+}
+
 // Query selects calls, newest first. Zero fields select everything.
 type Query struct {
 	States []State
@@ -180,6 +193,8 @@ type (
 	ReconcilerFunc func(context.Context, Intent) (*Outcome, error)
 	// RecorderFunc is a [Recorder].
 	RecorderFunc func(context.Context, Entry) (Receipt, error)
+	// NotifierFunc is a [Notifier].
+	NotifierFunc func(context.Context, Notification) error
 )
 
 // Identify calls f.
@@ -205,3 +220,6 @@ func (f ReconcilerFunc) Reconcile(ctx context.Context, i Intent) (*Outcome, erro
 
 // Record calls f.
 func (f RecorderFunc) Record(ctx context.Context, e Entry) (Receipt, error) { return f(ctx, e) }
+
+// Notify calls f.
+func (f NotifierFunc) Notify(ctx context.Context, n Notification) error { return f(ctx, n) }
