@@ -85,6 +85,7 @@ type watch struct {
 	mu      sync.Mutex
 	size    int64 // of the log, when it was last looked at
 	waiting map[string]map[*waiter]bool
+	growth  chan struct{} // closed when this process appends; nil unless somebody waits
 }
 
 type waiter struct {
@@ -130,11 +131,25 @@ func (w *watch) committed(base, size int64, calls []string) {
 	if w.size == base {
 		w.size = size
 	}
+	if w.growth != nil && size > base {
+		close(w.growth)
+		w.growth = nil
+	}
 	for _, id := range calls {
 		for n := range w.waiting[id] {
 			raise(n.woken)
 		}
 	}
+}
+
+// grows returns a channel that is closed when this process appends.
+func (w *watch) grows() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.growth == nil {
+		w.growth = make(chan struct{})
+	}
+	return w.growth
 }
 
 // changed lists the calls that somebody waits for, if the log has another

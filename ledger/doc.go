@@ -11,6 +11,9 @@
 //   - the projection, one [sallyport.Record] per call, which [sallyport.Reader]
 //     answers from. It is the fold of the store's entries.
 //
+// Whoever follows the log, as notifications do, keeps in the same database
+// where it stands. That is no part of the log and proves nothing.
+//
 // Heads are signed as checkpoints (C2SP tlog-checkpoint) shortly after they
 // are written. The key is not in the database: whoever can write to the
 // database can destroy the log, but can't make one that [Verify] accepts for

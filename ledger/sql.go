@@ -14,6 +14,14 @@ import (
 //go:embed schema_sqlite.sql
 var schemaSQLite string
 
+// followersSQLite adds a table that the first ledgers did not have: whoever
+// opens one adds it, and whoever only verifies does without.
+//
+//go:embed schema_followers_sqlite.sql
+var followersSQLite string
+
+const followersTable = "table followers"
+
 const (
 	sqlSchema = `SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema ORDER BY type, name`
 	sqlBegin  = `BEGIN IMMEDIATE`
@@ -47,6 +55,15 @@ const (
 		count(CASE WHEN tool = $5 AND arguments = $6 THEN 1 END), count(CASE WHEN state = $7 THEN 1 END)
 		FROM calls WHERE agent = $1 AND received_at >= $4 AND call_id <> $2`
 	sqlSweepable = `SELECT record FROM calls WHERE final = 0 AND updated_at > $1 AND updated_at < $2 AND record IS NOT NULL ORDER BY updated_at, call_id LIMIT $3`
+
+	// For followers of the log.
+	sqlPosition = `SELECT position FROM followers WHERE name = $1`
+	sqlAdvance  = `INSERT INTO followers (name, position) VALUES ($1, $2)
+		ON CONFLICT (name) DO UPDATE SET position = excluded.position WHERE position < excluded.position`
+	sqlAsked = `SELECT idx, call_id, number FROM leaves l WHERE idx >= $1 AND idx < $2 AND kind IN ('ballot', 'start', 'outcome')
+		AND EXISTS (SELECT 1 FROM leaves b WHERE b.call_id = l.call_id AND b.kind = 'ballot' AND b.idx <= l.idx) ORDER BY idx`
+	sqlStory = `SELECT c.entry FROM leaves l LEFT JOIN contents c ON c.idx = l.idx
+		WHERE l.call_id = $1 AND l.number <= $2 ORDER BY l.number`
 
 	// For Verify, in the order in which it reads.
 	sqlIntegrity      = `PRAGMA integrity_check(20)`

@@ -99,8 +99,8 @@ func connect(path, parameters string) (*sql.DB, error) {
 	return sql.OpenDB(c), nil
 }
 
-// makeSchema fills an empty database, and refuses one that has anything else
-// than this schema: a trigger too many could change what is written.
+// makeSchema fills an empty database, adds what those of earlier versions lack,
+// and refuses one that has anything else than this schema: a trigger too many could change what is written.
 func makeSchema(ctx context.Context, db *sql.DB) error {
 	conn, err := db.Conn(ctx)
 	if err != nil {
@@ -129,7 +129,24 @@ func fillEmpty(ctx context.Context, conn *sql.Conn) error {
 			return err
 		}
 	}
+	if err := addFollowers(ctx, conn, have); err != nil {
+		return err
+	}
 	_, err = conn.ExecContext(ctx, sqlCommit)
+	return err
+}
+
+// addFollowers adds the table that ledgers of earlier versions lack, and adds
+// nothing to a database that is none.
+func addFollowers(ctx context.Context, conn *sql.Conn, have map[string]string) error {
+	if _, ok := have[followersTable]; ok {
+		return nil
+	}
+	differences, err := compareSchema(ctx, conn)
+	if err != nil || len(differences) > 0 {
+		return err
+	}
+	_, err = conn.ExecContext(ctx, followersSQLite)
 	return err
 }
 
@@ -182,6 +199,9 @@ func compareSchema(ctx context.Context, db queryer) ([]string, error) {
 		switch have[name] {
 		case text:
 		case "":
+			if name == followersTable { // nobody has opened it since there is one
+				continue
+			}
 			differences = append(differences, name+" is missing")
 		default:
 			differences = append(differences, name+" is not as it should be")
@@ -204,7 +224,7 @@ func ourSchema(ctx context.Context) (map[string]string, error) {
 	db := sql.OpenDB(c)
 	db.SetMaxOpenConns(1)
 	defer db.Close()
-	if _, err := db.ExecContext(ctx, schemaSQLite); err != nil {
+	if _, err := db.ExecContext(ctx, schemaSQLite+followersSQLite); err != nil {
 		return nil, err
 	}
 	return schemaOf(ctx, db)

@@ -21,12 +21,13 @@ const (
 	signDelay = 100 * time.Millisecond
 )
 
-// request is an entry to be written, or, without one, the question whether
-// anything could be.
+// request is an entry to be written or a follower to be moved, or, without
+// either, the question whether anything could be.
 type request struct {
 	ctx     context.Context // of whoever waits
 	entry   *sallyport.Entry
 	content []byte // the entry's JSON
+	move    *move
 	reply   chan reply
 }
 
@@ -163,6 +164,9 @@ func (w *writer) step(ctx context.Context, t *transaction, r *request, answer *r
 	if err := r.ctx.Err(); err != nil {
 		answer.err = unavailable(err, "the ledger was not asked: %v", err)
 		return nil
+	}
+	if r.move != nil {
+		return w.exec(ctx, sqlAdvance, r.move.follower, r.move.to)
 	}
 	if r.entry == nil {
 		return w.probe(ctx)
