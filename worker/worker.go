@@ -1,5 +1,6 @@
-// Package worker runs the workflows and activities of calls, and sweeps up
-// after those that lost their workflow.
+// Package worker runs the workflows and activities of calls, sweeps up after
+// those that lost their workflow, and tells the outside of those that wait for
+// people.
 package worker
 
 import (
@@ -20,19 +21,21 @@ import (
 	"github.com/sallyport/sallyport/workflows"
 )
 
-// Options are what a worker needs. All are required.
+// Options are what a worker needs. All but Notify are required.
 type Options struct {
 	Client     client.Client // with the data converter of workflows.NewDataConverter
 	Activities *activities.Activities
 	Sweep      SweepOptions
+	Notify     *NotifyOptions // nil tells nobody
 	Logger     *slog.Logger
 }
 
 // Worker polls the task queue of calls.
 type Worker struct {
-	worker  worker.Worker
-	sweeper *sweeper
-	fatal   chan error
+	worker   worker.Worker
+	sweeper  *sweeper
+	notifier *notifier // nil tells nobody
+	fatal    chan error
 }
 
 // stickyCacheSize bounds the memory that waiting workflows take: about 85 KB
@@ -52,6 +55,12 @@ func New(o Options) (*Worker, error) {
 	if err != nil {
 		return nil, err
 	}
+	var n *notifier
+	if o.Notify != nil {
+		if n, err = newNotifier(*o.Notify, o.Logger); err != nil {
+			return nil, err
+		}
+	}
 	worker.SetStickyWorkflowCacheSize(stickyCacheSize)
 	fatal := make(chan error, 1)
 	w := worker.New(o.Client, workflows.TaskQueue, worker.Options{
@@ -63,7 +72,7 @@ func New(o Options) (*Worker, error) {
 		DisableRegistrationAliasing:        true,
 	})
 	Register(w, o.Activities)
-	return &Worker{w, s, fatal}, nil
+	return &Worker{worker: w, sweeper: s, notifier: n, fatal: fatal}, nil
 }
 
 // Registry takes workflows and activities: a worker, a replayer or a test
@@ -91,6 +100,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer w.worker.Stop()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return w.sweeper.run(ctx) })
+	if w.notifier != nil {
+		group.Go(func() error { w.notifier.run(ctx); return nil })
+	}
 	group.Go(func() error {
 		select {
 		case err := <-w.fatal: // it polls no more, and must not look alive
