@@ -79,9 +79,13 @@ func approveURL(c TemporalConfig) func(sallyport.Record) string {
 		if r.Ballot == nil {
 			return ""
 		}
-		return fmt.Sprintf("%s/namespaces/%s/workflows/%s/%s/user-metadata", strings.TrimSuffix(c.UI, "/"),
-			url.PathEscape(c.Namespace), url.PathEscape(workflows.WorkflowID(r.Call.ID)), url.PathEscape(r.Ballot.RunID))
+		return ballotURL(c, r.Call.ID, r.Ballot.RunID)
 	}
+}
+
+func ballotURL(c TemporalConfig, callID, runID string) string {
+	return fmt.Sprintf("%s/namespaces/%s/workflows/%s/%s/user-metadata", strings.TrimSuffix(c.UI, "/"),
+		url.PathEscape(c.Namespace), url.PathEscape(workflows.WorkflowID(callID)), url.PathEscape(runID))
 }
 
 // withCodec adds the endpoint that decodes payloads for the Temporal UI, and

@@ -6,10 +6,13 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/sallyport/sallyport/notify"
 )
 
 // checker holds a configuration against what its types can't say.
@@ -83,6 +86,9 @@ func (c *checker) check(conf Config) error {
 	if conf.Git.Repository != "" {
 		c.required("git.branch", conf.Git.Branch)
 	}
+	if conf.Notifications != nil {
+		c.checkNotifications(*conf.Notifications)
+	}
 	if _, err := conf.Log.Logger(os.Stderr); err != nil {
 		c.add("log", "%v", err)
 	}
@@ -123,6 +129,15 @@ func (c *checker) checkPayloads(keys []PayloadKey) {
 		if k.ID == "" || k.File == "" {
 			c.add("payload_keys", "has an entry, number %d, without id or file", i+1)
 		}
+	}
+}
+
+func (c *checker) checkNotifications(conf NotificationConfig) {
+	if _, err := notify.CheckURL(conf.URL); err != nil {
+		c.add("notifications.url", "%v", err)
+	}
+	if len(conf.SecretFiles) == 0 || slices.Contains(conf.SecretFiles, "") {
+		c.add("notifications.secret_files", "must name a file at least, and no empty ones: nobody could tell unsigned events from forged ones")
 	}
 }
 

@@ -33,6 +33,8 @@ type Config struct {
 	Git        GitConfig      `yaml:"git"`
 	Log        LogConfig      `yaml:"log"`
 	Sweep      SweepConfig    `yaml:"sweep"`
+
+	Notifications *NotificationConfig `yaml:"notifications"` // empty tells nobody
 }
 
 // APIConfig is about the REST API.
@@ -113,6 +115,13 @@ type SweepConfig struct {
 	RunGrace time.Duration `yaml:"run_grace"` // how long a started run may rest; longer than any tool's limit
 }
 
+// NotificationConfig says whom the worker tells when a call begins to wait for
+// people, is decided or expires.
+type NotificationConfig struct {
+	URL         string   `yaml:"url"`          // where CloudEvents are posted to: https, or http on loopback
+	SecretFiles []string `yaml:"secret_files"` // 24 to 64 bytes in standard base64 each, with or without whsec_; all sign, so that they can be rotated
+}
+
 // Load reads a configuration file. What it doesn't say has the values of
 // [Defaults]; what nobody knows is refused with its line.
 func Load(path string) (Config, error) {
@@ -154,6 +163,11 @@ func (c *Config) resolve(dir string) {
 	}
 	if t := c.Temporal.TLS; t != nil {
 		paths = append(paths, &t.CAFile, &t.CertFile, &t.KeyFile)
+	}
+	if n := c.Notifications; n != nil {
+		for i := range n.SecretFiles {
+			paths = append(paths, &n.SecretFiles[i])
+		}
 	}
 	for i := range c.Payloads {
 		paths = append(paths, &c.Payloads[i].File)

@@ -74,6 +74,12 @@ func TestBadConfigurations(t *testing.T) {
 		"AllAtOnce":     {"api: {}\n", []string{":1: identities is missing", ":1: ledger.path is missing", ":1: ledger.key_file is missing", ":1: payload_keys is missing"}},
 		"HalfALedger":   {"identities: i.yaml\npayload_keys: [{id: k, file: f}]\nledger:\n  path: ledger.db\n", []string{":3: ledger.key_file is missing"}},
 		"HalfAKey":      {"identities: i.yaml\nledger: {path: l, key_file: k}\npayload_keys:\n  - id: k1\n", []string{":3: payload_keys has an entry, number 1, without id or file"}},
+		"NotifyNobody":  {least + "notifications: {secret_files: [n.key]}\n", []string{":4: notifications.url must be a URL"}},
+		"NotifyPlainly": {least + "notifications:\n  url: http://hooks.example.com/\n  secret_files: [n.key]\n", []string{":5: notifications.url must be https"}},
+		"NotifyByName":  {least + "notifications:\n  secret_files: [n.key]\n  url: https://u:p@hooks.example.com/\n", []string{":6: notifications.url must have no user"}},
+		"NotifyUnsaid":  {least + "notifications:\n  url: https://hooks.example.com/\n", []string{":4: notifications.secret_files must name a file"}},
+		"NotifyNoFile":  {least + "notifications:\n  url: https://hooks.example.com/\n  secret_files: [a, '']\n", []string{":6: notifications.secret_files must name a file"}},
+		"NotifySecret":  {least + "notifications:\n  url: https://hooks.example.com/\n  secret: hunter2\n", []string{":6: field secret not found"}},
 		"SecretInPlace": {least + "signing:\n  private_key: |\n    -----BEGIN\n", []string{":5: field private_key not found"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -127,7 +133,7 @@ func TestSample(t *testing.T) {
 	if len(c.Payloads) < 2 {
 		t.Error("it does not show how payload keys are rotated")
 	}
-	for _, path := range []string{c.Temporal.TokenFile, c.Signing.PrivateKeyFile, c.Payloads[1].File, c.Identities, c.Temporal.TLS.KeyFile} {
+	for _, path := range []string{c.Temporal.TokenFile, c.Signing.PrivateKeyFile, c.Payloads[1].File, c.Identities, c.Temporal.TLS.KeyFile, c.Notifications.SecretFiles[1]} {
 		if !strings.HasPrefix(path, filepath.Dir(sample)+string(filepath.Separator)) {
 			t.Errorf("the path %s is not relative to the file", path)
 		}

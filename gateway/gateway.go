@@ -53,6 +53,7 @@ type Gateway struct {
 	policy    *opa.Engine
 	catalogue *tools.Catalogue
 	ledger    *ledger.Ledger
+	origin    string // the ledger's name
 	codec     *workflows.Codec
 
 	mu     sync.Mutex
@@ -99,6 +100,7 @@ func (g *Gateway) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	g.origin = key.Signer.Name()
 	g.ledger, err = ledger.Open(ctx, ledger.Options{Path: c.Ledger.Path, Signer: key.Signer, Logger: o.Logger})
 	return err
 }

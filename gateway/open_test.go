@@ -32,10 +32,12 @@ func newHouse(t *testing.T) house {
 	t.Helper()
 	h := house{t, t.TempDir()}
 	h.write("sallyport.yaml", least+"policies: policies\ntools: tools\nsigning: {private_key_file: api.key, public_keys_file: api.pub}\n"+
-		"git: {repository: manifests.git}\nsandbox: {executor: toolexec}\n", 0o600)
+		"git: {repository: manifests.git}\nsandbox: {executor: toolexec}\n"+
+		"notifications: {url: \"https://hooks.example.com/\", secret_files: [notify.key]}\n", 0o600)
 	h.write("identities.yaml", "issuers:\n  - url: https://agents.example.com\n    kind: agent\n    audiences: [sallyport]\n    jwks: agents.jwks\n", 0o644)
 	h.write("agents.jwks", `{"keys": [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": "1", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`, 0o644)
 	h.write("payload.key", base64.StdEncoding.EncodeToString(make([]byte, 32))+"\n", 0o600)
+	h.write("notify.key", "whsec_"+base64.StdEncoding.EncodeToString(make([]byte, 32))+"\n", 0o600)
 	h.write("tools/none", "", 0o644)
 	key, err := jws.CreateKey(h.path("api.key"))
 	if err != nil {
@@ -180,6 +182,10 @@ func TestPartsRefuse(t *testing.T) {
 		"NoPublicKey":    {runWorker, "api.pub", "", 0, `signing\.public_keys_file: .*api\.pub`},
 		"PublicKeyText":  {runWorker, "api.pub", "hunter2", 0o644, `signing\.public_keys_file: .*api\.pub: block 1`},
 		"NoRepository":   {runWorker, "manifests.git", "", 0, `manifests\.git`},
+		"NoNotifyKey":    {runWorker, "notify.key", "", 0, `notifications\.secret_files: .*notify\.key`},
+		"OpenNotifyKey":  {runWorker, "notify.key", "x", 0o644, `notifications\.secret_files: .*notify\.key has mode 0644: others may read it`},
+		"NotifyKeyText":  {runWorker, "notify.key", "hunter2", 0o600, `notifications\.secret_files: .*notify\.key: the secret is not standard base64`},
+		"ShortNotifyKey": {runWorker, "notify.key", "aHVudGVy", 0o600, `notifications\.secret_files: .*notify\.key: the secret must have 24 to 64 bytes`},
 		"NoExecutor":     {runWorker, "toolexec", "", 0, `toolexec`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -31,6 +31,10 @@ func (g *Gateway) RunWorker(ctx context.Context) error {
 		return err
 	}
 	defer release()
+	told, err := g.notifications()
+	if err != nil {
+		return err
+	}
 	acts, err := g.activities(temporal) //nolint:contextcheck // the sandbox probes itself, within a time limit of its own
 	if err != nil {
 		return err
@@ -44,7 +48,7 @@ func (g *Gateway) RunWorker(ctx context.Context) error {
 		return fmt.Errorf("sweep.run_grace is %s and must be at least %s: a tool of the catalogue may run so long", s.RunGrace, least)
 	}
 	w, err := worker.New(worker.Options{
-		Client: temporal, Activities: acts, Logger: g.o.Logger,
+		Client: temporal, Activities: acts, Notify: told, Logger: g.o.Logger,
 		Sweep: worker.SweepOptions{
 			Ledger: g.ledger, Workflows: calls, Now: time.Now, Every: s.Every, Grace: s.Grace, RunGrace: s.RunGrace,
 		},

@@ -21,6 +21,7 @@ import (
 //
 //	agent_tool_calls_total{agent_id, action, resource, result}
 //	sallyport_step_duration_seconds{step, error_type}
+//	sallyport_notifications_total{kind, result}
 //
 // Every label is bounded: agents beyond the first 1,000, and for one agent
 // pairs of action and resource beyond its first 32, are counted as "other",
@@ -29,6 +30,7 @@ import (
 type Metrics struct {
 	calls  metric.Int64Counter
 	steps  metric.Float64Histogram
+	notes  metric.Int64Counter
 	tracer trace.Tracer
 	labels *labels
 }
@@ -59,7 +61,13 @@ func NewMetrics(meters metric.MeterProvider, tracers trace.TracerProvider) (*Met
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: sallyport.step.duration: %w", err)
 	}
-	return &Metrics{calls: calls, steps: steps, tracer: tracers.Tracer(scope), labels: newLabels()}, nil
+	notes, err := meter.Int64Counter("sallyport.notifications",
+		metric.WithUnit("{attempt}"),
+		metric.WithDescription("Attempts to notify of calls that wait for people, by how they ended."))
+	if err != nil {
+		return nil, fmt.Errorf("telemetry: sallyport.notifications: %w", err)
+	}
+	return &Metrics{calls: calls, steps: steps, notes: notes, tracer: tracers.Tracer(scope), labels: newLabels()}, nil
 }
 
 // Call counts a call that has ended in state. The intent of a call that was
@@ -116,6 +124,15 @@ func (m *Metrics) Begin(ctx context.Context, step string) (context.Context, func
 		}
 		span.End()
 	}
+}
+
+// Notification counts an attempt to deliver a notification, by its result:
+// delivered, failed (it is tried again), refused or dropped.
+func (m *Metrics) Notification(ctx context.Context, kind sallyport.NotificationKind, result string) {
+	m.notes.Add(ctx, 1, metric.WithAttributes(
+		attribute.String("kind", plain(string(kind))),
+		attribute.String("result", plain(result)),
+	))
 }
 
 // classify names an error twice: by its kind, of which there are few enough

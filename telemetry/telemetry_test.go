@@ -92,6 +92,22 @@ func intent(agent, action, resource string) sallyport.Intent {
 	return sallyport.Intent{Agent: sallyport.Agent{ID: agent}, Action: action, Resource: resource}
 }
 
+func TestNotifications(t *testing.T) {
+	clearEnv(t)
+	tel := start(t, nil)
+	m := tel.Metrics()
+	m.Notification(t.Context(), sallyport.ApprovalRequested, "failed")
+	m.Notification(t.Context(), sallyport.ApprovalRequested, "failed")
+	m.Notification(t.Context(), sallyport.ApprovalExpired, "delivered")
+	want := []string{
+		`sallyport_notifications_total{kind="expired",result="delivered"} 1`,
+		`sallyport_notifications_total{kind="requested",result="failed"} 2`,
+	}
+	if d := cmp.Diff(want, scrape(t, tel, "sallyport_notifications")); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
 func TestCalls(t *testing.T) {
 	clearEnv(t)
 	tel := start(t, nil)

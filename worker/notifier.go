@@ -73,6 +73,14 @@ func newNotifier(o NotifyOptions, l *slog.Logger) (*notifier, error) {
 	return &notifier{NotifyOptions: o, logger: l, pace: pace{first: time.Second, longest: 5 * time.Minute, giveUp: 24 * time.Hour}}, nil
 }
 
+// begin puts a follower that is new at the end of the log, before this worker
+// puts any call to people.
+func (n *notifier) begin(ctx context.Context) {
+	if _, err := n.Ledger.Position(ctx, follower); err != nil {
+		n.logger.WarnContext(ctx, "notifications can't follow the ledger", slog.Any("error", err))
+	}
+}
+
 // run follows until ctx ends. Nothing that goes wrong ends it.
 func (n *notifier) run(ctx context.Context) {
 	for ctx.Err() == nil {

@@ -124,9 +124,7 @@ func (s *scene) start(to sallyport.Notifier) (stop func()) {
 	n := s.follower(to)
 	ctx, cancel := context.WithCancel(s.t.Context())
 	done := make(chan struct{})
-	if _, err := s.ledger.Position(ctx, follower); err != nil {
-		s.t.Fatal(err)
-	}
+	n.begin(ctx)
 	go func() { defer close(done); n.run(ctx) }()
 	stop = func() { cancel(); <-done }
 	s.t.Cleanup(stop)
@@ -303,7 +301,9 @@ func TestGivenUp(t *testing.T) {
 		young[i].At = young[i].At.Add(23 * time.Hour)
 	}
 	s.record(young[:4]...)
-	s.await("both are tried", func() bool { return strings.Contains(s.log.String(), asked(2)) && s.meter.count("requested/failed") > 4 })
+	s.await("both are tried", func() bool {
+		return strings.Contains(s.log.String(), asked(2)) && s.meter.count("requested/failed") > 4
+	})
 	if got := s.meter.count("requested/dropped"); got != 0 {
 		t.Errorf("%d were given up too early", got)
 	}
@@ -394,8 +394,8 @@ func TestPace(t *testing.T) {
 	n.Now = func() time.Time { return now }
 	d := &delivery{Notification: sallyporttest.Requested(1)}
 	n.pending = []*delivery{d}
-	for attempt, want := range []time.Duration{1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300} {
-		want *= time.Second
+	for attempt, seconds := range []int{1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300} {
+		want := time.Duration(seconds) * time.Second
 		n.postpone(d, 0)
 		if got := d.at.Sub(now); got < want/2 || got > want {
 			t.Errorf("after failure %d it waits for %s, want %s to %s", attempt+1, got, want/2, want)

@@ -94,6 +94,9 @@ func Register(r Registry, a *activities.Activities) {
 
 // Run polls until ctx ends, then lets running activities finish.
 func (w *Worker) Run(ctx context.Context) error {
+	if w.notifier != nil {
+		w.notifier.begin(ctx)
+	}
 	if err := w.worker.Start(); err != nil {
 		return sallyport.Errorf(sallyport.Unavailable, "unavailable", "the worker can't poll Temporal: %w", err)
 	}

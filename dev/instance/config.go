@@ -31,7 +31,7 @@ func (r *running) config() (gateway.Config, error) {
 	var b bytes.Buffer
 	err = t.Execute(&b, map[string]string{
 		"API": r.api.Addr().String(), "Temporal": r.instance.Temporal, "UI": r.instance.TemporalUI, "People": r.idp.PeopleIssuer(),
-		"Executor": executor,
+		"Executor": executor, "Webhook": r.options.Webhook, "WebhookSecret": WebhookSecret,
 	})
 	if err != nil {
 		return gateway.Config{}, err

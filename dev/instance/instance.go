@@ -48,6 +48,7 @@ type Options struct {
 	TemporalUI       string
 	IdentityProvider string
 	Executor         string // in the place of the toolexec beside the program
+	Webhook          string // URL that is told of calls that wait for people; empty tells nobody
 	Logger           *slog.Logger
 	// OnTemporal, unless it is nil, hears of the Temporal server before the
 	// gateway uses it. It is for programs that measure the gateway beside
@@ -86,6 +87,11 @@ func Run(ctx context.Context, o Options, ready func(client.Instance) error) (err
 	defer func() { err = errors.Join(err, r.stop()) }()
 	if err := s.prepare(); err != nil {
 		return err
+	}
+	if o.Webhook != "" {
+		if err := s.webhookSecret(); err != nil {
+			return fmt.Errorf("the webhook's secret: %w", err)
+		}
 	}
 	if err := r.start(ctx); err != nil {
 		return err

@@ -81,6 +81,16 @@ func (s state) signingKeys() error {
 	return os.WriteFile(s.path("api.pub"), pub, 0o644)
 }
 
+// WebhookSecret is the file of the secret that notifications are signed with.
+const WebhookSecret = "webhook.secret"
+
+func (s state) webhookSecret() error {
+	return s.once(WebhookSecret, func() ([]byte, error) {
+		secret, err := random(32)
+		return []byte("whsec_" + base64.StdEncoding.EncodeToString(secret) + "\n"), err
+	})
+}
+
 // once writes a secret file that isn't there.
 func (s state) once(name string, content func() ([]byte, error)) error {
 	if _, err := os.Stat(s.path(name)); !errors.Is(err, fs.ErrNotExist) {

@@ -33,6 +33,7 @@ var ours = regexp.MustCompile(`^(OTEL|SALLYPORT)_`)
 type Options struct {
 	Dir      string   // of the state; default a new one, removed with the test
 	Executor string   // in the place of toolexec
+	Webhook  string   // that is told of calls that wait for people
 	Env      []string // added to this process's own, without OTEL_* and SALLYPORT_*
 
 	// Addresses, where they matter.
@@ -101,6 +102,9 @@ func (i *Instance) Run(ctx context.Context) error {
 	args := i.Arguments("up")
 	if i.options.Executor != "" {
 		args = append(args, "--executor", i.options.Executor)
+	}
+	if i.options.Webhook != "" {
+		args = append(args, "--webhook", i.options.Webhook)
 	}
 	cmd := exec.Command(filepath.Join(dir, "sallyport-dev"), args...) //nolint:gosec,noctx // it is what is tested; end ends it
 	cmd.Env = append(environment(), i.options.Env...)

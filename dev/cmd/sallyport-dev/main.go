@@ -48,12 +48,14 @@ func command() *cobra.Command {
 	f.StringVar(&o.TemporalUI, "temporal-ui", o.TemporalUI, "`address` of Temporal's Web UI")
 	f.StringVar(&o.IdentityProvider, "identity-provider", o.IdentityProvider, "`address` of the identity provider")
 	f.StringVar(&o.Executor, "executor", o.Executor, "`file` of the executor, if it isn't the toolexec beside this program")
-	root.AddCommand(&cobra.Command{
+	run := &cobra.Command{
 		Use: "up", Short: "Run until interrupted", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return up(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
-	}, &cobra.Command{
+	}
+	run.Flags().StringVar(&o.Webhook, "webhook", "", "`URL` that is told of calls that wait for people; it gets a secret, webhook.secret in the state")
+	root.AddCommand(run, &cobra.Command{
 		Use: "demo", Short: "Walk through the main job, on a running instance or one of its own", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return tell(cmd.Context(), o, cmd.OutOrStdout()) },
 	})
