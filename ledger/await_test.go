@@ -12,7 +12,19 @@ import (
 func TestOwnAppendsWake(t *testing.T) {
 	w := newWatch()
 	mine, theirs, other := w.add("a", 1), w.add("a", 1), w.add("b", 1)
+	nothing, grown := w.grows(), w.grows()
+	w.committed(0, 0, nil) // entries that were there already
+	select {
+	case <-nothing:
+		t.Error("nothing was appended, and a follower is woken")
+	default:
+	}
 	w.committed(0, 1, []string{"a"})
+	select {
+	case <-grown:
+	default:
+		t.Error("a follower is not woken")
+	}
 	if len(mine.woken) != 1 || len(theirs.woken) != 1 || len(other.woken) != 0 {
 		t.Errorf("woken: %d, %d and, for another call, %d", len(mine.woken), len(theirs.woken), len(other.woken))
 	}
