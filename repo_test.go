@@ -140,7 +140,7 @@ func files(t *testing.T) []string {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && slices.Contains([]string{".git", ".sallyport", "bin"}, d.Name()):
+		case d.IsDir() && slices.Contains([]string{".git", ".sallyport", "bin", "node_modules"}, d.Name()):
 			return fs.SkipDir
 		case d.Type().IsRegular():
 			names = append(names, filepath.ToSlash(name))

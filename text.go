@@ -7,8 +7,8 @@ import (
 )
 
 // Text from agents, manifests and targets is untrusted wherever a human sees
-// it. Fence and Inline are the only ways in which it gets into markdown, and
-// Visible the only way onto a terminal.
+// it. Fence, Quote and Inline are the only ways in which it gets into markdown,
+// and Visible the only way onto a terminal.
 
 // Visible shows characters that a reader would not see, or that would change
 // how others are shown (control, format and bidirectional characters,
@@ -50,6 +50,20 @@ func Fence(s string) string {
 	return fence + "text\n" + strings.TrimRight(Visible(s), "\n") + "\n" + fence
 }
 
+// Quote shows text as a markdown block quote, each line as a code span of its
+// own. Unlike what stands in a Fence its lines are wrapped where the reader's
+// window ends, so that nothing can hide to the right of it.
+func Quote(s string) string {
+	var b strings.Builder
+	for line := range strings.SplitSeq(strings.TrimRight(Visible(s), "\n"), "\n") {
+		b.WriteString("\n>")
+		if line = strings.ReplaceAll(line, "\t", "    "); strings.Trim(line, " ") != "" {
+			b.WriteString(" " + span(line))
+		}
+	}
+	return strings.TrimPrefix(b.String(), "\n")
+}
+
 // Inline shows text as a markdown code span that fits into a table's cell:
 // on one line, at most limit characters long, with pipes escaped.
 func Inline(s string, limit int) string {
@@ -60,6 +74,11 @@ func Inline(s string, limit int) string {
 	if s == "" {
 		return ""
 	}
+	return span(s)
+}
+
+// span shows one line as a markdown code span.
+func span(s string) string {
 	ticks := strings.Repeat("`", backticks(s)+1)
 	if len(ticks) == 1 && !strings.HasPrefix(s, " ") {
 		return ticks + s + ticks

@@ -64,6 +64,15 @@ func TestFence(t *testing.T) {
 	}
 }
 
+func TestQuote(t *testing.T) {
+	for name, tt := range injections {
+		t.Run(name, func(t *testing.T) { checkQuote(t, tt.text, sallyport.Quote(tt.text)) })
+	}
+	if got := sallyport.Quote("a|b\n\n \n\tc`d\n\n"); got != "> `a|b`\n>\n>\n> ``     c`d ``" {
+		t.Errorf("Quote = %q", got)
+	}
+}
+
 func TestInline(t *testing.T) {
 	for name, tt := range injections {
 		t.Run(name, func(t *testing.T) { checkInline(t, tt.text, sallyport.Inline(tt.text, 80), 80) })
@@ -90,6 +99,7 @@ func FuzzText(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		checkSeen(t, sallyport.Visible(s))
 		checkFence(t, s, sallyport.Fence(s))
+		checkQuote(t, s, sallyport.Quote(s))
 		checkInline(t, s, sallyport.Inline(s, 80), 80)
 	})
 }
@@ -143,23 +153,48 @@ func checkInline(t *testing.T, in, out string, limit int) {
 	if strings.ContainsAny(out, "\n\t|") {
 		t.Errorf("Inline(%q) = %q leaves its cell", in, out)
 	}
+	ticks := checkSpan(t, out)
+	if n := utf8.RuneCountInString(out) - 2*ticks; n > limit+3 { // an ellipsis and two spaces
+		t.Errorf("Inline(%q) is %d characters long", in, n)
+	}
+}
+
+// checkQuote wants lines of a block quote (CommonMark, section 5.1) that are
+// empty or one code span, so that none of them begins another block.
+func checkQuote(t *testing.T, in, out string) {
+	t.Helper()
+	checkSeen(t, out)
+	for line := range strings.SplitSeq(out, "\n") {
+		if line == ">" {
+			continue
+		}
+		text, ok := strings.CutPrefix(line, "> ")
+		if !ok || strings.Contains(text, "\t") {
+			t.Fatalf("Quote(%q) = %q leaves its quote", in, out)
+		}
+		checkSpan(t, text)
+	}
+}
+
+// checkSpan wants one code span and nothing after it. It returns how long its
+// runs of backticks are.
+func checkSpan(t *testing.T, out string) (ticks int) {
+	t.Helper()
 	rest := strings.TrimLeft(out, "`")
-	ticks := len(out) - len(rest)
+	ticks = len(out) - len(rest)
 	for len(rest) > 0 {
 		at := strings.IndexByte(rest, '`')
 		if ticks == 0 || at < 0 {
-			t.Fatalf("Inline(%q) = %q is not closed", in, out)
+			t.Fatalf("%q is not closed", out)
 		}
 		after := strings.TrimLeft(rest[at:], "`")
 		if len(rest)-at-len(after) == ticks {
 			if after != "" {
-				t.Errorf("Inline(%q) = %q ends before %q", in, out, after)
+				t.Errorf("%q ends before %q", out, after)
 			}
 			break
 		}
 		rest = after
 	}
-	if n := utf8.RuneCountInString(out) - 2*ticks; n > limit+3 { // an ellipsis and two spaces
-		t.Errorf("Inline(%q) is %d characters long", in, n)
-	}
+	return ticks
 }

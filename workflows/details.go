@@ -3,8 +3,10 @@ package workflows
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -45,15 +47,15 @@ func Summary(c sallyport.Call) string {
 func Details(c sallyport.Call) string {
 	var b strings.Builder
 	b.WriteString("### The call\n\n")
-	table(&b,
+	facts(&b,
 		"call", sallyport.Inline(c.ID, cellLimit),
 		"agent", sallyport.Inline(c.AgentID, cellLimit),
 		"tool", sallyport.Inline(c.Tool, cellLimit),
 		"received", c.ReceivedAt.Format(time.RFC3339),
 	)
 	b.WriteString("\n### The agent's words (untrusted)\n\n")
-	table(&b,
-		"reason", sallyport.Inline(cmp.Or(c.Claimed.Reason, "none given"), 1000),
+	b.WriteString(sallyport.Quote(cmp.Or(c.Claimed.Reason, "no reason given")) + "\n\n")
+	facts(&b,
 		"session", sallyport.Inline(c.Claimed.Session, cellLimit),
 		"task", sallyport.Inline(c.Claimed.Task, cellLimit),
 	)
@@ -89,12 +91,12 @@ func (c *toolCall) waitingDetails() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## Waiting for approval: %d of %d\n\n", len(t.People), ballot.Terms.Quorum)
 	c.votesSoFar(&b)
-	table(&b,
+	facts(&b,
 		"agent", sallyport.Inline(i.Agent.ID, cellLimit)+" (owner "+sallyport.Inline(i.Agent.Owner, cellLimit)+")",
 		"tool", sallyport.Inline(i.Tool.Name, cellLimit),
 		"what", sallyport.Inline(i.Action+" "+i.Resource, cellLimit),
 		"target", sallyport.Inline(i.Namespace+"/"+i.Name, cellLimit),
-		"who may vote", sallyport.Inline(strings.Join(ballot.Terms.Groups, ", "), cellLimit),
+		"needed", terms(ballot.Terms),
 		"open until", ballot.ExpiresAt.Format(time.RFC3339),
 		"ballot", sallyport.Inline(string(ballot.Digest()), cellLimit),
 	)
@@ -106,9 +108,10 @@ func (c *toolCall) waitingDetails() string {
 		fmt.Fprintf(&b, "- %s: %s\n", sallyport.Inline(r.Code, cellLimit), sallyport.Inline(r.Message, cellLimit))
 	}
 	if r := i.Claimed.Reason; r != "" {
-		b.WriteString("\n### Why the agent asks, in its own words (untrusted)\n\n" + sallyport.Fence(r) + "\n")
+		b.WriteString("\n### Why the agent asks, in its own words (untrusted)\n\n" + sallyport.Quote(r) + "\n")
 	}
-	b.WriteString("\n### How to vote\n\nSend the signal `approve` with this input, or `\"reject\"` as the verdict:\n\n" + sallyport.Fence(paperTemplate(*ballot)) + "\n")
+	b.WriteString("\n### How to vote\n\nChoose *More Actions*, *Send a Signal*, `approve`, and give it this input; to vote no, with `\"reject\"` as the verdict. One no ends the call.\n\n" +
+		sallyport.Inline(paperTemplate(*ballot), cellLimit) + "\n")
 	return b.String()
 }
 
@@ -131,13 +134,13 @@ func (c *toolCall) votesSoFar(b *strings.Builder) {
 
 // show says how the call ended.
 func (c *toolCall) show(ctx workflow.Context, end activities.Ended) {
-	text := "## Ended: " + string(end.State) + "\n"
-	if end.Code != "" {
-		text += "\nReason: " + sallyport.Inline(end.Code, cellLimit) + "\n"
-	}
 	var b strings.Builder
+	b.WriteString("## Ended: " + string(end.State) + "\n\n")
+	if end.Code != "" {
+		b.WriteString("Reason: " + sallyport.Inline(end.Code, cellLimit) + "\n\n")
+	}
 	c.votesSoFar(&b)
-	workflow.SetCurrentDetails(ctx, text+b.String())
+	workflow.SetCurrentDetails(ctx, b.String())
 	upsert(ctx, end.State, c.valid.Intent.Namespace)
 }
 
@@ -156,14 +159,32 @@ func paperTemplate(b sallyport.Ballot) string {
 	return fmt.Sprintf(`{"verdict": %q, "ballot": %q, "reason": ""}`, sallyport.Approve, b.Digest())
 }
 
-// table writes rows of two cells; rows without a second are left out. The
-// first row is the table's head.
-func table(b *strings.Builder, cells ...string) {
+// terms says how many have to say yes, and whose yes it has to be.
+func terms(t sallyport.Terms) string {
+	return fmt.Sprintf("%d of %s", t.Quorum, sallyport.Inline(strings.Join(t.Groups, ", "), cellLimit))
+}
+
+// unbroken is how long a word in a table's cell may be. The UI gives half of
+// its width to a table, breaks no word in it, and cuts what is wider.
+const unbroken = 40
+
+// facts writes what has a name and a value: as rows of a table, of which the
+// first is the head, and where a value is too wide for one, in lines after it.
+// Names without a value are left out.
+func facts(b *strings.Builder, cells ...string) {
+	var after strings.Builder
 	rule := "| --- | --- |\n"
-	for i := 0; i+1 < len(cells); i += 2 {
-		if cells[i+1] != "" {
-			fmt.Fprintf(b, "| %s | %s |\n%s", cells[i], cells[i+1], rule)
-			rule = ""
+	for pair := range slices.Chunk(cells, 2) {
+		name, value := pair[0], pair[1]
+		if value == "" {
+			continue
 		}
+		if slices.ContainsFunc(strings.Fields(value), func(w string) bool { return utf8.RuneCountInString(w) > unbroken }) {
+			fmt.Fprintf(&after, "\n%s: %s\n", name, value)
+			continue
+		}
+		fmt.Fprintf(b, "| %s | %s |\n%s", name, value, rule)
+		rule = ""
 	}
+	b.WriteString(after.String())
 }
