@@ -7,7 +7,7 @@ import (
 )
 
 // Text from agents, manifests and targets is untrusted wherever a human sees
-// it. Fence, Quote and Inline are the only ways in which it gets into markdown,
+// it. Fence, Lines and Inline are the only ways in which it gets into markdown,
 // and Visible the only way onto a terminal.
 
 // Visible shows characters that a reader would not see, or that would change
@@ -50,18 +50,20 @@ func Fence(s string) string {
 	return fence + "text\n" + strings.TrimRight(Visible(s), "\n") + "\n" + fence
 }
 
-// Quote shows text as a markdown block quote, each line as a code span of its
-// own. Unlike what stands in a Fence its lines are wrapped where the reader's
-// window ends, so that nothing can hide to the right of it.
-func Quote(s string) string {
-	var b strings.Builder
-	for line := range strings.SplitSeq(strings.TrimRight(Visible(s), "\n"), "\n") {
-		b.WriteString("\n>")
-		if line = strings.ReplaceAll(line, "\t", "    "); strings.Trim(line, " ") != "" {
-			b.WriteString(" " + span(line))
+// Lines shows text as a markdown paragraph in which each line is a code span.
+// Unlike in a Fence they are wrapped where the reader's window ends, so that
+// nothing can hide to the right of it. It is no block quote, because the
+// Temporal UI looks for code blocks everywhere in one: a run of backticks in
+// it may take in all that follows.
+func Lines(s string) string {
+	lines := strings.Split(strings.TrimRight(Visible(s), "\n"), "\n")
+	for i, line := range lines {
+		line = strings.ReplaceAll(line, "\t", "    ")
+		if lines[i] = ""; strings.Trim(line, " ") != "" {
+			lines[i] = span(line)
 		}
 	}
-	return strings.TrimPrefix(b.String(), "\n")
+	return strings.Join(lines, "\n")
 }
 
 // Inline shows text as a markdown code span that fits into a table's cell:

@@ -64,12 +64,12 @@ func TestFence(t *testing.T) {
 	}
 }
 
-func TestQuote(t *testing.T) {
+func TestLines(t *testing.T) {
 	for name, tt := range injections {
-		t.Run(name, func(t *testing.T) { checkQuote(t, tt.text, sallyport.Quote(tt.text)) })
+		t.Run(name, func(t *testing.T) { checkLines(t, tt.text, sallyport.Lines(tt.text)) })
 	}
-	if got := sallyport.Quote("a|b\n\n \n\tc`d\n\n"); got != "> `a|b`\n>\n>\n> ``     c`d ``" {
-		t.Errorf("Quote = %q", got)
+	if got := sallyport.Lines("a|b\n\n \n\tc`d\n\n"); got != "`a|b`\n\n\n``     c`d ``" {
+		t.Errorf("Lines = %q", got)
 	}
 }
 
@@ -99,7 +99,7 @@ func FuzzText(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		checkSeen(t, sallyport.Visible(s))
 		checkFence(t, s, sallyport.Fence(s))
-		checkQuote(t, s, sallyport.Quote(s))
+		checkLines(t, s, sallyport.Lines(s))
 		checkInline(t, s, sallyport.Inline(s, 80), 80)
 	})
 }
@@ -159,20 +159,18 @@ func checkInline(t *testing.T, in, out string, limit int) {
 	}
 }
 
-// checkQuote wants lines of a block quote (CommonMark, section 5.1) that are
-// empty or one code span, so that none of them begins another block.
-func checkQuote(t *testing.T, in, out string) {
+// checkLines wants lines that are empty or one code span, so that none of them begins another block.
+func checkLines(t *testing.T, in, out string) {
 	t.Helper()
 	checkSeen(t, out)
 	for line := range strings.SplitSeq(out, "\n") {
-		if line == ">" {
+		if line == "" {
 			continue
 		}
-		text, ok := strings.CutPrefix(line, "> ")
-		if !ok || strings.Contains(text, "\t") {
-			t.Fatalf("Quote(%q) = %q leaves its quote", in, out)
+		if !strings.HasPrefix(line, "`") || strings.Contains(line, "\t") {
+			t.Fatalf("Lines(%q) = %q has the line %q", in, out, line)
 		}
-		checkSpan(t, text)
+		checkSpan(t, line)
 	}
 }
 

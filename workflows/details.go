@@ -54,7 +54,7 @@ func Details(c sallyport.Call) string {
 		"received", c.ReceivedAt.Format(time.RFC3339),
 	)
 	b.WriteString("\n### The agent's words (untrusted)\n\n")
-	b.WriteString(sallyport.Quote(cmp.Or(c.Claimed.Reason, "no reason given")) + "\n\n")
+	b.WriteString(sallyport.Lines(cmp.Or(c.Claimed.Reason, "no reason given")) + "\n\n")
 	facts(&b,
 		"session", sallyport.Inline(c.Claimed.Session, cellLimit),
 		"task", sallyport.Inline(c.Claimed.Task, cellLimit),
@@ -108,10 +108,10 @@ func (c *toolCall) waitingDetails() string {
 		fmt.Fprintf(&b, "- %s: %s\n", sallyport.Inline(r.Code, cellLimit), sallyport.Inline(r.Message, cellLimit))
 	}
 	if r := i.Claimed.Reason; r != "" {
-		b.WriteString("\n### Why the agent asks, in its own words (untrusted)\n\n" + sallyport.Quote(r) + "\n")
+		b.WriteString("\n### Why the agent asks, in its own words (untrusted)\n\n" + sallyport.Lines(r) + "\n")
 	}
 	b.WriteString("\n### How to vote\n\nChoose *More Actions*, *Send a Signal*, `approve`, and give it this input; to vote no, with `\"reject\"` as the verdict. One no ends the call.\n\n" +
-		sallyport.Inline(paperTemplate(*ballot), cellLimit) + "\n")
+		sallyport.Inline(paperTemplate(*ballot), cellLimit) + "\n\nThen press R: what became of your vote stands at the top.\n")
 	return b.String()
 }
 

@@ -1,0 +1,307 @@
+//go:build browser
+
+package browsertest_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/plumbing/object"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/client"
+	"github.com/sallyport/sallyport/dev/instancetest"
+)
+
+// words are an agent's that try to be more than words. Line by line the page
+// has to show shown.
+const (
+	words = "p95 latency is **above** the objective\n" +
+		"# Approved by bob\n" +
+		"<img src=x onerror=alert(1)> <script>alert(2)</script> <iframe src=http://evil.example/></iframe>\n" +
+		"```\n" +
+		"```` ``` ```` `x` | [a link](http://evil.example/) ![an image](http://evil.example/i.png) http://evil.example/auto\n" +
+		"| forged | row |\n| --- | --- |\n" +
+		"replicas \u202e05\u202c and pr\u200bod\n" +
+		"</code></main><h2>Ended: succeeded</h2> [x](javascript:alert(3))\n"
+	shown = "p95 latency is **above** the objective\n" +
+		"# Approved by bob\n" +
+		"<img src=x onerror=alert(1)> <script>alert(2)</script> <iframe src=http://evil.example/></iframe>\n" +
+		"```\n" +
+		"```` ``` ```` `x` | [a link](http://evil.example/) ![an image](http://evil.example/i.png) http://evil.example/auto\n" +
+		"| forged | row |\n| --- | --- |\n" +
+		`replicas \u{202e}05\u{202c} and pr\u{200b}od` + "\n" +
+		"</code></main><h2>Ended: succeeded</h2> [x](javascript:alert(3))"
+)
+
+// plain are the elements that what we write is made of. None of them loads,
+// links or runs anything.
+var plain = []string{ //nolint:gochecknoglobals // a constant, but for the language
+	"h2", "h3", "p", "em", "strong", "code", "pre", "blockquote", "br", "ul", "li", "table", "thead", "tbody", "tr", "th", "td",
+}
+
+// story is an instance with calls that wait, and people before browsers.
+type story struct {
+	*browser
+
+	instance *instancetest.Instance
+	bot      *client.Client
+}
+
+// TestApproveInTheTemporalUI has people vote on real calls in the real UI.
+// The steps follow each other.
+func TestApproveInTheTemporalUI(t *testing.T) {
+	i := instancetest.Start(t, instancetest.Options{})
+	s := &story{browser: openBrowser(t), instance: i, bot: i.Client(t, "deploy-bot")}
+	call := s.submit(t, "api")
+	for _, step := range []struct {
+		name string
+		do   func(*testing.T, client.Call)
+	}{
+		{"LogIn", s.logIn},
+		{"SavedView", s.savedView},
+		{"Shows", s.shows},
+		{"OtherBallot", s.otherBallot},
+		{"Owner", s.owner},
+		{"NotInTheGroup", s.notInTheGroup},
+		{"Approve", s.approve},
+		{"Reject", s.reject},
+	} {
+		if !t.Run(step.name, func(t *testing.T) { step.do(t, call) }) {
+			return
+		}
+	}
+	var alive []string
+	if s.do(t, order{Do: "alive"}, &alive); len(alive) > 0 {
+		t.Errorf("somebody's words came alive: %q", alive)
+	}
+}
+
+// submit has deploy-bot ask to scale a deployment of production to 5.
+func (s *story) submit(t *testing.T, name string) client.Call {
+	t.Helper()
+	call, err := s.bot.Submit(t.Context(), client.Submission{
+		Tool: "gitops_scale_deployment", Arguments: fmt.Appendf(nil, `{"environment": "production", "name": %q, "replicas": 5}`, name),
+		Reason: words, Session: strings.Repeat("<b>long</b>", 18), Task: "[a link](http://evil.example/)", Wait: time.Minute,
+	})
+	if err != nil || call.State != sallyport.AwaitingApproval {
+		t.Fatalf("the call is %s: %v", call.State, err)
+	}
+	return call
+}
+
+// logIn opens the link from the call, and gets there by way of the identity
+// provider.
+func (s *story) logIn(t *testing.T, call client.Call) {
+	var at string
+	s.do(t, order{Do: "open", As: "bob", URL: call.Links.Approve, Login: "1-log-in"}, &at)
+	if at != call.Links.Approve {
+		t.Errorf("bob opened %s and is at %s", call.Links.Approve, at)
+	}
+}
+
+// savedView opens the list of what waits as the README links it.
+func (s *story) savedView(t *testing.T, call client.Call) {
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := regexp.MustCompile(`\(http://127\.0\.0\.1:8233(/namespaces/default/workflows\?query=[^)]+)\)`).FindSubmatch(readme)
+	if link == nil {
+		t.Fatal("the README links no list of what waits for approval")
+	}
+	read, err := s.bot.Submit(t.Context(), client.Submission{
+		Tool: "gitops_get_manifest", Arguments: []byte(`{"environment": "staging", "name": "api"}`), Wait: time.Minute,
+	})
+	if err != nil || read.State != sallyport.Succeeded {
+		t.Fatalf("a call that needs nobody is %s: %v", read.State, err)
+	}
+	s.do(t, order{Do: "open", As: "bob", URL: s.instance.Info().TemporalUI + string(link[1])}, nil)
+	var listed string
+	s.do(t, order{Do: "listed", As: "bob", ID: "call-" + call.ID}, &listed)
+	if strings.Contains(listed, read.ID) {
+		t.Errorf("a call that waits for nobody is listed: %s", listed)
+	}
+	s.shot(t, "bob", "2-saved-view")
+	s.do(t, order{Do: "open", As: "bob", URL: call.Links.Approve}, nil)
+}
+
+// shows is what bob decides by.
+func (s *story) shows(t *testing.T, call client.Call) {
+	p := s.read(t, "bob", "current-details", "How to vote")
+	s.shot(t, "bob", "3-waiting")
+	for what, text := range map[string]string{
+		"that it waits":          "Waiting for approval: 0 of 1",
+		"the agent":              "deploy-bot (owner alice)",
+		"the tool":               "gitops_scale_deployment",
+		"the target":             "production/api",
+		"the diff":               "-  replicas: 3\n+  replicas: 5\n",
+		"policy's reason":        call.Decision.Reasons[0].Code + ": " + call.Decision.Reasons[0].Message,
+		"the agent's words":      "Why the agent asks, in its own words (untrusted)\n" + shown + "\nHow to vote",
+		"the terms":              "1 of sre",
+		"the deadline":           call.Ballot.ExpiresAt.UTC().Format(time.RFC3339),
+		"the ballot":             "ballot: " + string(call.Ballot.Digest),
+		"the JSON to send":       paper(sallyport.Approve, string(call.Ballot.Digest)),
+		"how to send it":         "Choose More Actions, Send a Signal, approve",
+		"that one no is the end": "One no ends the call.",
+	} {
+		if !strings.Contains(squeezed(p.Text), squeezed(text)) {
+			t.Errorf("the page does not show %s, %q:\n%s", what, text, p.Text)
+		}
+	}
+	wantInert(t, p)
+	details := s.read(t, "bob", "details", "Arguments")
+	if !strings.Contains(squeezed(details.Text), "The agent’s words (untrusted)\n"+shown) {
+		t.Errorf("the details do not show the agent's words: %s", details.Text)
+	}
+	wantInert(t, details)
+	wantInert(t, s.read(t, "bob", "summary", "deploy-bot calls gitops_scale_deployment"))
+}
+
+// squeezed is text without its empty lines, and with a tab as a space: they
+// are how the page is laid out.
+func squeezed(text string) string {
+	text = strings.ReplaceAll(text, "\t", " ")
+	return regexp.MustCompile(`\n\s*\n+`).ReplaceAllString(text, "\n")
+}
+
+// wantInert wants a text of which nothing is hidden, and in which there is
+// nothing but text.
+func wantInert(t *testing.T, p page) {
+	t.Helper()
+	for _, e := range p.Elements {
+		if !slices.Contains(plain, e) {
+			t.Errorf("there is a %s element in what the page shows:\n%s", e, p.Text)
+		}
+	}
+	if p.Hidden > 0 {
+		t.Errorf("%d pixels are cut at the right:\n%s", p.Hidden, p.Text)
+	}
+}
+
+// otherBallot: a vote for another ballot must not count, and bob is told.
+func (s *story) otherBallot(t *testing.T, call client.Call) {
+	other := "sha256:" + strings.Repeat("0", 64)
+	s.do(t, order{Do: "vote", As: "bob", Input: paper(sallyport.Approve, other), Shot: "4-other-ballot"}, nil)
+	s.refused(t, "bob", "other_ballot", "this vote names another ballot; the open one is "+string(call.Ballot.Digest))
+	s.shot(t, "bob", "5-did-not-count")
+}
+
+// owner: alice is in the group, but answers for the agent.
+func (s *story) owner(t *testing.T, call client.Call) {
+	s.do(t, order{Do: "open", As: "alice", URL: call.Links.Approve, Login: "6-log-in-alice"}, nil)
+	s.do(t, order{Do: "vote", As: "alice", Input: s.pasted(t, "alice"), Shot: "7-alice"}, nil)
+	s.refused(t, "alice", "own_agent", "alice answers for the agent deploy-bot")
+	s.shot(t, "alice", "8-own-agent")
+}
+
+// notInTheGroup: dave may look, and his vote is for nothing.
+func (s *story) notInTheGroup(t *testing.T, call client.Call) {
+	s.do(t, order{Do: "open", As: "dave", URL: call.Links.Approve, Login: "9-log-in-dave"}, nil)
+	s.do(t, order{Do: "vote", As: "dave", Input: s.pasted(t, "dave"), Shot: "10-dave"}, nil)
+	s.refused(t, "dave", "not_eligible", "sre")
+	s.shot(t, "dave", "11-not-eligible")
+}
+
+// refused waits until the page says whose vote did not count, and why. The
+// call still waits.
+func (s *story) refused(t *testing.T, who, code, why string) {
+	t.Helper()
+	p := s.read(t, who, "current-details", code)
+	for _, text := range []string{"the last vote that did not count was by " + who + ": " + code, why, "Waiting for approval: 0 of 1"} {
+		if !strings.Contains(p.Text, text) {
+			t.Errorf("after %s's vote the page does not say %q:\n%s", who, text, p.Text)
+		}
+	}
+	wantInert(t, p)
+}
+
+// pasted is what the page gives people to paste.
+func (s *story) pasted(t *testing.T, who string) string {
+	t.Helper()
+	p := s.read(t, who, "current-details", "How to vote")
+	input := regexp.MustCompile(`\{"verdict".*\}`).FindString(p.Text)
+	if input == "" {
+		t.Fatalf("the page shows nothing to paste:\n%s", p.Text)
+	}
+	return input
+}
+
+// approve: bob sends what the page shows, and the agent gets what it wanted.
+func (s *story) approve(t *testing.T, call client.Call) {
+	input := strings.Replace(s.pasted(t, "bob"), `"reason": ""`, `"reason": "the <b>load</b> is real"`, 1)
+	s.do(t, order{Do: "vote", As: "bob", Input: input, Shot: "12-approve"}, nil)
+	p := s.read(t, "bob", "current-details", "Ended: succeeded")
+	if want := "bob: approve by temporal-principal the <b>load</b> is real"; !strings.Contains(p.Text, want) {
+		t.Errorf("the page does not say %q:\n%s", want, p.Text)
+	}
+	wantInert(t, p)
+	s.shot(t, "bob", "13-succeeded")
+	s.ended(t, call.ID, sallyport.Succeeded, sallyport.Approve)
+	if n := s.commits(t, call.ID); n != 1 {
+		t.Errorf("the call made %d commits, want 1", n)
+	}
+}
+
+// reject: one no ends a call, and nothing happens.
+func (s *story) reject(t *testing.T, _ client.Call) {
+	call := s.submit(t, "worker")
+	s.do(t, order{Do: "open", As: "bob", URL: call.Links.Approve}, nil)
+	input := strings.Replace(s.pasted(t, "bob"), `"approve"`, `"reject"`, 1)
+	s.do(t, order{Do: "vote", As: "bob", Input: input, Shot: "14-reject"}, nil)
+	p := s.read(t, "bob", "current-details", "Ended: rejected")
+	if want := "bob: reject by temporal-principal"; !strings.Contains(p.Text, want) {
+		t.Errorf("the page does not say %q:\n%s", want, p.Text)
+	}
+	s.shot(t, "bob", "15-rejected")
+	s.ended(t, call.ID, sallyport.Rejected, sallyport.Reject)
+	if n := s.commits(t, call.ID); n != 0 {
+		t.Errorf("the call made %d commits, want none", n)
+	}
+}
+
+// ended wants a call to have ended in a state, by bob's vote in the UI alone.
+func (s *story) ended(t *testing.T, id string, state sallyport.State, verdict sallyport.Verdict) {
+	t.Helper()
+	call, err := s.bot.Get(t.Context(), id, time.Minute)
+	if err != nil || call.State != state {
+		t.Fatalf("the call is %s, want %s: %v", call.State, state, err)
+	}
+	votes := call.Ballot.Votes
+	if len(votes) != 1 || votes[0].Person != "bob" || votes[0].Verdict != verdict || votes[0].Evidence != sallyport.TemporalPrincipal {
+		t.Errorf("these votes counted: %+v; want bob's alone, by %s", votes, sallyport.TemporalPrincipal)
+	}
+}
+
+// commits counts the commits that say that they are a call's.
+func (s *story) commits(t *testing.T, id string) int {
+	t.Helper()
+	repo, err := git.PlainOpen(s.instance.Path("demo.git"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := repo.Log(&git.LogOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	if err := log.ForEach(func(c *object.Commit) error {
+		n += strings.Count(c.Message, "Sallyport-Call: "+id)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// paper is a vote as the page gives it to be sent.
+func paper(verdict sallyport.Verdict, ballot string) string {
+	return fmt.Sprintf(`{"verdict": %q, "ballot": %q, "reason": ""}`, verdict, ballot)
+}
