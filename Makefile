@@ -64,13 +64,15 @@ clean: ## Remove what was built; the state in .sallyport/ stays
 check: ## Say what this machine lacks, and how to get it
 	@.ci/check build run test
 
-.PHONY: check-build check-run check-test
+.PHONY: check-build check-run check-test check-browser
 check-build:
 	@.ci/check build
 check-run:
 	@.ci/check build run
 check-test:
 	@.ci/check build run test
+check-browser:
+	@.ci/check build run browser
 
 # Packages that link the Temporal server are built without the race detector,
 # once, and their own tests run like that. All others run it as a process.
@@ -91,6 +93,15 @@ test-dev:
 	@cd dev && packages=$$($(LIST_SERVERS) servers=1) && $(GO) test -shuffle=on -timeout=20m $(TESTFLAGS) $$packages
 	@echo "dev, the rest, with -race:"
 	@cd dev && packages=$$($(LIST_SERVERS) servers=0) && $(RACE) $$packages
+
+# Outside of test, because it needs a browser, and Node to drive it.
+.PHONY: test-browser
+test-browser: check-browser dev/browsertest/node_modules ## Vote in the Temporal UI with a browser; pictures are kept in .sallyport/browser/
+	cd dev && $(GO) test -tags=browser -count=1 -timeout=10m $(TESTFLAGS) ./browsertest
+
+dev/browsertest/node_modules: dev/browsertest/package.json dev/browsertest/package-lock.json
+	cd $(@D) && npm ci
+	@touch $@
 
 .PHONY: record-history
 record-history: check-test ## Record workflow histories of every path for the replay tests
@@ -146,4 +157,4 @@ bench: check-run bin/bench bin/toolexec ## Measure calls beside a bare workflow,
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "; print "make <target>"} \
 		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -4,6 +4,7 @@ package browsertest_test
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -30,7 +31,7 @@ const (
 		"```` ``` ```` `x` | [a link](http://evil.example/) ![an image](http://evil.example/i.png) http://evil.example/auto\n" +
 		"| forged | row |\n| --- | --- |\n" +
 		"replicas \u202e05\u202c and pr\u200bod\n" +
-		"</code></main><h2>Ended: succeeded</h2> [x](javascript:alert(3))\n"
+		"</code></main><h2>Approved, and running</h2> [x](javascript:alert(3))\n"
 	shown = "p95 latency is **above** the objective\n" +
 		"# Approved by bob\n" +
 		"<img src=x onerror=alert(1)> <script>alert(2)</script> <iframe src=http://evil.example/></iframe>\n" +
@@ -38,7 +39,7 @@ const (
 		"```` ``` ```` `x` | [a link](http://evil.example/) ![an image](http://evil.example/i.png) http://evil.example/auto\n" +
 		"| forged | row |\n| --- | --- |\n" +
 		`replicas \u{202e}05\u{202c} and pr\u{200b}od` + "\n" +
-		"</code></main><h2>Ended: succeeded</h2> [x](javascript:alert(3))"
+		"</code></main><h2>Approved, and running</h2> [x](javascript:alert(3))"
 )
 
 // plain are the elements that what we write is made of. None of them loads,
@@ -70,9 +71,10 @@ func TestApproveInTheTemporalUI(t *testing.T) {
 		{"Shows", s.shows},
 		{"OtherBallot", s.otherBallot},
 		{"Owner", s.owner},
-		{"NotInTheGroup", s.notInTheGroup},
+		{"Others", s.others},
 		{"Approve", s.approve},
 		{"Reject", s.reject},
+		{"NotInTheGroup", s.notInTheGroup},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { step.do(t, call) }) {
 			return
@@ -189,35 +191,59 @@ func wantInert(t *testing.T, p page) {
 // otherBallot: a vote for another ballot must not count, and bob is told.
 func (s *story) otherBallot(t *testing.T, call client.Call) {
 	other := "sha256:" + strings.Repeat("0", 64)
-	s.do(t, order{Do: "vote", As: "bob", Input: paper(sallyport.Approve, other), Shot: "4-other-ballot"}, nil)
-	s.refused(t, "bob", "other_ballot", "this vote names another ballot; the open one is "+string(call.Ballot.Digest))
+	s.vote(t, "bob", paper(sallyport.Approve, other), "4-other-ballot")
+	s.refused(t, "bob", "other_ballot", "by bob: other_ballot this vote names another ballot; the open one is "+string(call.Ballot.Digest))
 	s.shot(t, "bob", "5-did-not-count")
 }
 
 // owner: alice is in the group, but answers for the agent.
 func (s *story) owner(t *testing.T, call client.Call) {
 	s.do(t, order{Do: "open", As: "alice", URL: call.Links.Approve, Login: "6-log-in-alice"}, nil)
-	s.do(t, order{Do: "vote", As: "alice", Input: s.pasted(t, "alice"), Shot: "7-alice"}, nil)
-	s.refused(t, "alice", "own_agent", "alice answers for the agent deploy-bot")
+	s.vote(t, "alice", s.pasted(t, "alice"), "7-alice")
+	s.refused(t, "alice", "own_agent", "by alice: own_agent alice answers for the agent deploy-bot")
 	s.shot(t, "alice", "8-own-agent")
+	s.do(t, order{Do: "leave", As: "alice"}, nil)
 }
 
-// notInTheGroup: dave may look, and his vote is for nothing.
-func (s *story) notInTheGroup(t *testing.T, call client.Call) {
-	s.do(t, order{Do: "open", As: "dave", URL: call.Links.Approve, Login: "9-log-in-dave"}, nil)
-	s.do(t, order{Do: "vote", As: "dave", Input: s.pasted(t, "dave"), Shot: "10-dave"}, nil)
-	s.refused(t, "dave", "not_eligible", "sre")
-	s.shot(t, "dave", "11-not-eligible")
+// others: an operator may look and not vote, and who has nothing to do with
+// calls is not let in. Neither leaves anything in the call.
+func (s *story) others(t *testing.T, call client.Call) {
+	s.do(t, order{Do: "open", As: "olga", URL: call.Links.Approve, Login: "9-log-in-olga"}, nil)
+	var status int
+	s.do(t, order{Do: "vote", As: "olga", Input: s.pasted(t, "olga"), Shot: "10-olga"}, &status)
+	if status != http.StatusForbidden {
+		t.Errorf("olga's vote is answered with %d, want %d", status, http.StatusForbidden)
+	}
+	s.do(t, order{Do: "leave", As: "olga"}, nil)
+
+	var seen string
+	s.do(t, order{Do: "shutOut", As: "dave", URL: call.Links.Approve, Login: "11-log-in-dave"}, &seen)
+	if strings.Contains(seen, "deploy-bot") || strings.Contains(seen, call.ID) {
+		t.Errorf("dave is shown the call: %s", seen)
+	}
+	s.shot(t, "dave", "12-shut-out")
+	s.do(t, order{Do: "leave", As: "dave"}, nil)
+	s.refused(t, "bob", "own_agent", "by alice")
 }
 
-// refused waits until the page says whose vote did not count, and why. The
-// call still waits.
+// vote sends a vote, which the Temporal server takes whatever it says.
+func (s *story) vote(t *testing.T, who, input, shot string) {
+	t.Helper()
+	var status int
+	s.do(t, order{Do: "vote", As: who, Input: input, Shot: shot}, &status)
+	if status != http.StatusOK {
+		t.Errorf("%s's signal is answered with %d, want %d", who, status, http.StatusOK)
+	}
+}
+
+// refused waits until somebody's page says that a vote did not count, and why.
+// The call still waits.
 func (s *story) refused(t *testing.T, who, code, why string) {
 	t.Helper()
 	p := s.read(t, who, "current-details", code)
-	for _, text := range []string{"the last vote that did not count was by " + who + ": " + code, why, "Waiting for approval: 0 of 1"} {
+	for _, text := range []string{"the last vote that did not count was by ", ": " + code + " ", why, "Waiting for approval: 0 of 1"} {
 		if !strings.Contains(p.Text, text) {
-			t.Errorf("after %s's vote the page does not say %q:\n%s", who, text, p.Text)
+			t.Errorf("the page does not tell %s %q:\n%s", who, text, p.Text)
 		}
 	}
 	wantInert(t, p)
@@ -237,13 +263,13 @@ func (s *story) pasted(t *testing.T, who string) string {
 // approve: bob sends what the page shows, and the agent gets what it wanted.
 func (s *story) approve(t *testing.T, call client.Call) {
 	input := strings.Replace(s.pasted(t, "bob"), `"reason": ""`, `"reason": "the <b>load</b> is real"`, 1)
-	s.do(t, order{Do: "vote", As: "bob", Input: input, Shot: "12-approve"}, nil)
+	s.vote(t, "bob", input, "13-approve")
 	p := s.read(t, "bob", "current-details", "Ended: succeeded")
 	if want := "bob: approve by temporal-principal the <b>load</b> is real"; !strings.Contains(p.Text, want) {
 		t.Errorf("the page does not say %q:\n%s", want, p.Text)
 	}
 	wantInert(t, p)
-	s.shot(t, "bob", "13-succeeded")
+	s.shot(t, "bob", "14-succeeded")
 	s.ended(t, call.ID, sallyport.Succeeded, sallyport.Approve)
 	if n := s.commits(t, call.ID); n != 1 {
 		t.Errorf("the call made %d commits, want 1", n)
@@ -255,16 +281,35 @@ func (s *story) reject(t *testing.T, _ client.Call) {
 	call := s.submit(t, "worker")
 	s.do(t, order{Do: "open", As: "bob", URL: call.Links.Approve}, nil)
 	input := strings.Replace(s.pasted(t, "bob"), `"approve"`, `"reject"`, 1)
-	s.do(t, order{Do: "vote", As: "bob", Input: input, Shot: "14-reject"}, nil)
+	s.vote(t, "bob", input, "15-reject")
 	p := s.read(t, "bob", "current-details", "Ended: rejected")
 	if want := "bob: reject by temporal-principal"; !strings.Contains(p.Text, want) {
 		t.Errorf("the page does not say %q:\n%s", want, p.Text)
 	}
-	s.shot(t, "bob", "15-rejected")
+	s.shot(t, "bob", "16-rejected")
 	s.ended(t, call.ID, sallyport.Rejected, sallyport.Reject)
 	if n := s.commits(t, call.ID); n != 0 {
 		t.Errorf("the call made %d commits, want none", n)
 	}
+}
+
+// notInTheGroup: bob may signal, but policy asks others now.
+func (s *story) notInTheGroup(t *testing.T, _ client.Call) {
+	path := s.instance.Path(filepath.Join("policies", "data.yaml"))
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited := strings.ReplaceAll(string(text), "groups: [sre]", "groups: [dev]")
+	if err := os.WriteFile(path, []byte(edited), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	instancetest.Await(t, "the policy is loaded again", func() bool { return strings.Count(s.instance.Log(), `msg="policy loaded"`) > 1 })
+	call := s.submit(t, "worker")
+	s.do(t, order{Do: "open", As: "bob", URL: call.Links.Approve}, nil)
+	s.vote(t, "bob", s.pasted(t, "bob"), "17-not-in-the-group")
+	s.refused(t, "bob", "not_eligible", "dev")
+	s.shot(t, "bob", "18-not-eligible")
 }
 
 // ended wants a call to have ended in a state, by bob's vote in the UI alone.

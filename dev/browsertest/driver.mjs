@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
 const [executable, directory] = process.argv.slice(2);
-const patience = 30_000; // ms for one thing to come about; it takes one or two seconds
+const patience = 45_000; // ms for one thing to come about; it takes one or two seconds
 
 const browser = await chromium.launch({
   executablePath: executable, // with a new profile each time, which playwright removes
@@ -26,6 +26,8 @@ const browser = await chromium.launch({
 });
 
 const people = new Map(); // name to {page, console, alive}
+const gone = []; // what came alive in browsers that are closed
+const alive = (name) => people.get(name).alive.map((what) => `${name}: ${what}`);
 
 // at is a person's page. What shows that somebody's words came alive is kept:
 // dialogs, windows, and requests for what is not on this machine.
@@ -57,19 +59,47 @@ async function at(name) {
 // or current-details.
 const frame = (page, part) => page.locator(`#user-metadata-${part}`).contentFrame().locator("main");
 
+// picture keeps what is in the window.
+const picture = (page, name) => page.screenshot({ path: join(directory, `${name}.png`) });
+
+const signIn = (page) => page.getByRole("button", { name: "Continue to SSO" });
+
+// logIn goes by way of the identity provider.
+async function logIn(page, as, shot) {
+  const person = page.locator(`button[name=person][value="${as}"]`);
+  await signIn(page).click();
+  await person.waitFor();
+  await picture(page, shot);
+  await person.click();
+}
+
 const orders = {
-  // open opens an address and logs in where the UI asks for it.
+  // open opens an address and logs in where it is told to.
   async open({ as, url, login }) {
     const page = await at(as);
     await page.goto(url);
     if (login) {
-      await page.getByRole("button", { name: "Continue to SSO" }).click();
-      await page.locator(`button[name=person][value="${as}"]`).waitFor();
-      await page.screenshot({ path: join(directory, `${login}.png`) });
-      await page.locator(`button[name=person][value="${as}"]`).click();
+      await logIn(page, as, login);
       await page.waitForURL(url);
     }
     return page.url();
+  },
+
+  // shutOut logs somebody in who is then asked to log in again, and returns
+  // what they see.
+  async shutOut({ as, url, login }) {
+    const page = await at(as);
+    await page.goto(url);
+    await logIn(page, as, login);
+    await signIn(page).waitFor();
+    return page.locator("body").innerText();
+  },
+
+  // leave closes a person's browser.
+  async leave({ as }) {
+    await people.get(as).page.context().close();
+    gone.push(...alive(as));
+    people.delete(as);
   },
 
   // read waits until a text's frame says something, and returns all that it
@@ -95,7 +125,7 @@ const orders = {
   },
 
   // vote sends the signal approve as a person does: from the menu, with the
-  // input pasted.
+  // input pasted. It returns how the server answered.
   async vote({ as, input, shot }) {
     const page = await at(as);
     await page.getByRole("button", { name: "More Actions" }).click();
@@ -105,13 +135,19 @@ const orders = {
     await dialog.getByRole("option", { name: /^approve/ }).click();
     const editor = dialog.getByRole("textbox").last();
     await editor.click();
+    await page.keyboard.press("Control+A"); // the dialog still has the last vote
     await page.keyboard.insertText(input);
     // The editor lays the JSON out when it is left, which moves the button.
     await page.keyboard.press("Tab");
     await dialog.locator(".cm-line").nth(2).waitFor();
-    await page.screenshot({ path: join(directory, `${shot}.png`) });
+    await picture(page, shot);
+    const answered = page.waitForResponse((r) => r.url().includes("/signal/"));
     await dialog.getByRole("button", { name: "Submit" }).click();
-    await dialog.waitFor({ state: "hidden" });
+    const status = (await answered).status();
+    if (status === 200) {
+      await dialog.waitFor({ state: "hidden" });
+    }
+    return status;
   },
 
   // listed waits until the list of workflows has one of this id.
@@ -126,24 +162,23 @@ const orders = {
     const page = await at(as);
     const height = await page.evaluate(() => document.querySelector("#content")?.scrollHeight ?? document.body.scrollHeight);
     await page.setViewportSize({ width: 1440, height: Math.max(1100, height) });
-    await page.screenshot({ path: join(directory, `${shot}.png`) });
+    await picture(page, shot);
     await page.setViewportSize({ width: 1440, height: 1100 });
   },
 
   // alive is what happened in all browsers that nobody's words may bring about.
-  alive: () => [...people].flatMap(([name, p]) => p.alive.map((a) => `${name}: ${a}`)),
-};
+  alive: () => [...gone, ...[...people.keys()].flatMap(alive)],
 
-// dump keeps what everybody saw when something went wrong.
-async function dump() {
-  for (const [name, { page, console }] of people) {
-    const keep = (kind, data) => writeFileSync(join(directory, `failed-${name}.${kind}`), data);
-    keep("console.txt", console.join("\n") + "\n");
-    keep("png", await page.screenshot());
-    keep("html", (await Promise.all(page.frames().map((f) => f.content()))).join("\n\n"));
-  }
-}
-orders.dump = dump;
+  // dump keeps what everybody sees when something has gone wrong.
+  async dump() {
+    for (const [name, { page, console }] of people) {
+      const keep = (kind, data) => writeFileSync(join(directory, `failed-${name}.${kind}`), data);
+      keep("console.txt", console.join("\n") + "\n");
+      keep("html", (await Promise.all(page.frames().map((f) => f.content()))).join("\n\n"));
+      await picture(page, `failed-${name}`);
+    }
+  },
+};
 
 for await (const line of createInterface({ input: process.stdin })) {
   const order = JSON.parse(line);
