@@ -43,7 +43,7 @@ func documents(t *testing.T) []document {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && slices.Contains([]string{".git", ".sallyport", "bin", "testdata"}, d.Name()):
+		case d.IsDir() && slices.Contains([]string{".git", ".sallyport", "bin", "testdata", "node_modules"}, d.Name()):
 			return fs.SkipDir
 		case path.Ext(name) != ".md":
 			return nil

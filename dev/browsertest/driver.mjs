@@ -114,7 +114,7 @@ const orders = {
         await said.waitFor({ timeout: 1000 });
         break;
       } catch (e) {
-        if (Date.now() > end) throw e;
+        if (Date.now() > end) throw new Error(`in ${patience} ms the ${part} did not say ${until}: ${e.message}`);
       }
     }
     return {
