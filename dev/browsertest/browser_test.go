@@ -55,7 +55,7 @@ func openBrowser(t *testing.T) *browser {
 		t.Fatal(err)
 	}
 	b := &browser{errs: &bytes.Buffer{}}
-	cmd := exec.CommandContext(t.Context(), "node", "driver.mjs", chromium, pictures) //nolint:gosec // the arguments are ours
+	cmd := exec.CommandContext(t.Context(), "node", "driver.mjs", chromium, pictures)
 	cmd.Stderr, cmd.WaitDelay = b.errs, 10*time.Second
 	if b.orders, err = cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
