@@ -91,7 +91,7 @@ func (c *toolCall) awaitApproval(ctx workflow.Context) error {
 // read here: the activity takes it from the event itself.
 func (c *toolCall) receiveSignals(ctx workflow.Context) {
 	signals := workflow.GetSignalChannelWithOptions(ctx, ApproveSignal, workflow.SignalChannelOptions{
-		Description: "Approve or reject this call. Input: " + paperTemplate(*c.approval.ballot),
+		Description: "Approve or reject this call. The input to send is on the tab User Metadata.",
 	})
 	for signals.Receive(ctx, nil); ctx.Err() == nil; signals.Receive(ctx, nil) {
 		for signals.ReceiveAsync(nil) { // one count looks at all that have come
