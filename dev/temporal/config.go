@@ -9,20 +9,18 @@ import (
 	"go.temporal.io/server/common/config"
 	"go.temporal.io/server/common/dynamicconfig"
 	"go.temporal.io/server/common/membership/static"
-	sqliteplugin "go.temporal.io/server/common/persistence/sql/sqlplugin/sqlite"
 	"go.temporal.io/server/common/primitives"
 )
 
 const (
-	clusterName = "active"
-	// shards is fixed when a database is made: a server with another number
-	// would not find its workflows.
-	shards = 4
+	clusterName     = "active"
+	mainStore       = "main"
+	visibilityStore = "visibility"
 	// pollRPS is how often a second each shard looks for transfers and timers.
 	pollRPS = 1000
 )
 
-func serverConfig(database *config.SQL, a addresses) (*config.Config, error) {
+func serverConfig(d *database, o Options, a addresses) (*config.Config, error) {
 	services := map[string]config.Service{}
 	for name, addr := range a.byService() {
 		host, port, err := splitPort(addr)
@@ -33,10 +31,10 @@ func serverConfig(database *config.SQL, a addresses) (*config.Config, error) {
 	}
 	return &config.Config{
 		Persistence: config.Persistence{
-			DefaultStore:     sqliteplugin.PluginName,
-			VisibilityStore:  sqliteplugin.PluginName,
-			NumHistoryShards: shards,
-			DataStores:       map[string]config.DataStore{sqliteplugin.PluginName: {SQL: database}},
+			DefaultStore:     mainStore,
+			VisibilityStore:  visibilityStore,
+			NumHistoryShards: o.Shards,
+			DataStores:       map[string]config.DataStore{mainStore: {SQL: d.main}, visibilityStore: {SQL: d.visibility}},
 		},
 		ClusterMetadata: &cluster.Config{
 			FailoverVersionIncrement: 10,

@@ -7,79 +7,62 @@ import (
 	stdsql "database/sql"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"go.temporal.io/server/common/config"
+	"go.temporal.io/server/common/log"
+	"go.temporal.io/server/common/metrics"
+	"go.temporal.io/server/common/persistence"
+	"go.temporal.io/server/common/persistence/serialization"
+	"go.temporal.io/server/common/persistence/sql"
 	"go.temporal.io/server/common/persistence/sql/sqlplugin"
-	sqliteplugin "go.temporal.io/server/common/persistence/sql/sqlplugin/sqlite"
-	"go.temporal.io/server/schema/sqlite"
-	_ "modernc.org/sqlite" // the driver "sqlite", which the server uses too
+	"go.temporal.io/server/common/resolver"
 )
 
-// openDatabase makes the database where there is none and says how the
-// server connects to it.
-func openDatabase(ctx context.Context, dir string) (*config.SQL, error) {
-	path, err := filepath.Abs(filepath.Join(dir, "temporal.db"))
-	if err != nil {
-		return nil, fmt.Errorf("find the Temporal database: %w", err)
-	}
-	if err := ensureSchema(ctx, path); err != nil {
-		return nil, fmt.Errorf("set up the Temporal database %s: %w", path, err)
-	}
-	return &config.SQL{
-		PluginName:   sqliteplugin.PluginName,
-		DatabaseName: path,
-		ConnectAttributes: map[string]string{
-			"mode": "rw",
-			// The default rollback journal doubles the latency of a workflow.
-			"journal_mode": "wal",
-			// NORMAL: with a write-ahead log a crash of the process loses
-			// nothing, and a crash of the machine at most the last moments.
-			"synchronous": "1",
-		},
-	}, nil
+// database is where the state is. Its tables are there, and no other server
+// of ours uses it until it is released.
+type database struct {
+	main, visibility *config.SQL
+	release          func() error
+	lost             <-chan struct{} // closed when another server took it; nil where that can't happen
 }
 
-// ensureSchema makes the tables unless they are there. It is one
-// transaction: a database has all of them or none.
-func ensureSchema(ctx context.Context, path string) (err error) {
-	db, err := stdsql.Open("sqlite", "file:"+path)
+func openDatabase(ctx context.Context, o Options) (*database, error) {
+	if o.Postgres != nil {
+		return openPostgres(ctx, *o.Postgres)
+	}
+	return openSQLite(ctx, o.Dir)
+}
+
+// prepare brings what the server reads at its start up to date.
+func (d *database) prepare(ctx context.Context, o Options) (err error) {
+	db, err := sql.NewSQLDB(sqlplugin.DbKindMain, d.main, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
 	if err != nil {
-		return err
+		return fmt.Errorf("open the Temporal database: %w", err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	tx, err := db.BeginTx(ctx, nil)
+	if err := checkShards(ctx, db, o.Shards); err != nil {
+		return err
+	}
+	return ensureNamespace(ctx, db, o)
+}
+
+// checkShards refuses another number of shards than the database was made
+// with. The server would silently go on with the old one.
+func checkShards(ctx context.Context, db sqlplugin.DB, want int32) error {
+	row, err := db.GetClusterMetadata(ctx, &sqlplugin.ClusterMetadataFilter{ClusterName: clusterName})
+	if errors.Is(err, stdsql.ErrNoRows) {
+		return nil // a new one
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("read the number of history shards: %w", err)
 	}
-	defer func() { _ = tx.Rollback() }() // does nothing after Commit
-	var tables int
-	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master WHERE type = 'table'").Scan(&tables); err != nil {
-		return err
+	made, err := serialization.NewSerializer().DeserializeClusterMetadata(persistence.NewDataBlob(row.Data, row.DataEncoding))
+	if err != nil {
+		return fmt.Errorf("read the number of history shards: %w", err)
 	}
-	if tables > 0 {
-		return nil
+	if have := made.GetHistoryShardCount(); have != want {
+		return invalid("shards", "the database was made with %d history shards, which is for good, and %d are configured: "+
+			"set %d, or use a new database", have, want, have)
 	}
-	if err := sqlite.SetupSchemaOnDB(schemaTx{ctx: ctx, tx: tx}); err != nil {
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return err
-	}
-	return os.Chmod(path, 0o600)
-}
-
-// schemaTx runs a schema's statements in a transaction. Exec is all that
-// setting up a schema calls.
-type schemaTx struct {
-	sqlplugin.AdminDB
-	ctx context.Context //nolint:containedctx // Exec takes none
-	tx  *stdsql.Tx
-}
-
-// Exec runs one statement.
-func (s schemaTx) Exec(statement string, args ...any) error {
-	_, err := s.tx.ExecContext(s.ctx, statement, args...)
-	return err
+	return nil
 }

@@ -12,15 +12,10 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	persistencespb "go.temporal.io/server/api/persistence/v1"
-	"go.temporal.io/server/common/config"
-	"go.temporal.io/server/common/log"
-	"go.temporal.io/server/common/metrics"
 	"go.temporal.io/server/common/persistence"
 	"go.temporal.io/server/common/persistence/serialization"
-	"go.temporal.io/server/common/persistence/sql"
 	"go.temporal.io/server/common/persistence/sql/sqlplugin"
 	"go.temporal.io/server/common/primitives"
-	"go.temporal.io/server/common/resolver"
 	"go.temporal.io/server/common/searchattribute/sadefs"
 	"go.temporal.io/server/schema/sqlite"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -29,13 +24,7 @@ import (
 // ensureNamespace brings the namespace up to date in the database, before
 // there is a server: no cache has to notice, and the server comes up with
 // search attributes that can be used at once.
-func ensureNamespace(ctx context.Context, cfg *config.SQL, o Options) (err error) {
-	db, err := sql.NewSQLDB(sqlplugin.DbKindMain, cfg, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
-	if err != nil {
-		return fmt.Errorf("open the Temporal database: %w", err)
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-
+func ensureNamespace(ctx context.Context, db sqlplugin.DB, o Options) error {
 	row, detail, err := loadNamespace(ctx, db, o.Namespace)
 	if err != nil {
 		return fmt.Errorf("load namespace %q: %w", o.Namespace, err)

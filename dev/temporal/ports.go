@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"syscall"
 )
@@ -29,23 +30,23 @@ func reserve(o Options) (a addresses, err error) {
 	if err != nil {
 		return a, fmt.Errorf("frontend address: %w", err)
 	}
-	anyPort := net.JoinHostPort(host, "0")
+	inside := net.JoinHostPort(loopbackOf(host), "0")
 	wants := []struct {
 		addr string
 		into *string
 	}{
 		{o.FrontendAddr, &a.frontend},
 		{o.UIAddr, &a.ui},
-		{anyPort, &a.internal},
-		{anyPort, &a.history},
-		{anyPort, &a.matching},
-		{anyPort, &a.worker},
+		{inside, &a.internal},
+		{inside, &a.history},
+		{inside, &a.matching},
+		{inside, &a.worker},
 	}
 	for _, w := range wants {
 		if w.addr == "" {
 			continue
 		}
-		l, err := listen(w.addr)
+		l, err := listen(w.addr, o.FixedPorts)
 		if err != nil {
 			return a, err
 		}
@@ -55,10 +56,37 @@ func reserve(o Options) (a addresses, err error) {
 	return a, nil
 }
 
-// listen takes the address, or any port of its host where it is taken.
-func listen(addr string) (net.Listener, error) {
+// loopbackOf is where the server's parts listen for each other: on this
+// machine alone, wherever clients come from.
+func loopbackOf(host string) string {
+	if ip, err := netip.ParseAddr(host); err == nil && ip.IsLoopback() {
+		return host
+	}
+	return "127.0.0.1"
+}
+
+// dialable is where this process reaches an address that it listens on.
+func dialable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	ip, err := netip.ParseAddr(host)
+	switch {
+	case err != nil || !ip.IsUnspecified():
+		return addr
+	case ip.Is4():
+		return net.JoinHostPort("127.0.0.1", port)
+	default:
+		return net.JoinHostPort("::1", port)
+	}
+}
+
+// listen takes the address, or any port of its host where it is taken and may
+// be another.
+func listen(addr string, fixed bool) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr) //nolint:noctx // returns at once
-	if !errors.Is(err, syscall.EADDRINUSE) {
+	if fixed || !errors.Is(err, syscall.EADDRINUSE) {
 		return l, err
 	}
 	host, _, err := net.SplitHostPort(addr)

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
+	"time"
 
 	ui "github.com/temporalio/ui-server/v2/server"
 	"go.temporal.io/sdk/client"
@@ -27,7 +27,7 @@ type Server struct {
 	at       addresses
 	level    *slog.LevelVar       // at which the server logs
 	services *authz.ServiceTokens // nil without Auth
-	lock     *os.File
+	database *database
 	server   temporalserver.Server
 	ui       *ui.Server // nil without UIAddr
 }
@@ -52,17 +52,10 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 
 func (s *Server) start(ctx context.Context) (err error) {
 	o := s.options
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+	if s.database, err = openDatabase(ctx, o); err != nil {
 		return err
 	}
-	if s.lock, err = lock(o.Dir); err != nil {
-		return err
-	}
-	database, err := openDatabase(ctx, o.Dir)
-	if err != nil {
-		return err
-	}
-	if err := ensureNamespace(ctx, database, o); err != nil {
+	if err := s.database.prepare(ctx, o); err != nil {
 		return err
 	}
 	security, err := s.security()
@@ -72,10 +65,14 @@ func (s *Server) start(ctx context.Context) (err error) {
 	if s.at, err = reserve(o); err != nil {
 		return fmt.Errorf("find a port: %w", err)
 	}
-	if err := s.startServer(database, security); err != nil {
+	if err := s.startServer(security); err != nil {
 		return err
 	}
-	if err := awaitReady(ctx, s.readinessClient(), o); err != nil {
+	asWorker, err := s.readinessClient()
+	if err != nil {
+		return err
+	}
+	if err := awaitReady(ctx, asWorker, o); err != nil {
 		return fmt.Errorf("the frontend at %s did not become ready: %w", s.at.frontend, err)
 	}
 	if o.UIAddr == "" {
@@ -111,8 +108,12 @@ func (s *Server) security() ([]temporalserver.ServerOption, error) {
 	}, nil
 }
 
-func (s *Server) startServer(database *config.SQL, security []temporalserver.ServerOption) error {
-	cfg, err := serverConfig(database, s.at)
+func (s *Server) startServer(security []temporalserver.ServerOption) error {
+	cfg, err := serverConfig(s.database, s.options, s.at)
+	if err != nil {
+		return err
+	}
+	tls, err := newTransport(s.options.TLS, time.Now())
 	if err != nil {
 		return err
 	}
@@ -120,6 +121,7 @@ func (s *Server) startServer(database *config.SQL, security []temporalserver.Ser
 		temporalserver.WithConfig(cfg),
 		temporalserver.ForServices(temporalserver.Services),
 		temporalserver.WithStaticHosts(s.at.staticHosts()),
+		temporalserver.WithTLSConfigFactory(tls),
 		temporalserver.WithDynamicConfigClient(dynamicConfig()),
 		temporalserver.WithLogger(newLogger(s.options.Logger, s.level)),
 	)...)
@@ -146,10 +148,11 @@ func (s *Server) ServiceToken(role authz.Role) (string, error) {
 }
 
 // ClientOptions is what an SDK client needs to connect as the gateway or a
-// worker. Everything else in it is the SDK's default.
+// worker in this process, without TLS. Everything else in it is the SDK's
+// default.
 func (s *Server) ClientOptions(role authz.Role) client.Options {
 	o := client.Options{
-		HostPort:  s.at.frontend,
+		HostPort:  dialable(s.at.frontend),
 		Namespace: s.options.Namespace,
 		Logger:    sdklog.NewStructuredLogger(s.options.Logger),
 	}
@@ -160,13 +163,22 @@ func (s *Server) ClientOptions(role authz.Role) client.Options {
 }
 
 // readinessClient asks as a worker would.
-func (s *Server) readinessClient() client.Options {
+func (s *Server) readinessClient() (client.Options, error) {
 	o := s.ClientOptions(authz.Worker)
 	o.Logger = sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))
-	return o
+	if s.options.TLS == nil {
+		return o, nil
+	}
+	var err error
+	o.ConnectionOptions.TLS, err = s.options.TLS.client()
+	return o, err
 }
 
-// Stop ends the UI and the server, and gives the directory free. Workers and
+// Lost is closed when another server has taken the database, after PostgreSQL
+// was away: this one must stop. It is nil where that can't happen.
+func (s *Server) Lost() <-chan struct{} { return s.database.lost }
+
+// Stop ends the UI and the server, and gives the database free. Workers and
 // clients should have stopped before.
 func (s *Server) Stop() error {
 	// The server's parts warn that the others are gone.
@@ -178,9 +190,9 @@ func (s *Server) Stop() error {
 	if s.server != nil {
 		errs = append(errs, s.server.Stop())
 	}
-	if s.lock != nil {
-		errs = append(errs, s.lock.Close())
+	if s.database != nil {
+		errs = append(errs, s.database.release())
 	}
-	s.ui, s.server, s.lock = nil, nil, nil
+	s.ui, s.server, s.database = nil, nil, nil
 	return errors.Join(errs...)
 }

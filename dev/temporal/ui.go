@@ -32,7 +32,11 @@ func startUI(ctx context.Context, o Options, a addresses) (*ui.Server, error) {
 	}
 	s := ui.NewServer(server_options.WithConfigProvider(cfg))
 	go func() { _ = s.Start() }() // returns when it is stopped
-	if err := poll(ctx, func(ctx context.Context) error { return probe(ctx, "http://"+a.ui+"/healthz") }); err != nil {
+	client, err := probeClient(o.UITLS)
+	if err == nil {
+		err = poll(ctx, func(ctx context.Context) error { return probe(ctx, client, localUI(o, a)+"/healthz") })
+	}
+	if err != nil {
 		s.Stop()
 		return nil, fmt.Errorf("the Web UI did not come up: %w", err)
 	}
@@ -54,7 +58,7 @@ func uiConfig(o Options, a addresses) (*uiconfig.Config, error) {
 		return nil, fmt.Errorf("address of the Web UI: %w", err)
 	}
 	cfg := &uiconfig.Config{
-		TemporalGRPCAddress: a.frontend,
+		TemporalGRPCAddress: dialable(a.frontend),
 		Host:                host,
 		Port:                port,
 		EnableUI:            true,
@@ -63,8 +67,8 @@ func uiConfig(o Options, a addresses) (*uiconfig.Config, error) {
 		DisableNewsFetch:    true, // nothing here calls home
 		Codec:               codecConfig(o),
 		CORS: uiconfig.CORS{
-			AllowOrigins:   []string{"http://" + a.ui},
-			CookieInsecure: true, // plain HTTP on loopback
+			AllowOrigins:   []string{publicUI(o, a)},
+			CookieInsecure: !strings.HasPrefix(publicUI(o, a), "https:"), // plain HTTP on loopback
 		},
 		// Signals alone: who may do more uses the gateway's API or the
 		// temporal command. The buttons are a courtesy; it is the policy that
@@ -86,18 +90,52 @@ func uiConfig(o Options, a addresses) (*uiconfig.Config, error) {
 			ClientID:     o.Login.ClientID,
 			ClientSecret: o.Login.ClientSecret,
 			Scopes:       []string{"openid", "profile", "email"},
-			CallbackURL:  "http://" + a.ui + callbackPath,
+			CallbackURL:  publicUI(o, a) + callbackPath,
 		}}}
+	}
+	if o.UITLS != nil {
+		cfg.UIServerTLS = uiconfig.UIServerTLS{CertFile: o.UITLS.CertFile, KeyFile: o.UITLS.KeyFile}
+	}
+	if o.TLS != nil {
+		name, err := o.TLS.name()
+		if err != nil {
+			return nil, err
+		}
+		cfg.TLS = uiconfig.TLS{CaFile: o.TLS.CAFile, ServerName: name, EnableHostVerification: true}
 	}
 	return cfg, nil
 }
 
-func probe(ctx context.Context, url string) error {
+// localUI is where this process reaches the UI.
+func localUI(o Options, a addresses) string {
+	if o.UITLS != nil {
+		return "https://" + dialable(a.ui)
+	}
+	return "http://" + dialable(a.ui)
+}
+
+// publicUI is where browsers reach it.
+func publicUI(o Options, a addresses) string {
+	return cmp.Or(strings.TrimSuffix(o.UIURL, "/"), localUI(o, a))
+}
+
+func probeClient(t *TLS) (*http.Client, error) {
+	if t == nil {
+		return http.DefaultClient, nil
+	}
+	config, err := t.client()
+	if err != nil {
+		return nil, err
+	}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: config}}, nil
+}
+
+func probe(ctx context.Context, client *http.Client, url string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := client.Do(req)
 	if err != nil {
 		return err
 	}

@@ -27,9 +27,11 @@ import (
 // state, with authorization, where alice, bob and carol are approvers, olga is
 // an operator and audra a reader.
 type Options struct {
-	Dir              string // of the state; default a new one, removed with the test
-	FrontendAddr     string // default any free port of 127.0.0.1
-	Namespace        string // default "default"
+	Dir              string              // of the state; default a new one, removed with the test
+	Postgres         *temporald.Postgres // of the state instead, see package postgrestest
+	Shards           int32               // of the history; default the server's
+	FrontendAddr     string              // default any free port of 127.0.0.1
+	Namespace        string              // default "default"
 	SearchAttributes map[string]enumspb.IndexedValueType
 	Roles            map[string]authz.Role // of people, by subject
 	Open             bool                  // no authorization: everyone may do everything
@@ -68,12 +70,14 @@ func New(tb testing.TB, o Options) *Instance {
 	i := &Instance{provider: NewProvider(tb)}
 	i.config = temporald.Config{
 		Dir:              o.Dir,
+		Postgres:         o.Postgres,
+		Shards:           o.Shards,
 		FrontendAddr:     cmp.Or(o.FrontendAddr, "127.0.0.1:0"),
 		Namespace:        cmp.Or(o.Namespace, "default"),
 		SearchAttributes: map[string]string{},
 		CodecEndpoint:    o.CodecEndpoint,
 	}
-	if o.Dir == "" {
+	if o.Dir == "" && o.Postgres == nil {
 		i.config.Dir = tb.TempDir()
 	}
 	for name, typ := range o.SearchAttributes {
@@ -213,6 +217,17 @@ func (i *Instance) UIAddr() string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.ready.UIAddr
+}
+
+// PID is the server's process.
+func (i *Instance) PID(tb testing.TB) int {
+	tb.Helper()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.cmd == nil {
+		tb.Fatal("the Temporal server is not running")
+	}
+	return i.cmd.Process.Pid
 }
 
 // Provider is the identity provider of people.

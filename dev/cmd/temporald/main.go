@@ -63,8 +63,12 @@ func run(ctx context.Context, in io.Reader, out, logs io.Writer) error {
 	if err := announce(out, server, options.Auth != nil); err != nil {
 		return errors.Join(err, server.Stop())
 	}
-	<-ctx.Done()
-	return server.Stop()
+	select {
+	case <-ctx.Done():
+		return server.Stop()
+	case <-server.Lost():
+		return errors.Join(errors.New("another Temporal server has taken the database"), server.Stop())
+	}
 }
 
 func readConfig(line []byte, logs io.Writer) (temporal.Options, error) {
@@ -83,12 +87,16 @@ func readConfig(line []byte, logs io.Writer) (temporal.Options, error) {
 	slog.SetLogLoggerLevel(slog.LevelDebug)
 	o := temporal.Options{
 		Dir:           c.Dir,
+		Shards:        c.Shards,
 		FrontendAddr:  c.FrontendAddr,
 		UIAddr:        c.UIAddr,
 		Namespace:     c.Namespace,
 		CodecEndpoint: c.CodecEndpoint,
 		Logger:        logger,
 		LogLevel:      level,
+	}
+	if p := c.Postgres; p != nil {
+		o.Postgres = &temporal.Postgres{Addr: p.Addr, User: p.User, Password: p.Password, Database: p.Database, Visibility: p.Visibility}
 	}
 	if p := c.People; p != nil {
 		o.Auth = &temporal.Auth{People: authz.People{

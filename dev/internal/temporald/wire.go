@@ -9,6 +9,8 @@ import "github.com/sallyport/sallyport/dev/authz"
 // Config says how to run a server.
 type Config struct {
 	Dir              string            `json:"dir"`
+	Postgres         *Postgres         `json:"postgres"` // instead of Dir
+	Shards           int32             `json:"shards"`   // 0 for the default
 	FrontendAddr     string            `json:"frontend_addr"`
 	UIAddr           string            `json:"ui_addr"` // empty: no UI
 	Namespace        string            `json:"namespace"`
@@ -17,6 +19,15 @@ type Config struct {
 	Login            *Login            `json:"login"`
 	CodecEndpoint    string            `json:"codec_endpoint"`
 	LogLevel         string            `json:"log_level"` // of slog; default "WARN"
+}
+
+// Postgres is where the state is, without TLS.
+type Postgres struct {
+	Addr       string `json:"addr"`
+	User       string `json:"user"`
+	Password   string `json:"password"`
+	Database   string `json:"database"`
+	Visibility string `json:"visibility"`
 }
 
 // People is how people are authenticated and what they are.

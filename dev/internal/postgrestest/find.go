@@ -1,0 +1,81 @@
+package postgrestest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strconv"
+)
+
+type programs struct{ initdb, postgres string }
+
+// debian is where Debian's packages have the programs, by major version.
+const debian = "/usr/lib/postgresql/*/bin"
+
+// find looks for the programs of the newest PostgreSQL of Debian's, or else
+// for those in PATH.
+func find() (programs, error) {
+	dirs, err := filepath.Glob(debian)
+	if err != nil {
+		return programs{}, err
+	}
+	newest, of := "", 0
+	for _, d := range dirs {
+		major, err := strconv.Atoi(filepath.Base(filepath.Dir(d)))
+		if err != nil || major < of {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(d, "postgres")); err == nil { // the package may be its client alone
+			newest, of = d, major
+		}
+	}
+	if newest != "" {
+		return programs{filepath.Join(newest, "initdb"), filepath.Join(newest, "postgres")}, nil
+	}
+	initdb, first := exec.LookPath("initdb")
+	postgres, second := exec.LookPath("postgres")
+	if err := errors.Join(first, second); err != nil {
+		return programs{}, fmt.Errorf("PostgreSQL's programs are neither in %s nor in PATH: sudo apt-get install postgresql (%w)", debian, err)
+	}
+	return programs{initdb, postgres}, nil
+}
+
+// account is an ordinary user.
+type account struct{ uid, gid int }
+
+// ordinary is whom the cluster runs as where we are root, whom PostgreSQL
+// refuses; nil means us.
+func ordinary() (*account, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil //nolint:nilnil // nobody else
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, first := strconv.Atoi(u.Uid)
+		gid, second := strconv.Atoi(u.Gid)
+		return &account{uid, gid}, errors.Join(first, second)
+	}
+	return nil, errors.New("PostgreSQL does not run as root, and this machine has neither a user postgres nor nobody")
+}
+
+// free is an address that nobody listens on.
+func free(ctx context.Context) (string, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// lockThread keeps the goroutine on its thread for good, and the thread alive
+// as long as the goroutine.
+func lockThread() { runtime.LockOSThread() }

@@ -1,0 +1,238 @@
+// Package postgrestest runs a real PostgreSQL for tests: a cluster of its own
+// in a temporary directory, on a free port of loopback, which ends with the
+// test. It needs the programs of Debian's package postgresql and nothing that
+// runs already.
+//
+//	pg := postgrestest.Start(t)
+//	name := pg.Database(t)
+package postgrestest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+)
+
+// User of the cluster, and the owner of its databases.
+const User = "sallyport"
+
+// startLimit is how long a cluster may take. It takes a second or two on a
+// quiet machine.
+const startLimit = time.Minute
+
+// Cluster is a PostgreSQL server.
+type Cluster struct {
+	Addr     string // host:port
+	Password string // of User
+	dir      string
+	programs programs
+	account  *account // that runs it; nil for our own
+	postgres *exec.Cmd
+	gone     chan struct{} // closed when the server has ended
+	log      bytes.Buffer
+}
+
+// Start starts a cluster, and stops it when the test ends.
+func Start(tb testing.TB) *Cluster {
+	tb.Helper()
+	p, err := find()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c := &Cluster{programs: p, Password: rand.Text()}
+	if c.account, err = ordinary(); err != nil {
+		tb.Fatal(err)
+	}
+	if c.dir, err = c.directory(); err != nil {
+		tb.Fatalf("the directory of PostgreSQL: %v", err)
+	}
+	tb.Cleanup(func() { _ = os.RemoveAll(c.dir) })
+	ctx, cancel := context.WithTimeout(tb.Context(), startLimit)
+	defer cancel()
+	if err := c.initialize(ctx); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { c.Kill(tb) })
+	if err := c.run(ctx); err != nil {
+		tb.Fatalf("%v\n%s", err, c.log.String())
+	}
+	return c
+}
+
+// directory is one that the account of the cluster owns.
+func (c *Cluster) directory() (string, error) {
+	dir, err := os.MkdirTemp("", "postgrestest-")
+	if err != nil || c.account == nil {
+		return dir, err
+	}
+	return dir, os.Chown(dir, c.account.uid, c.account.gid)
+}
+
+func (c *Cluster) initialize(ctx context.Context) error {
+	secret := filepath.Join(c.dir, "password")
+	if err := os.WriteFile(secret, []byte(c.Password), 0o600); err != nil {
+		return err
+	}
+	if c.account != nil {
+		if err := os.Chown(secret, c.account.uid, c.account.gid); err != nil {
+			return err
+		}
+	}
+	cmd := exec.CommandContext(ctx, c.programs.initdb, "--pgdata="+c.data(), "--username="+User, "--pwfile="+secret, //nolint:gosec // found by find
+		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
+	cmd.SysProcAttr = c.attributes()
+	cmd.Dir = c.dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	return nil
+}
+
+func (c *Cluster) data() string { return filepath.Join(c.dir, "data") }
+
+// attributes let the cluster run as its account, and end with this process.
+func (c *Cluster) attributes() *syscall.SysProcAttr {
+	a := &syscall.SysProcAttr{Pdeathsig: syscall.SIGQUIT}
+	if c.account != nil {
+		a.Credential = &syscall.Credential{Uid: uint32(c.account.uid), Gid: uint32(c.account.gid)} //nolint:gosec // ids are not negative
+	}
+	return a
+}
+
+// run starts the server. Somebody may snatch the port in the moment between
+// being found free and being opened, so it is tried with others.
+func (c *Cluster) run(ctx context.Context) error {
+	var err error
+	for range 5 {
+		if c.Addr, err = free(ctx); err != nil {
+			return err
+		}
+		if err = c.launch(); err != nil {
+			return err
+		}
+		if err = c.ready(ctx); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("PostgreSQL did not come up: %w", err)
+}
+
+func (c *Cluster) launch() error {
+	_, port, err := net.SplitHostPort(c.Addr)
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(c.programs.postgres, "-D", c.data(), "-p", port, "-k", c.dir, //nolint:gosec,noctx // found by find; ended by Kill
+		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off")
+	cmd.SysProcAttr = c.attributes()
+	cmd.Dir = c.dir
+	c.log.Reset()
+	cmd.Stdout, cmd.Stderr = &c.log, &c.log
+	started, gone := make(chan error), make(chan struct{})
+	go func() { // the death signal is of the thread that starts the child
+		lockThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait()
+		}
+		close(gone)
+	}()
+	c.postgres, c.gone = cmd, gone
+	return <-started
+}
+
+// ready waits until the server answers, or has ended.
+func (c *Cluster) ready(ctx context.Context) error {
+	db, err := sql.Open("pgx", c.DSN("postgres"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := db.PingContext(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-c.gone:
+			return fmt.Errorf("it ended: %w", err)
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-tick.C:
+		}
+	}
+}
+
+// Kill ends the server at once, with all that is connected to it.
+func (c *Cluster) Kill(tb testing.TB) {
+	tb.Helper()
+	if c.postgres == nil {
+		return
+	}
+	if err := c.postgres.Process.Signal(syscall.SIGQUIT); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		tb.Errorf("stop PostgreSQL: %v", err)
+		return
+	}
+	<-c.gone
+	c.postgres = nil
+}
+
+// Restart starts the server again after [Cluster.Kill], at the same address.
+func (c *Cluster) Restart(tb testing.TB) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), startLimit)
+	defer cancel()
+	err := c.launch()
+	if err == nil {
+		err = c.ready(ctx)
+	}
+	if err != nil {
+		tb.Fatalf("start PostgreSQL again: %v\n%s", err, c.log.String())
+	}
+}
+
+// DSN is how to connect to a database, as its owner.
+func (c *Cluster) DSN(database string) string {
+	u := url.URL{Scheme: "postgres", User: url.UserPassword(User, c.Password), Host: c.Addr, Path: "/" + database, RawQuery: "sslmode=disable"}
+	return u.String()
+}
+
+// Database makes an empty database with a name of its own.
+func (c *Cluster) Database(tb testing.TB) string {
+	tb.Helper()
+	name := "test_" + strings.ToLower(rand.Text())
+	c.Exec(tb, "postgres", `CREATE DATABASE "`+name+`"`)
+	return name
+}
+
+// Exec runs statements in a database.
+func (c *Cluster) Exec(tb testing.TB, database string, statements ...string) {
+	tb.Helper()
+	db, err := sql.Open("pgx", c.DSN(database))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	for _, s := range statements {
+		if _, err := db.ExecContext(tb.Context(), s); err != nil {
+			tb.Fatalf("%s: %v", s, err)
+		}
+	}
+}
