@@ -1,0 +1,134 @@
+package standalone
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// checker collects what is wrong with a configuration.
+type checker struct {
+	file string
+	errs []error
+}
+
+func (c *checker) add(key, format string, args ...any) {
+	c.errs = append(c.errs, fmt.Errorf("%s: %s %s", c.file, key, fmt.Sprintf(format, args...)))
+}
+
+func (c *checker) required(key, value string) {
+	if value == "" {
+		c.add(key, "is missing")
+	}
+}
+
+// listen wants the address of an interface, and TLS beyond this machine.
+func (c *checker) listen(key, value string, t *TLS) {
+	addr, err := netip.ParseAddrPort(value)
+	switch {
+	case err != nil:
+		c.add(key, "is %q and must be the address of an interface and a port, such as 127.0.0.1:7233", value)
+	case !addr.Addr().IsLoopback() && t == nil:
+		c.add(key, "is %s, which is not on this machine alone: set tls beside it, or tokens would travel in plain text", value)
+	}
+}
+
+func (c *checker) tls(key string, t *TLS) {
+	if t == nil {
+		return
+	}
+	c.required(key+".cert_file", t.CertFile)
+	c.required(key+".key_file", t.KeyFile)
+}
+
+// web wants a URL that nobody on the way can read or change.
+func (c *checker) web(key, value string) {
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" || (u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname()))) {
+		c.add(key, "is %q and must be a URL such as https://login.example.com (http is for loopback addresses)", value)
+	}
+}
+
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// check reports everything that is wrong at once.
+func (conf Config) check(file string) error {
+	c := &checker{file: file}
+	c.listen("listen", conf.Listen, conf.TLS)
+	c.tls("tls", conf.TLS)
+	c.required("namespace", conf.Namespace)
+	c.required("tokens", conf.Tokens)
+	if conf.Retention < least {
+		c.add("retention", "must be at least %s: a call may wait for people that long", least)
+	}
+	if conf.HistoryShards < leastShards {
+		c.add("history_shards", "must be at least %d, and is for good", leastShards)
+	}
+	c.postgres(conf.Postgres)
+	c.people(conf.People)
+	if conf.UI != nil {
+		c.ui(*conf.UI)
+	}
+	if _, err := conf.Log.Logger(io.Discard); err != nil {
+		c.add("log", "%v", err)
+	}
+	return errors.Join(c.errs...)
+}
+
+const (
+	least       = 24 * time.Hour
+	leastShards = 4
+)
+
+func (c *checker) postgres(p Postgres) {
+	c.required("postgres.host", p.Host)
+	c.required("postgres.user", p.User)
+	c.required("postgres.password_file", p.PasswordFile)
+	c.required("postgres.database", p.Database)
+	c.required("postgres.visibility_database", p.VisibilityDatabase)
+	if p.Port < 1 || p.Port > 65535 {
+		c.add("postgres.port", "is %d and must be a port, such as 5432", p.Port)
+	}
+	if p.TLS == nil && p.Host != "localhost" && !loopback(p.Host) {
+		c.add("postgres.host", "is %s, which is not this machine: set postgres.tls, or what is stored would travel in plain text", p.Host)
+	}
+}
+
+func (c *checker) people(p People) {
+	c.web("people.issuer", p.Issuer)
+	c.required("people.audience", p.Audience)
+	if p.JWKS != "" {
+		c.web("people.jwks", p.JWKS)
+	}
+	c.required("people.identities", p.Identities)
+	if len(p.ApproverGroups)+len(p.OperatorGroups)+len(p.ReaderGroups) == 0 {
+		c.add("people", "names no groups: set approver_groups, operator_groups or reader_groups, or nobody could look")
+	}
+	for _, list := range [][]string{p.ApproverGroups, p.OperatorGroups, p.ReaderGroups} {
+		if slices.Contains(list, "") {
+			c.add("people", "has a group without a name")
+		}
+	}
+}
+
+func (c *checker) ui(u UI) {
+	c.listen("ui.listen", u.Listen, u.TLS)
+	c.tls("ui.tls", u.TLS)
+	c.web("ui.url", u.URL)
+	c.required("ui.client_id", u.ClientID)
+	c.required("ui.client_secret_file", u.ClientSecretFile)
+	if u.CodecEndpoint != "" {
+		c.web("ui.codec_endpoint", u.CodecEndpoint)
+	}
+}
+
+// Addr is where PostgreSQL listens.
+func (p Postgres) Addr() string { return net.JoinHostPort(p.Host, fmt.Sprint(p.Port)) }
