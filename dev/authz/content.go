@@ -2,6 +2,7 @@ package authz
 
 import (
 	"slices"
+	"strings"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -9,10 +10,24 @@ import (
 
 // What a tool call's workflow is called, and how it is reached.
 const (
-	workflowType = "ToolCall"
-	signalName   = "approve"
-	updateName   = "vote"
+	workflowType     = "ToolCall"
+	workflowIDPrefix = "call-"
+	taskQueue        = "sallyport"
+	signalName       = "approve"
+	updateName       = "vote"
 )
+
+// execution names a workflow.
+type execution interface{ GetWorkflowId() string }
+
+// ofCall refuses workflows that are no calls: the server keeps some of its own
+// in the namespace.
+func ofCall(w execution) error {
+	if !strings.HasPrefix(w.GetWorkflowId(), workflowIDPrefix) {
+		return deny("workflow_id", "the only workflows are those of calls, whose ids begin with %q", workflowIDPrefix)
+	}
+	return nil
+}
 
 // signal lets an approver signal "approve". Whom the vote counts for is
 // taken from the principal that the server writes beside it, whatever the
@@ -25,12 +40,15 @@ func signal(request any) error {
 	if r.GetSignalName() != signalName {
 		return deny("signal", "the only signal is %q", signalName)
 	}
-	return nil
+	if err := ofCall(r.GetWorkflowExecution()); err != nil {
+		return err
+	}
+	return only(r, "namespace", "workflow_execution", "signal_name", "input", "identity", "request_id")
 }
 
 // start lets the gateway start a tool call, and nothing that would end,
-// repeat or call back.
-func start(request any) error {
+// repeat, delay or call back.
+func (p *Policy) start(request any) error {
 	r, ok := request.(*workflowservice.StartWorkflowExecutionRequest)
 	switch {
 	case !ok:
@@ -40,14 +58,15 @@ func start(request any) error {
 	case r.GetWorkflowIdReusePolicy() == enumspb.WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING, //nolint:staticcheck // deprecated, and still obeyed by servers
 		r.GetWorkflowIdConflictPolicy() == enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING:
 		return deny("terminates", "a start must not terminate a call that runs")
-	case r.GetCronSchedule() != "":
-		return deny("cron", "a call runs once, not on a schedule")
-	case len(r.GetCompletionCallbacks()) > 0:
-		return deny("callbacks", "a call has no completion callbacks")
-	case r.GetVersioningOverride() != nil:
-		return deny("versioning", "a start must not choose the worker's version")
 	}
-	return nil
+	if err := ofCall(r); err != nil {
+		return err
+	}
+	if err := p.queue(r.GetTaskQueue()); err != nil {
+		return err
+	}
+	return only(r, "namespace", "workflow_id", "workflow_type", "task_queue", "input", "workflow_task_timeout", "identity", "request_id",
+		"workflow_id_reuse_policy", "workflow_id_conflict_policy", "memo", "search_attributes", "header", "request_eager_execution", "user_metadata")
 }
 
 // update lets the gateway hand in a vote.
@@ -59,7 +78,25 @@ func update(request any) error {
 	if r.GetRequest().GetInput().GetName() != updateName {
 		return deny("update", "the only update is %q", updateName)
 	}
-	return nil
+	if err := ofCall(r.GetWorkflowExecution()); err != nil {
+		return err
+	}
+	if err := only(r, "namespace", "workflow_execution", "first_execution_run_id", "wait_policy", "request"); err != nil {
+		return err
+	}
+	return only(r.GetRequest(), "meta", "input", "request_id")
+}
+
+// stop lets calls be cancelled and terminated.
+func stop(request any) error {
+	switch r := request.(type) {
+	case *workflowservice.RequestCancelWorkflowExecutionRequest:
+		return ofCall(r.GetWorkflowExecution())
+	case *workflowservice.TerminateWorkflowExecutionRequest:
+		return ofCall(r.GetWorkflowExecution())
+	default:
+		return unreadable(request)
+	}
 }
 
 // reset lets an operator run a call again from a point of its history, but
@@ -75,10 +112,11 @@ func reset(request any) error {
 		!slices.Contains(exclude, enumspb.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE) {
 		return deny("reapply", "a reset must exclude signals and updates from being reapplied: votes don't carry over")
 	}
-	if len(r.GetPostResetOperations()) > 0 {
-		return deny("post_reset", "a reset must not have operations after it")
+	if err := ofCall(r.GetWorkflowExecution()); err != nil {
+		return err
 	}
-	return nil
+	return only(r, "namespace", "workflow_execution", "reason", "workflow_task_finish_event_id", "request_id",
+		"reset_reapply_type", "reset_reapply_exclude_types", "identity")
 }
 
 func unreadable(request any) error {

@@ -18,6 +18,7 @@ type Call struct {
 // concurrent use.
 type Policy struct {
 	namespace string
+	queues    []string
 	rules     map[string]rule
 }
 
@@ -28,12 +29,15 @@ type rule struct {
 	content func(any) error // reads the request; nil where the method says it all
 }
 
-// NewPolicy makes the policy of a namespace.
-func NewPolicy(namespace string) (*Policy, error) {
+// NewPolicy makes the policy of a namespace. Beside the task queue of calls
+// there may be others, for programs that measure.
+func NewPolicy(namespace string, queues ...string) (*Policy, error) {
 	if namespace == "" {
 		return nil, sallyport.Errorf(sallyport.Invalid, "no_namespace", "an authorization policy needs the namespace it is for")
 	}
-	return &Policy{namespace: namespace, rules: rules()}, nil
+	p := &Policy{namespace: namespace, queues: append([]string{taskQueue}, queues...)}
+	p.rules = p.list()
+	return p, nil
 }
 
 // Check returns nil where the caller may make the call, and otherwise an

@@ -10,11 +10,13 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/dev/authz"
+	"github.com/sallyport/sallyport/workflows"
 )
 
 const (
@@ -157,17 +159,28 @@ func TestWorkflowService(t *testing.T) {
 
 // bestRequest is the request that has the best chance.
 func bestRequest(method string) any {
+	call, queue := &commonpb.WorkflowExecution{WorkflowId: id}, &taskqueuepb.TaskQueue{Name: workflows.TaskQueue}
 	switch method {
 	case "StartWorkflowExecution":
-		return &workflowservice.StartWorkflowExecutionRequest{WorkflowType: &commonpb.WorkflowType{Name: "ToolCall"}}
+		return &workflowservice.StartWorkflowExecutionRequest{WorkflowId: id, TaskQueue: queue, WorkflowType: &commonpb.WorkflowType{Name: workflows.ToolCallName}}
 	case "SignalWorkflowExecution":
-		return &workflowservice.SignalWorkflowExecutionRequest{SignalName: "approve"}
+		return signalRequest(workflows.ApproveSignal)
 	case "UpdateWorkflowExecution":
-		return updateRequest("vote")
+		return updateRequest(workflows.VoteUpdate)
+	case "RequestCancelWorkflowExecution":
+		return &workflowservice.RequestCancelWorkflowExecutionRequest{WorkflowExecution: call}
+	case "TerminateWorkflowExecution":
+		return &workflowservice.TerminateWorkflowExecutionRequest{WorkflowExecution: call}
 	case "ResetWorkflowExecution":
-		return &workflowservice.ResetWorkflowExecutionRequest{ResetReapplyExcludeTypes: []enumspb.ResetReapplyExcludeType{
+		return &workflowservice.ResetWorkflowExecutionRequest{WorkflowExecution: call, ResetReapplyExcludeTypes: []enumspb.ResetReapplyExcludeType{
 			enumspb.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL, enumspb.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE,
 		}}
+	case "PollWorkflowTaskQueue":
+		return &workflowservice.PollWorkflowTaskQueueRequest{TaskQueue: queue}
+	case "PollActivityTaskQueue":
+		return &workflowservice.PollActivityTaskQueueRequest{TaskQueue: queue}
+	case "RespondWorkflowTaskCompleted":
+		return &workflowservice.RespondWorkflowTaskCompletedRequest{}
 	default:
 		return nil
 	}

@@ -7,8 +7,8 @@ const (
 	operatorService = "/temporal.api.operatorservice.v1.OperatorService/"
 )
 
-// rules is the list. Whoever is not on it is denied.
-func rules() map[string]rule {
+// list is the rules by method. Whoever is not on it is denied.
+func (p *Policy) list() map[string]rule {
 	var (
 		people   = []Role{Reader, Approver, Operator}
 		everyone = append(slices.Clone(people), Gateway, Worker)
@@ -31,14 +31,16 @@ func rules() map[string]rule {
 
 	add(rule{roles: []Role{Approver}, content: signal}, "SignalWorkflowExecution")
 
-	add(rule{roles: []Role{Gateway}, content: start}, "StartWorkflowExecution")
+	add(rule{roles: []Role{Gateway}, content: p.start}, "StartWorkflowExecution")
 	add(rule{roles: []Role{Gateway}, content: update}, "UpdateWorkflowExecution")
 	add(rule{roles: []Role{Gateway}}, "PollWorkflowExecutionUpdate")
 
-	add(rule{roles: []Role{Gateway, Operator}}, "RequestCancelWorkflowExecution")
-	add(rule{roles: []Role{Operator}}, "TerminateWorkflowExecution")
+	add(rule{roles: []Role{Gateway, Operator}, content: stop}, "RequestCancelWorkflowExecution")
+	add(rule{roles: []Role{Operator}, content: stop}, "TerminateWorkflowExecution")
 	add(rule{roles: []Role{Operator}, content: reset}, "ResetWorkflowExecution")
 
+	add(rule{roles: []Role{Worker}, content: p.poll}, "PollWorkflowTaskQueue", "PollActivityTaskQueue")
+	add(rule{roles: []Role{Worker}, content: p.progress}, "RespondWorkflowTaskCompleted")
 	add(rule{roles: []Role{Worker}}, tasks()...)
 	add(rule{roles: append(slices.Clone(people), Worker)},
 		"ListWorkerDeployments", "DescribeWorkerDeployment", "DescribeWorkerDeploymentVersion")
@@ -59,13 +61,11 @@ func inspection() []string {
 	}
 }
 
-// tasks is what an SDK worker does. Answering an activity by its id, which
+// tasks is what an SDK worker does beside. Answering an activity by its id, which
 // needs no task token and so nothing but a guess, is not among it.
 func tasks() []string {
 	return []string{
-		"PollWorkflowTaskQueue", "RespondWorkflowTaskCompleted", "RespondWorkflowTaskFailed",
-		"RespondQueryTaskCompleted", "ResetStickyTaskQueue",
-		"PollActivityTaskQueue", "RecordActivityTaskHeartbeat",
+		"RespondWorkflowTaskFailed", "RespondQueryTaskCompleted", "ResetStickyTaskQueue", "RecordActivityTaskHeartbeat",
 		"RespondActivityTaskCompleted", "RespondActivityTaskFailed", "RespondActivityTaskCanceled",
 		"RecordWorkerHeartbeat", "ShutdownWorker",
 	}

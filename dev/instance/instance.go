@@ -50,6 +50,9 @@ type Options struct {
 	Executor         string // in the place of the toolexec beside the program
 	Webhook          string // URL that is told of calls that wait for people; empty tells nobody
 	Logger           *slog.Logger
+	// TaskQueues may be used beside the gateway's own, by such programs as
+	// OnTemporal is for.
+	TaskQueues []string
 	// OnTemporal, unless it is nil, hears of the Temporal server before the
 	// gateway uses it. It is for programs that measure the gateway beside
 	// workflows of their own.
@@ -207,7 +210,7 @@ func (r *running) startTemporal(ctx context.Context, ui string) (err error) {
 	roles := rolesOf(idp.Demo())
 	r.temporal, err = temporal.Start(ctx, temporal.Options{
 		Dir: r.state.path("temporal"), FrontendAddr: r.options.Temporal, UIAddr: ui,
-		SearchAttributes: workflows.SearchAttributes(), CodecEndpoint: r.instance.API + gateway.CodecPath, Logger: r.options.Logger,
+		TaskQueues: r.options.TaskQueues, SearchAttributes: workflows.SearchAttributes(), CodecEndpoint: r.instance.API + gateway.CodecPath, Logger: r.options.Logger,
 		Auth: &temporal.Auth{People: authz.People{
 			JWKS: r.idp.PeopleIssuer() + "/keys", Issuer: r.idp.PeopleIssuer(), Audience: temporalAudience,
 			Role: func(subject string) authz.Role { return roles[subject] },

@@ -57,6 +57,10 @@ type Options struct {
 	// database; none is ever removed, and none may change its type.
 	SearchAttributes map[string]enumspb.IndexedValueType
 
+	// TaskQueues may be used beside that of calls. They are for programs that
+	// measure.
+	TaskQueues []string
+
 	// Retention is how long closed workflows are kept. Default 7 days.
 	Retention time.Duration
 

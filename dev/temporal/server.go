@@ -95,7 +95,7 @@ func (s *Server) security() ([]temporalserver.ServerOption, error) {
 	if err != nil {
 		return nil, err
 	}
-	policy, err := authz.NewPolicy(s.options.Namespace)
+	policy, err := authz.NewPolicy(s.options.Namespace, s.options.TaskQueues...)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package temporaltest_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -11,12 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	batchpb "go.temporal.io/api/batch/v1"
-	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
-	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 
@@ -39,6 +34,7 @@ func TestApproval(t *testing.T) {
 	vote(t, gateway, "call-1")
 	bobs := server.Person("bob")
 	bobs.Identity = "alice" // what a client claims
+	bobs.HeadersProvider = forged{bobs.HeadersProvider}
 	if err := server.Dial(t, bobs).SignalWorkflow(t.Context(), "call-1", "", "approve", "alice says yes"); err != nil {
 		t.Fatalf("bob approves: %v", err)
 	}
@@ -60,6 +56,22 @@ func TestApproval(t *testing.T) {
 	if log := workerLog.String(); strings.Contains(log, "unauthorized") {
 		t.Errorf("the worker was denied something that it needs:\n%s", log)
 	}
+}
+
+// forged adds the headers by which the server's own parts tell each other who
+// is behind a request.
+type forged struct {
+	honest interface {
+		GetHeaders(ctx context.Context) (map[string]string, error)
+	}
+}
+
+func (f forged) GetHeaders(ctx context.Context) (map[string]string, error) {
+	headers, err := f.honest.GetHeaders(ctx)
+	if err == nil {
+		headers["temporal-principal-type"], headers["temporal-principal-name"] = "jwt", "alice"
+	}
+	return headers, err
 }
 
 func vote(t *testing.T, gateway client.Client, id string) {
@@ -96,26 +108,49 @@ func TestRoles(t *testing.T) {
 		try     func(context.Context, client.Client) error
 		allowed string // who may
 	}{
-		"Describe":          {describe, "gateway worker bob olga audra"},
-		"List":              {list, "gateway worker bob olga audra"},
-		"Query":             {query, "gateway bob olga audra"},
-		"SignalApprove":     {signalNamed("approve"), "bob"},
-		"SignalOther":       {signalNamed("stop"), ""},
-		"SignalWithStart":   {signalWithStart, ""},
-		"UpdateWithStart":   {updateWithStart, ""},
-		"StartOther":        {startNamed("Other"), ""},
-		"StartToolCall":     {startNamed("ToolCall"), "gateway"},
-		"Update":            {updateNamed("other"), ""},
-		"Batch":             {batchSignal, ""},
-		"Activity":          {startActivity, ""},
-		"Schedule":          {createSchedule, ""},
-		"ResetWithVotes":    {resetWith(nil), ""},
-		"ResetWithoutVotes": {resetWith(noVotes()), "olga"},
-		"CompleteByID":      {completeByID, ""},
-		"Poll":              {pollActivities, "worker"},
-		"ListNamespaces":    {listNamespaces, "bob olga audra"},
-		"RegisterNamespace": {registerNamespace, ""},
-		"SystemNamespace":   {listSystem, ""},
+		"Describe":           {describe, "gateway worker bob olga audra"},
+		"List":               {list, "gateway worker bob olga audra"},
+		"Query":              {query, "gateway bob olga audra"},
+		"SignalApprove":      {signalNamed("approve"), "bob"},
+		"SignalOther":        {signalNamed("stop"), ""},
+		"SignalSystem":       {signalSystem, ""},
+		"SignalWithStart":    {signalWithStart, ""},
+		"UpdateWithStart":    {updateWithStart, ""},
+		"StartOther":         {startNamed("Other"), ""},
+		"StartToolCall":      {startNamed("ToolCall"), "gateway"},
+		"StartOtherID":       {startWithOptions(client.StartWorkflowOptions{ID: "mine", TaskQueue: taskQueue}), ""},
+		"StartOtherQueue":    {startWithOptions(client.StartWorkflowOptions{ID: "call-3", TaskQueue: systemQueue}), ""},
+		"StartCron":          {startWithOptions(client.StartWorkflowOptions{ID: "call-3", TaskQueue: taskQueue, CronSchedule: "* * * * *"}), ""},
+		"StartDelayed":       {startWithOptions(client.StartWorkflowOptions{ID: "call-3", TaskQueue: taskQueue, StartDelay: time.Hour}), ""},
+		"StartTerminating":   {startWithOptions(client.StartWorkflowOptions{ID: "call-1", TaskQueue: taskQueue, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING}), ""},
+		"Vote":               {voteOnNothing, "gateway"},
+		"Update":             {updateNamed("other"), ""},
+		"Cancel":             {cancel, "gateway olga"},
+		"Terminate":          {terminate("call-2"), "olga"},
+		"TerminateSystem":    {terminate("temporal-sys-scheduler:x"), ""},
+		"Delete":             {deleteCall, ""},
+		"Pause":              {pauseCall, ""},
+		"Batch":              {batchSignal, ""},
+		"Activity":           {startActivity, ""},
+		"StopActivity":       {stopActivity, ""},
+		"Schedule":           {createSchedule, ""},
+		"ResetWithVotes":     {resetWith(nil), ""},
+		"ResetWithoutVotes":  {resetWith(noVotes()), "olga"},
+		"CompleteByID":       {completeByID, ""},
+		"FailByID":           {failByID, ""},
+		"CancelByID":         {cancelByID, ""},
+		"HeartbeatByID":      {heartbeatByID, ""},
+		"CompleteActivity":   {completeActivity, "worker"},
+		"CompleteTask":       {completeTask(), "worker"},
+		"CompleteWithChild":  {completeTask(child()), ""},
+		"CompleteSignalling": {completeTask(signalOther()), ""},
+		"Poll":               {pollActivities(taskQueue), "worker"},
+		"PollTasks":          {pollTasks(taskQueue), "worker"},
+		"PollSystem":         {pollActivities(systemQueue), ""},
+		"PollSystemTasks":    {pollTasks(systemQueue), ""},
+		"ListNamespaces":     {listNamespaces, "bob olga audra"},
+		"RegisterNamespace":  {registerNamespace, ""},
+		"SystemNamespace":    {listSystem, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for who, c := range clients {
@@ -171,123 +206,6 @@ func TestOpen(t *testing.T) {
 	if err := startNamed("Other")(t.Context(), server.Dial(t, server.Anonymous())); err != nil {
 		t.Errorf("a server without authorization: %v", err)
 	}
-}
-
-func describe(ctx context.Context, c client.Client) error {
-	_, err := c.DescribeWorkflowExecution(ctx, "call-1", "")
-	return err
-}
-
-func list(ctx context.Context, c client.Client) error {
-	_, err := c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{})
-	return err
-}
-
-func listSystem(ctx context.Context, c client.Client) error {
-	_, err := c.WorkflowService().ListWorkflowExecutions(ctx, &workflowservice.ListWorkflowExecutionsRequest{Namespace: "temporal-system"})
-	return err
-}
-
-func listNamespaces(ctx context.Context, c client.Client) error {
-	_, err := c.WorkflowService().ListNamespaces(ctx, &workflowservice.ListNamespacesRequest{})
-	return err
-}
-
-func registerNamespace(ctx context.Context, c client.Client) error {
-	_, err := c.WorkflowService().RegisterNamespace(ctx, &workflowservice.RegisterNamespaceRequest{Namespace: "other"})
-	return err
-}
-
-func query(ctx context.Context, c client.Client) error {
-	_, err := c.QueryWorkflow(ctx, "call-1", "", "__temporal_workflow_metadata")
-	return err
-}
-
-func signalNamed(name string) func(context.Context, client.Client) error {
-	return func(ctx context.Context, c client.Client) error {
-		return c.SignalWorkflow(ctx, "call-2", "", name, "yes") // there is none: an allowed one changes nothing
-	}
-}
-
-func startNamed(name string) func(context.Context, client.Client) error {
-	return func(ctx context.Context, c client.Client) error {
-		_, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "call-3", TaskQueue: "nobody-listens"}, name)
-		return err
-	}
-}
-
-func signalWithStart(ctx context.Context, c client.Client) error {
-	_, err := c.SignalWithStartWorkflow(ctx, "call-4", "approve", "yes", client.StartWorkflowOptions{TaskQueue: taskQueue}, "ToolCall")
-	return err
-}
-
-func updateWithStart(ctx context.Context, c client.Client) error {
-	start := c.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
-		ID: "call-5", TaskQueue: taskQueue, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-	}, "ToolCall")
-	_, err := c.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
-		StartWorkflowOperation: start,
-		UpdateOptions:          client.UpdateWorkflowOptions{UpdateName: "vote", Args: []any{"yes"}, WaitForStage: client.WorkflowUpdateStageCompleted},
-	})
-	return err
-}
-
-func updateNamed(name string) func(context.Context, client.Client) error {
-	return func(ctx context.Context, c client.Client) error {
-		_, err := c.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{WorkflowID: "call-1", UpdateName: name, WaitForStage: client.WorkflowUpdateStageCompleted})
-		return err
-	}
-}
-
-func batchSignal(ctx context.Context, c client.Client) error {
-	_, err := c.WorkflowService().StartBatchOperation(ctx, &workflowservice.StartBatchOperationRequest{
-		Namespace: "default", JobId: "b", Reason: "x", VisibilityQuery: "WorkflowId = 'call-1'",
-		Operation: &workflowservice.StartBatchOperationRequest_SignalOperation{SignalOperation: &batchpb.BatchOperationSignal{Signal: "approve", Identity: "bob"}},
-	})
-	return err
-}
-
-func startActivity(ctx context.Context, c client.Client) error {
-	_, err := c.ExecuteActivity(ctx, client.StartActivityOptions{ID: "a", TaskQueue: taskQueue, StartToCloseTimeout: time.Second}, "run")
-	return err
-}
-
-func createSchedule(ctx context.Context, c client.Client) error {
-	_, err := c.ScheduleClient().Create(ctx, client.ScheduleOptions{ID: "s", Action: &client.ScheduleWorkflowAction{Workflow: "ToolCall", TaskQueue: taskQueue}})
-	return err
-}
-
-func noVotes() []enumspb.ResetReapplyExcludeType {
-	return []enumspb.ResetReapplyExcludeType{enumspb.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL, enumspb.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE}
-}
-
-func resetWith(exclude []enumspb.ResetReapplyExcludeType) func(context.Context, client.Client) error {
-	return func(ctx context.Context, c client.Client) error {
-		_, err := c.ResetWorkflowExecution(ctx, &workflowservice.ResetWorkflowExecutionRequest{
-			Namespace: "default", WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: "call-2"},
-			WorkflowTaskFinishEventId: 4, Reason: "x", RequestId: "r", ResetReapplyExcludeTypes: exclude,
-		})
-		return err
-	}
-}
-
-func completeByID(ctx context.Context, c client.Client) error {
-	return c.CompleteActivityByID(ctx, "default", "call-1", "", "7", "forged", nil)
-}
-
-// pollActivities asks for a task and doesn't wait until there is one.
-func pollActivities(ctx context.Context, c client.Client) error {
-	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
-	defer cancel()
-	_, err := c.WorkflowService().PollActivityTaskQueue(ctx, &workflowservice.PollActivityTaskQueueRequest{
-		Namespace: "default", TaskQueue: nil, Identity: "x",
-	})
-	return err
-}
-
-func isDenied(err error) bool {
-	_, ok := errors.AsType[*serviceerror.PermissionDenied](err)
-	return ok
 }
 
 // find returns the first event of a type in a call's history.

@@ -44,7 +44,7 @@ func TestUI(t *testing.T) {
 		{"GET", "/api/v1/namespaces/default", "", http.StatusOK},
 		{"GET", "/api/v1/namespaces/default/search-attributes", "", http.StatusOK},
 		{"GET", "/api/v1/namespaces/default/workflow-count", "", http.StatusOK},
-		{"GET", "/api/v1/namespaces/default/task-queues/calls", "", http.StatusOK},
+		{"GET", "/api/v1/namespaces/default/task-queues/" + taskQueue, "", http.StatusOK},
 		{"GET", "/api/v1/system-info", "", http.StatusOK},
 		{"GET", "/api/v1/cluster-info", "", http.StatusOK},
 		{"POST", calls + "/call-1/signal/other", "{}", http.StatusForbidden},

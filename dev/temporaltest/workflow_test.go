@@ -12,9 +12,10 @@ import (
 
 	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/temporaltest"
+	"github.com/sallyport/sallyport/workflows"
 )
 
-const taskQueue = "calls"
+const taskQueue = workflows.TaskQueue
 
 // toolCall does what a worker may have to do: a local activity, an activity
 // with heartbeats, a timer, a query, an update; and it waits for "approve".

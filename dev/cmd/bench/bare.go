@@ -44,7 +44,7 @@ func newBareWorker(ctx context.Context, server *temporal.Server, logger *slog.Lo
 		starter.Close()
 		return nil, err
 	}
-	b := &bareWorker{queue: "bare", starter: starter, stops: []func(){starter.Close, poller.Close}}
+	b := &bareWorker{queue: bareQueue, starter: starter, stops: []func(){starter.Close, poller.Close}}
 	return b, b.poll(poller)
 }
 
@@ -70,7 +70,7 @@ func newEagerWorker(ctx context.Context, server *temporal.Server, logger *slog.L
 	if err != nil {
 		return nil, err
 	}
-	b := &bareWorker{queue: "bare-eager", starter: c, eager: true, stops: []func(){c.Close}}
+	b := &bareWorker{queue: eagerQueue, starter: c, eager: true, stops: []func(){c.Close}}
 	return b, b.poll(c)
 }
 
@@ -89,6 +89,12 @@ func (b *bareWorker) stop() {
 	}
 }
 
+// The task queues of bare workflows.
+const (
+	bareQueue  = "bare"
+	eagerQueue = "bare-eager"
+)
+
 const bareActivityName = "Nothing"
 
 // bareWorkflow is what the gateway's workflow would be if it did nothing.
@@ -104,7 +110,7 @@ func bareActivity(_ context.Context, in string) (string, error) { return in, nil
 
 // once runs one workflow to its result.
 func (b *bareWorker) once(ctx context.Context, h *house, _ int) (string, error) {
-	id := fmt.Sprintf("%s-%d", b.queue, b.started.Add(1))
+	id := fmt.Sprintf("call-%s-%d", b.queue, b.started.Add(1))
 	_, err := b.starter.ExecuteWorkflow(ctx, sdkclient.StartWorkflowOptions{ID: id, TaskQueue: b.queue, EnableEagerStart: b.eager}, workflows.ToolCallName, "hello")
 	if err != nil {
 		return id, err

@@ -57,7 +57,7 @@ func withHouse(ctx context.Context, f func(context.Context, *house) error) (err 
 	const free = "127.0.0.1:0"
 	err = instance.Run(ctx, instance.Options{
 		Dir: dir, API: free, Temporal: free, TemporalUI: free, IdentityProvider: free, Logger: logger,
-		OnTemporal: func(s *temporal.Server) { server = s },
+		OnTemporal: func(s *temporal.Server) { server = s }, TaskQueues: []string{bareQueue, eagerQueue},
 	}, func(i client.Instance) error {
 		defer stop()
 		measured = furnish(ctx, i, server, logger, f)
