@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/api"
@@ -34,7 +35,12 @@ func (g *Gateway) ServeAPI(ctx context.Context, l net.Listener) error {
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
-	return server.Serve(ctx, l)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return server.Serve(ctx, l) })
+	if !g.o.OneProcess { // else the worker does
+		group.Go(func() error { return g.inspect(ctx, temporal) })
+	}
+	return group.Wait()
 }
 
 func (g *Gateway) server(temporal client.Client) (*api.Server, error) {

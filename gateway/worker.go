@@ -63,6 +63,7 @@ func (g *Gateway) RunWorker(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return monitor(ctx) })
 	group.Go(func() error { return w.Run(ctx) })
+	group.Go(func() error { return g.inspect(ctx, temporal) })
 	return group.Wait()
 }
 
@@ -99,7 +100,7 @@ func (g *Gateway) activities(temporal client.Client) (*activities.Activities, er
 	}
 	return activities.New(activities.Options{
 		Judge: g.judge(), Verifier: verifier, Votes: g.ids, Directory: g.ids, Ledger: g.ledger, Runners: runners, Reconcilers: reconcilers,
-		Signals: history, PrincipalIssuer: c.Temporal.PrincipalIssuer, Meter: g.telemetry.Metrics(), Random: rand.Reader,
+		Signals: principals{history, temporal}, PrincipalIssuer: c.Temporal.PrincipalIssuer, Meter: g.telemetry.Metrics(), Random: rand.Reader,
 		HeartbeatEvery: time.Second,
 	})
 }

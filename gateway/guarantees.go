@@ -1,0 +1,158 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+)
+
+// Guarantees is what the Temporal server does for us beside keeping
+// workflows. Nothing of it is needed for a run to be safe: a run believes what
+// the API signed and what people's votes prove. It decides who can hinder
+// calls, and whether votes by signal count.
+type Guarantees struct {
+	Version string // of the server
+	// Principals says that the server is new enough to write into events whom
+	// it authenticated. Whether it does is a setting of its own.
+	Principals bool
+	// Authenticates says that requests without a token are refused.
+	Authenticates bool
+	// AllowList says that we ourselves are refused what we have no business
+	// with, as the server of this repository does.
+	AllowList bool
+}
+
+// The first version whose events carry principals.
+const (
+	principalMajor = 1
+	principalMinor = 31
+)
+
+// Inspect asks a server, as ourselves and as somebody without a token. It
+// changes nothing there.
+func Inspect(ctx context.Context, own, anonymous client.Client, namespace string) (g Guarantees, err error) {
+	if g.Version, err = serverVersion(ctx, own); err != nil {
+		return g, err
+	}
+	g.Principals = carriesPrincipals(g.Version)
+	_, err = anonymous.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: namespace})
+	if g.Authenticates, err = refused(err); err != nil {
+		return g, fmt.Errorf("ask the Temporal server without a token: %w", err)
+	}
+	// There is no such task, so the answer is only whether we might have
+	// answered it: by an id, which needs no task to have been given to us.
+	_, err = own.WorkflowService().RespondActivityTaskCompletedById(ctx, &workflowservice.RespondActivityTaskCompletedByIdRequest{
+		Namespace: namespace, WorkflowId: "no-such-call", ActivityId: "none", Identity: "sallyport",
+	})
+	if g.AllowList, err = refused(err); err != nil {
+		return g, fmt.Errorf("ask the Temporal server for what is not ours: %w", err)
+	}
+	return g, nil
+}
+
+func serverVersion(ctx context.Context, c client.Client) (string, error) {
+	info, err := c.WorkflowService().GetSystemInfo(ctx, &workflowservice.GetSystemInfoRequest{})
+	if err != nil {
+		return "", fmt.Errorf("ask the Temporal server for its version: %w", err)
+	}
+	return info.GetServerVersion(), nil
+}
+
+// carriesPrincipals is false for versions that nobody can read.
+func carriesPrincipals(version string) bool {
+	var major, minor int
+	if n, err := fmt.Sscanf(version, "%d.%d", &major, &minor); n != 2 || err != nil {
+		return false
+	}
+	return major > principalMajor || major == principalMajor && minor >= principalMinor
+}
+
+// refused tells a refusal from an answer, and both from no answer.
+func refused(err error) (bool, error) {
+	if err == nil {
+		return false, nil
+	}
+	if _, denied := errors.AsType[*serviceerror.PermissionDenied](err); denied {
+		return true, nil
+	}
+	if _, missing := errors.AsType[*serviceerror.NotFound](err); missing {
+		return false, nil
+	}
+	if _, invalid := errors.AsType[*serviceerror.InvalidArgument](err); invalid {
+		return false, nil
+	}
+	return false, err
+}
+
+// log says what is and what is not guaranteed.
+func (g Guarantees) log(ctx context.Context, l *slog.Logger, principalIssuer string) {
+	l.InfoContext(ctx, "what the Temporal server guarantees", slog.String("server_version", g.Version),
+		slog.Bool("callers_authenticated", g.Authenticates), slog.Bool("allow_list", g.AllowList),
+		slog.String("votes_by_signal", g.votesBySignal(principalIssuer)))
+	if !g.Authenticates {
+		l.WarnContext(ctx, "the Temporal server lets in whoever reaches it: they can hinder calls and read what is not encrypted, "+
+			"and can start no run; let nobody reach it, or give it an authorizer")
+	} else if !g.AllowList {
+		l.WarnContext(ctx, "the Temporal server lets us do more than we need: whoever takes over one part of the gateway, or may write "+
+			"to the namespace, can hinder calls, and can start no run")
+	}
+}
+
+func (g Guarantees) votesBySignal(principalIssuer string) string {
+	const instead = "; people vote with sallyport approve"
+	switch {
+	case principalIssuer == "":
+		return "refused: temporal.principal_issuer is not set" + instead
+	case !g.Principals:
+		return fmt.Sprintf("refused: servers before %d.%d don't say who sent a signal", principalMajor, principalMinor) + instead
+	case !g.Authenticates:
+		return "refused: a server that authenticates nobody can't say who sent a signal" + instead
+	default:
+		return "counted, if the server sets frontend.enablePrincipalPropagation; refused otherwise"
+	}
+}
+
+const (
+	inspectEvery   = 5 * time.Second
+	inspectTimeout = 10 * time.Second
+)
+
+// inspect asks the server until it answers, and says what came of it.
+func (g *Gateway) inspect(ctx context.Context, own client.Client) error {
+	anonymous, err := g.dial(nil)
+	if err != nil {
+		return err
+	}
+	defer anonymous.Close()
+	c := g.o.Config.Temporal
+	tick := time.NewTicker(inspectEvery)
+	defer tick.Stop()
+	for {
+		found, err := inspectOnce(ctx, own, anonymous, c.Namespace)
+		if err == nil {
+			found.log(ctx, g.o.Logger, c.PrincipalIssuer)
+			return nil
+		}
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // we are told to stop
+		}
+		g.o.Logger.WarnContext(ctx, "what the Temporal server guarantees is not known yet", slog.Any("error", err))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func inspectOnce(ctx context.Context, own, anonymous client.Client, namespace string) (Guarantees, error) {
+	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
+	defer cancel()
+	return Inspect(ctx, own, anonymous, namespace)
+}

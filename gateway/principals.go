@@ -1,0 +1,33 @@
+package gateway
+
+import (
+	"context"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/activities"
+)
+
+// principals believes no principal of a server that is too old to have
+// computed it. The server is asked each time: it may be another one by now.
+type principals struct {
+	history  activities.Signals
+	temporal client.Client
+}
+
+// Signals implements [activities.Signals].
+func (p principals) Signals(ctx context.Context, workflowID, runID string, after int64) ([]activities.Signal, error) {
+	version, err := serverVersion(ctx, p.temporal)
+	if err != nil {
+		return nil, sallyport.Errorf(sallyport.Unavailable, "unavailable", "%w", err)
+	}
+	signals, err := p.history.Signals(ctx, workflowID, runID, after)
+	if err != nil || carriesPrincipals(version) {
+		return signals, err
+	}
+	for i := range signals {
+		signals[i].Principal = ""
+	}
+	return signals, nil
+}
