@@ -54,6 +54,12 @@ bin/sallyport-dev: force
 		'The first time that compiles some 2,000 packages and takes about 5 minutes on two cores; later it takes seconds.'
 	cd dev && $(GO) build -ldflags='-s -w' -o ../$@ ./cmd/$(@F)
 
+.PHONY: temporal-server
+temporal-server: check-build bin/temporal-server ## Build bin/temporal-server, a Temporal server on PostgreSQL
+
+bin/temporal-server: force
+	cd dev && $(GO) build -ldflags='-s -w' -o ../$@ ./cmd/$(@F)
+
 .PHONY: clean
 clean: ## Remove what was built; the state in .sallyport/ stays
 	rm -rf bin

@@ -71,7 +71,7 @@ var arrows = map[string][]string{
 var libraries = map[string][]string{
 	"database/sql":                       {"ledger", "dev/..."}, // there it is the Temporal server's
 	"modernc.org/sqlite":                 {"ledger", "dev/..."},
-	"github.com/jackc/pgx":               {"ledger"},
+	"github.com/jackc/pgx":               {"ledger", "dev/..."}, // there it is the Temporal server's
 	"go.temporal.io/":                    {"activities", "workflows", "workflows/workflowstest", "worker", "gateway", "cmd/sallyport", "dev/...", "bench/..."},
 	"go.temporal.io/server":              {"dev/..."},
 	"github.com/temporalio":              {"dev/..."},

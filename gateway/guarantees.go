@@ -140,7 +140,7 @@ func (g *Gateway) inspect(ctx context.Context, own client.Client) error {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // we are told to stop
+			return nil // we are told to stop
 		}
 		g.o.Logger.WarnContext(ctx, "what the Temporal server guarantees is not known yet", slog.Any("error", err))
 		select {

@@ -43,6 +43,7 @@ func (s *stock) DescribeNamespace(ctx context.Context, _ *workflowservice.Descri
 	return &workflowservice.DescribeNamespaceResponse{}, nil
 }
 
+//nolint:revive,staticcheck // the name is the interface's
 func (s *stock) RespondActivityTaskCompletedById(context.Context, *workflowservice.RespondActivityTaskCompletedByIdRequest) (*workflowservice.RespondActivityTaskCompletedByIdResponse, error) {
 	if s.allowList {
 		return nil, serviceerror.ToStatus(serviceerror.NewPermissionDenied("Request unauthorized.", "")).Err()

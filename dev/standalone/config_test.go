@@ -109,3 +109,19 @@ func TestRole(t *testing.T) {
 		t.Errorf("bob of another issuer is %q", got)
 	}
 }
+
+// TestDocumentation loads the configuration that the documentation shows.
+func TestDocumentation(t *testing.T) {
+	text, err := os.ReadFile("../../docs/install-temporal.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, ok := strings.Cut(string(text), "```yaml\n")
+	example, _, closed := strings.Cut(example, "```")
+	if !ok || !closed {
+		t.Fatal("there is no configuration in it")
+	}
+	if _, err := load(t, example); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,20 +1,23 @@
 // Package temporal runs a real Temporal server and its Web UI inside this
-// process, for development: one machine, one user, loopback only.
+// process: on SQLite and loopback for development, or on PostgreSQL for teams
+// that have no Temporal (cmd/temporal-server).
 //
 // # State
 //
 // Everything is in one SQLite file (write-ahead log, synced at checkpoints)
-// under [Options].Dir. The schema is made in one transaction and the
-// namespace and its search attributes are brought up to date before the
-// server starts, so that a process killed at any moment starts again where it
-// was. A lock keeps a second server off the same directory.
+// under [Options].Dir, or in two databases of [Options].Postgres. The schema
+// is made in one transaction and the namespace and its search attributes are
+// brought up to date before the server starts, so that a process killed at
+// any moment starts again where it was. On PostgreSQL older schemas are taken
+// along, and newer ones refused. A lock keeps a second server off the same
+// state.
 //
 // # Speed
 //
 // A stock server reads its transfer and timer queues at most 20 times a
 // second and shard, which puts up to 50 ms between two steps of a workflow.
-// Here it is 1000, on four shards; the number of shards is fixed when the
-// database is made.
+// Here it is 1000, on four shards unless told; the number of shards is fixed
+// when the database is made, and another one is refused.
 //
 // # Who may do what
 //
@@ -27,9 +30,9 @@
 //
 // Schedules, batch operations and stand-alone activities are also switched
 // off altogether. The server's own parts talk to each other, and to a second
-// "internal" frontend that believes them, on loopback ports without
-// authentication: whoever has a shell on this machine can reach them. That is
-// one of the reasons why this is for development.
+// "internal" frontend that believes them, on loopback ports by mutual TLS: an
+// authority is made at each start, signs one certificate and is forgotten, so
+// that nobody but this process ever has one.
 //
 // # The Web UI
 //
