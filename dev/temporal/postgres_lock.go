@@ -19,7 +19,8 @@ const (
 	serverLock = 0x73616c6c79
 	// lockPatience is how long a server waits for one that is just ending.
 	lockPatience = 10 * time.Second
-	// lockCheck is how often a server looks whether it still holds the lock.
+	// lockCheck is how often a server looks whether it still holds the lock,
+	// and how long that may take.
 	lockCheck = 5 * time.Second
 )
 
@@ -90,18 +91,26 @@ func (l *postgresLock) watch(ctx context.Context, conn *stdsql.Conn) {
 			return
 		case <-tick.C:
 		}
-		if conn != nil && conn.PingContext(ctx) == nil {
-			continue
-		}
-		if conn != nil {
-			_ = conn.Close()
-		}
 		var err error
-		if conn, err = tryLock(ctx, l.db); errors.Is(err, errHeld) {
+		if conn, err = l.again(ctx, conn); errors.Is(err, errHeld) {
 			close(l.lost)
 			return
 		}
 	}
+}
+
+// again returns the connection that holds the lock, or nil where PostgreSQL
+// does not answer.
+func (l *postgresLock) again(ctx context.Context, conn *stdsql.Conn) (*stdsql.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, lockCheck)
+	defer cancel()
+	if conn != nil {
+		if conn.PingContext(ctx) == nil {
+			return conn, nil
+		}
+		_ = conn.Close()
+	}
+	return tryLock(ctx, l.db)
 }
 
 func (l *postgresLock) release() error {

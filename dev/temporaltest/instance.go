@@ -196,6 +196,21 @@ func (i *Instance) end(how func(*exec.Cmd, io.Closer)) error {
 	return err
 }
 
+// Ended waits until the server ends by itself and returns what it logged.
+func (i *Instance) Ended(tb testing.TB) string {
+	tb.Helper()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.cmd == nil {
+		tb.Fatal("the Temporal server is not running")
+	}
+	late := time.AfterFunc(startLimit, func() { _ = i.cmd.Process.Kill() })
+	defer late.Stop()
+	_ = i.cmd.Wait() // the log says why
+	i.cmd = nil
+	return i.logs.String()
+}
+
 // close ends the server with the test. Its state is not needed any more.
 func (i *Instance) close(tb testing.TB) {
 	tb.Helper()

@@ -137,3 +137,33 @@ func refusedOnPostgres(t *testing.T, pg *postgrestest.Cluster) {
 		})
 	}
 }
+
+// TestPostgresAway takes PostgreSQL away: a server goes on when it is back,
+// unless another one has taken the database by then.
+func TestPostgresAway(t *testing.T) {
+	t.Parallel()
+	pg := postgrestest.Start(t)
+	state := temporaltest.OnPostgres(t, pg)
+	server := temporaltest.Start(t, temporaltest.Options{Postgres: state})
+	work(t, server, server.Service(authz.Worker))
+	gateway := gatewayClient(t, server)
+	call := submit(t, gateway, "call-1")
+	vote(t, gateway, "call-1")
+	pg.Kill(t)
+	pg.Restart(t)
+	if err := server.Dial(t, server.Person("bob")).SignalWorkflow(t.Context(), "call-1", "", "approve", "yes"); err != nil {
+		t.Fatalf("bob approves: %v", err)
+	}
+	if got := result(t, call); got != "yes" {
+		t.Errorf("result %q", got)
+	}
+
+	for taken := false; !taken; { // the server may be quicker, and has it again
+		pg.Kill(t)
+		pg.Restart(t)
+		taken = pg.Hold(t, state.Database, "SELECT pg_try_advisory_lock(495555734649)")
+	}
+	if log := server.Ended(t); !strings.Contains(log, "another Temporal server has taken the database") {
+		t.Errorf("it ended with\n%s", log)
+	}
+}

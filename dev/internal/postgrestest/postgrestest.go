@@ -222,6 +222,22 @@ func (c *Cluster) Database(tb testing.TB) string {
 	return name
 }
 
+// Hold asks a question on a connection that stays open until the test ends,
+// such as whether a lock was got.
+func (c *Cluster) Hold(tb testing.TB, database, question string) (yes bool) {
+	tb.Helper()
+	db, err := sql.Open("pgx", c.DSN(database))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = db.Close() })
+	db.SetMaxOpenConns(1)
+	if err := db.QueryRowContext(tb.Context(), question).Scan(&yes); err != nil {
+		tb.Fatalf("%s: %v", question, err)
+	}
+	return yes
+}
+
 // Exec runs statements in a database.
 func (c *Cluster) Exec(tb testing.TB, database string, statements ...string) {
 	tb.Helper()
