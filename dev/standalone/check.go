@@ -60,27 +60,27 @@ func loopback(host string) bool {
 }
 
 // check reports everything that is wrong at once.
-func (conf Config) check(file string) error {
-	c := &checker{file: file}
-	c.listen("listen", conf.Listen, conf.TLS)
-	c.tls("tls", conf.TLS)
-	c.required("namespace", conf.Namespace)
-	c.required("tokens", conf.Tokens)
-	if conf.Retention < least {
-		c.add("retention", "must be at least %s: a call may wait for people that long", least)
+func (c Config) check(file string) error {
+	found := &checker{file: file}
+	found.listen("listen", c.Listen, c.TLS)
+	found.tls("tls", c.TLS)
+	found.required("namespace", c.Namespace)
+	found.required("tokens", c.Tokens)
+	if c.Retention < least {
+		found.add("retention", "must be at least %s: a call may wait for people that long", least)
 	}
-	if conf.HistoryShards < leastShards {
-		c.add("history_shards", "must be at least %d, and is for good", leastShards)
+	if c.HistoryShards < leastShards {
+		found.add("history_shards", "must be at least %d, and is for good", leastShards)
 	}
-	c.postgres(conf.Postgres)
-	c.people(conf.People)
-	if conf.UI != nil {
-		c.ui(*conf.UI)
+	found.postgres(c.Postgres)
+	found.people(c.People)
+	if c.UI != nil {
+		found.ui(*c.UI)
 	}
-	if _, err := conf.Log.Logger(io.Discard); err != nil {
-		c.add("log", "%v", err)
+	if _, err := c.Log.Logger(io.Discard); err != nil {
+		found.add("log", "%v", err)
 	}
-	return errors.Join(c.errs...)
+	return errors.Join(found.errs...)
 }
 
 const (

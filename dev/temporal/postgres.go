@@ -46,7 +46,7 @@ const (
 
 // identifier is what a database or user may be called: the server puts names
 // into a URL as they are.
-var identifier = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_-]{0,62}$`) //nolint:gochecknoglobals // a constant
+var identifier = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_-]{0,62}$`)
 
 func (p Postgres) check() error {
 	if _, _, err := net.SplitHostPort(p.Addr); err != nil {
