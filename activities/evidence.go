@@ -50,30 +50,35 @@ func (a *Activities) claims(ctx context.Context, callID string, in CountInput) (
 // handedIn is a vote that came by the API: the ID token that it carries, or
 // else the API's own word.
 func (a *Activities) handedIn(ctx context.Context, callID, attestation string) (claim, error) {
-	c := a.attested(callID, attestation)
-	if c.fault != nil || c.idToken == "" {
-		return c, nil
+	word := a.attested(callID, attestation)
+	if word.fault != nil || word.idToken == "" {
+		return word, nil //nolint:nilerr // a vote that does not hold is an answer
 	}
-	signed, err := a.signed(ctx, c.idToken)
+	signed, err := a.signed(ctx, word.idToken)
 	if err != nil || signed.fault != nil {
 		return signed, err
 	}
-	// What is wrong here is wrong with who hands the token in. Its voter may
-	// still do so.
-	switch {
-	case signed.account != c.account:
-		c.fault = badEvidence("the ID token is of %s, and who sent it is %s", signed.account.Subject, c.account.Subject)
-	case signed.paper.Verdict != c.paper.Verdict:
-		c.fault = badEvidence("the ID token says %q, and the vote %q", signed.paper.Verdict, c.paper.Verdict)
-	case signed.paper.Ballot != c.paper.Ballot:
-		c.fault = badEvidence("the ID token is for ballot %s, and the vote for %s", signed.paper.Ballot, c.paper.Ballot)
-	case a.Now().After(signed.expires.Add(clockSkew)):
-		c.fault = badEvidence("the ID token expired at %s: log in and vote again", signed.expires.Format(time.RFC3339))
-	default:
-		signed.paper.Reason = c.paper.Reason
-		return signed, nil
+	if word.fault = a.misfit(word, signed); word.fault != nil {
+		// It is wrong with who hands the token in. Its voter may still do so.
+		return word, nil //nolint:nilerr // as above
 	}
-	return c, nil
+	signed.paper.Reason = word.paper.Reason
+	return signed, nil
+}
+
+// misfit says why an attestation does not go with the ID token that it carries.
+func (a *Activities) misfit(word, signed claim) *sallyport.Error {
+	switch {
+	case signed.account != word.account:
+		return badEvidence("the ID token is of %s, and who sent it is %s", signed.account.Subject, word.account.Subject)
+	case signed.paper.Verdict != word.paper.Verdict:
+		return badEvidence("the ID token says %q, and the vote %q", signed.paper.Verdict, word.paper.Verdict)
+	case signed.paper.Ballot != word.paper.Ballot:
+		return badEvidence("the ID token is for ballot %s, and the vote for %s", signed.paper.Ballot, word.paper.Ballot)
+	case a.Now().After(signed.expires.Add(clockSkew)):
+		return badEvidence("the ID token expired at %s: log in and vote again", signed.expires.Format(time.RFC3339))
+	}
+	return nil
 }
 
 // signed is a vote that an identity provider signed. An error says that its
@@ -86,7 +91,7 @@ func (a *Activities) signed(ctx context.Context, token string) (claim, error) {
 		return c, err
 	case err != nil:
 		c.fault = badEvidence("%s", sallyport.AsError(err).Message)
-		return c, nil //nolint:nilerr // a token that is no vote is an answer
+		return c, nil
 	}
 	c.account, c.paper = v.Account, sallyport.BallotPaper{Verdict: v.Verdict, Ballot: v.Ballot}
 	c.at, c.expires, c.key = v.IssuedAt, v.ExpiresAt, v.Key

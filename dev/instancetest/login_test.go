@@ -66,7 +66,7 @@ func (d *doomed) approves(id string, who []string, flags ...string) (string, err
 	ctx, cancel := context.WithTimeout(d.t.Context(), time.Minute)
 	defer cancel()
 	args := append([]string{"approve", id, "--dev-dir", d.Path(""), "--no-browser", "--yes"}, flags...)
-	cmd := exec.CommandContext(ctx, instancetest.Program(d.t, "sallyport"), args...) //nolint:gosec // it is what is tested
+	cmd := exec.CommandContext(ctx, instancetest.Program(d.t, "sallyport"), args...)
 	var out strings.Builder
 	cmd.Stdout = &out
 	errs, err := cmd.StderrPipe()
