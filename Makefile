@@ -68,7 +68,7 @@ clean: ## Remove what was built; the state in .sallyport/ stays
 
 .PHONY: check
 check: ## Say what this machine lacks, and how to get it
-	@.ci/check build run test
+	@.ci/check build run test postgres
 
 .PHONY: check-build check-run check-test check-browser
 check-build:

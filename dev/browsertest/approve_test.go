@@ -3,7 +3,9 @@
 package browsertest_test
 
 import (
+	"bytes"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -19,6 +21,7 @@ import (
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/client"
 	"github.com/sallyport/sallyport/dev/instancetest"
+	"github.com/sallyport/sallyport/gitops"
 )
 
 // words are an agent's that try to be more than words. Line by line the page
@@ -59,7 +62,7 @@ type story struct {
 // TestApproveInTheTemporalUI has people vote on real calls in the real UI.
 // The steps follow each other.
 func TestApproveInTheTemporalUI(t *testing.T) {
-	i := instancetest.Start(t, instancetest.Options{})
+	i := instancetest.Start(t, instancetest.Options{Dir: hostile(t)})
 	s := &story{browser: openBrowser(t), instance: i, bot: i.Client(t, "deploy-bot")}
 	call := s.submit(t, "api")
 	for _, step := range []struct {
@@ -84,6 +87,37 @@ func TestApproveInTheTemporalUI(t *testing.T) {
 	if s.do(t, order{Do: "alive"}, &alive); len(alive) > 0 {
 		t.Errorf("somebody's words came alive: %q", alive)
 	}
+}
+
+// comment is what somebody wrote into the manifest beside what will change.
+const comment = "# ``` <img src=y onerror=alert(4)> **approved** [b](javascript:alert(5)) | \u202egnp"
+
+// hostile is the state of an instance whose manifest of production/api has
+// such a comment, which the diff shows.
+func hostile(t *testing.T) string {
+	t.Helper()
+	files := map[string][]byte{}
+	seed := os.DirFS(filepath.Join(root, "dev", "instance", "seed"))
+	err := fs.WalkDir(seed, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		files[name], err = fs.ReadFile(seed, name)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const target, line = "production/api.yaml", "  replicas: 3\n"
+	files[target] = bytes.Replace(files[target], []byte(line), []byte(line+"  "+comment+"\n"), 1)
+	dir := filepath.Join(t.TempDir(), "state")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := gitops.Init(filepath.Join(dir, "demo.git"), "main", files); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // submit has deploy-bot ask to scale a deployment of production to 5.
@@ -144,7 +178,7 @@ func (s *story) shows(t *testing.T, call client.Call) {
 		"the agent":              "deploy-bot (owner alice)",
 		"the tool":               "gitops_scale_deployment",
 		"the target":             "production/api",
-		"the diff":               "-  replicas: 3\n+  replicas: 5\n",
+		"the diff":               "-  replicas: 3\n+  replicas: 5\n   " + strings.ReplaceAll(comment, "\u202e", `\u{202e}`) + "\n",
 		"policy's reason":        call.Decision.Reasons[0].Code + ": " + call.Decision.Reasons[0].Message,
 		"the agent's words":      "Why the agent asks, in its own words (untrusted)\n" + shown + "\nHow to vote",
 		"the terms":              "1 of sre",
