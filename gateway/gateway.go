@@ -155,7 +155,7 @@ func loadCodec(files []PayloadKey) (*workflows.Codec, error) {
 	}
 	keys := make([]workflows.Key, len(files))
 	for i, f := range files {
-		text, err := secret(f.File)
+		text, err := Secret(f.File)
 		if err != nil {
 			return nil, fmt.Errorf("payload key %q: %w", f.ID, err)
 		}
@@ -168,8 +168,8 @@ func loadCodec(files []PayloadKey) (*workflows.Codec, error) {
 	return workflows.NewCodec(keys...)
 }
 
-// secret reads a file that only its owner may read.
-func secret(path string) (string, error) {
+// Secret reads a file that only its owner may read.
+func Secret(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", err

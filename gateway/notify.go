@@ -19,7 +19,7 @@ func (g *Gateway) notifications() (*worker.NotifyOptions, error) {
 	}
 	o := notify.Options{URL: c.Notifications.URL, Source: eventSource(g.origin), Now: time.Now}
 	for _, file := range c.Notifications.SecretFiles {
-		text, err := secret(file)
+		text, err := Secret(file)
 		if err != nil {
 			return nil, fmt.Errorf("notifications.secret_files: %w", err)
 		}

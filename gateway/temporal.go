@@ -36,7 +36,7 @@ type Credentials interface {
 type tokenFile string
 
 func (f tokenFile) GetHeaders(context.Context) (map[string]string, error) {
-	token, err := secret(string(f))
+	token, err := Secret(string(f))
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/standalone"
 	"github.com/sallyport/sallyport/dev/temporal"
+	"github.com/sallyport/sallyport/gateway"
 	"github.com/sallyport/sallyport/oidc"
 	"github.com/sallyport/sallyport/workflows"
 )
@@ -69,7 +70,7 @@ func serve(ctx context.Context, c standalone.Config, out, logs io.Writer) (err e
 
 // options are the configuration in the server's words.
 func options(ctx context.Context, c standalone.Config, ids standalone.Directory, logger *slog.Logger) (temporal.Options, error) {
-	password, err := standalone.Secret(c.Postgres.PasswordFile)
+	password, err := gateway.Secret(c.Postgres.PasswordFile)
 	if err != nil {
 		return temporal.Options{}, fmt.Errorf("postgres.password_file: %w", err)
 	}
@@ -94,7 +95,7 @@ func options(ctx context.Context, c standalone.Config, ids standalone.Directory,
 	if c.UI == nil {
 		return o, nil
 	}
-	secret, err := standalone.Secret(c.UI.ClientSecretFile)
+	secret, err := gateway.Secret(c.UI.ClientSecretFile)
 	if err != nil {
 		return o, fmt.Errorf("ui.client_secret_file: %w", err)
 	}
