@@ -88,12 +88,13 @@ type Attestation struct {
 // (OpenID Connect Core 1.0, section 2) for an audience of its own, whose nonce
 // is the verdict, a colon and the ballot's digest.
 type SignedVote struct {
-	Account   Account
-	Verdict   Verdict
-	Ballot    Digest
-	IssuedAt  time.Time
-	ExpiresAt time.Time       // after which nobody may hand it in
-	Key       json.RawMessage // the provider's public key that verified it, as a JWK (RFC 7517)
+	Account    Account
+	Verdict    Verdict
+	Ballot     Digest
+	LoggedInAt time.Time // when the person did, and not merely was
+	IssuedAt   time.Time
+	ExpiresAt  time.Time       // after which nobody may hand it in
+	Key        json.RawMessage // the provider's public key that verified it, as a JWK (RFC 7517)
 }
 
 // VoteNonce is the nonce of an ID token that votes.

@@ -39,7 +39,7 @@ func compare(path string, before, after any, found *[]string) {
 		names := maps.Clone(b)
 		maps.Copy(names, a)
 		for _, name := range slices.Sorted(maps.Keys(names)) {
-			compare(strings.TrimPrefix(path+"."+name, "."), b[name], a[name], found)
+			compare(strings.TrimPrefix(path+"."+shorten(name), "."), b[name], a[name], found)
 		}
 		return
 	}

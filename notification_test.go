@@ -13,7 +13,6 @@ import (
 func told(t *testing.T, names ...string) []sallyport.Notification {
 	t.Helper()
 	all := entries()
-	all["start"].Start.People = []string{"bob"}
 	for name, s := range map[string]sallyport.State{"expired": sallyport.Expired, "drift": sallyport.Refused} {
 		e := all["never"]
 		e.Outcome = &sallyport.Outcome{State: s, Error: &sallyport.Failure{Code: name, Message: "may quote a target"}}
@@ -46,7 +45,7 @@ func TestNotifications(t *testing.T) {
 		"Denied":   {"nor of a denial", begin("never"), nil},
 		"Waiting":  {"approvers are told as soon as there is a ballot", begin("ballot"), []note{asked}},
 		"Voted":    {"votes decide nothing before the run starts", begin("ballot", "vote", "refusal"), []note{asked}},
-		"Approved": {"the start decides; the outcome of the run is not about the wait", begin("ballot", "vote", "start", "ran"), []note{asked, {"5", "decided", "approved", "", []string{"bob"}, nil}}},
+		"Approved": {"the start decides; the outcome of the run is not about the wait", begin("ballot", "vote", "start1", "ran"), []note{asked, {"5", "decided", "approved", "", []string{"bob"}, nil}}},
 		"Rejected": {"the end of a call that never ran decides", begin("ballot", "no", "never"), []note{asked, {"5", "decided", "denied", "", nil, []string{"carol"}}}},
 		"Drifted":  {"the run refused in spite of a yes", begin("ballot", "vote", "drift"), []note{asked, {"5", "decided", "denied", "drift", []string{"bob"}, nil}}},
 		"Expired":  {"that nobody decided is another kind", begin("ballot", "expired"), []note{asked, {"4", "expired", "expired", "expired", nil, nil}}},
@@ -72,7 +71,7 @@ func TestNotifications(t *testing.T) {
 // TestNotificationSaysWhatApproversNeed looks at all of one notification.
 func TestNotificationSaysWhatApproversNeed(t *testing.T) {
 	g := approved()
-	i, b := g.Intent, g.Ballot
+	i, b := g.Intent, entries()["ballot"].Ballot
 	want := []sallyport.Notification{{
 		ID: g.Call.ID + "/3", Kind: sallyport.ApprovalRequested, At: noon, CallID: g.Call.ID,
 		Agent: i.Agent.ID, Owner: i.Agent.Owner, Tool: i.Tool.Name,

@@ -132,6 +132,16 @@ func (r Record) Apply(e Entry) (Record, error) {
 // rejected reports whether somebody said no on the latest ballot.
 func (r Record) rejected() bool { return r.Ballot != nil && NewTally(*r.Ballot, r.Votes).Rejected }
 
+// approved reports whether those who a start names are those whose recorded
+// votes let it happen: nobody where nobody was asked.
+func (r Record) approved(s Start) bool {
+	if r.Ballot == nil {
+		return s.Ballot == "" && len(s.People) == 0
+	}
+	t := NewTally(*r.Ballot, r.Votes)
+	return t.Approved && s.Ballot == r.Ballot.Digest() && slices.Equal(s.People, t.People)
+}
+
 func (r Record) admits(e Entry) error {
 	switch {
 	case e.Kind != EntryReceived && r.Entries == 0:
@@ -146,6 +156,8 @@ func (r Record) admits(e Entry) error {
 		return Errorf(Conflict, "not_started", "call %s never started", e.CallID)
 	case (e.Kind == EntryStart || e.Kind == EntryBallot) && r.rejected():
 		return Errorf(Conflict, "rejected", "call %s was rejected", e.CallID)
+	case e.Kind == EntryStart && !r.approved(*e.Start):
+		return Errorf(Conflict, "not_approved", "the votes on call %s are not those by which it is to start", e.CallID)
 	case r.Ballot != nil && e.Kind == EntryDecision:
 		return Errorf(Conflict, "asked", "call %s waits on the decision that it has", e.CallID)
 	case r.Start != nil && (e.Kind == EntryBallot || e.Kind == EntryVote):

@@ -72,7 +72,7 @@ func (a *Activities) draw(s subject, terms sallyport.Terms, plan *sallyport.Plan
 func shown(s subject, rec sallyport.Record, plan *sallyport.Plan) error {
 	switch {
 	case rec.Intent == nil || rec.Intent.Digest() != s.intent.Digest():
-		return drifted("call "+s.call.ID+" does not mean any more what was recorded", rec.Intent, s.intent)
+		return strayed(s, rec)
 	case rec.Plan == nil && !s.tool.PlanNever:
 		return sallyport.Errorf(sallyport.Conflict, "not_planned", "nobody can approve call %s before it is planned", s.call.ID)
 	case rec.Plan != nil && (plan == nil || plan.Digest() != rec.Plan.Digest()):

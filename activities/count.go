@@ -37,7 +37,7 @@ type CountInput struct {
 
 // Counted is what became of the votes that were looked at.
 type Counted struct {
-	Votes    []sallyport.Vote    `json:"votes,omitempty"`
+	Votes    []sallyport.Vote    `json:"votes,omitempty"` // all that the ballot has by now
 	Refusals []sallyport.Refusal `json:"refusals,omitempty"`
 	After    int64               `json:"after"` // the last event looked at
 }
@@ -68,26 +68,26 @@ func (a *Activities) Count(ctx context.Context, in CountInput) (c Counted, err e
 			return Counted{}, err
 		}
 	}
+	if rec.Ballot != nil && rec.Ballot.RunID == activity.GetInfo(ctx).WorkflowExecution.RunID {
+		c.Votes = rec.Votes
+	}
 	return c, nil
 }
 
 // count judges one claim, records it, and adds it to what was counted. What
 // the ledger holds already governs.
 func (a *Activities) count(ctx context.Context, s subject, rec *sallyport.Record, cl claim, c *Counted) error {
+	if cl.recorded(rec.Votes) { // this is a retry of that count
+		return nil
+	}
 	run := activity.GetInfo(ctx).WorkflowExecution.RunID
-	e := sallyport.Entry{CallID: s.call.ID, Key: run + "/" + cl.evidence.Key(), At: a.Now()}
-	vote, refused := a.weigh(ctx, s, *rec, run, cl)
+	cl, vote, refused := a.establish(ctx, s, *rec, run, cl)
+	e := sallyport.Entry{CallID: s.call.ID, Kind: sallyport.EntryVote, Key: run + "/" + cl.evidence.Key(), At: a.Now(), Vote: &vote}
 	if refused != nil {
 		if refused.Kind == sallyport.Unavailable {
 			return refused
 		}
-		e.Kind = sallyport.EntryRefusal
-		e.Refusal = refusalOf(cl, refused)
-	} else {
-		e.Kind, e.Vote = sallyport.EntryVote, &vote
-	}
-	if i := slices.IndexFunc(rec.Votes, func(v sallyport.Vote) bool { return v.Evidence == cl.evidence }); i >= 0 {
-		e.Kind, e.Vote, e.Refusal = sallyport.EntryVote, &rec.Votes[i], nil // a retry of this very count
+		e.Kind, e.Vote, e.Refusal = sallyport.EntryRefusal, nil, refusalOf(cl, refused)
 	}
 	r, err := a.Ledger.Record(ctx, e)
 	if sallyport.KindOf(err) == sallyport.Conflict { // the call went on while the vote was weighed
@@ -95,18 +95,33 @@ func (a *Activities) count(ctx context.Context, s subject, rec *sallyport.Record
 		e.Refusal = refusalOf(cl, sallyport.Errorf(sallyport.Denied, "not_waiting", "%s", sallyport.AsError(err).Message))
 		r, err = a.Ledger.Record(ctx, e)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case r.Entry.Kind == sallyport.EntryRefusal:
+		c.Refusals = append(c.Refusals, *r.Entry.Refusal)
+	case !r.Repeated:
+		rec.Votes = append(rec.Votes, *r.Entry.Vote)
 	}
-	if r.Entry.Kind == sallyport.EntryVote {
-		c.Votes = append(c.Votes, *r.Entry.Vote)
-		if !r.Repeated {
-			rec.Votes = append(rec.Votes, *r.Entry.Vote)
-		}
-		return nil
-	}
-	c.Refusals = append(c.Refusals, *r.Entry.Refusal)
 	return nil
+}
+
+// establish weighs a claim, and only where it would count verifies the ID
+// token that it carries: who can't vote can't have us ask for keys. It returns
+// the claim under which the outcome is to be recorded.
+func (a *Activities) establish(ctx context.Context, s subject, rec sallyport.Record, run string, cl claim) (claim, sallyport.Vote, *sallyport.Error) {
+	vote, refused := a.weigh(ctx, s, rec, run, cl)
+	if refused != nil || cl.idToken == "" {
+		return cl, vote, refused
+	}
+	signed, err := a.verified(ctx, cl)
+	if err != nil {
+		return cl, vote, sallyport.AsError(err)
+	}
+	if vote, refused = a.weigh(ctx, s, rec, run, signed); refused != nil {
+		return cl, vote, refused
+	}
+	return signed, vote, nil
 }
 
 // refusalOf records why a claim does not count. A token is not kept: the
@@ -140,6 +155,8 @@ func (a *Activities) weigh(ctx context.Context, s subject, rec sallyport.Record,
 		return deny("bad_evidence", "the reason is longer than %d bytes", maxReason)
 	case cl.at.Before(b.OpenedAt.Add(-clockSkew)) || cl.at.After(b.ExpiresAt):
 		return deny("not_waiting", "the ballot was open until %s", b.ExpiresAt.Format(time.RFC3339))
+	case cl.key != nil && cl.loggedIn.Before(b.OpenedAt.Add(-clockSkew)):
+		return deny("bad_evidence", "%s logged in before the ballot was opened, at %s: log in for this vote", person.ID, cl.loggedIn.Format(time.RFC3339))
 	case person.ID == s.intent.Agent.Owner:
 		return deny("own_agent", "%s answers for the agent %s and may not vote on its calls", person.ID, s.intent.Agent.ID)
 	case slices.ContainsFunc(rec.Votes, func(v sallyport.Vote) bool { return v.Person == person.ID }):
@@ -187,6 +204,7 @@ func (a *Activities) recount(ctx context.Context, s subject, rec sallyport.Recor
 	if err != nil {
 		return nil, err
 	}
+	recorded := rec.Votes
 	rec.Votes, rec.State, rec.Start = nil, sallyport.AwaitingApproval, nil
 	seen := map[string]bool{}
 	for _, e := range evidence {
@@ -194,6 +212,9 @@ func (a *Activities) recount(ctx context.Context, s subject, rec sallyport.Recor
 			continue
 		}
 		seen[e.Key()] = true
+		if !slices.ContainsFunc(recorded, func(v sallyport.Vote) bool { return v.Evidence == e }) {
+			return nil, badEvidence("evidence %s is of no vote that the ledger holds", e.Key())
+		}
 		cl, err := a.claimOf(ctx, s.call.ID, e, signals)
 		if err != nil {
 			return nil, err

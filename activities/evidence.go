@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -18,17 +19,29 @@ type claim struct {
 	account  sallyport.Account
 	paper    sallyport.BallotPaper
 	at       time.Time
-	idToken  string           // that an attestation carries
-	expires  time.Time        // of an ID token
-	key      json.RawMessage  // that an ID token verified with
 	fault    *sallyport.Error // the evidence does not hold
+
+	idToken string // that an attestation carries, and that is not verified yet
+
+	// Of a vote that an identity provider signed.
+	expires  time.Time
+	loggedIn time.Time
+	key      json.RawMessage // that verified it; nil where nobody signed
+}
+
+// recorded reports whether this very claim has been counted before.
+func (c claim) recorded(votes []sallyport.Vote) bool {
+	e := c.evidence
+	if c.idToken != "" {
+		e.Token = c.idToken
+	}
+	return slices.ContainsFunc(votes, func(v sallyport.Vote) bool { return v.Evidence == e && v.Account == c.account })
 }
 
 // claims reads the evidence that is to be looked at.
 func (a *Activities) claims(ctx context.Context, callID string, in CountInput) ([]claim, int64, error) {
 	if in.Attestation != "" {
-		c, err := a.handedIn(ctx, callID, in.Attestation)
-		return []claim{c}, in.After, err
+		return []claim{a.attested(callID, in.Attestation)}, in.After, nil
 	}
 	run := activity.GetInfo(ctx).WorkflowExecution
 	if a.Signals == nil {
@@ -47,24 +60,24 @@ func (a *Activities) claims(ctx context.Context, callID string, in CountInput) (
 	return claims, after, nil
 }
 
-// handedIn is a vote that came by the API: the ID token that it carries, or
-// else the API's own word.
-func (a *Activities) handedIn(ctx context.Context, callID, attestation string) (claim, error) {
-	word := a.attested(callID, attestation)
-	if word.fault != nil || word.idToken == "" {
-		return word, nil //nolint:nilerr // a vote that does not hold is an answer
-	}
+// verified is the vote that the ID token of an attestation is. Where it is
+// none, the attestation is what was refused: whoever got hold of a token can't
+// spoil it for its voter.
+func (a *Activities) verified(ctx context.Context, word claim) (claim, error) {
 	signed, err := a.signed(ctx, word.idToken)
-	if err != nil || signed.fault != nil {
-		return signed, err
+	if err != nil {
+		return word, err
 	}
-	if word.fault = a.misfit(word, signed); word.fault != nil {
-		// It is wrong with who hands the token in. Its voter may still do so.
-		return word, nil //nolint:nilerr // as above
+	if word.fault = cmp.Or(signed.fault, a.misfit(word, signed)); word.fault != nil {
+		return word, nil //nolint:nilerr // a vote that does not hold is an answer
 	}
 	signed.paper.Reason = word.paper.Reason
 	return signed, nil
 }
+
+// countLag is how long after it was handed in a vote may be counted for the
+// first time. The API's word alone does not keep an expired token good.
+const countLag = 10 * time.Minute
 
 // misfit says why an attestation does not go with the ID token that it carries.
 func (a *Activities) misfit(word, signed claim) *sallyport.Error {
@@ -75,7 +88,7 @@ func (a *Activities) misfit(word, signed claim) *sallyport.Error {
 		return badEvidence("the ID token says %q, and the vote %q", signed.paper.Verdict, word.paper.Verdict)
 	case signed.paper.Ballot != word.paper.Ballot:
 		return badEvidence("the ID token is for ballot %s, and the vote for %s", signed.paper.Ballot, word.paper.Ballot)
-	case a.Now().After(signed.expires.Add(clockSkew)):
+	case word.at.After(signed.expires.Add(clockSkew)), a.Now().After(signed.expires.Add(countLag)):
 		return badEvidence("the ID token expired at %s: log in and vote again", signed.expires.Format(time.RFC3339))
 	}
 	return nil
@@ -94,7 +107,7 @@ func (a *Activities) signed(ctx context.Context, token string) (claim, error) {
 		return c, nil
 	}
 	c.account, c.paper = v.Account, sallyport.BallotPaper{Verdict: v.Verdict, Ballot: v.Ballot}
-	c.at, c.expires, c.key = v.IssuedAt, v.ExpiresAt, v.Key
+	c.at, c.expires, c.loggedIn, c.key = v.IssuedAt, v.ExpiresAt, v.LoggedInAt, v.Key
 	return c, nil
 }
 
@@ -112,6 +125,9 @@ func (a *Activities) attested(callID, token string) claim {
 		c.fault = badEvidence("this vote is for call %s", att.CallID)
 	default:
 		c.account, c.paper, c.at, c.idToken = att.Account, att.Paper, att.At, att.IDToken
+	}
+	if c.idToken != "" {
+		c.evidence.Class = sallyport.IDPSigned
 	}
 	return c
 }
@@ -151,7 +167,7 @@ func (a *Activities) claimOf(ctx context.Context, callID string, e sallyport.Evi
 		return a.signalled(sig), nil
 	case e.Class == sallyport.APIAttested:
 		c := a.attested(callID, e.Token)
-		if c.fault == nil && c.idToken != "" { // it stands or falls with the token, which is other evidence
+		if c.idToken != "" { // it stands or falls with the token, which is other evidence
 			c.fault = badEvidence("this attestation carries an ID token and is no vote by itself")
 		}
 		return c, nil

@@ -23,6 +23,7 @@ type Server struct {
 	opts    Options
 	echo    *echo.Echo
 	limiter *limiter
+	door    *doorbook
 
 	draining context.Context // ends when the server stops waiting for calls
 	drain    context.CancelFunc
@@ -34,7 +35,7 @@ func New(opts Options) (*Server, error) {
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
-	s := &Server{opts: opts, echo: echo.New(), limiter: newLimiter(opts.RateLimit, opts.Now)}
+	s := &Server{opts: opts, echo: echo.New(), limiter: newLimiter(opts.RateLimit, opts.Now), door: newDoorbook()}
 	s.draining, s.drain = context.WithCancel(context.Background())
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.Use(s.observe, protect, s.recoverPanic)
@@ -74,6 +75,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if err != nil {
 		err = errors.Join(err, server.Close())
 	}
+	s.door.wait()
 	if ended := <-stopped; !errors.Is(ended, http.ErrServerClosed) {
 		err = errors.Join(err, ended)
 	}

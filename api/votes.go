@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"slices"
 
@@ -88,36 +87,4 @@ func (s *Server) vote(c echo.Context, who sallyport.Identity) error {
 		return about(id, err)
 	}
 	return reply(c, http.StatusOK, s.view(record))
-}
-
-// mostTurnedAway bounds how many leaves those can add to one call who may not
-// even ask, and so how much whoever learns of a call's id can make us write.
-const mostTurnedAway = 100
-
-// turnedAway records that somebody tried to vote on a waiting call who can't
-// have a vote: an agent, or the bearer of a token that is no good. The answer
-// is the same whether it could be recorded or not.
-func (s *Server) turnedAway(c echo.Context, who sallyport.Identity, why error) {
-	e := sallyport.AsError(why)
-	token, err := bearer(c.Request().Header.Values(echo.HeaderAuthorization))
-	if err != nil || (e.Kind != sallyport.Unauthenticated && e.Code != codeNotAPerson) || !sallyport.ValidCallID(c.Param("id")) {
-		return
-	}
-	ctx, cancel := s.handover(c.Request().Context())
-	defer cancel()
-	record, err := s.opts.Reader.Call(ctx, c.Param("id"))
-	if err != nil || record.State != sallyport.AwaitingApproval || record.Refused >= mostTurnedAway {
-		return
-	}
-	evidence := sallyport.Evidence{Class: sallyport.APIAttested, Token: token}
-	now := s.opts.Now().Round(0).UTC()
-	_, err = s.opts.Recorder.Record(ctx, sallyport.Entry{
-		CallID: record.Call.ID, Kind: sallyport.EntryRefusal, Key: "api/" + evidence.Key(), At: now,
-		Refusal: &sallyport.Refusal{
-			Evidence: sallyport.Evidence{Class: evidence.Class}, Account: who.Account, Code: e.Code, Message: e.Message, At: now,
-		},
-	})
-	if err != nil {
-		s.opts.Logger.ErrorContext(ctx, "a vote that was refused could not be recorded", slog.String("call_id", record.Call.ID), slog.Any("error", err))
-	}
 }

@@ -95,7 +95,11 @@ func (w *workflow) ask(ctx context.Context, i sallyport.Intent, p sallyport.Plan
 }
 
 func (w *workflow) run(ctx context.Context, i sallyport.Intent) {
-	w.record(ctx, sallyport.Entry{CallID: i.CallID, Kind: sallyport.EntryStart, Start: &sallyport.Start{Intent: i.Digest(), Effect: sallyport.Allow, Runner: "sandbox"}})
+	start := &sallyport.Start{Intent: i.Digest(), Effect: sallyport.Allow, Runner: "sandbox"}
+	if r, err := w.ledger.Call(ctx, i.CallID); err == nil && r.Ballot != nil {
+		start.Ballot, start.People = r.Ballot.Digest(), sallyport.NewTally(*r.Ballot, r.Votes).People
+	}
+	w.record(ctx, sallyport.Entry{CallID: i.CallID, Kind: sallyport.EntryStart, Start: start})
 	switch i.Name {
 	case "slow":
 	case "flaky":

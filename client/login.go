@@ -1,7 +1,6 @@
 package client
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -46,7 +45,8 @@ func (l Login) AccessToken(ctx context.Context, audience string) (string, error)
 // in once more, for this vote alone, and returns the ID token.
 func (l Login) SignVote(ctx context.Context, v sallyport.Verdict, ballot sallyport.Digest) (string, error) {
 	nonce := sallyport.VoteNonce(v, ballot)
-	tokens, err := l.run(ctx, nonce, oauth2.SetAuthURLParam("prompt", "login"))
+	// The gateway wants to see in the token that the person logged in for it.
+	tokens, err := l.run(ctx, nonce, oauth2.SetAuthURLParam("prompt", "login"), oauth2.SetAuthURLParam("max_age", "0"))
 	if err != nil {
 		return "", err
 	}
@@ -58,16 +58,25 @@ func (l Login) SignVote(ctx context.Context, v sallyport.Verdict, ballot sallypo
 }
 
 func (l Login) run(ctx context.Context, nonce string, o ...oauth2.AuthCodeOption) (*oauth2.Token, error) {
-	if u, err := url.Parse(l.Issuer); err != nil || u.Host == "" || (u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname()))) {
+	if !secure(l.Issuer) {
 		return nil, fmt.Errorf("the identity provider %q must be an https URL (plain http is for loopback addresses only)", l.Issuer)
 	}
 	ctx, cancel := context.WithTimeout(ctx, loginPatience)
 	defer cancel()
 	provider, err := oidc.NewProvider(ctx, l.Issuer)
 	if err != nil {
-		return nil, fmt.Errorf("the identity provider %s does not say how to log in: %w", l.Issuer, err)
+		return nil, fmt.Errorf("the identity provider %s does not say how to log in: %s", l.Issuer, sallyport.Visible(err.Error()))
 	}
-	back, err := listen(ctx, l.Issuer)
+	if e := provider.Endpoint(); !secure(e.AuthURL) || !secure(e.TokenURL) {
+		return nil, fmt.Errorf("the identity provider %s has people log in at %q and gives tokens at %q: both must be https URLs", l.Issuer, e.AuthURL, e.TokenURL)
+	}
+	var says struct {
+		Issuer bool `json:"authorization_response_iss_parameter_supported"`
+	}
+	if err := provider.Claims(&says); err != nil {
+		return nil, fmt.Errorf("the identity provider %s does not say how to log in: %s", l.Issuer, sallyport.Visible(err.Error()))
+	}
+	back, err := listen(ctx, l.Issuer, says.Issuer)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +95,7 @@ func (l Login) run(ctx context.Context, nonce string, o ...oauth2.AuthCodeOption
 	}
 	tokens, err := config.Exchange(ctx, code, oauth2.VerifierOption(verifier))
 	if err != nil {
-		return nil, fmt.Errorf("%s gave no tokens for the log-in: %w", l.Issuer, err)
+		return nil, fmt.Errorf("%s gave no tokens for the log-in: %s", l.Issuer, sallyport.Visible(err.Error()))
 	}
 	return tokens, nil
 }
@@ -94,18 +103,19 @@ func (l Login) run(ctx context.Context, nonce string, o ...oauth2.AuthCodeOption
 // callback is where the browser comes back to.
 type callback struct {
 	issuer, state, url string
+	named              bool // the provider says in its answers who it is (RFC 9207)
 	server             *http.Server
 	answers            chan url.Values
 }
 
-func listen(ctx context.Context, issuer string) (*callback, error) {
+func listen(ctx context.Context, issuer string, named bool) (*callback, error) {
 	var c net.ListenConfig
 	l, err := c.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("no loopback port for the browser to come back to: %w", err)
 	}
 	b := &callback{
-		issuer: issuer, state: rand.Text(), url: "http://" + l.Addr().String() + callbackPath, answers: make(chan url.Values, 1),
+		issuer: issuer, named: named, state: rand.Text(), url: "http://" + l.Addr().String() + callbackPath, answers: make(chan url.Values, 1),
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+callbackPath, b.answer)
@@ -119,7 +129,7 @@ func listen(ctx context.Context, issuer string) (*callback, error) {
 func (b *callback) answer(w http.ResponseWriter, r *http.Request) {
 	values := r.URL.Query()
 	w.Header().Set("Cache-Control", "no-store")
-	if values.Get("state") != b.state || cmp.Or(values.Get("iss"), b.issuer) != b.issuer {
+	if from := values.Get("iss"); values.Get("state") != b.state || (from != b.issuer && (from != "" || b.named)) {
 		http.Error(w, "This is not the log-in that sallyport waits for.", http.StatusBadRequest)
 		return
 	}
@@ -152,6 +162,12 @@ func (b *callback) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_ = b.server.Shutdown(ctx)
+}
+
+// secure reports whether a URL is one to send people and codes to.
+func secure(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()))
 }
 
 func loopback(host string) bool {

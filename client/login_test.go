@@ -21,7 +21,9 @@ import (
 type provider struct {
 	*httptest.Server
 
-	asked url.Values // the authorization request
+	authorize string     // where it has people log in
+	names     bool       // it says who it is in its answers
+	asked     url.Values // the authorization request
 }
 
 func newProvider(t *testing.T) *provider {
@@ -30,9 +32,10 @@ func newProvider(t *testing.T) *provider {
 	mux := http.NewServeMux()
 	p.Server = httptest.NewServer(mux)
 	t.Cleanup(p.Close)
+	p.authorize = p.URL + "/authorize"
 	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, map[string]any{
-			"issuer": p.URL, "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token", "jwks_uri": p.URL + "/keys",
+			"issuer": p.URL, "authorization_endpoint": p.authorize, "authorization_response_iss_parameter_supported": p.names, "token_endpoint": p.URL + "/token", "jwks_uri": p.URL + "/keys",
 		})
 	})
 	mux.HandleFunc("/token", func(w http.ResponseWriter, r *http.Request) {
@@ -81,11 +84,13 @@ var ballot = sallyport.NewDigest("ballot")
 
 func TestSignVote(t *testing.T) {
 	p := newProvider(t)
+	p.names = true
 	token, err := p.login(func(back func(url.Values) int) {
 		state := p.asked.Get("state")
 		for name, values := range map[string]url.Values{
 			"no state":       {"code": {"stolen"}},
 			"another state":  {"code": {"stolen"}, "state": {"guessed"}},
+			"no issuer":      {"code": {"stolen"}, "state": {state}},
 			"another issuer": {"code": {"stolen"}, "state": {state}, "iss": {"https://evil.example.com"}},
 		} {
 			if got := back(values); got != http.StatusBadRequest {
@@ -95,7 +100,7 @@ func TestSignVote(t *testing.T) {
 		if got := back(url.Values{"code": {"good"}, "state": {state}, "iss": {p.URL}}); got != http.StatusOK {
 			t.Errorf("the answer is answered with %d", got)
 		}
-		if got := back(url.Values{"code": {"late"}, "state": {state}}); got != http.StatusConflict {
+		if got := back(url.Values{"code": {"late"}, "state": {state}, "iss": {p.URL}}); got != http.StatusConflict {
 			t.Errorf("a second answer is answered with %d", got)
 		}
 	}).SignVote(t.Context(), sallyport.Reject, ballot)
@@ -103,7 +108,7 @@ func TestSignVote(t *testing.T) {
 		t.Fatalf("SignVote = %q, %v; want %q", token, err, want)
 	}
 	for name, want := range map[string]string{
-		"prompt": "login", "response_type": "code", "client_id": "approve", "scope": "openid", "code_challenge_method": "S256",
+		"prompt": "login", "max_age": "0", "response_type": "code", "client_id": "approve", "scope": "openid", "code_challenge_method": "S256",
 	} {
 		if got := p.asked.Get(name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
@@ -128,7 +133,8 @@ func TestAccessToken(t *testing.T) {
 }
 
 func TestLoginFails(t *testing.T) {
-	p := newProvider(t)
+	p, odd := newProvider(t), newProvider(t)
+	odd.authorize = "file:///etc/\x1b[2J"
 	ctx, cancel := context.WithCancel(t.Context())
 	for name, tt := range map[string]struct {
 		login client.Login
@@ -143,6 +149,7 @@ func TestLoginFails(t *testing.T) {
 		"GivenUp":   {p.login(func(func(url.Values) int) { cancel() }), "context canceled"},
 		"NotShown":  {client.Login{Issuer: p.URL, Show: func(context.Context, string) error { return errors.New("no terminal") }}, "no terminal"},
 		"PlainHTTP": {client.Login{Issuer: "http://login.example.com"}, "must be an https URL"},
+		"OddPage":   {odd.login(func(func(url.Values) int) { t.Error("somebody was sent to a file") }), "must be https URLs"},
 		"Localhost": {client.Login{Issuer: "http://localhost:1"}, "must be an https URL"},
 		"NoIssuer":  {client.Login{}, "must be an https URL"},
 		"Elsewhere": {client.Login{Issuer: p.URL + "/other"}, "does not say how to log in"},

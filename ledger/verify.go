@@ -19,9 +19,9 @@ type VerifyOptions struct {
 	// what they say: only so is a database found out that was set back, as a
 	// whole, to an earlier state.
 	Known [][]byte
-	// SignedVote verifies what was kept of a vote that an identity provider
-	// signed. Nil leaves that out.
-	SignedVote func(sallyport.Vote) error
+	// SignedVote verifies what was kept of a vote on a ballot that an identity
+	// provider signed. Nil leaves that out.
+	SignedVote func(sallyport.Vote, sallyport.Ballot) error
 }
 
 // Verify recomputes a ledger from its leaves and compares all that is stored
@@ -65,7 +65,7 @@ func Verify(ctx context.Context, o VerifyOptions) (Report, error) {
 type verification struct {
 	tx         *sql.Tx
 	verifiers  note.Verifiers
-	signedVote func(sallyport.Vote) error
+	signedVote func(sallyport.Vote, sallyport.Ballot) error
 	report     Report
 	signed     []signedTree // by size
 	edge       frontier     // of the tree of the leaves so far, made from them

@@ -164,7 +164,7 @@ func (c *callCheck) checkContent(s stored) {
 	c.record = record
 	if verify := c.v.signedVote; verify != nil && e.Kind == sallyport.EntryVote && e.Vote.Evidence.Class == sallyport.IDPSigned {
 		c.v.report.SignedVotes++
-		if err := verify(*e.Vote); err != nil {
+		if err := verify(*e.Vote, *c.record.Ballot); err != nil {
 			c.findAt(s, "the identity provider did not sign this vote: %v", err)
 		}
 	}

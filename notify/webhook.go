@@ -120,8 +120,10 @@ func (w *Webhook) judge(resp *http.Response) error {
 	switch {
 	case status >= 200 && status < 300:
 		return nil
-	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests:
-	case status >= 400 && status < 500:
+	case status == http.StatusBadRequest, status == http.StatusGone, status == http.StatusRequestEntityTooLarge,
+		status == http.StatusUnsupportedMediaType, status == http.StatusUnprocessableEntity:
+		// Of what it says of this one. That it doesn't know us, or is not there
+		// at all, is for its operator to mend, and for us to try again.
 		return sallyport.Errorf(sallyport.Denied, "receiver_refused", "the receiver refused the notification for good with status %d", status)
 	}
 	e := sallyport.Errorf(sallyport.Unavailable, "receiver_failed", "the receiver answered with status %d", status)

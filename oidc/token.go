@@ -44,6 +44,7 @@ type claims struct {
 	// Of ID tokens that vote; in others these are not ours to judge.
 	Nonce      any `json:"nonce"`
 	Authorized any `json:"azp"`
+	LoggedIn   any `json:"auth_time"`
 }
 
 // audience is one string or several.

@@ -72,10 +72,13 @@ func readVote(h header, c claims, audience string) (sallyport.SignedVote, error)
 		Account: sallyport.Account{Issuer: c.Issuer, Subject: c.Subject},
 		Verdict: sallyport.Verdict(verdict), Ballot: sallyport.Digest(ballot),
 	}
-	var issued, expires bool
+	var issued, expires, loggedIn bool
 	v.IssuedAt, issued = numericDate(c.Issued)
 	v.ExpiresAt, expires = numericDate(c.Expires)
-	v.IssuedAt, v.ExpiresAt = v.IssuedAt.UTC(), v.ExpiresAt.UTC()
+	if at, ok := c.LoggedIn.(float64); ok {
+		v.LoggedInAt, loggedIn = numericDate(&at)
+	}
+	v.IssuedAt, v.ExpiresAt, v.LoggedInAt = v.IssuedAt.UTC(), v.ExpiresAt.UTC(), v.LoggedInAt.UTC()
 	switch {
 	case strings.HasSuffix(strings.ToLower(h.Typ), "at+jwt"):
 		return v, noVote("it is an access token, and a vote is an ID token")
@@ -87,41 +90,63 @@ func readVote(h header, c claims, audience string) (sallyport.SignedVote, error)
 		return v, noVote("the ID token must name its subject (sub) in 1 to %d bytes", maxSubject)
 	case !issued || !expires || !v.IssuedAt.Before(v.ExpiresAt):
 		return v, noVote("the ID token must say when it was issued (iat) and when, later, it expires (exp)")
+	case !loggedIn || v.LoggedInAt.After(v.IssuedAt):
+		return v, noVote("the ID token must say when the person logged in (auth_time), not after it was issued: ask for it with max_age")
 	case v.Verdict != sallyport.Approve && v.Verdict != sallyport.Reject || !v.Ballot.Valid():
 		return v, noVote("the ID token's nonce must be %q or %q, a colon and the ballot's digest: it was not issued for a vote", sallyport.Approve, sallyport.Reject)
 	}
 	return v, nil
 }
 
-// VerifyKept verifies a recorded vote from what was kept of it alone: the ID
-// token, and the key that the provider had then. Whether that key was the
-// provider's is for whoever has the provider's published keys to say; give
-// them as trusted, or nil to take the recorded one's word.
-func VerifyKept(v sallyport.Vote, trusted []jose.JSONWebKey) error {
+// Kept says what a recorded vote is held against. What is zero is not asked.
+type Kept struct {
+	Keys     []jose.JSONWebKey // that the identity provider published; else the recorded key is taken at its word
+	Issuer   string            // the identity provider
+	Audience string            // of votes
+}
+
+// Verify verifies a recorded vote on a ballot from what was kept of it alone:
+// the ID token, and the key that the provider had then.
+func (k Kept) Verify(v sallyport.Vote, b sallyport.Ballot) error {
 	h, c, err := parseToken(v.Evidence.Token)
 	if err != nil {
 		return noVote("the ID token can't be read: %w", err)
 	}
-	var key jose.JSONWebKey
-	if err := json.Unmarshal(v.Key, &key); err != nil || !key.IsPublic() {
-		return noVote("no public key was kept with the vote")
+	if err := k.signed(v, h); err != nil {
+		return err
 	}
-	if trusted != nil && !slices.ContainsFunc(trusted, func(t jose.JSONWebKey) bool { return sameKey(t, key) }) {
-		return noVote("the kept key %.100q is none of the provider's", key.KeyID)
+	if k.Issuer != "" && c.Issuer != k.Issuer {
+		return noVote("the ID token is of %.200q and not of %s", c.Issuer, k.Issuer)
 	}
-	if by, err := signedBy(v.Evidence.Token, h, []jose.JSONWebKey{key}, algorithms()); err != nil || by == nil {
-		return noVote("the ID token is not signed with the kept key")
+	audience := k.Audience
+	if audience == "" && len(c.Audience) == 1 {
+		audience = c.Audience[0]
 	}
-	if len(c.Audience) != 1 {
-		return noVote("the ID token is for %.200q and a vote's is for one audience", []string(c.Audience))
-	}
-	said, err := readVote(h, c, c.Audience[0])
+	said, err := readVote(h, c, audience)
 	switch {
 	case err != nil:
 		return err
 	case said.Account != v.Account || said.Verdict != v.Verdict || said.Ballot != v.Ballot || !said.IssuedAt.Equal(v.At):
 		return noVote("the ID token says %s by %q at %s, and the vote another thing",
 			sallyport.VoteNonce(said.Verdict, said.Ballot), said.Account.Subject, said.IssuedAt.UTC().Format(time.RFC3339))
+	case said.Ballot != b.Digest() || said.LoggedInAt.Before(b.OpenedAt.Add(-Leeway)):
+		return noVote("the person logged in at %s, and the ballot was opened at %s",
+			said.LoggedInAt.Format(time.RFC3339), b.OpenedAt.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// signed verifies the signature.
+func (k Kept) signed(v sallyport.Vote, h header) error {
+	var key jose.JSONWebKey
+	if err := json.Unmarshal(v.Key, &key); err != nil || !key.IsPublic() {
+		return noVote("no public key was kept with the vote")
+	}
+	if k.Keys != nil && !slices.ContainsFunc(k.Keys, func(t jose.JSONWebKey) bool { return sameKey(t, key) }) {
+		return noVote("the kept key %.100q is none of the provider's", key.KeyID)
+	}
+	if by, err := signedBy(v.Evidence.Token, h, []jose.JSONWebKey{key}, algorithms()); err != nil || by == nil {
+		return noVote("the ID token is not signed with the kept key")
 	}
 	return nil
 }

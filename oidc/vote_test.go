@@ -16,7 +16,11 @@ import (
 	"github.com/sallyport/sallyport/oidc"
 )
 
-var ballot = sallyport.NewDigest("ballot")
+// asked is what bob votes on.
+var (
+	asked  = sallyport.Ballot{CallID: "call", Nonce: "n", OpenedAt: time.Date(2026, 11, 21, 22, 0, 0, 0, time.UTC)}
+	ballot = asked.Digest()
+)
 
 // voteOf is an ID token by which bob votes yes, with changes to its claims.
 func (i *fakeIssuer) voteOf(t *testing.T, changes map[string]any) string {
@@ -25,7 +29,9 @@ func (i *fakeIssuer) voteOf(t *testing.T, changes map[string]any) string {
 }
 
 func (i *fakeIssuer) voteClaims(changes map[string]any) map[string]any {
-	claims := i.claimsOf("bob", map[string]any{"aud": "sallyport-approve", "nonce": sallyport.VoteNonce(sallyport.Approve, ballot)})
+	claims := i.claimsOf("bob", map[string]any{
+		"aud": "sallyport-approve", "nonce": sallyport.VoteNonce(sallyport.Approve, ballot), "auth_time": i.clock.Now().Unix(),
+	})
 	for name, value := range changes {
 		claims[name] = value
 		if value == nil {
@@ -44,7 +50,7 @@ func TestVerifyVote(t *testing.T) {
 	}
 	want := sallyport.SignedVote{
 		Account: sallyport.Account{Issuer: w.people.URL, Subject: "bob"}, Verdict: sallyport.Approve, Ballot: ballot,
-		IssuedAt: now, ExpiresAt: now.Add(10 * time.Minute), Key: got.Key,
+		LoggedInAt: now, IssuedAt: now, ExpiresAt: now.Add(10 * time.Minute), Key: got.Key,
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
@@ -116,6 +122,9 @@ func TestForgedVotes(t *testing.T) {
 		"FutureIssue":     {p.voteOf(t, map[string]any{"iat": now + 300, "exp": now + 600}), "in the future"},
 		"NoIssueTime":     {with("iat", nil), "must say when"},
 		"NoExpiry":        {with("exp", nil), "must say when"},
+		"NoLogIn":         {with("auth_time", nil), "auth_time"},
+		"LogInText":       {with("auth_time", "now"), "auth_time"},
+		"LogInLater":      {with("auth_time", now+60), "auth_time"},
 		"ExpiredAtBirth":  {p.voteOf(t, map[string]any{"exp": now - 1}), "must say when"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -160,19 +169,25 @@ func TestVerifyKept(t *testing.T) {
 		Evidence: sallyport.Evidence{Class: sallyport.IDPSigned, Token: token},
 	}
 	published := w.people.jwks().Keys
+	later := asked
+	later.OpenedAt = later.OpenedAt.Add(time.Minute)
 	for name, tt := range map[string]struct {
-		reason  string
-		change  func(*sallyport.Vote)
-		trusted []jose.JSONWebKey
-		want    string // "" verifies
+		reason string
+		change func(*sallyport.Vote)
+		ballot sallyport.Ballot
+		kept   oidc.Kept
+		want   string // "" verifies
 	}{
 		"Kept":      {reason: "the control"},
-		"Published": {reason: "the key is among those that the provider published", trusted: published},
-		"Unknown":   {reason: "the key is not the provider's", trusted: w.agents.jwks().Keys, want: "none of the provider's"},
+		"Published": {reason: "everything is as the provider says", kept: oidc.Kept{Keys: published, Issuer: w.people.URL, Audience: "sallyport-approve"}},
+		"Unknown":   {reason: "the key is not the provider's", kept: oidc.Kept{Keys: w.agents.jwks().Keys}, want: "none of the provider's"},
+		"Issuer":    {reason: "another provider signed it", kept: oidc.Kept{Issuer: "https://other.example.com"}, want: "and not of https://other.example.com"},
+		"Audience":  {reason: "bob logged in elsewhere with a nonce of that place's choice", kept: oidc.Kept{Audience: "votes"}, want: `a vote's is for "votes" alone`},
 		"Verdict":   {reason: "a yes was made of a no", change: func(v *sallyport.Vote) { v.Verdict = sallyport.Reject }, want: "and the vote another thing"},
 		"Account":   {reason: "bob's was made carol's", change: func(v *sallyport.Vote) { v.Account.Subject = "carol" }, want: "and the vote another thing"},
 		"Ballot":    {reason: "it was moved to another ballot", change: func(v *sallyport.Vote) { v.Ballot = sallyport.NewDigest("x") }, want: "and the vote another thing"},
 		"Time":      {reason: "it was made earlier", change: func(v *sallyport.Vote) { v.At = v.At.Add(-time.Hour) }, want: "and the vote another thing"},
+		"Silent":    {reason: "bob had logged in before he was asked", ballot: later, want: "the ballot was opened at"},
 		"NoKey":     {reason: "nothing was kept", change: func(v *sallyport.Vote) { v.Key = nil }, want: "no public key"},
 		"OtherKey": {
 			reason: "another key was put in its place", want: "not signed with the kept key",
@@ -183,13 +198,16 @@ func TestVerifyKept(t *testing.T) {
 		"Token": {reason: "there is none", change: func(v *sallyport.Vote) { v.Evidence.Token = "" }, want: "can't be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := vote
+			v, b := vote, asked
 			if tt.change != nil {
 				tt.change(&v)
 			}
-			err := oidc.VerifyKept(v, tt.trusted)
+			if !tt.ballot.OpenedAt.IsZero() {
+				b = tt.ballot
+			}
+			err := tt.kept.Verify(v, b)
 			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("VerifyKept: %v; want %q: %s", err, tt.want, tt.reason)
+				t.Errorf("Verify: %v; want %q: %s", err, tt.want, tt.reason)
 			}
 		})
 	}

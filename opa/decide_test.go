@@ -78,7 +78,7 @@ func planned(path, after string) func(*sallyport.Question) {
 
 func TestDecisionInFull(t *testing.T) {
 	e := newEngine(t, opa.Options{})
-	all := []sallyport.EvidenceClass{sallyport.TemporalPrincipal, sallyport.IDPSigned, sallyport.APIAttested}
+	strong := []sallyport.EvidenceClass{sallyport.TemporalPrincipal, sallyport.IDPSigned}
 	for name, tt := range map[string]struct {
 		question sallyport.Question
 		want     sallyport.Decision
@@ -86,7 +86,7 @@ func TestDecisionInFull(t *testing.T) {
 		"Ask": {question(t, deleting, namespace("production")), sallyport.Decision{
 			Effect:      sallyport.Ask,
 			Reasons:     []sallyport.Reason{{Code: "production_destructive", Message: "a destructive action in production needs 2 approval(s) from: sre"}},
-			Approval:    &sallyport.Terms{Groups: []string{"sre"}, Quorum: 2, TTLSeconds: 3600, Evidence: all},
+			Approval:    &sallyport.Terms{Groups: []string{"sre"}, Quorum: 2, TTLSeconds: 3600, Evidence: strong},
 			Obligations: sallyport.Obligations{TimeoutSeconds: 60},
 			Revision:    e.Revision(),
 		}},

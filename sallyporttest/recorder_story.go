@@ -130,6 +130,13 @@ func (s story) start(runner string) sallyport.Entry {
 	return e
 }
 
+// agreed is the start of a call that people were asked about.
+func (s story) agreed(people ...string) sallyport.Entry {
+	e := s.start("sandbox")
+	e.Start.Ballot, e.Start.People = s.ballot().Digest(), people
+	return e
+}
+
 func (s story) outcome(state sallyport.State) sallyport.Entry {
 	e := s.entry(sallyport.EntryOutcome, "")
 	e.Outcome = &sallyport.Outcome{State: state, FinishedAt: s.at.Add(2 * time.Second)}
@@ -161,6 +168,6 @@ func (s story) approved() []sallyport.Entry {
 	ballot.Ballot = &b
 	return []sallyport.Entry{
 		s.received(), intent, s.decision("first", sallyport.Ask), ballot, s.refusal("alice"),
-		s.vote("bob"), s.start("sandbox"), s.outcome(sallyport.Succeeded),
+		s.vote("bob"), s.agreed("bob"), s.outcome(sallyport.Succeeded),
 	}
 }

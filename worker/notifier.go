@@ -146,7 +146,7 @@ func (n *notifier) take(s sallyport.Step) {
 	if n.Link != nil {
 		note.Link = n.Link(note)
 	}
-	n.pending = append(n.pending, &delivery{Notification: note, index: s.Index})
+	n.pending = append(n.pending, &delivery{Notification: note, index: s.Index, at: n.Now()})
 }
 
 // save writes down how far everything is told.

@@ -20,9 +20,9 @@ const (
 // are only a reason to try: the run counts them again.
 type approval struct {
 	ballot   *sallyport.Ballot
-	votes    []sallyport.Vote
-	evidence []sallyport.Evidence
+	votes    []sallyport.Vote   // as the ledger has them
 	refused  *sallyport.Refusal // the last one
+	missed   bool               // a count failed, and may have recorded a vote
 	after    int64              // the last signal event that was looked at
 	closed   bool               // the wait is over
 	counting workflow.Mutex     // one count at a time, so that nobody votes twice
@@ -53,7 +53,18 @@ func (c *toolCall) acceptVotes(ctx workflow.Context) error {
 // vote counts what the API attests. A vote that does not count is an answer,
 // not a failure.
 func (c *toolCall) vote(ctx workflow.Context, attestation string) (activities.Counted, error) {
-	return c.count(ctx, attestation)
+	counted, err := c.count(ctx, attestation)
+	c.approval.missed = c.approval.missed || err != nil
+	return counted, err
+}
+
+// evidence of the votes.
+func (a *approval) evidence() []sallyport.Evidence {
+	var all []sallyport.Evidence
+	for _, v := range a.votes {
+		all = append(all, v.Evidence)
+	}
+	return all
 }
 
 // awaitApproval opens a ballot and waits until it is decided or expires.
@@ -65,7 +76,7 @@ func (c *toolCall) awaitApproval(ctx workflow.Context) error {
 	}
 	c.approval.ballot = &b
 	c.showWaiting(ctx)
-	workflow.Go(ctx, c.receiveSignals)
+	workflow.Go(ctx, c.recount)
 
 	decided := func() bool { t := c.approval.tally(); return t.Approved || t.Rejected }
 	if _, err := workflow.AwaitWithTimeout(ctx, b.ExpiresAt.Sub(workflow.Now(ctx)), decided); err != nil {
@@ -87,32 +98,36 @@ func (c *toolCall) awaitApproval(ctx workflow.Context) error {
 	return nil
 }
 
-// receiveSignals counts whenever a signal wakes it. What a signal says is not
-// read here: the activity takes it from the event itself.
-func (c *toolCall) receiveSignals(ctx workflow.Context) {
+// recount counts whenever a signal has come, and when a count has failed. What
+// a signal says is not read here: the activity takes it from the event itself.
+func (c *toolCall) recount(ctx workflow.Context) {
+	a := &c.approval
 	signals := workflow.GetSignalChannelWithOptions(ctx, ApproveSignal, workflow.SignalChannelOptions{
 		Description: "Approve or reject this call. The input to send is on the tab User Metadata.",
 	})
-	for signals.Receive(ctx, nil); ctx.Err() == nil; signals.Receive(ctx, nil) {
+	for workflow.Await(ctx, func() bool { return a.missed || signals.Len() > 0 }) == nil {
 		for signals.ReceiveAsync(nil) { // one count looks at all that have come
 			continue
 		}
-		for {
+		a.missed = false
+		for rest := recountAfter; ; rest = min(2*rest, recountLatest) {
 			_, err := c.count(ctx, "")
 			if err == nil {
 				break
 			}
 			workflow.GetLogger(ctx).Warn("votes could not be counted and will be again", "error", err)
-			if workflow.Sleep(ctx, recountAfter) != nil {
+			if workflow.Sleep(ctx, rest) != nil {
 				return
 			}
 		}
 	}
 }
 
-// recountAfter is how long to rest when votes can't be counted. They stay in
-// the history.
-const recountAfter = 5 * time.Second
+// How long to rest when votes can't be counted. They stay in the history.
+const (
+	recountAfter  = 5 * time.Second
+	recountLatest = 5 * time.Minute
+)
 
 // count judges the votes signalled since the last count, or the attested one.
 func (c *toolCall) count(ctx workflow.Context, attestation string) (counted activities.Counted, err error) {
@@ -126,10 +141,7 @@ func (c *toolCall) count(ctx workflow.Context, attestation string) (counted acti
 		return counted, err
 	}
 	a.after = max(a.after, counted.After)
-	for _, v := range counted.Votes {
-		a.votes = append(a.votes, v)
-		a.evidence = append(a.evidence, v.Evidence)
-	}
+	a.votes = counted.Votes
 	for _, r := range counted.Refusals {
 		a.refused = &r
 	}
@@ -140,12 +152,15 @@ func (c *toolCall) count(ctx workflow.Context, attestation string) (counted acti
 // heard are the options of counting. An update is in the history only once the
 // workflow task that took it up has completed. Counted within that task, a
 // vote could be in the ledger, which lets nobody vote twice, and unknown to the
-// workflow after a crash. So it is heard first, and counted then.
+// workflow after a crash. So it is heard first, and counted then. Whose count
+// fails is told so, and keeps nobody else waiting: what it may have recorded
+// the next count finds in the ledger.
 func heard(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 5 * time.Second,
-		WaitForCancellation: true,
-		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 100 * time.Millisecond, MaximumInterval: 2 * time.Second},
+		StartToCloseTimeout:    5 * time.Second,
+		ScheduleToCloseTimeout: 30 * time.Second,
+		WaitForCancellation:    true,
+		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: 100 * time.Millisecond, MaximumInterval: 2 * time.Second},
 	})
 }
 

@@ -62,12 +62,9 @@ func TestRunIsTheJudge(t *testing.T) {
 			other, _ := h.Call("read")
 			ask(t, h, other, tt.runID)
 			yes := evidence(h, call.ID, "bob", sallyport.Approve)
+			votedBy(h, call.ID, "bob", sallyport.Approve, yes)
 			if tt.no {
-				vote := sallyport.Vote{
-					Ballot: h.Read(call.ID).Ballot.Digest(), Person: "carol", Groups: []string{"sre"}, Verdict: sallyport.Reject,
-					Evidence: evidence(h, call.ID, "carol", sallyport.Reject), At: h.Now(),
-				}
-				h.Record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryVote, Key: "no", At: h.Now(), Vote: &vote})
+				votedBy(h, call.ID, "carol", sallyport.Reject, evidence(h, call.ID, "carol", sallyport.Reject))
 			}
 			in := activities.RunInput{Call: signed, Evidence: tt.evidence(yes, evidence(h, other.ID, "bob", sallyport.Approve))}
 			env := h.Env(call)
@@ -111,6 +108,15 @@ func ask(t *testing.T, h *workflowstest.House, call sallyport.Call, runID string
 	h.Record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryIntent, At: now, Intent: &intent})
 	h.Record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryDecision, Key: "first", At: now, Decision: &d})
 	h.Record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryBallot, Key: runID, At: now, Ballot: &b})
+}
+
+// votedBy records a vote as an honest count does.
+func votedBy(h *workflowstest.House, callID, person string, v sallyport.Verdict, e sallyport.Evidence) {
+	vote := sallyport.Vote{
+		Ballot: h.Read(callID).Ballot.Digest(), Person: person, Groups: []string{"sre"}, Verdict: v, Evidence: e, At: h.Now(),
+		Account: sallyport.Account{Issuer: workflowstest.PeopleIssuer, Subject: person},
+	}
+	h.Record(sallyport.Entry{CallID: callID, Kind: sallyport.EntryVote, Key: person, At: h.Now(), Vote: &vote})
 }
 
 func evidence(h *workflowstest.House, callID, person string, v sallyport.Verdict) sallyport.Evidence {

@@ -90,14 +90,22 @@ func TestSignedVotes(t *testing.T) {
 			reason: "a token that was kept back is no vote", quorum: 1, state: sallyport.Expired, want: "expired",
 			acts: []act{handsIn("bob", sallyport.Approve, "bad_evidence", func(h *workflowstest.House, ballot sallyport.Digest) string {
 				return h.IDP.IDToken("bob", sallyport.Approve, ballot, map[string]any{
-					"iat": h.Now().Add(-40 * time.Second).Unix(), "exp": h.Now().Add(-20 * time.Second).Unix(),
+					"auth_time": h.Now().Add(-40 * time.Second).Unix(), "iat": h.Now().Add(-40 * time.Second).Unix(),
+					"exp": h.Now().Add(-20 * time.Second).Unix(),
 				})
 			})},
 		},
 		"BeforeTheBallot": {
 			reason: "nobody voted on what was not asked yet", quorum: 1, state: sallyport.Expired, want: "was open until",
 			acts: []act{handsIn("bob", sallyport.Approve, "not_waiting", func(h *workflowstest.House, ballot sallyport.Digest) string {
-				return h.IDP.IDToken("bob", sallyport.Approve, ballot, map[string]any{"iat": h.Now().Add(-3 * time.Minute).Unix()})
+				at := h.Now().Add(-3 * time.Minute).Unix()
+				return h.IDP.IDToken("bob", sallyport.Approve, ballot, map[string]any{"iat": at, "auth_time": at})
+			})},
+		},
+		"Silent": {
+			reason: "bob was logged in, and did not log in for this", quorum: 1, state: sallyport.Expired, want: "log in for this vote",
+			acts: []act{handsIn("bob", sallyport.Approve, "bad_evidence", func(h *workflowstest.House, ballot sallyport.Digest) string {
+				return h.IDP.IDToken("bob", sallyport.Approve, ballot, map[string]any{"auth_time": h.Now().Add(-time.Hour).Unix()})
 			})},
 		},
 		"OtherKey": {
@@ -127,7 +135,7 @@ func TestSignedVotes(t *testing.T) {
 				if v.Evidence.Class != sallyport.IDPSigned {
 					continue
 				}
-				if err := oidc.VerifyKept(v, nil); err != nil {
+				if err := (oidc.Kept{Audience: workflowstest.VoteAudience}).Verify(v, *rec.Ballot); err != nil {
 					t.Errorf("what was kept of %s's vote does not verify: %v", v.Person, err)
 				}
 			}
@@ -172,7 +180,15 @@ func TestRunOnSignedVotes(t *testing.T) {
 		reason string
 		token  func(h *workflowstest.House, ballot sallyport.Digest) sallyport.Evidence
 		code   string
+
+		unrecorded bool // no count put it into the ledger
 	}{
+		"NeverCounted": {
+			reason: "what was refused, or never seen, is no evidence for the run", code: "bad_evidence", unrecorded: true,
+			token: func(h *workflowstest.House, b sallyport.Digest) sallyport.Evidence {
+				return sallyport.Evidence{Class: sallyport.IDPSigned, Token: h.IDP.IDToken("bob", sallyport.Approve, b, nil)}
+			},
+		},
 		"Honest": {
 			reason: "the control", code: "",
 			token: func(h *workflowstest.House, b sallyport.Digest) sallyport.Evidence {
@@ -190,7 +206,7 @@ func TestRunOnSignedVotes(t *testing.T) {
 			token: func(h *workflowstest.House, b sallyport.Digest) sallyport.Evidence {
 				return sallyport.Evidence{Class: sallyport.IDPSigned, Token: h.IDP.Sign(h.IDP.Agents, "JWT", map[string]any{
 					"iss": workflowstest.PeopleIssuer, "sub": "bob", "aud": workflowstest.VoteAudience,
-					"nonce": sallyport.VoteNonce(sallyport.Approve, b), "iat": h.Now().Unix(), "exp": h.Now().Unix() + 60,
+					"nonce": sallyport.VoteNonce(sallyport.Approve, b), "auth_time": h.Now().Unix(), "iat": h.Now().Unix(), "exp": h.Now().Unix() + 60,
 				})}
 			},
 		},
@@ -214,6 +230,9 @@ func TestRunOnSignedVotes(t *testing.T) {
 			call, signed := h.Call("read")
 			ask(t, h, call, thisRun)
 			e := tt.token(h, h.Read(call.ID).Ballot.Digest())
+			if !tt.unrecorded {
+				votedBy(h, call.ID, "bob", sallyport.Approve, e)
+			}
 			env := h.Env(call)
 			env.ExecuteWorkflow(runs, activities.RunInput{Call: signed, Evidence: []sallyport.Evidence{e}})
 			got := ""
@@ -232,6 +251,7 @@ func TestRunOnSignedVotes(t *testing.T) {
 		ask(t, h, call, thisRun)
 		// An attestation that carries a token which does not hold.
 		e := sallyport.Evidence{Class: sallyport.APIAttested, Token: h.HandIn(call.ID, "bob", sallyport.Approve, "no token")}
+		votedBy(h, call.ID, "bob", sallyport.Approve, e)
 		env := h.Env(call)
 		env.ExecuteWorkflow(runs, activities.RunInput{Call: signed, Evidence: []sallyport.Evidence{e}})
 		if err := env.GetWorkflowError(); err == nil || activities.Cause(err).Code != "bad_evidence" {

@@ -127,7 +127,7 @@ func (c *toolCall) makePlan(ctx workflow.Context) error {
 }
 
 func (c *toolCall) run(ctx workflow.Context) (end activities.Ended, err error) {
-	in := activities.RunInput{Call: c.signed, Evidence: c.approval.evidence}
+	in := activities.RunInput{Call: c.signed, Evidence: c.approval.evidence()}
 	err = workflow.ExecuteActivity(c.slow(ctx), steps.Run, in).Get(ctx, &end)
 	return end, err
 }

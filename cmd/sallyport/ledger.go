@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/ledger"
 	"github.com/sallyport/sallyport/oidc"
 )
@@ -29,8 +28,8 @@ every vote that an identity provider signed against the key it had then.
 Only the public key is needed, in the signed-note form name+hash+base64, as text
 or as a file. What verification can't see is a ledger that was replaced as a
 whole together with its key: keep checkpoints elsewhere and compare. Nor can it
-see whose the keys of votes are that were kept: give those that the identity
-provider published with --people-keys.
+see whose the keys of votes are that were kept: say which identity provider's
+they must be with --people-issuer, and which it published with --people-keys.
 
 The exit code is 0 when nothing was changed, and 1 when something was or the
 ledger could not be verified.`,
@@ -53,14 +52,18 @@ ledger could not be verified.`,
 	f.StringVar(&v.path, "ledger", ".sallyport/ledger.db", "the ledger's database `file`")
 	f.StringArrayVar(&v.kept, "checkpoint", nil, "`file` with a checkpoint that was kept elsewhere, which the log must extend; may be repeated")
 	f.StringArrayVar(&v.keys, "key", []string{".sallyport/ledger.pub"}, "public `key`, or a file that holds one; may be repeated")
+	f.StringVar(&v.voters.Issuer, "people-issuer", "", "`URL` of the identity provider that signs votes")
+	f.StringVar(&v.voters.Audience, "vote-audience", approveClient, "audience of ID tokens that are votes, as the identity table has it")
 	f.StringVar(&v.people, "people-keys", "", "`file` with the keys (JWKS) that the identity provider of people published")
 	return cmd
 }
 
 // verifying is what the flags of verify say.
 type verifying struct {
-	path, people string
-	keys, kept   []string
+	path       string
+	keys, kept []string
+	people     string // file of keys
+	voters     oidc.Kept
 }
 
 func (v *verifying) options() (ledger.VerifyOptions, error) {
@@ -81,25 +84,17 @@ func (v *verifying) options() (ledger.VerifyOptions, error) {
 		}
 		o.Known = append(o.Known, b)
 	}
-	o.SignedVote, err = v.signedVote()
-	return o, err
-}
-
-// signedVote verifies votes by the keys that were given, or else by those that
-// were kept.
-func (v *verifying) signedVote() (func(sallyport.Vote) error, error) {
-	if v.people == "" {
-		return func(vote sallyport.Vote) error { return oidc.VerifyKept(vote, nil) }, nil
+	if v.people != "" {
+		b, err := os.ReadFile(v.people)
+		if err != nil {
+			return o, fmt.Errorf("the identity provider's keys can't be read: %w", err)
+		}
+		if v.voters.Keys, err = oidc.ParseKeys(b); err != nil {
+			return o, fmt.Errorf("%s: %w", v.people, err)
+		}
 	}
-	b, err := os.ReadFile(v.people)
-	if err != nil {
-		return nil, fmt.Errorf("the identity provider's keys can't be read: %w", err)
-	}
-	published, err := oidc.ParseKeys(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", v.people, err)
-	}
-	return func(vote sallyport.Vote) error { return oidc.VerifyKept(vote, published) }, nil
+	o.SignedVote = v.voters.Verify
+	return o, nil
 }
 
 func showReport(w io.Writer, r ledger.Report) error {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/client"
 )
 
@@ -51,7 +52,7 @@ func (l *login) at(c *connection, out io.Writer) (client.Login, error) {
 		if !l.noBrowser {
 			openBrowser(ctx, url)
 		}
-		_, err := fmt.Fprintf(out, "log in at:\n  %s\n", url)
+		_, err := fmt.Fprintf(out, "log in at:\n  %s\n", sallyport.Visible(url))
 		return err
 	}}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -27,6 +28,7 @@ type authorization struct {
 	client                                   Client
 	redirect, state, nonce, challenge, scope string
 	audience, prompt, hint                   string
+	maxAge                                   time.Duration // of the person's log-in
 }
 
 // authorize shows the log-in page (OpenID Connect Core 1.0, section 3.1.2).
@@ -52,16 +54,17 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 		p.sendBack(w, r, a, url.Values{"error": {code}, "error_description": {description}})
 		return
 	}
-	person, loggedIn := p.session(r)
-	if a.prompt != "none" {
-		p.showLogin(w, p.waiting.put(a, p.opts.Now()), a, person)
-		return
-	}
-	if !loggedIn {
+	session, loggedIn := p.session(r)
+	switch {
+	case a.prompt != "none":
+		p.showLogin(w, p.waiting.put(a, p.opts.Now()), a, session.person)
+	case client.Public: // anybody on the person's machine can be this client (RFC 8252, section 8.6)
+		p.sendBack(w, r, a, url.Values{"error": {"interaction_required"}})
+	case !loggedIn || p.opts.Now().Sub(session.at) > a.maxAge:
 		p.sendBack(w, r, a, url.Values{"error": {"login_required"}})
-		return
+	default:
+		p.sendCode(w, r, a, session)
 	}
-	p.sendCode(w, r, a, person)
 }
 
 // read checks the rest of a request, and returns an error code where it is
@@ -69,7 +72,14 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 func (a *authorization) read(values url.Values) (code, description string) {
 	wanted, ok := asked(values)
 	audience, allowed := audienceOf(a.client.Audiences, wanted)
-	a.audience = audience
+	a.audience, a.maxAge = audience, loginTTL
+	if values.Has("max_age") {
+		seconds, err := strconv.ParseUint(values.Get("max_age"), 10, 31)
+		if err != nil {
+			return "invalid_request", "max_age must be a number of seconds"
+		}
+		a.maxAge = min(a.maxAge, time.Duration(seconds)*time.Second)
+	}
 	switch {
 	case values.Has("request"):
 		return "request_not_supported", ""
@@ -119,13 +129,11 @@ func (p *Provider) choose(w http.ResponseWriter, r *http.Request) {
 		p.showError(w, http.StatusBadRequest, "There is nobody of this name here.")
 		return
 	}
-	p.logIn(w, r, person)
-	p.sendCode(w, r, a, person)
+	p.sendCode(w, r, a, p.logIn(w, r, person))
 }
 
-func (p *Provider) sendCode(w http.ResponseWriter, r *http.Request, a authorization, person string) {
-	now := p.opts.Now()
-	code := p.codes.put(grant{authorization: a, person: person, loggedIn: now}, now)
+func (p *Provider) sendCode(w http.ResponseWriter, r *http.Request, a authorization, session login) {
+	code := p.codes.put(grant{authorization: a, person: session.person, loggedIn: session.at}, p.opts.Now())
 	p.sendBack(w, r, a, url.Values{"code": {code}})
 }
 

@@ -96,7 +96,7 @@ type Provider struct {
 	secrets secrets
 	codes   *store[grant]
 	waiting *store[authorization]
-	logins  *store[string] // session to person
+	logins  *store[login]
 	handler http.Handler
 }
 
@@ -112,7 +112,7 @@ func New(opts Options) (*Provider, error) {
 	}
 	p := &Provider{
 		opts: opts, host: base.Host,
-		codes: newStore[grant](codeTTL), waiting: newStore[authorization](waitingTTL), logins: newStore[string](loginTTL),
+		codes: newStore[grant](codeTTL), waiting: newStore[authorization](waitingTTL), logins: newStore[login](loginTTL),
 	}
 	if p.agents, err = newIssuer(opts.Issuer+"/agents", opts.Dir, "agents.pem"); err != nil {
 		return nil, err

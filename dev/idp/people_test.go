@@ -11,6 +11,8 @@ import (
 	"time"
 
 	gooidc "github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 )
 
 const codeVerifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk" // RFC 7636, appendix B
@@ -276,7 +278,11 @@ func TestRefusedRequests(t *testing.T) {
 		"Request":       {map[string]string{"request": "e30"}, "request_not_supported"},
 		"Prompt":        {map[string]string{"prompt": "create"}, "invalid_request"},
 		"LongNonce":     {map[string]string{"nonce": strings.Repeat("n", 3000)}, "invalid_request"},
-		"NobodyYet":     {map[string]string{"prompt": "none"}, "login_required"},
+		"MaxAge":        {map[string]string{"max_age": "-1"}, "invalid_request"},
+		"Silent":        {map[string]string{"prompt": "none"}, "interaction_required"}, // anybody can be a public client
+		"NobodyYet": {map[string]string{
+			"prompt": "none", "client_id": "temporal-ui", "redirect_uri": uiCallback, "code_challenge": "", "code_challenge_method": "",
+		}, "login_required"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			back := w.sentBack(t, w.authorize(t, asking(tt.change)))
@@ -320,16 +326,34 @@ func TestLoginPageIsForOneUse(t *testing.T) {
 
 func TestSession(t *testing.T) {
 	w := newWorld(t)
+	secret, _ := w.Secret("temporal-ui")
 	silently := func() url.Values {
 		t.Helper()
-		return w.sentBack(t, w.authorize(t, asking(map[string]string{"prompt": "none"})))
+		return w.sentBack(t, w.authorize(t, asking(map[string]string{
+			"prompt": "none", "max_age": "3600", "client_id": "temporal-ui", "redirect_uri": uiCallback, "code_challenge": "", "code_challenge_method": "",
+		})))
 	}
+	loggedIn := w.clock.Now()
 	w.choose(t, w.authorize(t, asking(nil)), "bob")
+	w.clock.advance(10 * time.Minute)
 	back := silently()
-	got := w.post(t, "/people/token", redeeming(back.Get("code")))
-	who, err := w.identities(t).Identify(t.Context(), got.text(t, "access_token"))
-	if err != nil || who.Person == nil || who.Person.ID != "bob" {
-		t.Fatalf("a silent log-in: %v, %s, %+v, %v", back, got.body, who, err)
+	got := w.post(t, "/people/token", url.Values{
+		"grant_type": {"authorization_code"}, "code": {back.Get("code")}, "redirect_uri": {uiCallback}, "client_id": {"temporal-ui"}, "client_secret": {secret},
+	})
+	parsed, err := jwt.ParseSigned(got.text(t, "id_token"), []jose.SignatureAlgorithm{jose.RS256})
+	if err != nil {
+		t.Fatalf("a silent log-in: %v, %s, %v", back, got.body, err)
+	}
+	var said struct {
+		Subject  string `json:"sub"`
+		LoggedIn int64  `json:"auth_time"`
+	}
+	if err := parsed.UnsafeClaimsWithoutVerification(&said); err != nil || said.Subject != "bob" || said.LoggedIn != loggedIn.Unix() {
+		t.Errorf("a silent log-in says %+v, %v; want bob's of %d", said, err, loggedIn.Unix())
+	}
+	w.clock.advance(time.Hour)
+	if back := silently(); back.Get("error") != "login_required" {
+		t.Errorf("after more than max_age: %v", back)
 	}
 	if page := w.authorize(t, asking(nil)); !strings.Contains(page.body, "(suggested)") {
 		t.Error("the log-in page suggests nobody")

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-jose/go-jose/v4/jwt"
 )
@@ -16,19 +17,30 @@ const sessionCookie = "sallyport_dev_idp"
 // Session is the person who is logged in in the browser that sent a request.
 // Browsers send the cookie to every port of the provider's host, so that other
 // parts of the same program can ask.
-func (p *Provider) Session(r *http.Request) (person string, ok bool) { return p.session(r) }
+func (p *Provider) Session(r *http.Request) (person string, ok bool) {
+	l, ok := p.session(r)
+	return l.person, ok
+}
 
-func (p *Provider) session(r *http.Request) (string, bool) {
+// login is a session: who logged in, and when.
+type login struct {
+	person string
+	at     time.Time
+}
+
+func (p *Provider) session(r *http.Request) (login, bool) {
 	cookie, err := r.Cookie(sessionCookie)
 	if err != nil {
-		return "", false
+		return login{}, false
 	}
 	return p.logins.get(cookie.Value, p.opts.Now())
 }
 
-func (p *Provider) logIn(w http.ResponseWriter, r *http.Request, person string) {
+func (p *Provider) logIn(w http.ResponseWriter, r *http.Request, person string) login {
 	p.logOut(w, r)
-	p.setCookie(w, p.logins.put(person, p.opts.Now()), int(loginTTL.Seconds()))
+	l := login{person, p.opts.Now()}
+	p.setCookie(w, p.logins.put(l, l.at), int(loginTTL.Seconds()))
+	return l
 }
 
 // logOut ends the browser's session.

@@ -24,7 +24,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/client"
 	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/demo"
@@ -304,7 +303,7 @@ func verify(ctx context.Context, s state) (string, error) {
 	}
 	report, err := ledger.Verify(ctx, ledger.VerifyOptions{
 		Path: s.path("ledger.db"), Verifiers: verifiers,
-		SignedVote: func(v sallyport.Vote) error { return oidc.VerifyKept(v, nil) },
+		SignedVote: oidc.Kept{Audience: idp.VoteAudience}.Verify,
 	})
 	if err != nil {
 		return "", err

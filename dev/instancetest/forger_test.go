@@ -151,7 +151,7 @@ func (f *forger) signed(s signer, changes claims) string {
 	now := time.Now().Unix()
 	return f.token(s, "JWT", claims{
 		"iss": f.Info().IdentityProvider + "/people", "sub": "bob", "aud": idp.VoteAudience, "iat": now, "exp": now + 600, "jti": rand.Text(),
-		"nonce": sallyport.VoteNonce(sallyport.Approve, f.ballot),
+		"auth_time": now, "nonce": sallyport.VoteNonce(sallyport.Approve, f.ballot),
 	}, changes)
 }
 

@@ -65,8 +65,8 @@ func atTheAPI() []forgery {
 		},
 		{name: "Stranger", reason: "a genuine token of somebody unlisted", try: forged(people, claims{"sub": "mallory"}), says: `"mallory" of`, leaf: "unknown_subject"},
 		{name: "Expired", reason: "it is over", try: forged(people, claims{"iat": now - 700, "exp": now - 100}), says: "expired at", leaf: "expired_token"},
-		{name: "NotYet", reason: "it is not valid yet", try: forged(people, claims{"nbf": now + 300}), says: "not valid before", leaf: "(nbf)"},
-		{name: "FromTheFuture", reason: "it was not issued", try: forged(people, claims{"iat": now + 300}), says: "in the future", leaf: "(iat) in the future"},
+		{name: "NotYet", reason: "it is not valid yet", try: forged(people, claims{"nbf": now + 3000}), says: "not valid before", leaf: "(nbf)"},
+		{name: "FromTheFuture", reason: "it was not issued", try: forged(people, claims{"iat": now + 3000}), says: "in the future", leaf: "(iat) in the future"},
 		{name: "ForTemporal", reason: "it was given for the Temporal UI", try: forged(people, claims{"aud": "temporal"}), says: `for ["temporal"]`, leaf: "other_audience"},
 		{
 			name: "VoteAsBearer", reason: "a vote is no identity", says: "other_audience", leaf: `for ["sallyport-approve"]`,
@@ -116,9 +116,11 @@ func byIDToken() []forgery {
 			return f.signed(f.agents, claims{"iss": f.Info().IdentityProvider + "/agents", "groups": []string{"sre"}})
 		}),
 		handsIn("UnknownIssuer", "nobody vouches for it", "is not in the identity table", with(claims{"iss": "https://evil.example.com"})),
-		handsIn("Expired", "it was kept back", "expired at", with(claims{"iat": now - 60, "exp": now - 30})),
-		handsIn("NotYet", "it is not valid yet", "not valid yet", with(claims{"nbf": now + 300})),
-		handsIn("FromTheFuture", "it was not issued", "in the future", with(claims{"iat": now + 300})),
+		handsIn("Expired", "it was kept back", "expired at", with(claims{"auth_time": now - 60, "iat": now - 60, "exp": now - 30})),
+		handsIn("NotYet", "it is not valid yet", "not valid yet", with(claims{"nbf": now + 3000})),
+		handsIn("FromTheFuture", "it was not issued", "in the future", with(claims{"iat": now + 3000, "exp": now + 3600})),
+		handsIn("Silent", "bob was logged in, and nobody asked him", "logged in before the ballot was opened", with(claims{"auth_time": now - 3600})),
+		handsIn("NoLogIn", "nobody can say whether bob was asked", "auth_time", with(claims{"auth_time": nil})),
 		handsIn("ForTheUI", "it logged bob in elsewhere", `for ["temporal-ui"]`, with(claims{"aud": "temporal-ui"})),
 		handsIn("TwoAudiences", "a vote is for nothing else", `"temporal-ui"`, with(claims{"aud": []string{"sallyport-approve", "temporal-ui"}})),
 		handsIn("OtherParty", "another application asked for it", "azp", with(claims{"azp": "temporal-ui"})),
@@ -144,7 +146,9 @@ func byIDToken() []forgery {
 		},
 		{
 			name: "IDTokenYesterday", reason: "nobody voted on what was not asked yet", says: "was open until", leaf: "not_waiting",
-			try: func(f *forger) error { return f.handsIn(f.signed(f.people, claims{"iat": now - 86400})) },
+			try: func(f *forger) error {
+				return f.handsIn(f.signed(f.people, claims{"auth_time": now - 86400, "iat": now - 86400}))
+			},
 		},
 	}
 }

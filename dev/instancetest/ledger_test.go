@@ -10,6 +10,7 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/dev/idp"
 	"github.com/sallyport/sallyport/dev/instancetest"
 	"github.com/sallyport/sallyport/ledger"
 	"github.com/sallyport/sallyport/oidc"
@@ -122,7 +123,7 @@ func verify(t *testing.T, i *instancetest.Instance) ledger.Report {
 	}
 	report, err := ledger.Verify(t.Context(), ledger.VerifyOptions{
 		Path: i.Path("ledger.db"), Verifiers: verifiers,
-		SignedVote: func(v sallyport.Vote) error { return oidc.VerifyKept(v, nil) },
+		SignedVote: oidc.Kept{Audience: idp.VoteAudience}.Verify,
 	})
 	if err != nil {
 		t.Fatal(err)

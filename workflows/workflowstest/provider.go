@@ -81,7 +81,7 @@ func (p *Provider) IDToken(person string, v sallyport.Verdict, ballot sallyport.
 	now := p.Now()
 	claims := map[string]any{
 		"iss": PeopleIssuer, "sub": person, "aud": VoteAudience, "nonce": sallyport.VoteNonce(v, ballot),
-		"iat": now.Unix(), "exp": now.Add(10 * time.Minute).Unix(),
+		"auth_time": now.Unix(), "iat": now.Unix(), "exp": now.Add(10 * time.Minute).Unix(),
 	}
 	maps.Copy(claims, changes)
 	maps.DeleteFunc(claims, func(_ string, v any) bool { return v == nil })
