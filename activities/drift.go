@@ -1,0 +1,54 @@
+package activities
+
+import (
+	"time"
+
+	"github.com/sallyport/sallyport"
+)
+
+// runLag is how long after its ballot closed a call may start: time to plan
+// it again, and no more.
+const runLag = 20 * time.Minute
+
+// current refuses what was recorded, or approved, too long ago or otherwise.
+func (a *Activities) current(s subject, rec sallyport.Record) error {
+	switch {
+	case rec.Intent == nil || rec.Intent.Digest() != s.intent.Digest():
+		return strayed(s, rec)
+	case rec.Ballot != nil && a.Now().After(rec.Ballot.ExpiresAt.Add(runLag)):
+		return sallyport.Errorf(sallyport.Denied, "expired", "the approval was good until %s", rec.Ballot.ExpiresAt.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// unplanned refuses an effect that is not the one people agreed to. The permit
+// would refuse it too, and could not say how it differs.
+func unplanned(rec sallyport.Record, plan *sallyport.Plan) error {
+	if rec.Ballot == nil || rec.Plan == nil || plan == nil || rec.Plan.Digest() == plan.Digest() {
+		return nil
+	}
+	return drifted("the effect is not the one that was approved", rec.Plan, plan)
+}
+
+// strayed says how a call's meaning changed since it was recorded. What the
+// identity table says of the agent is not told to the agent.
+func strayed(s subject, rec sallyport.Record) error {
+	what := "call " + s.call.ID + " does not mean any more what was recorded"
+	if rec.Intent == nil {
+		return drifted(what, nil, "a call that was never made precise")
+	}
+	before, now := *rec.Intent, s.intent
+	if sallyport.Difference(before.Agent, now.Agent) != "" {
+		what += " (the identity table has changed what it says of the agent)"
+	}
+	before.Agent, now.Agent = sallyport.Agent{}, sallyport.Agent{}
+	return drifted(what, before, now)
+}
+
+// drifted says that something is not any more as it was, and how it differs.
+func drifted(what string, before, now any) error {
+	if d := sallyport.Difference(before, now); d != "" {
+		what += ": " + d
+	}
+	return sallyport.Errorf(sallyport.Denied, "drift", "%s", what)
+}
