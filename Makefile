@@ -64,13 +64,33 @@ bin/temporal-server: force
 clean: ## Remove what was built; the state in .sallyport/ stays
 	rm -rf bin
 
+##@ A real Kubernetes
+
+# Built as the cluster's own programs are, so that what they share is compiled
+# once. The cluster is one per clone.
+E2E = cd e2e && CGO_ENABLED=0 $(GO)
+CLUSTER = $(E2E) run -trimpath ./cmd/cluster --dir=$(CURDIR)/.sallyport/cluster
+
+.PHONY: cluster-up
+cluster-up: check-e2e ## Start a Kubernetes with one node on this machine, and say how to use it
+	$(CLUSTER) up
+
+.PHONY: cluster-down
+cluster-down: check-build ## End it
+	$(CLUSTER) down
+
+# One package after the other, because each has a cluster of its own.
+.PHONY: e2e
+e2e: check-e2e ## Run the tests that need one, on clusters that they start and end
+	$(E2E) test -trimpath -tags=e2e -count=1 -p=1 -timeout=60m $(TESTFLAGS) ./...
+
 ##@ Check
 
 .PHONY: check
 check: ## Say what this machine lacks, and how to get it
 	@.ci/check build run test postgres
 
-.PHONY: check-build check-run check-test check-browser
+.PHONY: check-build check-run check-test check-browser check-e2e
 check-build:
 	@.ci/check build
 check-run:
@@ -79,6 +99,8 @@ check-test:
 	@.ci/check build run test
 check-browser:
 	@.ci/check build run browser
+check-e2e:
+	@.ci/check build e2e
 
 # Packages that link the Temporal server are built without the race detector,
 # once, and their own tests run like that. All others run it as a process.
@@ -87,7 +109,7 @@ LIST_SERVERS = $(GO) list -test -f '{{.ImportPath}}{{range .Deps}} {{.}}{{end}}'
 	END {for (p in all) if ((p in heavy) == servers) print p}'
 
 .PHONY: test
-test: check-test test-root test-dev ## Run the tests of all modules, with the race detector
+test: check-test test-root test-dev test-e2e ## Run the tests of all modules, with the race detector
 
 .PHONY: test-root
 test-root:
@@ -99,6 +121,11 @@ test-dev:
 	@cd dev && packages=$$($(LIST_SERVERS) servers=1) && $(GO) test -shuffle=on -timeout=20m $(TESTFLAGS) $$packages
 	@echo "dev, the rest, with -race:"
 	@cd dev && packages=$$($(LIST_SERVERS) servers=0) && $(RACE) $$packages
+
+# What needs no cluster: the rest is behind a build tag, see e2e.
+.PHONY: test-e2e
+test-e2e:
+	cd e2e && $(RACE) ./...
 
 # Outside of test, because it needs a browser, and Node to drive it.
 .PHONY: test-browser
@@ -114,7 +141,7 @@ record-history: check-test ## Record workflow histories of every path for the re
 	cd dev && $(GO) test ./integration -count=1 -run='^TestEveryPath$$' -args -record=$(CURDIR)/workflows/testdata/histories
 
 .PHONY: lint
-lint: lint-root lint-dev lint-workflows lint-policies ## Check style, architecture, determinism and policies
+lint: lint-root lint-dev lint-e2e lint-workflows lint-policies ## Check style, architecture, determinism and policies
 
 .PHONY: lint-root
 lint-root: check-build
@@ -123,6 +150,13 @@ lint-root: check-build
 .PHONY: lint-dev
 lint-dev: check-build
 	cd dev && $(GOLANGCI) run --config ../.golangci.yml ./...
+
+# The programs of Kubernetes and CoreDNS are modules of their own and a few
+# lines each; to check their types would compile all that they link.
+.PHONY: lint-e2e
+lint-e2e: check-build
+	cd e2e && $(GOLANGCI) run --config ../.golangci.yml ./...
+	cd e2e && $(GOLANGCI) fmt --diff --config ../.golangci.yml cmd/kubernetes cmd/coredns
 
 .PHONY: lint-workflows
 lint-workflows: check-build
@@ -138,6 +172,7 @@ lint-policies: check-build
 fmt: ## Format the Go code and the policies
 	$(GOLANGCI) fmt ./...
 	cd dev && $(GOLANGCI) fmt --config ../.golangci.yml ./...
+	cd e2e && $(GOLANGCI) fmt --config ../.golangci.yml ./...
 	$(OPA) fmt --write policies
 
 .PHONY: fuzz
@@ -163,4 +198,4 @@ bench: check-run bin/bench bin/toolexec ## Measure calls beside a bare workflow,
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "; print "make <target>"} \
 		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -76,6 +76,8 @@ var libraries = map[string][]string{
 	"go.temporal.io/server":              {"dev/..."},
 	"github.com/temporalio":              {"dev/..."},
 	"k8s.io/":                            {"kube", "tools/builtin", "e2e/..."},
+	"go.etcd.io":                         {"e2e/..."},
+	"github.com/coredns":                 {"e2e/..."},
 	"github.com/open-policy-agent":       {"opa"},
 	"github.com/labstack/echo":           {"api"},
 	"github.com/coreos/go-oidc":          {"client", "dev/..."}, // it logs people in; see the decision on verifying tokens
@@ -87,8 +89,8 @@ var libraries = map[string][]string{
 	"github.com/prometheus":              {"telemetry"},
 	"go.opentelemetry.io/otel/sdk":       {"telemetry"},
 	"go.opentelemetry.io/otel/exporters": {"telemetry"},
-	"github.com/spf13/cobra":             {"cmd/sallyport", "dev/..."},
-	"github.com/stretchr/testify":        nil, // go-cmp and plain ifs say more
+	"github.com/spf13/cobra":             {"cmd/sallyport", "dev/...", "e2e/..."}, // there it is Kubernetes's
+	"github.com/stretchr/testify":        nil,                                     // go-cmp and plain ifs say more
 	"github.com/pkg/errors":              nil,
 	"golang.org/x/exp":                   nil,
 	"math/rand":                          {"bench/..."}, // what we draw has to be unpredictable
