@@ -91,7 +91,7 @@ func (p *Programs) list(dir string) []program {
 		{
 			name: "kubernetes", module: filepath.Join(dir, "cmd", "kubernetes"), pkg: ".", sources: []string{"."}, file: &p.Kubernetes, stamp: stamp,
 			notice: "Building Kubernetes with etcd and kubectl as one program. The first time that compiles some 2,000 packages and " +
-				"takes 8 to 20 minutes on two cores; it is kept in %s.",
+				"takes up to some 20 minutes on two cores; it is kept in %s.",
 		},
 		{
 			name: "coredns", module: filepath.Join(dir, "cmd", "coredns"), pkg: ".", sources: []string{"."}, file: &p.CoreDNS,
