@@ -100,7 +100,7 @@ func (a *Activities) count(ctx context.Context, s subject, rec *sallyport.Record
 		return err
 	case r.Entry.Kind == sallyport.EntryRefusal:
 		c.Refusals = append(c.Refusals, *r.Entry.Refusal)
-	case !r.Repeated:
+	default: // also where an attempt that was given up came first after all
 		rec.Votes = append(rec.Votes, *r.Entry.Vote)
 	}
 	return nil

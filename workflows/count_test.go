@@ -75,6 +75,26 @@ func TestLostCount(t *testing.T) {
 	h.WantEnd(call.ID, sallyport.Succeeded, "")
 }
 
+// TestOvertakenCount: an attempt that was given up writes the vote after the
+// next one has read the ledger. The vote is not missed.
+func TestOvertakenCount(t *testing.T) {
+	h, env, call, signed := waiting(t, 1)
+	h.Ledger.Fail = func(e sallyport.Entry) error {
+		if e.Kind == sallyport.EntryVote {
+			h.Ledger.Fail = nil
+			h.Record(e)
+		}
+		return nil
+	}
+	env.RegisterDelayedCallback(func() { votes("bob", sallyport.Approve, "")(h, env, call) }, time.Minute)
+	began := h.Now()
+	env.ExecuteWorkflow(workflows.ToolCall, signed)
+	h.WantEnd(call.ID, sallyport.Succeeded, "")
+	if took := h.Read(call.ID).UpdatedAt.Sub(began); took > 10*time.Minute {
+		t.Errorf("the call ran after %s: nobody noticed the vote", took)
+	}
+}
+
 // ignored is an update whose answer nobody looks at.
 type ignored struct{}
 

@@ -2,6 +2,7 @@ package instancetest_test
 
 import (
 	"context"
+	"crypto"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
@@ -100,7 +101,7 @@ func (f *forger) signer(name string) signer {
 	}
 	s := signer{key: key.(*rsa.PrivateKey)}
 	public := jose.JSONWebKey{Key: s.key.Public()}
-	sum, err := public.Thumbprint(5) // crypto.SHA256
+	sum, err := public.Thumbprint(crypto.SHA256)
 	if err != nil {
 		f.t.Fatal(err)
 	}
