@@ -35,6 +35,7 @@ func (e *entry) check(f *faults) {
 	checkLimits(f, m.Limits)
 	checkWords(f, m)
 	checkRisk(f, m)
+	e.checkKube(f)
 	for _, prefix := range m.Egress {
 		if reason := badEgress(prefix); reason != "" {
 			f.add([]string{"egress"}, "%q %s", prefix, reason)

@@ -35,9 +35,8 @@ func loadFile(dir fs.FS, name string) (entry, error) {
 	if m.Plan == "" {
 		m.Plan = PlanOnAsk
 	}
-	if m.Egress == nil {
-		m.Egress = []string{}
-	}
+	m.Egress, m.Network = orEmpty(m.Egress), orEmpty(m.Network)
+	m.Permissions.Kubernetes = orEmpty(m.Permissions.Kubernetes)
 	e := entry{manifest: m}
 	f := &faults{file: name, root: &root}
 	e.position = fmt.Sprintf("%s:%d", name, f.line("name"))
@@ -62,6 +61,14 @@ func digest(m Manifest) (sallyport.Digest, error) {
 		return "", err
 	}
 	return sallyport.NewDigest("sallyport/manifest/v1", b), nil
+}
+
+// orEmpty lets a manifest that says [] mean the same as one that says nothing.
+func orEmpty[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
 }
 
 // faults collects what is wrong with one file, and where.

@@ -23,7 +23,9 @@ type Manifest struct {
 	Runner      string      `yaml:"runner" json:"runner"` // which runner runs it: sandbox, kube
 	Limits      Limits      `yaml:"limits" json:"limits"`
 	Permissions Permissions `yaml:"permissions" json:"permissions"`
-	Egress      []string    `yaml:"egress" json:"egress"` // URL prefixes that the tool may ask the broker for
+	Egress      []string    `yaml:"egress" json:"egress"`       // sandbox: URL prefixes that the tool may ask the broker for
+	Container   *Container  `yaml:"container" json:"container"` // kube: what runs; left out it is the executor, with a built-in tool
+	Network     []Network   `yaml:"network" json:"network"`     // kube: what the tool may connect to besides what its permissions need
 
 	digest sallyport.Digest
 	schema json.RawMessage // canonical JSON of InputSchema
@@ -46,8 +48,8 @@ func (m Manifest) Tool() sallyport.Tool {
 }
 
 // Mapping says what a call means. A value is a literal, or "$.member" for a
-// required top-level argument, or "$.member|literal" with a default for an
-// optional one. A mapped argument must be a string that its schema restricts
+// required argument ("$.object.member" within one), or "$.member|literal" with
+// a default for an optional one. A mapped argument must be a string that its schema restricts
 // by an anchored pattern, an enum or a const, so that no policy ever sees a
 // name that isn't one. Only namespace and name may be empty.
 type Mapping struct {
@@ -83,7 +85,8 @@ type Limits struct {
 
 // Permissions are what the runner must lend the tool.
 type Permissions struct {
-	Git GitAccess `yaml:"git" json:"git"` // "" is none
+	Git        GitAccess        `yaml:"git" json:"git"`               // sandbox; "" is none
+	Kubernetes []KubernetesRule `yaml:"kubernetes" json:"kubernetes"` // kube
 }
 
 // GitAccess to the one file that a call is about.
@@ -94,3 +97,53 @@ const (
 	GitRead  GitAccess = "read"
 	GitWrite GitAccess = "write"
 )
+
+// KubernetesRule is what one call may do to objects of one resource, in the
+// namespace that the call is about. Nothing is granted in other namespaces.
+type KubernetesRule struct {
+	Group    string   `yaml:"group" json:"group"`       // API group; "" is the core one
+	Resource string   `yaml:"resource" json:"resource"` // plural, with a subresource after a slash: deployments, pods/log
+	Verbs    []string `yaml:"verbs" json:"verbs"`       // get, list, create, update, patch, delete
+	Objects  Objects  `yaml:"objects" json:"objects"`   // "" is the one that the call is about
+	For      string   `yaml:"for" json:"for"`           // only for calls whose mapped resource is this; "" is all
+	When     When     `yaml:"when" json:"when"`         // "" is both planning and running
+}
+
+// Objects says which objects of a resource a rule is about.
+type Objects string
+
+// The kinds of object.
+const (
+	ObjectsNamed Objects = ""    // the one with the call's name
+	ObjectsAll   Objects = "all" // every one in the call's namespace
+)
+
+// When says in which mode a rule holds.
+type When string
+
+// The modes. While planning, whatever writes can only be tried: an admission
+// policy of the cluster lets through nothing but dry runs.
+const (
+	WhenBoth When = ""
+	WhenPlan When = "plan"
+	WhenRun  When = "run"
+)
+
+// Container is an image as a tool. Nothing goes through a shell: an element of
+// Command and Args is one argument of the program, whatever stands in it.
+// "${argument}" in an element stands for the value of a top-level argument;
+// an element that names an optional argument is left out where that is absent.
+type Container struct {
+	Image        string            `yaml:"image" json:"image"`                 // by digest: registry.example.com/tool@sha256:…
+	Command      []string          `yaml:"command" json:"command"`             // the program; empty is the image's entrypoint
+	Args         []string          `yaml:"args" json:"args"`                   // its arguments
+	Env          map[string]string `yaml:"env" json:"env"`                     // literal values
+	RuntimeClass string            `yaml:"runtime_class" json:"runtime_class"` // such as gvisor; "" is the cluster's default
+}
+
+// Network is a destination that a tool may connect to.
+type Network struct {
+	CIDR     string `yaml:"cidr" json:"cidr"`         // such as 192.0.2.0/24
+	Port     int    `yaml:"port" json:"port"`         // 1 to 65535
+	Protocol string `yaml:"protocol" json:"protocol"` // TCP (also if left out) or UDP
+}

@@ -9,12 +9,12 @@ import (
 
 var (
 	literal      = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$`)
-	argumentName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+	argumentName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}(\.[a-zA-Z][a-zA-Z0-9_]{0,63}){0,3}$`)
 )
 
 // source is where one word of an intent comes from.
 type source struct {
-	argument string // "" for a literal
+	argument string // "" for a literal; a member of an object after a dot
 	literal  string // or the default of an optional argument
 	optional bool
 }
@@ -34,7 +34,12 @@ func (s source) value(arguments map[string]any) string {
 	if s.argument == "" {
 		return s.literal
 	}
-	if v, ok := arguments[s.argument].(string); ok {
+	var v any = arguments
+	for part := range strings.SplitSeq(s.argument, ".") {
+		object, _ := v.(map[string]any)
+		v = object[part]
+	}
+	if v, ok := v.(string); ok {
 		return v
 	}
 	return s.literal
@@ -72,22 +77,31 @@ func (m Mapping) check(f *faults, e *entry) {
 // unmappable says why an argument can't be mapped, or "".
 func (e *entry) unmappable(s source) string {
 	schema, _ := e.manifest.InputSchema.(map[string]any)
-	properties, _ := schema["properties"].(map[string]any)
-	p, ok := properties[s.argument].(map[string]any)
-	required, _ := schema["required"].([]any)
-	isRequired := slices.Contains(required, any(s.argument))
+	compiled := e.schema
+	isRequired := true
+	for part := range strings.SplitSeq(s.argument, ".") {
+		if schema["type"] != "object" {
+			return "is a member of what does not say type: object in its own schema"
+		}
+		properties, _ := schema["properties"].(map[string]any)
+		required, _ := schema["required"].([]any)
+		isRequired = isRequired && slices.Contains(required, any(part))
+		var ok bool
+		if schema, ok = properties[part].(map[string]any); !ok {
+			return "is not among the properties of input_schema"
+		}
+		compiled = compiled.Properties[part]
+	}
 	switch {
-	case !ok:
-		return "is not among the properties of input_schema"
-	case p["type"] != "string":
+	case schema["type"] != "string":
 		return "must say type: string in its own schema"
-	case !restricted(p):
+	case !restricted(schema):
 		return "must be restricted by an enum, a const, or a pattern that is anchored at both ends (^…$)"
 	case !isRequired && !s.optional:
 		return "is optional: list it as required, or map it with a default ($.argument|default)"
 	case isRequired && s.optional:
 		return "is required: its default would never be used"
-	case s.optional && e.schema.Properties[s.argument].Validate(s.literal) != nil:
+	case s.optional && compiled.Validate(s.literal) != nil:
 		return "has a default that its own schema refuses"
 	default:
 		return ""

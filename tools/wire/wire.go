@@ -18,10 +18,11 @@ import (
 // Mode says what the executor is to do.
 type Mode string
 
-// The modes. Planning changes nothing.
+// The modes. Planning and reconciling change nothing.
 const (
-	ModePlan Mode = "plan"
-	ModeRun  Mode = "run"
+	ModePlan      Mode = "plan"
+	ModeRun       Mode = "run"
+	ModeReconcile Mode = "reconcile" // find out whether the intent's effect happened
 )
 
 // BrokerFD is the executor's file descriptor of the broker.
@@ -37,13 +38,17 @@ type Request struct {
 }
 
 // Response is what the executor answers. Exactly one of Error, Plan (when
-// planning) and Result (when running) is set; Patch goes with a Result and
-// asks the broker to write one file.
+// planning) and Result (when running or reconciling) is set; Patch goes with a
+// Result and asks the broker to write one file. Reference goes with the Result
+// of a tool that writes by itself, and Unknown with the Error of one that
+// can't tell whether it wrote.
 type Response struct {
-	Result json.RawMessage    `json:"result,omitempty"`
-	Plan   *sallyport.Plan    `json:"plan,omitempty"`
-	Patch  *Patch             `json:"patch,omitempty"`
-	Error  *sallyport.Failure `json:"error,omitempty"`
+	Result    json.RawMessage    `json:"result,omitempty"`
+	Plan      *sallyport.Plan    `json:"plan,omitempty"`
+	Patch     *Patch             `json:"patch,omitempty"`
+	Error     *sallyport.Failure `json:"error,omitempty"`
+	Reference string             `json:"reference,omitempty"` // what the effect can be found by: the object's uid
+	Unknown   bool               `json:"unknown,omitempty"`
 }
 
 // Patch replaces one file of those that the request gave.
