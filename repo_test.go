@@ -23,7 +23,7 @@ const module = "github.com/sallyport/sallyport"
 // except the root itself. "*" stands for all of them. A name that ends in
 // /... stands for all packages below it that have no line of their own.
 //
-// Adapters (opa, kube, sandbox, gitops, ledger, oidc, notify, telemetry, jws)
+// Adapters (opa, kube, images, sandbox, gitops, ledger, oidc, notify, telemetry, jws)
 // never import each other: programs bring them together.
 var arrows = map[string][]string{
 	".":               nil,
@@ -34,13 +34,15 @@ var arrows = map[string][]string{
 	"tools/wire":      nil,
 	"tools/unidiff":   nil,
 	"tools/builtin":   {"tools/wire", "tools/unidiff"},
+	"tools/k8s":       {"tools/wire", "tools/unidiff"},
 	"activities":      {"tools"},
 	"workflows":       {"activities", "tools"},
 	"worker":          {"workflows", "activities"},
 	"api":             nil,
 
 	"opa":             {"policies"},
-	"kube":            {"tools"},
+	"kube":            {"tools", "tools/wire"},
+	"images":          nil,
 	"sandbox":         {"tools", "tools/wire", "sandbox/confine"},
 	"sandbox/confine": nil,
 	"gitops":          {"tools/unidiff"},
@@ -54,6 +56,7 @@ var arrows = map[string][]string{
 	"client":        nil,
 	"cmd/sallyport": {"*"},
 	"cmd/toolexec":  {"tools/wire", "tools/builtin", "sandbox/confine"},
+	"cmd/kubeexec":  {"tools/wire", "tools/k8s"},
 
 	// What tests share. Nothing that is shipped may import these.
 	"sallyporttest":           {"tools"},
@@ -69,31 +72,33 @@ var arrows = map[string][]string{
 // libraries says which packages alone may import a library, by the prefix of
 // its import path. Whoever needs what it does asks one of them.
 var libraries = map[string][]string{
-	"database/sql":                       {"ledger", "dev/..."}, // there it is the Temporal server's
-	"modernc.org/sqlite":                 {"ledger", "dev/..."},
-	"github.com/jackc/pgx":               {"ledger", "dev/..."}, // there it is the Temporal server's
-	"go.temporal.io/":                    {"activities", "workflows", "workflows/workflowstest", "worker", "gateway", "cmd/sallyport", "dev/...", "bench/..."},
-	"go.temporal.io/server":              {"dev/..."},
-	"github.com/temporalio":              {"dev/..."},
-	"k8s.io/":                            {"kube", "tools/builtin", "e2e/..."},
-	"go.etcd.io":                         {"e2e/..."},
-	"github.com/coredns":                 {"e2e/..."},
-	"github.com/open-policy-agent":       {"opa"},
-	"github.com/labstack/echo":           {"api"},
-	"github.com/coreos/go-oidc":          {"client", "dev/..."}, // it logs people in; see the decision on verifying tokens
-	"golang.org/x/oauth2":                {"client", "dev/..."},
-	"github.com/go-jose":                 {"jws", "oidc", "workflows/workflowstest", "dev/..."},
-	"github.com/go-git":                  {"gitops", "dev/..."},
-	"github.com/landlock-lsm":            {"sandbox/confine"},
-	"github.com/santhosh-tekuri":         {"tools"},
-	"github.com/prometheus":              {"telemetry"},
-	"go.opentelemetry.io/otel/sdk":       {"telemetry"},
-	"go.opentelemetry.io/otel/exporters": {"telemetry"},
-	"github.com/spf13/cobra":             {"cmd/sallyport", "dev/...", "e2e/..."}, // there it is Kubernetes's
-	"github.com/stretchr/testify":        nil,                                     // go-cmp and plain ifs say more
-	"github.com/pkg/errors":              nil,
-	"golang.org/x/exp":                   nil,
-	"math/rand":                          {"bench/..."}, // what we draw has to be unpredictable
+	"database/sql":                           {"ledger", "dev/..."}, // there it is the Temporal server's
+	"modernc.org/sqlite":                     {"ledger", "dev/..."},
+	"github.com/jackc/pgx":                   {"ledger", "dev/..."}, // there it is the Temporal server's
+	"go.temporal.io/":                        {"activities", "workflows", "workflows/workflowstest", "worker", "gateway", "cmd/sallyport", "dev/...", "bench/..."},
+	"go.temporal.io/server":                  {"dev/..."},
+	"github.com/temporalio":                  {"dev/..."},
+	"k8s.io/":                                {"kube", "tools/k8s", "cmd/kubeexec", "gateway", "e2e/..."},
+	"go.etcd.io":                             {"e2e/..."},
+	"github.com/coredns":                     {"e2e/..."},
+	"github.com/open-policy-agent":           {"opa"},
+	"github.com/sigstore":                    {"images"},
+	"github.com/google/go-containerregistry": {"images", "e2e/..."},
+	"github.com/labstack/echo":               {"api"},
+	"github.com/coreos/go-oidc":              {"client", "dev/..."}, // it logs people in; see the decision on verifying tokens
+	"golang.org/x/oauth2":                    {"client", "dev/..."},
+	"github.com/go-jose":                     {"jws", "oidc", "workflows/workflowstest", "dev/..."},
+	"github.com/go-git":                      {"gitops", "dev/..."},
+	"github.com/landlock-lsm":                {"sandbox/confine"},
+	"github.com/santhosh-tekuri":             {"tools"},
+	"github.com/prometheus":                  {"telemetry"},
+	"go.opentelemetry.io/otel/sdk":           {"telemetry"},
+	"go.opentelemetry.io/otel/exporters":     {"telemetry"},
+	"github.com/spf13/cobra":                 {"cmd/sallyport", "dev/...", "e2e/..."}, // there it is Kubernetes's
+	"github.com/stretchr/testify":            nil,                                     // go-cmp and plain ifs say more
+	"github.com/pkg/errors":                  nil,
+	"golang.org/x/exp":                       nil,
+	"math/rand":                              {"bench/..."}, // what we draw has to be unpredictable
 }
 
 // source is one parsed Go file.
