@@ -1,6 +1,7 @@
 // Package strict decodes what outsiders wrote: JSON from agents, YAML from
 // whoever configures the gateway. What two parsers could read in two ways is
-// refused, and every error says where it stands.
+// refused, and every error says where it stands. It also tells which files are
+// fit to hold secrets.
 package strict
 
 import (

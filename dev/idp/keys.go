@@ -144,7 +144,7 @@ func readSecret(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info.Mode().Perm()&0o077 != 0 {
+	if !strict.Private(info) {
 		return nil, fmt.Errorf("%s: others than its owner may use it (mode %04o); run chmod 600 %[1]s", path, info.Mode().Perm())
 	}
 	return os.ReadFile(path)
