@@ -3,9 +3,12 @@ package authz
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -25,7 +28,7 @@ const (
 // keySet is an identity provider's JSON Web Key Set (RFC 7517), fetched when
 // it is needed.
 type keySet struct {
-	url    string
+	url    string // or a file
 	client *http.Client
 	now    func() time.Time
 
@@ -35,6 +38,10 @@ type keySet struct {
 	keys    map[string]jose.JSONWebKey
 	asked   time.Time // when we last asked, whatever came of it
 	fetched time.Time // when keys were last received
+}
+
+func newKeySet(url string) *keySet {
+	return &keySet{url: url, client: &http.Client{Timeout: fetchTimeout}, now: time.Now}
 }
 
 // key finds a key by its id.
@@ -68,24 +75,36 @@ func (s *keySet) fetch(ctx context.Context) error {
 	if !s.mayAsk() {
 		return nil
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
+	document, err := s.open(ctx)
 	if err != nil {
 		return fmt.Errorf("ask for the identity provider's keys: %w", err)
 	}
-	res, err := s.client.Do(req)
-	if err != nil {
-		return fmt.Errorf("ask for the identity provider's keys: %w", err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("ask for the identity provider's keys at %s: %s", s.url, res.Status)
-	}
+	defer func() { _ = document.Close() }()
 	var set jose.JSONWebKeySet
-	if err := json.NewDecoder(io.LimitReader(res.Body, maxKeySet)).Decode(&set); err != nil {
+	if err := json.NewDecoder(io.LimitReader(document, maxKeySet)).Decode(&set); err != nil {
 		return fmt.Errorf("read the identity provider's keys at %s: %w", s.url, err)
 	}
 	s.store(set)
 	return nil
+}
+
+// open opens the document, wherever it is.
+func (s *keySet) open(ctx context.Context) (io.ReadCloser, error) {
+	if filepath.IsAbs(s.url) {
+		return os.Open(s.url)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := s.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode != http.StatusOK {
+		return nil, errors.Join(fmt.Errorf("%s: %s", s.url, res.Status), res.Body.Close())
+	}
+	return res.Body, nil
 }
 
 func (s *keySet) mayAsk() bool {

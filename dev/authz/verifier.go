@@ -2,7 +2,6 @@ package authz
 
 import (
 	"context"
-	"net/http"
 	"strings"
 	"time"
 
@@ -26,17 +25,28 @@ type People struct {
 	Role     func(subject string) Role // None for whoever has no business here
 }
 
+// Services says how a service's token is recognised that somebody else
+// issued, such as Kubernetes to a service account.
+type Services struct {
+	JWKS     string          // URL of the issuer's keys, or a file with them
+	Issuer   string          // "iss" of its tokens
+	Audience string          // "aud" that a token for this server carries
+	Roles    map[string]Role // Gateway or Worker, by subject
+}
+
 // Verifier turns bearer tokens into callers. Safe for concurrent use.
 type Verifier struct {
 	people   People
 	keys     *keySet
 	services *ServiceTokens
+	others   *Services // nil where nobody else issues tokens to services
+	theirs   *keySet   // the keys of others
 	now      func() time.Time
 }
 
 // NewVerifier makes a verifier. Tokens of services are those that services
-// issued.
-func NewVerifier(people People, services *ServiceTokens) (*Verifier, error) {
+// issued, and those of others unless that is nil.
+func NewVerifier(people People, services *ServiceTokens, others *Services) (*Verifier, error) {
 	switch {
 	case people.JWKS == "" || people.Issuer == "" || people.Audience == "":
 		return nil, sallyport.Errorf(sallyport.Invalid, "no_issuer", "people's tokens need a key set, an issuer and an audience to be checked against")
@@ -47,8 +57,32 @@ func NewVerifier(people People, services *ServiceTokens) (*Verifier, error) {
 	case services == nil:
 		return nil, sallyport.Errorf(sallyport.Invalid, "no_services", "a verifier needs the issuer of service tokens")
 	}
-	keys := &keySet{url: people.JWKS, client: &http.Client{Timeout: fetchTimeout}, now: time.Now}
-	return &Verifier{people: people, keys: keys, services: services, now: time.Now}, nil
+	v := &Verifier{people: people, keys: newKeySet(people.JWKS), services: services, now: time.Now}
+	if others == nil {
+		return v, nil
+	}
+	if err := others.check(people.Issuer); err != nil {
+		return nil, err
+	}
+	v.others, v.theirs = others, newKeySet(others.JWKS)
+	return v, nil
+}
+
+// check refuses an issuer that could be taken for another, and roles that no
+// service has.
+func (s *Services) check(people string) error {
+	switch {
+	case s.JWKS == "" || s.Issuer == "" || s.Audience == "":
+		return sallyport.Errorf(sallyport.Invalid, "no_issuer", "services' tokens need a key set, an issuer and an audience to be checked against")
+	case s.Issuer == serviceIssuer || s.Issuer == people:
+		return sallyport.Errorf(sallyport.Invalid, "issuer", "the issuer of services' tokens must be no other's, and %q is", s.Issuer)
+	}
+	for subject, role := range s.Roles {
+		if subject == "" || (role != Gateway && role != Worker) {
+			return sallyport.Errorf(sallyport.Invalid, "no_service", "services are %q or %q, and %q can't be %q", Gateway, Worker, subject, role)
+		}
+	}
+	return nil
 }
 
 // Caller establishes who sends an Authorization header. Every error is of
@@ -66,11 +100,13 @@ func (v *Verifier) Caller(ctx context.Context, authorization string) (*Caller, e
 	if err := parsed.UnsafeClaimsWithoutVerification(&claimed); err != nil {
 		return nil, refuse("the token's claims can't be read: %w", err)
 	}
-	switch claimed.Issuer { // which key to try; believed only when that key signed it
-	case serviceIssuer:
+	switch issuer := claimed.Issuer; { // which key to try; believed only when that key signed it
+	case issuer == serviceIssuer:
 		return v.service(parsed)
-	case v.people.Issuer:
+	case issuer == v.people.Issuer:
 		return v.person(ctx, parsed)
+	case v.others != nil && issuer == v.others.Issuer:
+		return v.other(ctx, parsed)
 	default:
 		return nil, refuse("the token is of an unknown issuer")
 	}
@@ -94,6 +130,24 @@ func (v *Verifier) service(token *jwt.JSONWebToken) (*Caller, error) {
 		return nil, err
 	}
 	return &Caller{Kind: Service, Subject: subject, Role: Role(subject)}, nil
+}
+
+// other is a service with a token that somebody else issued. It is named as
+// one with a token of ours is.
+func (v *Verifier) other(ctx context.Context, token *jwt.JSONWebToken) (*Caller, error) {
+	key, err := v.theirs.key(ctx, token.Headers[0].KeyID)
+	if err != nil {
+		return nil, refuse("the token's key is not to be had: %w", err)
+	}
+	subject, err := v.subject(token, key.Key, v.others.Issuer, v.others.Audience)
+	if err != nil {
+		return nil, err
+	}
+	role := v.others.Roles[subject]
+	if role == None {
+		return nil, refuse("%q is no service of the gateway", subject)
+	}
+	return &Caller{Kind: Service, Subject: string(role), Role: role}, nil
 }
 
 // subject checks the signature and everything that the token says of itself.

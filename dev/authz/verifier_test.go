@@ -63,7 +63,7 @@ func (p *provider) serve(w http.ResponseWriter, _ *http.Request) {
 
 func (p *provider) verifier(t *testing.T, services *authz.ServiceTokens) *authz.Verifier {
 	t.Helper()
-	v, err := authz.NewVerifier(p.people(), services)
+	v, err := authz.NewVerifier(p.people(), services, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,11 +268,11 @@ func TestNewVerifierRefuses(t *testing.T) {
 	} {
 		people := newProvider(t).people()
 		change(&people)
-		if _, err := authz.NewVerifier(people, services); sallyport.KindOf(err) != sallyport.Invalid {
+		if _, err := authz.NewVerifier(people, services, nil); sallyport.KindOf(err) != sallyport.Invalid {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := authz.NewVerifier(newProvider(t).people(), nil); err == nil {
+	if _, err := authz.NewVerifier(newProvider(t).people(), nil, nil); err == nil {
 		t.Error("no services")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -65,7 +66,11 @@ func (c Config) check(file string) error {
 	found.listen("listen", c.Listen, c.TLS)
 	found.tls("tls", c.TLS)
 	found.required("namespace", c.Namespace)
-	found.required("tokens", c.Tokens)
+	if c.Services == nil {
+		found.required("tokens", c.Tokens)
+	} else {
+		found.services(*c.Services, c.People.Issuer)
+	}
 	if c.Retention < least {
 		found.add("retention", "must be at least %s: a call may wait for people that long", least)
 	}
@@ -116,6 +121,23 @@ func (c *checker) people(p People) {
 		if slices.Contains(list, "") {
 			c.add("people", "has a group without a name")
 		}
+	}
+}
+
+func (c *checker) services(s Services, people string) {
+	c.required("services.issuer", s.Issuer)
+	c.required("services.audience", s.Audience)
+	c.required("services.jwks", s.JWKS)
+	c.required("services.api", s.API)
+	c.required("services.worker", s.Worker)
+	if strings.Contains(s.JWKS, "://") {
+		c.web("services.jwks", s.JWKS)
+	}
+	if s.Issuer != "" && s.Issuer == people {
+		c.add("services.issuer", "is %s, which is people's: who logs in there must not be able to pass for a service", s.Issuer)
+	}
+	if s.API != "" && s.API == s.Worker {
+		c.add("services.worker", "is %s, as services.api is: neither may do what the other may", s.Worker)
 	}
 }
 

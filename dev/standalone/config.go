@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/gateway"
 	"github.com/sallyport/sallyport/strict"
 )
@@ -22,12 +24,15 @@ type Config struct {
 	Retention time.Duration `yaml:"retention"` // of closed workflows; the ledger keeps calls regardless
 	// HistoryShards is how much of the server works side by side. It is fixed
 	// when the database is made; 4 at least, and 128 do for any gateway.
-	HistoryShards int32             `yaml:"history_shards"`
-	Postgres      Postgres          `yaml:"postgres"`
-	People        People            `yaml:"people"`
-	Tokens        string            `yaml:"tokens"` // directory in which gateway.token and worker.token are kept
-	UI            *UI               `yaml:"ui"`     // empty: no Web UI
-	Log           gateway.LogConfig `yaml:"log"`
+	HistoryShards int32    `yaml:"history_shards"`
+	Postgres      Postgres `yaml:"postgres"`
+	People        People   `yaml:"people"`
+	// Tokens is the directory in which gateway.token and worker.token are
+	// kept. It may be empty where the services have tokens of somebody else.
+	Tokens   string            `yaml:"tokens"`
+	Services *Services         `yaml:"services"` // empty: the services have the tokens above alone
+	UI       *UI               `yaml:"ui"`       // empty: no Web UI
+	Log      gateway.LogConfig `yaml:"log"`
 }
 
 // TLS is a certificate with its key, in PEM. The frontend reads them again for
@@ -67,6 +72,27 @@ type People struct {
 	ApproverGroups []string `yaml:"approver_groups"` // see everything, signal "approve"
 	OperatorGroups []string `yaml:"operator_groups"` // see everything, cancel, terminate, reset
 	ReaderGroups   []string `yaml:"reader_groups"`   // see everything
+}
+
+// Services says how the gateway's services are authenticated where their
+// tokens are somebody else's, such as those of service accounts of Kubernetes.
+type Services struct {
+	Issuer   string `yaml:"issuer"`
+	Audience string `yaml:"audience"` // that the tokens carry for this server
+	JWKS     string `yaml:"jwks"`     // the issuer's keys: a URL, or a file that is read again for a key that it had not
+	API      string `yaml:"api"`      // subject of the API's tokens
+	Worker   string `yaml:"worker"`   // subject of the worker's
+}
+
+// Accounts are they in the words of the rules.
+func (s *Services) Accounts() *authz.Services {
+	if s == nil {
+		return nil
+	}
+	return &authz.Services{
+		JWKS: s.JWKS, Issuer: s.Issuer, Audience: s.Audience,
+		Roles: map[string]authz.Role{s.API: authz.Gateway, s.Worker: authz.Worker},
+	}
 }
 
 // UI is the Web UI, with log-in at the people's issuer.
@@ -111,6 +137,9 @@ func (c *Config) resolve(dir string) {
 	paths := []*string{&c.Postgres.PasswordFile, &c.People.Identities, &c.Tokens}
 	if t := c.Postgres.TLS; t != nil {
 		paths = append(paths, &t.CAFile)
+	}
+	if s := c.Services; s != nil && !strings.Contains(s.JWKS, "://") {
+		paths = append(paths, &s.JWKS)
 	}
 	tls := []*TLS{c.TLS}
 	if c.UI != nil {

@@ -1,6 +1,7 @@
 package standalone_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +23,8 @@ people:
   operator_groups: [operators]
   reader_groups: [auditors]
 `
+
+const services = "services: {issuer: 'https://kubernetes.default.svc', audience: temporal, jwks: keys.json, api: a, worker: w}\n"
 
 func load(t *testing.T, text string) (standalone.Config, error) {
 	t.Helper()
@@ -45,25 +48,45 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// TestLoadServices wants no directory for tokens where somebody else issues
+// them.
+func TestLoadServices(t *testing.T) {
+	c, err := load(t, strings.Replace(good, "tokens: /run/sallyport\n", services, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]authz.Role{"a": authz.Gateway, "w": authz.Worker}
+	if got := c.Services.Accounts(); !filepath.IsAbs(got.JWKS) || !maps.Equal(got.Roles, want) {
+		t.Errorf("the services are %+v", got)
+	}
+	if (*standalone.Services)(nil).Accounts() != nil {
+		t.Error("there are services where none are configured")
+	}
+}
+
 func TestLoadRefuses(t *testing.T) {
 	for name, test := range map[string]struct{ old, add, says string }{
-		"UnknownKey":     {"", "password: x\n", "field password not found"},
-		"Twice":          {"", "tokens: /tmp\n", "already defined"},
-		"Empty":          {good, "", "empty"},
-		"PlainBeyond":    {"", "listen: 0.0.0.0:7233\n", "listen is 0.0.0.0:7233, which is not on this machine alone"},
-		"ListenName":     {"", "listen: localhost:7233\n", "listen is"},
-		"HalfTLS":        {"", "tls: {cert_file: a.pem}\n", "tls.key_file is missing"},
-		"FewShards":      {"", "history_shards: 1\n", "history_shards must be at least 4"},
-		"ShortRetention": {"", "retention: 1h\n", "retention must be at least"},
-		"NoPassword":     {"password_file: postgres.password", "", "postgres.password_file is missing"},
-		"RemotePlain":    {"{password_file", "{host: db.example.com, password_file", "postgres.host is db.example.com, which is not this machine"},
-		"PlainIssuer":    {"https://login", "http://login", "people.issuer"},
-		"NoAudience":     {"  audience: temporal\n", "", "people.audience is missing"},
-		"NoGroups":       {"  approver_groups: [sre]\n  operator_groups: [operators]\n  reader_groups: [auditors]\n", "", "names no groups"},
-		"EmptyGroup":     {"[sre]", "['']", "a group without a name"},
-		"NoTokens":       {"tokens: /run/sallyport\n", "", "tokens is missing"},
-		"UIWithout":      {"", "ui: {listen: 127.0.0.1:8233, url: 'https://temporal.example.com'}\n", "ui.client_id is missing"},
-		"UIPlain":        {"", "ui: {listen: 0.0.0.0:8233, url: 'http://temporal.example.com', client_id: x, client_secret_file: y}\n", "ui.url"},
+		"UnknownKey":          {"", "password: x\n", "field password not found"},
+		"Twice":               {"", "tokens: /tmp\n", "already defined"},
+		"Empty":               {good, "", "empty"},
+		"PlainBeyond":         {"", "listen: 0.0.0.0:7233\n", "listen is 0.0.0.0:7233, which is not on this machine alone"},
+		"ListenName":          {"", "listen: localhost:7233\n", "listen is"},
+		"HalfTLS":             {"", "tls: {cert_file: a.pem}\n", "tls.key_file is missing"},
+		"FewShards":           {"", "history_shards: 1\n", "history_shards must be at least 4"},
+		"ShortRetention":      {"", "retention: 1h\n", "retention must be at least"},
+		"NoPassword":          {"password_file: postgres.password", "", "postgres.password_file is missing"},
+		"RemotePlain":         {"{password_file", "{host: db.example.com, password_file", "postgres.host is db.example.com, which is not this machine"},
+		"PlainIssuer":         {"https://login", "http://login", "people.issuer"},
+		"NoAudience":          {"  audience: temporal\n", "", "people.audience is missing"},
+		"NoGroups":            {"  approver_groups: [sre]\n  operator_groups: [operators]\n  reader_groups: [auditors]\n", "", "names no groups"},
+		"EmptyGroup":          {"[sre]", "['']", "a group without a name"},
+		"NoTokens":            {"tokens: /run/sallyport\n", "", "tokens is missing"},
+		"ServicesWithout":     {"", "services: {issuer: 'https://kubernetes.default.svc'}\n", "services.audience is missing"},
+		"ServicesPlain":       {"", strings.Replace(services, "keys.json", "http://keys.example.com", 1), "services.jwks"},
+		"ServicesOfPeople":    {"", strings.Replace(services, "kubernetes.default.svc", "login.example.com", 1), "which is people's"},
+		"ServicesForBothOnce": {"", strings.Replace(services, "worker: w", "worker: a", 1), "services.worker is a, as services.api is"},
+		"UIWithout":           {"", "ui: {listen: 127.0.0.1:8233, url: 'https://temporal.example.com'}\n", "ui.client_id is missing"},
+		"UIPlain":             {"", "ui: {listen: 0.0.0.0:8233, url: 'http://temporal.example.com', client_id: x, client_secret_file: y}\n", "ui.url"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := good + test.add

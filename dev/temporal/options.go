@@ -88,6 +88,10 @@ type Auth struct {
 	// People are authenticated by an identity provider. Its keys are fetched
 	// when the first person comes, so it may start after the server.
 	People authz.People
+
+	// Services have tokens of somebody else, beside those of
+	// [Server.ServiceToken]. Nil means that they have those alone.
+	Services *authz.Services
 }
 
 // TLS is a certificate with its key, in PEM. The frontend reads them again for

@@ -91,7 +91,7 @@ func (s *Server) security() ([]temporalserver.ServerOption, error) {
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := authz.NewVerifier(s.options.Auth.People, services)
+	verifier, err := authz.NewVerifier(s.options.Auth.People, services, s.options.Auth.Services)
 	if err != nil {
 		return nil, err
 	}

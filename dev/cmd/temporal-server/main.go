@@ -57,7 +57,9 @@ for ten seconds and gives up.
 
 The tokens of the API and of the worker are written to gateway.token and
 worker.token in the directory "tokens", and again before they end: name these
-files as temporal.token_file in the gateway's two configurations. People log in
+files as temporal.token_file in the gateway's two configurations. In Kubernetes
+nobody need carry them from pod to pod: "services" takes the tokens of service
+accounts instead, which the kubelet puts into the gateway's pods. People log in
 at their identity provider; their roles follow from their groups in the
 gateway's identity table.`,
 		Example: `  temporal-server --config /etc/sallyport/temporal.yaml

@@ -48,15 +48,19 @@ func serve(ctx context.Context, c standalone.Config, out, logs io.Writer) (err e
 	}
 	defer func() { err = errors.Join(err, server.Stop()) }()
 	tokens := standalone.Tokens{Dir: c.Tokens, Issue: server.ServiceToken, Logger: logger}
-	if err := tokens.Write(); err != nil {
-		return err
+	if c.Tokens != "" {
+		if err := tokens.Write(); err != nil {
+			return err
+		}
 	}
 	if _, err := fmt.Fprintf(out, "frontend %s\nui %s\nready\n", server.FrontendAddr(), server.UIAddr()); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return ids.Watch(ctx) })
-	group.Go(func() error { tokens.Keep(ctx); return nil })
+	if c.Tokens != "" {
+		group.Go(func() error { tokens.Keep(ctx); return nil })
+	}
 	group.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -86,7 +90,7 @@ func options(ctx context.Context, c standalone.Config, ids standalone.Directory,
 		Namespace: c.Namespace, Retention: c.Retention, SearchAttributes: workflows.SearchAttributes(),
 		Auth: &temporal.Auth{People: authz.People{
 			JWKS: jwks, Issuer: c.People.Issuer, Audience: c.People.Audience, Role: c.People.Role(ids),
-		}},
+		}, Services: c.Services.Accounts()},
 		Logger: logger,
 	}
 	if p.TLS != nil {
