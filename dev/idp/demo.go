@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"text/template"
+	"time"
 )
 
 //go:embed identities.yaml.tmpl
@@ -41,4 +42,28 @@ func Table(base string) []byte {
 		return fmt.Appendf(nil, "the template of the identity table is broken: %v\n", err)
 	}
 	return out.Bytes()
+}
+
+// UIClient is the client as which people log in to the Temporal UI, and
+// TemporalAudience whom their access tokens are then for.
+const (
+	UIClient         = "temporal-ui"
+	TemporalAudience = "temporal"
+)
+
+// TemporalUI is the client of a Temporal UI at a URL. Without a secret one is
+// made.
+func TemporalUI(url, secret string) Client {
+	return Client{
+		ID: UIClient, Name: "the Temporal UI", Audiences: []string{TemporalAudience}, Secret: secret,
+		RedirectURIs: []string{url + "/auth/sso/callback"},
+	}
+}
+
+// Voting is the client as which people vote.
+func Voting() Client {
+	return Client{
+		ID: VoteAudience, Name: "sallyport approve", Public: true,
+		RedirectURIs: []string{"http://127.0.0.1/callback"}, TokenTTL: 10 * time.Minute,
+	}
 }

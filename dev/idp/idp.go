@@ -1,5 +1,6 @@
 // Package idp is the identity provider of development mode: OpenID Connect
-// for the demo's agents and people, on loopback, without passwords.
+// for the demo's agents and people, without passwords, on loopback or in a
+// network that was made for tests.
 //
 // An issuer of agents never yields a person, so it is two issuers, each with
 // its own keys, which are kept over restarts:
@@ -33,13 +34,17 @@ const VoteAudience = "sallyport-approve"
 
 // Options are what [New] needs. Claims, InstanceToken and Logger may be zero.
 type Options struct {
-	Issuer  string           // base URL, such as http://127.0.0.1:8090: loopback only
+	Issuer  string           // base URL, such as http://127.0.0.1:8090: on loopback, unless Named
 	Dir     string           // where keys and secrets are kept, created with mode 0700
 	Now     func() time.Time // clock of tokens, codes and sessions
 	People  []PersonEntry
 	Agents  []AgentEntry
 	Clients []Client // relying parties through which people log in
 
+	// Named lets the provider have a name that is not this machine's alone,
+	// over https. Everybody who reaches it can be anybody: it is for networks
+	// that exist for tests.
+	Named bool
 	// Claims adds claims to access tokens, such as the permissions that a
 	// Temporal server maps. It can't change those that RFC 9068 defines.
 	Claims func(subject, audience string) map[string]any
@@ -146,8 +151,10 @@ func checkOptions(opts Options) (*url.URL, error) {
 	switch {
 	case err != nil || base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" || strings.HasSuffix(opts.Issuer, "/"):
 		return nil, fmt.Errorf("the identity provider's base URL %q must be like http://127.0.0.1:8090", opts.Issuer)
-	case !loopback(base.Hostname()):
+	case !loopback(base.Hostname()) && !opts.Named:
 		return nil, fmt.Errorf("the identity provider has no passwords and is for loopback addresses only, not for %s", base.Host)
+	case !loopback(base.Hostname()) && base.Scheme != "https":
+		return nil, fmt.Errorf("the identity provider must be https to be %s: tokens would travel in plain text", base.Host)
 	case opts.Dir == "":
 		return nil, errors.New("the identity provider needs a folder for its keys")
 	case opts.Now == nil:

@@ -336,6 +336,8 @@ func TestNewRefuses(t *testing.T) {
 		"NoIssuer":      func(o *idp.Options) { o.Issuer = "" },
 		"TrailingSlash": func(o *idp.Options) { o.Issuer += "/" },
 		"NotLoopback":   func(o *idp.Options) { o.Issuer = "http://192.0.2.1:8090" },
+		"NamedPlain":    func(o *idp.Options) { o.Issuer, o.Named = "http://idp.example.com", true },
+		"NotNamed":      func(o *idp.Options) { o.Issuer = "https://idp.example.com" },
 		"Everywhere":    func(o *idp.Options) { o.Issuer = "http://0.0.0.0:8090" },
 		"NoDir":         func(o *idp.Options) { o.Dir = "" },
 		"NoClock":       func(o *idp.Options) { o.Now = nil },
@@ -357,6 +359,20 @@ func TestNewRefuses(t *testing.T) {
 		if _, err := idp.New(opts); err == nil {
 			t.Errorf("%s: New succeeded", name)
 		}
+	}
+}
+
+// TestNamed wants the provider under a name, where networks are made for
+// tests.
+func TestNamed(t *testing.T) {
+	opts := newWorld(t).options()
+	opts.Issuer, opts.Named = "https://idp.example.com:8090", true
+	p, err := idp.New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.PeopleIssuer(); got != "https://idp.example.com:8090/people" {
+		t.Errorf("the issuer of people is %s", got)
 	}
 }
 

@@ -65,12 +65,8 @@ func Defaults() Options {
 	}
 }
 
-// Audiences and clients of the development identity provider.
-const (
-	uiClient         = "temporal-ui"
-	temporalAudience = "temporal"
-	stopLimit        = 10 * time.Second
-)
+// stopLimit is how long requests may go on when an instance stops.
+const stopLimit = 10 * time.Second
 
 // Run runs an instance until ctx ends. It calls ready once everything
 // answers.
@@ -183,13 +179,7 @@ func (r *running) startProvider(ctx context.Context) error {
 	r.idp, err = idp.New(idp.Options{
 		Issuer: base, Dir: r.state.path("idp"), Now: time.Now, People: people, Agents: agents,
 		InstanceToken: r.instance.Token, Logger: r.options.Logger,
-		Clients: []idp.Client{{
-			ID: uiClient, Name: "the Temporal UI", Audiences: []string{temporalAudience},
-			RedirectURIs: []string{r.instance.TemporalUI + "/auth/sso/callback"},
-		}, {
-			ID: idp.VoteAudience, Name: "sallyport approve", Public: true,
-			RedirectURIs: []string{"http://127.0.0.1/callback"}, TokenTTL: 10 * time.Minute,
-		}},
+		Clients: []idp.Client{idp.TemporalUI(r.instance.TemporalUI, ""), idp.Voting()},
 	})
 	if err != nil {
 		return errors.Join(err, l.Close())
@@ -205,16 +195,16 @@ func (r *running) startProvider(ctx context.Context) error {
 }
 
 func (r *running) startTemporal(ctx context.Context, ui string) (err error) {
-	secret, _ := r.idp.Secret(uiClient)
+	secret, _ := r.idp.Secret(idp.UIClient)
 	roles := rolesOf(idp.Demo())
 	r.temporal, err = temporal.Start(ctx, temporal.Options{
 		Dir: r.state.path("temporal"), FrontendAddr: r.options.Temporal, UIAddr: ui,
 		TaskQueues: r.options.TaskQueues, SearchAttributes: workflows.SearchAttributes(), CodecEndpoint: r.instance.API + gateway.CodecPath, Logger: r.options.Logger,
 		Auth: &temporal.Auth{People: authz.People{
-			JWKS: r.idp.PeopleIssuer() + "/keys", Issuer: r.idp.PeopleIssuer(), Audience: temporalAudience,
+			JWKS: r.idp.PeopleIssuer() + "/keys", Issuer: r.idp.PeopleIssuer(), Audience: idp.TemporalAudience,
 			Role: func(subject string) authz.Role { return roles[subject] },
 		}},
-		Login: &temporal.Login{Provider: r.idp.PeopleIssuer(), ClientID: uiClient, ClientSecret: secret},
+		Login: &temporal.Login{Provider: r.idp.PeopleIssuer(), ClientID: idp.UIClient, ClientSecret: secret},
 	})
 	if err != nil {
 		return err
