@@ -57,9 +57,17 @@ func (c *Cluster) Forward(ctx context.Context, listen, target string) (net.Addr,
 		return nil, err
 	}
 	context.AfterFunc(ctx, func() { _ = l.Close() })
-	go func() { _ = forward.Serve(ctx, l, fmt.Sprintf("/proc/%d/ns/net", c.state.Node), target) }()
+	go func() { _ = forward.Serve(ctx, l, c.network(), target) }()
 	return l.Addr(), nil
 }
+
+// Dial connects with target, which is as for Forward.
+func (c *Cluster) Dial(ctx context.Context, target string) (net.Conn, error) {
+	return forward.Dial(ctx, c.network(), target)
+}
+
+// network is the file of the node's network namespace.
+func (c *Cluster) network() string { return fmt.Sprintf("/proc/%d/ns/net", c.state.Node) }
 
 // ready waits until pods can run and resolve names.
 func (c *Cluster) ready(ctx context.Context) error {

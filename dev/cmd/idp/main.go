@@ -71,12 +71,24 @@ a token of anybody.`,
 	set.StringVar(&f.dir, "dir", "idp", "`directory` that keys are kept in")
 	set.StringVar(&f.secrets, "secrets", "", "`file` with the secrets, for its owner alone")
 	set.StringVar(&f.ui, "temporal-ui", "", "`URL` of the Temporal UI, through which people log in")
+	cmd.AddCommand(tableCommand())
 	for _, required := range []string{"issuer", "cert", "key", "secrets", "temporal-ui"} {
 		if err := cmd.MarkFlagRequired(required); err != nil {
 			panic(err) // the flags are defined above
 		}
 	}
 	return cmd
+}
+
+// tableCommand prints what the gateway needs to know of the provider.
+func tableCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "table ISSUER", Short: "Print the gateway's identity table for a provider with this base URL", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			_, err := cmd.OutOrStdout().Write(idp.Table(args[0]))
+			return err
+		},
+	}
 }
 
 // serve answers until ctx ends. It writes a line once it does.

@@ -46,6 +46,17 @@ func Serve(ctx context.Context, l net.Listener, netns, target string) error {
 	}
 }
 
+// Dial connects with target as seen from the network namespace in the file
+// netns.
+func Dial(ctx context.Context, netns, target string) (net.Conn, error) {
+	ns, err := os.Open(netns)
+	if err != nil {
+		return nil, fmt.Errorf("the network to connect into: %w", err)
+	}
+	defer func() { _ = ns.Close() }()
+	return dial(ctx, ns, target)
+}
+
 // dial connects from within ns. The thread that entered it ends with its
 // goroutine, because nothing else may run there.
 func dial(ctx context.Context, ns *os.File, target string) (net.Conn, error) {
