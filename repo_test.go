@@ -80,6 +80,7 @@ var libraries = map[string][]string{
 	"go.temporal.io/server":                  {"dev/..."},
 	"github.com/temporalio":                  {"dev/..."},
 	"k8s.io/":                                {"kube", "tools/k8s", "cmd/kubeexec", "gateway", "e2e/..."},
+	"helm.sh/helm":                           {"e2e/..."},
 	"go.etcd.io":                             {"e2e/..."},
 	"github.com/coredns":                     {"e2e/..."},
 	"github.com/open-policy-agent":           {"opa"},
