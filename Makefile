@@ -44,7 +44,7 @@ build: check-build bin/sallyport bin/toolexec bin/sallyport-dev ## Build bin/sal
 .PHONY: force
 force:
 
-bin/sallyport bin/toolexec: force
+bin/sallyport bin/toolexec bin/kubeexec: force
 	$(RELEASE) -o $@ ./cmd/$(@F)
 
 # Built with the Go tool's defaults, as the tests build it, so that the
@@ -59,6 +59,24 @@ temporal-server: check-build bin/temporal-server ## Build bin/temporal-server, a
 
 bin/temporal-server: force
 	cd dev && $(GO) build -ldflags='-s -w' -o ../$@ ./cmd/$(@F)
+
+# Images have no shell and no package manager: the program, and for the gateway
+# the certificates that it trusts, which are this machine's. The same program
+# and certificates give the same digest.
+IMAGE_PREFIX ?= registry.example.com/sallyport
+IMAGE_TAG ?= dev
+CA_CERTIFICATES ?= $(wildcard /etc/ssl/certs/ca-certificates.crt)
+IMAGE = $(GO) run ./deploy/image
+
+.PHONY: image
+image: check-build bin/sallyport bin/kubeexec ## Make container images of the gateway and of the executor, without a container runtime
+	@$(IMAGE) --name=$(IMAGE_PREFIX)/gateway:$(IMAGE_TAG) --out=bin/gateway.tar /sallyport=bin/sallyport \
+		$(CA_CERTIFICATES:%=/etc/ssl/certs/ca-certificates.crt=%)
+	@$(IMAGE) --name=$(IMAGE_PREFIX)/kubeexec:$(IMAGE_TAG) --out=bin/kubeexec.tar /kubeexec=bin/kubeexec
+
+.PHONY: manifests
+manifests: check-build ## Render the Helm chart with its default values into deploy/manifests/
+	$(E2E) test ./chart -count=1 -run='^TestManifests$$' -args -update
 
 .PHONY: clean
 clean: ## Remove what was built; the state in .sallyport/ stays

@@ -155,7 +155,8 @@ func (t Terms) Equal(u Terms) bool {
 
 // Obligations are what policy demands of a run that it lets happen.
 type Obligations struct {
-	TimeoutSeconds int `json:"timeout_seconds,omitempty"` // shortens the tool's own limit
+	TimeoutSeconds int  `json:"timeout_seconds,omitempty"` // shortens the tool's own limit
+	SignedImage    bool `json:"signed_image,omitempty"`    // a tool that is an image of its own must be signed by one of the operators' keys
 }
 
 // Plan is what an intent would change.

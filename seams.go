@@ -117,9 +117,23 @@ type Runner interface {
 // the process that ran the intent is gone and left no outcome.
 //
 // It returns nil where the target does not show this call's effect, which is
-// no proof that there was none. Safe for concurrent use.
+// no proof that there was none. Where the run itself has outlived that process,
+// it waits for its end. Safe for concurrent use.
 type Reconciler interface {
 	Reconcile(context.Context, Intent) (*Outcome, error)
+}
+
+// Keeper is a [Runner] whose runs outlive the process that started them.
+//
+// Place says where a call runs now, or "". Resumable reports whether Run may
+// be called once more for a call that has started and of which the Reconciler
+// shows nothing: such a Run adopts what an earlier one began, and its effect
+// happens once. Release is called when the outcome is recorded: whatever was
+// kept for it may go. Safe for concurrent use.
+type Keeper interface {
+	Place(callID string) string
+	Resumable(Intent) bool
+	Release(ctx context.Context, callID string) error
 }
 
 // Recorder appends entries to the ledger.

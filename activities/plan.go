@@ -18,7 +18,7 @@ func (a *Activities) Plan(ctx context.Context, signed sallyport.SignedCall) (p s
 	if err != nil {
 		return p, err
 	}
-	stop := a.heartbeats(ctx)
+	stop := a.heartbeats(ctx, call.ID)
 	defer stop()
 	return a.plan(ctx, s)
 }

@@ -21,6 +21,8 @@ func (a *Activities) Finish(ctx context.Context, in FinishInput) (end Ended, err
 	if err != nil {
 		return end, err
 	}
+	stop := a.heartbeats(ctx, call.ID) // a run that did start may have to be waited for
+	defer stop()
 	rec, err := a.Ledger.Call(ctx, call.ID)
 	if err != nil {
 		return end, err

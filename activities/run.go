@@ -34,7 +34,7 @@ func (a *Activities) Run(ctx context.Context, in RunInput) (end Ended, err error
 	if err != nil {
 		return end, err
 	}
-	stop := a.heartbeats(ctx)
+	stop := a.heartbeats(ctx, call.ID)
 	defer stop()
 	rec, err := a.Ledger.Call(ctx, call.ID)
 	switch {
@@ -149,53 +149,11 @@ func (a *Activities) act(ctx context.Context, r namedRunner, p sallyport.Permit)
 	if out.StartedAt.IsZero() {
 		out.StartedAt = began
 	}
-	return a.end(ctx, p.Intent(), p.Call().ID, out)
-}
-
-// resume ends a call that started and left no outcome: the process that ran
-// it is gone. A read may run again. A write is looked for in the target, and
-// where it is not seen nobody knows, and a human must look.
-func (a *Activities) resume(ctx context.Context, in RunInput, rec sallyport.Record) (Ended, error) {
-	if rec.Outcome != nil {
-		return ended(*rec.Outcome), nil
+	end, err := a.end(ctx, p.Intent(), p.Call().ID, out)
+	if err == nil {
+		a.release(ctx, r.name, p.Call().ID)
 	}
-	if rec.Intent == nil || rec.Intent.Digest() != rec.Start.Intent {
-		return a.end(ctx, sallyport.Intent{}, rec.Call.ID, unknown())
-	}
-	if rec.Intent.Tool.ReadOnly {
-		permit, err := a.permit(ctx, rec.Call, in.Evidence, rec)
-		if err == nil {
-			var r namedRunner
-			if r, err = a.startable(permit); err == nil {
-				return a.act(ctx, r, permit)
-			}
-		}
-		if sallyport.KindOf(err) == sallyport.Unavailable {
-			return Ended{}, err
-		}
-		f := failureOf(err)
-		f.Message = "interrupted, and not run again: " + f.Message
-		return a.end(ctx, *rec.Intent, rec.Call.ID, sallyport.Outcome{State: sallyport.Failed, Error: f})
-	}
-	return a.reconcile(ctx, rec)
-}
-
-// reconcile looks for a write's effect in the target.
-func (a *Activities) reconcile(ctx context.Context, rec sallyport.Record) (Ended, error) {
-	out := unknown()
-	if rec.Intent != nil && rec.Intent.Tool.ReadOnly && rec.Intent.Digest() == rec.Start.Intent {
-		out = sallyport.Outcome{State: sallyport.Failed, Error: &sallyport.Failure{Code: "interrupted", Message: "the run was interrupted; it only read"}}
-	} else if r, ok := a.Reconcilers[rec.Start.Runner]; ok {
-		found, err := r.Reconcile(ctx, *rec.Intent)
-		if err != nil {
-			return Ended{}, sallyport.Errorf(sallyport.Unavailable, "unavailable", "the target of call %s could not be asked: %w", rec.Call.ID, err)
-		}
-		if found != nil {
-			out = *found
-		}
-	}
-	out.StartedAt = rec.StartedAt
-	return a.end(ctx, *rec.Intent, rec.Call.ID, out)
+	return end, err
 }
 
 // failureOf is an error as the agent may see it. What is out of reach, or our
@@ -206,13 +164,6 @@ func failureOf(err error) *sallyport.Failure {
 		return &sallyport.Failure{Code: e.Code, Message: "something that the run needs was out of reach"}
 	}
 	return &sallyport.Failure{Code: e.Code, Message: e.Message}
-}
-
-func unknown() sallyport.Outcome {
-	return sallyport.Outcome{State: sallyport.Ambiguous, Error: &sallyport.Failure{
-		Code:    "interrupted",
-		Message: "the run was interrupted and the target does not show its effect; a human must look before anything is tried again",
-	}}
 }
 
 // end records an outcome. What the ledger holds already governs. The context
@@ -242,9 +193,10 @@ func ended(o sallyport.Outcome) Ended {
 	return e
 }
 
-// heartbeats shows that the activity lives, and learns of its cancellation.
-// Most calls end before the first is due, and cost Temporal none.
-func (a *Activities) heartbeats(ctx context.Context) (stop func()) {
+// heartbeats shows that the activity lives, and where the call runs, and learns
+// of its cancellation. Most calls end before the first is due, and cost Temporal
+// none.
+func (a *Activities) heartbeats(ctx context.Context, callID string) (stop func()) {
 	done := make(chan struct{})
 	stopped := make(chan struct{})
 	go func() {
@@ -254,7 +206,7 @@ func (a *Activities) heartbeats(ctx context.Context) (stop func()) {
 		for {
 			select {
 			case <-tick.C:
-				activity.RecordHeartbeat(ctx)
+				activity.RecordHeartbeat(ctx, a.place(callID))
 			case <-done:
 				return
 			}

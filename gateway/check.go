@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -86,6 +87,9 @@ func (c *checker) check(conf Config) error {
 	if conf.Git.Repository != "" {
 		c.required("git.branch", conf.Git.Branch)
 	}
+	if conf.Kubernetes != nil {
+		c.checkKubernetes(*conf.Kubernetes)
+	}
 	if conf.Notifications != nil {
 		c.checkNotifications(*conf.Notifications)
 	}
@@ -138,6 +142,31 @@ func (c *checker) checkNotifications(conf NotificationConfig) {
 	}
 	if len(conf.SecretFiles) == 0 || slices.Contains(conf.SecretFiles, "") {
 		c.add("notifications.secret_files", "must name a file at least, and no empty ones: nobody could tell unsigned events from forged ones")
+	}
+}
+
+func (c *checker) checkKubernetes(conf KubernetesConfig) {
+	c.required("kubernetes.namespace", conf.Namespace)
+	c.required("kubernetes.executor_image", conf.ExecutorImage)
+	if len(conf.Targets) == 0 {
+		c.add("kubernetes.targets", "must name a namespace that calls may be about, or none could run")
+	}
+	if _, err := networks(conf.APIServer); err != nil || len(conf.APIServer) == 0 {
+		c.add("kubernetes.api_server", "must name the API server's own addresses, such as 192.0.2.1:6443 (kubectl get endpoints kubernetes)")
+	}
+	c.positive("kubernetes.schedule_within", conf.ScheduleTime)
+	c.positive("kubernetes.ttl", conf.TTL)
+	if r := conf.Reply; r != nil {
+		c.hostPort("kubernetes.reply.listen", r.Listen)
+		c.required("kubernetes.reply.namespace", r.Namespace)
+		if len(r.Labels) == 0 {
+			c.add("kubernetes.reply.labels", "must select the worker's pod, or no executor could reach it")
+		}
+		if r.Address != "" {
+			if p, err := netip.ParseAddrPort(r.Address); err != nil || p.Port() == 0 {
+				c.add("kubernetes.reply.address", "is %q and must be an IP address and a port", r.Address)
+			}
+		}
 	}
 }
 

@@ -20,19 +20,20 @@ import (
 // Config is the configuration file. Relative paths in it are relative to the
 // file. Every secret is a path of a file that holds it.
 type Config struct {
-	API        APIConfig      `yaml:"api"`
-	Worker     WorkerConfig   `yaml:"worker"`
-	Temporal   TemporalConfig `yaml:"temporal"`
-	Payloads   []PayloadKey   `yaml:"payload_keys"` // the first encrypts, all decrypt
-	Signing    SigningConfig  `yaml:"signing"`
-	Ledger     LedgerConfig   `yaml:"ledger"`
-	Policies   string         `yaml:"policies"`   // directory of Rego and data; empty means the built-in ones
-	Tools      string         `yaml:"tools"`      // directory of manifests that add to the built-in ones or replace them
-	Identities string         `yaml:"identities"` // the identity table
-	Sandbox    SandboxConfig  `yaml:"sandbox"`
-	Git        GitConfig      `yaml:"git"`
-	Log        LogConfig      `yaml:"log"`
-	Sweep      SweepConfig    `yaml:"sweep"`
+	API        APIConfig         `yaml:"api"`
+	Worker     WorkerConfig      `yaml:"worker"`
+	Temporal   TemporalConfig    `yaml:"temporal"`
+	Payloads   []PayloadKey      `yaml:"payload_keys"` // the first encrypts, all decrypt
+	Signing    SigningConfig     `yaml:"signing"`
+	Ledger     LedgerConfig      `yaml:"ledger"`
+	Policies   string            `yaml:"policies"`   // directory of Rego and data; empty means the built-in ones
+	Tools      string            `yaml:"tools"`      // directory of manifests that add to the built-in ones or replace them
+	Identities string            `yaml:"identities"` // the identity table
+	Sandbox    SandboxConfig     `yaml:"sandbox"`
+	Kubernetes *KubernetesConfig `yaml:"kubernetes"` // empty runs nothing in Kubernetes
+	Git        GitConfig         `yaml:"git"`
+	Log        LogConfig         `yaml:"log"`
+	Sweep      SweepConfig       `yaml:"sweep"`
 
 	Notifications *NotificationConfig `yaml:"notifications"` // empty tells nobody
 }
@@ -91,7 +92,29 @@ type LedgerConfig struct {
 
 // SandboxConfig is about the sandbox runner.
 type SandboxConfig struct {
+	Disabled bool   `yaml:"disabled"` // there is none, and no tool that needs it; within a pod there can't be one
 	Executor string `yaml:"executor"` // the toolexec binary; empty means the one beside this program
+}
+
+// KubernetesConfig is about the kube runner.
+type KubernetesConfig struct {
+	Kubeconfig    string        `yaml:"kubeconfig"`      // empty means the cluster that the worker runs in
+	Namespace     string        `yaml:"namespace"`       // where Jobs run
+	Targets       []string      `yaml:"targets"`         // namespaces that calls may be about
+	ExecutorImage string        `yaml:"executor_image"`  // of the built-in tools, by digest
+	APIServer     []string      `yaml:"api_server"`      // host:port of the API server's own addresses, for network policies; CIDR:port too
+	ImageKeys     []string      `yaml:"image_keys"`      // PEM files of public keys that sign tools' images; empty verifies none
+	TTL           time.Duration `yaml:"ttl"`             // how long a Job is kept after its outcome is recorded
+	ScheduleTime  time.Duration `yaml:"schedule_within"` // how long a pod may find no node
+	Reply         *ReplyConfig  `yaml:"reply"`           // empty has all outcomes read from logs
+}
+
+// ReplyConfig is where executors bring the worker their outcomes.
+type ReplyConfig struct {
+	Listen    string            `yaml:"listen"`    // host:port
+	Address   string            `yaml:"address"`   // IP:port under which pods reach it; empty means this machine's address towards the API server
+	Namespace string            `yaml:"namespace"` // of the worker's pod
+	Labels    map[string]string `yaml:"labels"`    // of the worker's pod, for network policies
 }
 
 // GitConfig is the repository that the gitops tools work on.
@@ -137,6 +160,7 @@ func Load(path string) (Config, error) {
 	if err := yaml.Unmarshal(data, &root); err != nil {
 		return c, fmt.Errorf("%s: %w", path, err)
 	}
+	c.Kubernetes.fill()
 	if err := (&checker{file: path, root: &root}).check(c); err != nil {
 		return c, err
 	}
@@ -163,6 +187,12 @@ func (c *Config) resolve(dir string) {
 	}
 	if t := c.Temporal.TLS; t != nil {
 		paths = append(paths, &t.CAFile, &t.CertFile, &t.KeyFile)
+	}
+	if k := c.Kubernetes; k != nil {
+		paths = append(paths, &k.Kubeconfig)
+		for i := range k.ImageKeys {
+			paths = append(paths, &k.ImageKeys[i])
+		}
 	}
 	if n := c.Notifications; n != nil {
 		for i := range n.SecretFiles {

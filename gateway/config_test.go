@@ -122,7 +122,7 @@ func TestSample(t *testing.T) {
 				field = field.Elem()
 			}
 			switch {
-			case !field.IsValid() || field.IsZero():
+			case !field.IsValid() || field.IsZero() && field.Kind() != reflect.Bool:
 				t.Errorf("it gives %s%s no value", path, key)
 			case field.Kind() == reflect.Struct && field.Type() != reflect.TypeFor[time.Duration]():
 				visit(path+key+".", field.Type(), field)

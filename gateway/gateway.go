@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sallyport/sallyport/activities"
+	"github.com/sallyport/sallyport/kube"
 	"github.com/sallyport/sallyport/ledger"
 	"github.com/sallyport/sallyport/oidc"
 	"github.com/sallyport/sallyport/opa"
@@ -58,6 +59,7 @@ type Gateway struct {
 	codec     *workflows.Codec
 
 	mu     sync.Mutex
+	kube   *kube.Runner  // nil where nothing runs in Kubernetes, or in the API
 	shared client.Client // of Temporal's, for API and worker; nil unless they are one process
 }
 
@@ -91,9 +93,11 @@ func (g *Gateway) open(ctx context.Context) (err error) {
 	if g.policy, err = opa.New(ctx, opa.Options{Dir: c.Policies, Logger: o.Logger}); err != nil {
 		return err
 	}
-	if g.catalogue, err = loadCatalogue(c.Tools); err != nil {
+	all, err := loadCatalogue(c.Tools)
+	if err != nil {
 		return err
 	}
+	g.catalogue = all.For(c.runnerNames()...)
 	if g.codec, err = loadCodec(c.Payloads); err != nil {
 		return err
 	}

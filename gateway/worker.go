@@ -17,12 +17,10 @@ import (
 	"github.com/sallyport/sallyport/gitops"
 	"github.com/sallyport/sallyport/jws"
 	"github.com/sallyport/sallyport/sandbox"
+	"github.com/sallyport/sallyport/tools"
 	"github.com/sallyport/sallyport/worker"
 	"github.com/sallyport/sallyport/workflows"
 )
-
-// sandboxRunner is the sandbox's name in manifests.
-const sandboxRunner = "sandbox"
 
 // RunWorker polls for calls until ctx ends, then lets running ones finish.
 func (g *Gateway) RunWorker(ctx context.Context) error {
@@ -62,8 +60,14 @@ func (g *Gateway) RunWorker(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return monitor(ctx) })
-	group.Go(func() error { return w.Run(ctx) })
 	group.Go(func() error { return g.inspect(ctx, temporal) })
+	// Runs that are to finish still need to hear of their pods.
+	outlasting, stop := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() error { defer stop(); return w.Run(ctx) })
+	if g.kube != nil {
+		group.Go(func() error { return g.kube.Serve(outlasting) })
+		group.Go(func() error { g.sweepKubernetes(ctx, g.kube); return nil })
+	}
 	return group.Wait()
 }
 
@@ -105,7 +109,33 @@ func (g *Gateway) activities(temporal client.Client) (*activities.Activities, er
 	})
 }
 
+// runners are what manifests may name, with who tells what became of a run.
 func (g *Gateway) runners() (map[string]sallyport.Runner, map[string]sallyport.Reconciler, error) {
+	runners, reconcilers := map[string]sallyport.Runner{}, map[string]sallyport.Reconciler{}
+	if !g.o.Config.Sandbox.Disabled {
+		r, repo, err := g.sandbox()
+		if err != nil {
+			return nil, nil, err
+		}
+		runners[tools.RunnerSandbox] = r
+		if repo != nil {
+			reconcilers[tools.RunnerSandbox] = repo
+		}
+	}
+	if g.o.Config.Kubernetes != nil {
+		r, err := g.kubernetes()
+		if err != nil {
+			return nil, nil, err
+		}
+		g.kube = r
+		runners[tools.RunnerKube], reconcilers[tools.RunnerKube] = r, r
+	}
+	return runners, reconcilers, nil
+}
+
+// sandbox makes the runner of what needs no cluster, with the repository that
+// it works on, if there is one.
+func (g *Gateway) sandbox() (*sandbox.Runner, *gitops.Repository, error) {
 	c := g.o.Config
 	executor := c.Sandbox.Executor
 	if executor == "" {
@@ -116,20 +146,17 @@ func (g *Gateway) runners() (map[string]sallyport.Runner, map[string]sallyport.R
 		executor = filepath.Join(filepath.Dir(self), "toolexec")
 	}
 	o := sandbox.Options{Executor: executor, Catalogue: g.catalogue, Logger: g.o.Logger}
-	reconcilers := map[string]sallyport.Reconciler{}
+	var repo *gitops.Repository
 	if c.Git.Repository != "" {
-		repo, err := gitops.New(gitops.Options{
+		var err error
+		repo, err = gitops.New(gitops.Options{
 			Path: c.Git.Repository, Branch: c.Git.Branch, CommitterName: c.Git.Name, CommitterEmail: c.Git.Email, Now: time.Now,
 		})
 		if err != nil {
 			return nil, nil, err
 		}
 		o.Repository = repo
-		reconcilers[sandboxRunner] = repo
 	}
 	r, err := sandbox.New(o)
-	if err != nil {
-		return nil, nil, err
-	}
-	return map[string]sallyport.Runner{sandboxRunner: r}, reconcilers, nil
+	return r, repo, err
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/sallyport/sallyport"
-	"github.com/sallyport/sallyport/strict"
 	"github.com/sallyport/sallyport/tools"
 	"github.com/sallyport/sallyport/tools/wire"
 )
@@ -21,10 +20,6 @@ const (
 	codeKilled    = "killed"
 	codeCancelled = "cancelled"
 )
-
-// responseLimits bound what is read of a response, whose size the manifest
-// bounds.
-var responseLimits = strict.Limits{Depth: 64, Tokens: 1 << 18} //nolint:gochecknoglobals // a constant in all but form
 
 // answer is what became of one executor: a response that can be acted on, or
 // a failure. Broken says that the failure is not the tool's own word.
@@ -46,36 +41,13 @@ func (a answer) describe() string {
 	return "it answered a result"
 }
 
-// read makes an answer of what an executor wrote. It believes no more than
-// that these are bytes.
+// read makes an answer of what an executor wrote.
 func read(output []byte, mode wire.Mode) answer {
-	canonical, err := strict.JSON(output, responseLimits)
+	r, err := wire.Read(output, mode)
 	if err != nil {
-		return failed(codeBadOutput, "the tool's response is not JSON: %v", err)
+		return failed(codeBadOutput, "%v", err)
 	}
-	var r wire.Response
-	if err := strict.Decode(canonical, &r); err != nil {
-		return failed(codeBadOutput, "the tool's response is malformed: %v", err)
-	}
-	set := 0
-	for _, present := range []bool{r.Error != nil, r.Plan != nil, len(r.Result) > 0} {
-		if present {
-			set++
-		}
-	}
-	switch {
-	case set != 1:
-		return failed(codeBadOutput, "the tool's response must be one of an error, a plan and a result, and is %d", set)
-	case r.Patch != nil && (mode != wire.ModeRun || r.Error != nil):
-		return failed(codeBadOutput, "the tool answered a patch without a result")
-	case r.Error != nil && r.Error.Code == "":
-		return failed(codeBadOutput, "the tool answered an error without a code")
-	case r.Error != nil:
-		return answer{failure: r.Error}
-	case (r.Plan != nil) != (mode == wire.ModePlan):
-		return failed(codeBadOutput, "the tool was asked to %s and answered something else", mode)
-	}
-	return answer{response: r}
+	return answer{response: r, failure: r.Error}
 }
 
 // plan is the answer to ModePlan. Nothing can have been done, so everything

@@ -109,3 +109,14 @@ func (c *Catalogue) Manifest(name string) (Manifest, bool) {
 	e, ok := c.entries[name]
 	return e.manifest, ok
 }
+
+// For is the part of the catalogue that a gateway with these runners can run.
+func (c *Catalogue) For(runners ...string) *Catalogue {
+	part := &Catalogue{entries: map[string]entry{}}
+	for name, e := range c.entries {
+		if slices.Contains(runners, e.manifest.Runner) {
+			part.entries[name] = e
+		}
+	}
+	return part
+}

@@ -175,25 +175,33 @@ func TestEmbedded(t *testing.T) {
 	type row struct {
 		Name                string
 		ReadOnly, PlanNever bool
+		Runner              string
 		Git                 tools.GitAccess
 	}
 	var got []row
 	for _, tool := range c.Tools() {
 		m, ok := c.Manifest(tool.Name)
-		if !ok || !tool.Digest.Valid() || m.Digest() != tool.Digest || tool.Runner != "sandbox" || tool.Timeout == 0 {
+		if !ok || !tool.Digest.Valid() || m.Digest() != tool.Digest || tool.Timeout == 0 {
 			t.Errorf("%+v", tool)
 		}
 		var schema map[string]any
 		if err := json.Unmarshal(tool.InputSchema, &schema); err != nil || schema["type"] != "object" {
 			t.Errorf("the schema of %s: %v, %v", tool.Name, schema, err)
 		}
-		got = append(got, row{tool.Name, tool.ReadOnly, tool.PlanNever, m.Permissions.Git})
+		got = append(got, row{tool.Name, tool.ReadOnly, tool.PlanNever, tool.Runner, m.Permissions.Git})
 	}
 	want := []row{
-		{"gitops_get_manifest", true, true, tools.GitRead},
-		{"gitops_scale_deployment", false, false, tools.GitWrite},
-		{"gitops_set_image", false, false, tools.GitWrite},
-		{"http_probe", true, true, ""},
+		{"gitops_get_manifest", true, true, "sandbox", tools.GitRead},
+		{"gitops_scale_deployment", false, false, "sandbox", tools.GitWrite},
+		{"gitops_set_image", false, false, "sandbox", tools.GitWrite},
+		{"http_probe", true, true, "sandbox", ""},
+		{"k8s_apply_manifest", false, false, "kube", ""},
+		{"k8s_delete_pod", false, false, "kube", ""},
+		{"k8s_get_deployment", true, true, "kube", ""},
+		{"k8s_list_pods", true, true, "kube", ""},
+		{"k8s_pod_logs", true, true, "kube", ""},
+		{"k8s_restart_deployment", false, false, "kube", ""},
+		{"k8s_scale_deployment", false, false, "kube", ""},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)

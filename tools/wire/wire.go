@@ -5,6 +5,7 @@ package wire
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/sallyport/sallyport"
 )
@@ -35,6 +36,7 @@ type Request struct {
 	Plan        *sallyport.Plan   `json:"plan,omitempty"`  // what was approved; its preconditions must hold
 	Files       map[string][]byte `json:"files,omitempty"` // what the tool may read, by slash-separated path
 	TraceParent string            `json:"traceparent,omitempty"`
+	Expires     time.Time         `json:"expires,omitzero"` // a write must not begin later
 }
 
 // Response is what the executor answers. Exactly one of Error, Plan (when

@@ -1,0 +1,136 @@
+package activities
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/sallyport/sallyport"
+)
+
+// resume ends a call that started and left no outcome: the process that ran
+// it is gone. A read may run again. A write is adopted where its run has
+// outlived that process, and else looked for in the target. Where it is not
+// seen, it runs after all if its runner can't let that happen twice; otherwise
+// nobody knows, and a human must look.
+func (a *Activities) resume(ctx context.Context, in RunInput, rec sallyport.Record) (Ended, error) {
+	if rec.Outcome != nil {
+		return ended(*rec.Outcome), nil
+	}
+	if rec.Intent == nil || rec.Intent.Digest() != rec.Start.Intent {
+		return a.end(ctx, sallyport.Intent{}, rec.Call.ID, unknown())
+	}
+	if rec.Intent.Tool.ReadOnly {
+		return a.again(ctx, in, rec, func(why *sallyport.Failure) sallyport.Outcome {
+			why.Message = "interrupted, and not run again: " + why.Message
+			return sallyport.Outcome{State: sallyport.Failed, Error: why}
+		})
+	}
+	found, err := a.found(ctx, rec)
+	if err != nil {
+		return Ended{}, err
+	}
+	k, ok := a.Runners[rec.Start.Runner].(sallyport.Keeper)
+	if found == nil && ok && k.Resumable(*rec.Intent) {
+		return a.again(ctx, in, rec, func(*sallyport.Failure) sallyport.Outcome { return unknown() })
+	}
+	return a.conclude(ctx, rec, found)
+}
+
+// again runs a call that has started once more, if it may still run, and
+// otherwise ends it as it says.
+func (a *Activities) again(ctx context.Context, in RunInput, rec sallyport.Record, otherwise func(*sallyport.Failure) sallyport.Outcome) (Ended, error) {
+	permit, err := a.permit(ctx, rec.Call, in.Evidence, rec)
+	if err == nil {
+		var r namedRunner
+		if r, err = a.startable(permit); err == nil {
+			return a.act(ctx, r, permit)
+		}
+	}
+	if sallyport.KindOf(err) == sallyport.Unavailable {
+		return Ended{}, err
+	}
+	end, err := a.end(ctx, *rec.Intent, rec.Call.ID, otherwise(failureOf(err)))
+	if err == nil {
+		a.release(ctx, rec.Start.Runner, rec.Call.ID)
+	}
+	return end, err
+}
+
+// reconcile ends a call that started, by what the target shows of it.
+func (a *Activities) reconcile(ctx context.Context, rec sallyport.Record) (Ended, error) {
+	var found *sallyport.Outcome
+	if rec.Intent != nil && rec.Intent.Tool.ReadOnly && rec.Intent.Digest() == rec.Start.Intent {
+		found = &sallyport.Outcome{State: sallyport.Failed, Error: &sallyport.Failure{Code: "interrupted", Message: "the run was interrupted; it only read"}}
+	} else if rec.Intent != nil {
+		var err error
+		if found, err = a.found(ctx, rec); err != nil {
+			return Ended{}, err
+		}
+	}
+	return a.conclude(ctx, rec, found)
+}
+
+// found asks the target for a write's effect.
+func (a *Activities) found(ctx context.Context, rec sallyport.Record) (*sallyport.Outcome, error) {
+	r, ok := a.Reconcilers[rec.Start.Runner]
+	if !ok {
+		return nil, nil //nolint:nilnil // nobody knows where to look
+	}
+	found, err := r.Reconcile(ctx, *rec.Intent)
+	if err != nil {
+		return nil, sallyport.Errorf(sallyport.Unavailable, "unavailable", "the target of call %s could not be asked: %w", rec.Call.ID, err)
+	}
+	return found, nil
+}
+
+// conclude records the end of a call that started, by what was found of it.
+func (a *Activities) conclude(ctx context.Context, rec sallyport.Record, found *sallyport.Outcome) (Ended, error) {
+	out := unknown()
+	if found != nil {
+		out = *found
+	}
+	out.StartedAt = rec.StartedAt
+	var i sallyport.Intent
+	if rec.Intent != nil {
+		i = *rec.Intent
+	}
+	end, err := a.end(ctx, i, rec.Call.ID, out)
+	if err == nil {
+		a.release(ctx, rec.Start.Runner, rec.Call.ID)
+	}
+	return end, err
+}
+
+// release lets go of what a runner keeps of a call until its outcome is
+// recorded. What can't go now is swept later.
+func (a *Activities) release(ctx context.Context, runner, callID string) {
+	k, ok := a.Runners[runner].(sallyport.Keeper)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := k.Release(ctx, callID); err != nil {
+		a.Logger.WarnContext(ctx, "a run is not released yet", slog.String("call_id", callID), slog.Any("error", err))
+	}
+}
+
+func unknown() sallyport.Outcome {
+	return sallyport.Outcome{State: sallyport.Ambiguous, Error: &sallyport.Failure{
+		Code:    "interrupted",
+		Message: "the run was interrupted and the target does not show its effect; a human must look before anything is tried again",
+	}}
+}
+
+// place says where a call runs, as far as its runner knows.
+func (a *Activities) place(callID string) string {
+	for _, r := range a.Runners {
+		if k, ok := r.(sallyport.Keeper); ok {
+			if place := k.Place(callID); place != "" {
+				return place
+			}
+		}
+	}
+	return ""
+}

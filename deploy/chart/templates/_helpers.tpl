@@ -1,0 +1,124 @@
+{{/* Labels of a component: (list . "api") */}}
+{{- define "sallyport.selector" -}}
+app.kubernetes.io/name: sallyport
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end }}
+
+{{- define "sallyport.labels" -}}
+app.kubernetes.io/name: sallyport
+app.kubernetes.io/part-of: sallyport
+{{- end }}
+
+{{/* The worker's name to the API server. */}}
+{{- define "sallyport.worker" -}}
+system:serviceaccount:{{ .Release.Namespace }}:sallyport-worker
+{{- end }}
+
+{{- define "sallyport.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "sallyport.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{- define "sallyport.mounts" -}}
+- name: config
+  mountPath: /etc/sallyport
+  readOnly: true
+- name: secrets
+  mountPath: /etc/sallyport/secrets
+  readOnly: true
+- name: identities
+  mountPath: /etc/sallyport/identities
+  readOnly: true
+{{- if .Values.configMaps.policies }}
+- name: policies
+  mountPath: /etc/sallyport/policies
+  readOnly: true
+{{- end }}
+{{- if .Values.configMaps.tools }}
+- name: tools
+  mountPath: /etc/sallyport/tools
+  readOnly: true
+{{- end }}
+- name: ledger
+  mountPath: /var/lib/sallyport
+- name: tmp
+  mountPath: /tmp
+{{- end }}
+
+{{/* Volumes of a component: (list . "api") */}}
+{{- define "sallyport.volumes" -}}
+{{- $root := index . 0 }}{{ $component := index . 1 }}{{ with $root -}}
+- name: config
+  configMap:
+    name: sallyport-{{ $component }}
+# Owned by root and readable for this pod's group: nobody here can change them.
+- name: secrets
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- range index .Values.secrets $component }}
+      - secret:
+          name: {{ . }}
+      {{- end }}
+- name: identities
+  configMap:
+    name: {{ .Values.configMaps.identities }}
+{{- if .Values.configMaps.policies }}
+- name: policies
+  configMap:
+    name: {{ .Values.configMaps.policies }}
+{{- end }}
+{{- if .Values.configMaps.tools }}
+- name: tools
+  configMap:
+    name: {{ .Values.configMaps.tools }}
+{{- end }}
+- name: ledger
+  persistentVolumeClaim:
+    claimName: sallyport-ledger
+- name: tmp
+  emptyDir:
+    sizeLimit: 64Mi
+{{- end }}
+{{- end }}
+
+{{/* A configuration file: (list . "api") */}}
+{{- define "sallyport.config" -}}
+{{- $root := index . 0 }}{{ $component := index . 1 }}{{ with $root -}}
+{{- $config := mergeOverwrite (deepCopy .Values.config.shared) (deepCopy (index .Values.config $component)) -}}
+{{- if .Values.configMaps.policies }}{{ $_ := set $config "policies" "policies" }}{{ end -}}
+{{- if .Values.configMaps.tools }}{{ $_ := set $config "tools" "tools" }}{{ end -}}
+{{- if eq $component "worker" }}{{ $_ := set $config "kubernetes" (include "sallyport.kubernetes" . | fromYaml) }}{{ end -}}
+{{ toYaml $config }}
+{{- end }}
+{{- end }}
+
+{{/* What the worker's configuration says about Kubernetes. */}}
+{{- define "sallyport.kubernetes" -}}
+namespace: {{ .Values.execution.namespace }}
+executor_image: {{ .Values.images.executor }}
+reply_listen: 0.0.0.0:{{ .Values.worker.replyPort }}
+{{- if .Values.worker.imageKeys }}
+image_keys: image-keys/keys.pem
+{{- end }}
+{{- end }}
+
+{{/* Peers and one port, for an egress rule. */}}
+{{- define "sallyport.egress" -}}
+- to:
+    {{- toYaml .to | nindent 4 }}
+  ports:
+    - {port: {{ .port }}, protocol: TCP}
+{{- end }}

@@ -1,0 +1,154 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/kube"
+	"github.com/sallyport/sallyport/tools"
+)
+
+// fill sets what a configuration of Kubernetes doesn't say.
+func (k *KubernetesConfig) fill() {
+	if k == nil {
+		return
+	}
+	if k.TTL == 0 {
+		k.TTL = 30 * time.Second
+	}
+	if k.ScheduleTime == 0 {
+		k.ScheduleTime = 15 * time.Second
+	}
+}
+
+// runnerNames are the runners that a configuration has.
+func (c Config) runnerNames() []string {
+	var names []string
+	if !c.Sandbox.Disabled {
+		names = append(names, tools.RunnerSandbox)
+	}
+	if c.Kubernetes != nil {
+		names = append(names, tools.RunnerKube)
+	}
+	return names
+}
+
+// kubernetes makes the kube runner.
+func (g *Gateway) kubernetes() (*kube.Runner, error) {
+	k := *g.o.Config.Kubernetes
+	client, err := kube.Connect(k.Kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	servers, err := networks(k.APIServer)
+	if err != nil {
+		return nil, err
+	}
+	o := kube.Options{
+		Client: client, Catalogue: g.catalogue, Namespace: k.Namespace, Targets: k.Targets, Executor: k.ExecutorImage, APIServer: servers,
+		TTL: k.TTL, Patience: k.ScheduleTime, Logger: g.o.Logger,
+	}
+	if k.Reply != nil {
+		if o.Reply, err = k.Reply.open(servers[0]); err != nil {
+			return nil, err
+		}
+	}
+	r, err := kube.New(o)
+	if err != nil && o.Reply != nil {
+		err = errors.Join(err, o.Reply.Listener.Close())
+	}
+	return r, err
+}
+
+// open listens for replies.
+func (r *ReplyConfig) open(server tools.Network) (*kube.Reply, error) {
+	l, err := net.Listen("tcp", r.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("kubernetes.reply.listen: %w", err)
+	}
+	address := r.Address
+	if address == "" {
+		if address, err = towards(server, l); err != nil {
+			return nil, errors.Join(err, l.Close())
+		}
+	}
+	return &kube.Reply{Listener: l, Address: address, Namespace: r.Namespace, Labels: r.Labels}, nil
+}
+
+// towards is the address that this machine has in the eyes of the API server,
+// with the port of l. Nothing is sent to find it.
+func towards(server tools.Network, l net.Listener) (string, error) {
+	prefix, err := netip.ParsePrefix(server.CIDR)
+	if err != nil {
+		return "", err
+	}
+	c, err := net.Dial("udp", netip.AddrPortFrom(prefix.Addr(), uint16(server.Port)).String()) //nolint:gosec,noctx // checked; and it only asks the routing table
+	if err != nil {
+		return "", fmt.Errorf("kubernetes.reply.address is not set, and this machine's address can't be found: %w", err)
+	}
+	defer func() { _ = c.Close() }()
+	host, _, err := net.SplitHostPort(c.LocalAddr().String())
+	if err != nil {
+		return "", err
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return net.JoinHostPort(host, port), err
+}
+
+// networks reads addresses and CIDRs, each with a port.
+func networks(addresses []string) ([]tools.Network, error) {
+	all := make([]tools.Network, len(addresses))
+	for i, a := range addresses {
+		host, number, err := net.SplitHostPort(a)
+		if err != nil {
+			return nil, fmt.Errorf("%q is no address with a port: %w", a, err)
+		}
+		port, err := strconv.ParseUint(number, 10, 16)
+		if err != nil || port == 0 {
+			return nil, fmt.Errorf("%q has no port", a)
+		}
+		if !strings.Contains(host, "/") {
+			ip, err := netip.ParseAddr(host)
+			if err != nil {
+				return nil, fmt.Errorf("%q must be an IP address: %w", a, err)
+			}
+			host = netip.PrefixFrom(ip, ip.BitLen()).String()
+		}
+		if p, err := netip.ParsePrefix(host); err != nil || p.Masked() != p {
+			return nil, fmt.Errorf("%q is no CIDR in normal form", a)
+		}
+		all[i] = tools.Network{CIDR: host, Port: int(port)}
+	}
+	return all, nil
+}
+
+// sweepKubernetes removes what runs have left, again and again until ctx ends.
+func (g *Gateway) sweepKubernetes(ctx context.Context, r *kube.Runner) {
+	ended := func(ctx context.Context, callID string) (bool, error) {
+		rec, err := g.ledger.Call(ctx, callID)
+		if sallyport.KindOf(err) == sallyport.NotFound {
+			return false, nil // another gateway's, in the same namespace
+		}
+		return err == nil && rec.Outcome != nil, err
+	}
+	tick := time.NewTicker(g.o.Config.Sweep.Every)
+	defer tick.Stop()
+	for {
+		if err := r.Sweep(ctx, ended); err != nil && ctx.Err() == nil {
+			g.o.Logger.WarnContext(ctx, "what runs left in Kubernetes could not all be swept", slog.Any("error", err))
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/strict"
+	"github.com/sallyport/sallyport/tools/wire"
+)
+
+// answer is what became of one Job: a response that can be acted on, or a
+// failure. broken says that the failure is not the tool's own word.
+type answer struct {
+	response wire.Response
+	failure  *sallyport.Failure
+	began    bool // the process may have run
+	broken   bool
+	detail   string // for operators only
+}
+
+func failed(code, format string, args ...any) answer {
+	return answer{failure: &sallyport.Failure{Code: code, Message: fmt.Sprintf(format, args...)}, began: true, broken: true}
+}
+
+// foreign makes an answer of what an image wrote that knows nothing of us.
+func foreign(out []byte, exit int32) answer {
+	text := string(out)
+	if !utf8.ValidString(text) {
+		text = strings.ToValidUTF8(text, "\uFFFD")
+	}
+	if exit != 0 {
+		return answer{began: true, failure: &sallyport.Failure{Code: codeExit, Message: fmt.Sprintf("the tool ended with exit code %d: %s", exit, said(tail(text, 300)))}}
+	}
+	result, err := strict.Canonical(map[string]string{"output": text})
+	if err != nil {
+		return failed(codeBadOutput, "what the tool wrote can't be told: %v", err)
+	}
+	return answer{began: true, response: wire.Response{Result: result}}
+}
+
+func tail(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[len(text)-n:], "")
+}
+
+// plan is the answer to ModePlan. Nothing can have been done, so everything
+// but a plan is an error; what a tool says itself, and what the cluster will
+// not have, does not change by asking again.
+func (a answer) plan() (sallyport.Plan, error) {
+	if a.failure == nil {
+		return *a.response.Plan, nil
+	}
+	kind := sallyport.Invalid
+	if a.broken {
+		kind = sallyport.Internal
+		if slices.Contains([]string{codeTimeout, codeCancelled, codeNoNode, codeNode, codeLost, codeEvicted, codeImage}, a.failure.Code) {
+			kind = sallyport.Unavailable
+		}
+	}
+	err := sallyport.Errorf(kind, a.failure.Code, "%s", a.failure.Message)
+	err.Fields, err.Reasons = a.failure.Fields, a.failure.Reasons
+	return sallyport.Plan{}, err
+}
+
+// conclude makes an outcome of the answer to ModeRun.
+func (r *Runner) conclude(ctx context.Context, t task, a answer) sallyport.Outcome {
+	switch {
+	case a.failure == nil:
+		return sallyport.Outcome{State: sallyport.Succeeded, Result: a.response.Result, Reference: a.response.Reference}
+	case a.detail != "":
+		r.o.Logger.WarnContext(ctx, "an executor crashed", slog.String("call_id", t.intent.CallID), slog.String("output", a.detail))
+	}
+	o := sallyport.Outcome{State: sallyport.Failed, Error: a.failure}
+	if t.intent.Tool.ReadOnly || !a.broken && !a.response.Unknown || !a.began {
+		return o
+	}
+	// It may have acted. The target may show it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.manifest.Limits.Timeout)
+	defer cancel()
+	found, err := r.seen(ctx, t)
+	switch {
+	case found != nil:
+		return *found
+	case err != nil:
+		r.o.Logger.WarnContext(ctx, "the target could not be asked what a run did", slog.String("call_id", t.intent.CallID), slog.Any("error", err))
+	}
+	o.State = sallyport.Ambiguous
+	return o
+}
+
+// seen asks the target for the effect of a run: nil says that it doesn't show.
+func (r *Runner) seen(ctx context.Context, t task) (*sallyport.Outcome, error) {
+	if !t.builtin() {
+		return nil, nil //nolint:nilnil // nobody but the tool knows where to look
+	}
+	a, err := r.ask(ctx, t.manifest, wire.ModeReconcile, t.intent)
+	switch {
+	case err != nil:
+		return nil, err
+	case a.failure != nil && !a.broken && a.failure.Code == wire.CodeNotSeen:
+		return nil, nil //nolint:nilnil // the contract of a reconciler
+	case a.failure != nil:
+		return nil, sallyport.Errorf(sallyport.Unavailable, a.failure.Code, "the target could not be asked: %s", a.failure.Message)
+	}
+	return &sallyport.Outcome{
+		State: sallyport.Succeeded, Result: a.response.Result, Reference: a.response.Reference,
+		FinishedAt: t.intent.At.UTC(), // not before; the target does not say when
+	}, nil
+}

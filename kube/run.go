@@ -1,0 +1,160 @@
+package kube
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/tools"
+	"github.com/sallyport/sallyport/tools/wire"
+)
+
+// Run lets the tool act as the permit says.
+func (r *Runner) Run(ctx context.Context, p sallyport.Permit) (sallyport.Outcome, error) {
+	if err := p.Check(); err != nil {
+		return sallyport.Outcome{}, err
+	}
+	i := p.Intent()
+	m, err := r.manifest(i)
+	if err != nil {
+		return sallyport.Outcome{}, err
+	}
+	if err := r.signed(ctx, m, p.Decision().Obligations); err != nil {
+		return sallyport.Outcome{}, err
+	}
+	t := r.runTask(ctx, m, i)
+	t.plan = p.Plan()
+	if s := p.Decision().Obligations.TimeoutSeconds; s > 0 {
+		t.limit = min(t.limit, time.Duration(s)*time.Second)
+	}
+	if t.trace == "" {
+		t.trace = p.Call().TraceParent
+	}
+	started := time.Now().UTC()
+	j, err := r.create(ctx, t)
+	if err != nil {
+		return r.undone(ctx, t, err)
+	}
+	return r.follow(ctx, t, j, started), nil
+}
+
+func (r *Runner) runTask(ctx context.Context, m tools.Manifest, i sallyport.Intent) task {
+	return task{
+		name: runName(i.CallID), mode: wire.ModeRun, intent: i, manifest: m, trace: traceParent(ctx), limit: m.Limits.Timeout,
+		expires: time.Now().Add(m.Limits.Timeout + slack),
+	}
+}
+
+// signed refuses an image that policy wants signed and isn't.
+func (r *Runner) signed(ctx context.Context, m tools.Manifest, o sallyport.Obligations) error {
+	if m.Container == nil || !o.SignedImage {
+		return nil
+	}
+	if r.o.Images == nil {
+		return sallyport.Errorf(sallyport.Denied, "image_unverified",
+			"policy wants the image of %s to be signed, and this gateway knows no keys: set kubernetes.image_keys", m.Name)
+	}
+	return r.o.Images.Verify(ctx, m.Container.Image)
+}
+
+// create lends a task what it needs and makes its Job, or adopts the one that
+// is there. After an error there is none, or undone finds out.
+func (r *Runner) create(ctx context.Context, t task) (*batchv1.Job, error) {
+	j, err := r.job(t)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.grant(ctx, t); err != nil {
+		return nil, refusal(err, "what the call is to be lent")
+	}
+	jobs := r.o.Client.BatchV1().Jobs(r.o.Namespace)
+	var made *batchv1.Job
+	err = r.persist(ctx, func(ctx context.Context) (err error) {
+		made, err = jobs.Create(ctx, j, metav1.CreateOptions{})
+		return err
+	})
+	if apierrors.IsAlreadyExists(err) {
+		return r.adopt(ctx, t.name, t.intent)
+	}
+	if err != nil {
+		return nil, refusal(err, "the call's Job")
+	}
+	return made, nil
+}
+
+// adopt finds the Job of a name, and refuses one that is another intent's.
+func (r *Runner) adopt(ctx context.Context, name string, i sallyport.Intent) (*batchv1.Job, error) {
+	var j *batchv1.Job
+	err := r.persist(ctx, func(ctx context.Context) (err error) {
+		j, err = r.o.Client.BatchV1().Jobs(r.o.Namespace).Get(ctx, name, metav1.GetOptions{})
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case !isOf(j, i):
+		return nil, sallyport.Errorf(sallyport.Conflict, "other_job", "there is a Job %s in %s already, and it is not this call's", name, r.o.Namespace)
+	}
+	return j, nil
+}
+
+// undone ends a run that could not be made. Where the API server gave no
+// answer, nobody knows whether there is a Job: it is looked for, and stopped.
+func (r *Runner) undone(ctx context.Context, t task, cause error) (sallyport.Outcome, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+	defer cancel()
+	j, err := r.adopt(ctx, t.name, t.intent)
+	switch {
+	case apierrors.IsNotFound(err):
+		r.settle(ctx, t)
+		return sallyport.Outcome{}, cause
+	case err != nil: // it stays as it is, and the sweep comes back to it
+		if sallyport.KindOf(cause) != sallyport.Unavailable {
+			return sallyport.Outcome{}, cause
+		}
+		return r.lost(ctx, t, time.Now().UTC(), sallyport.AsError(cause)), nil
+	}
+	stopped, stop := context.WithCancel(ctx)
+	stop()
+	return r.follow(stopped, t, j, j.CreationTimestamp.UTC()), nil
+}
+
+// lost is the outcome of a run of which nobody knows whether there was one.
+func (r *Runner) lost(ctx context.Context, t task, started time.Time, cause *sallyport.Error) sallyport.Outcome {
+	r.settle(ctx, t)
+	o := sallyport.Outcome{State: sallyport.Ambiguous, StartedAt: started, FinishedAt: time.Now().UTC(), Error: &sallyport.Failure{Code: cause.Code, Message: cause.Message}}
+	if t.intent.Tool.ReadOnly {
+		o.State = sallyport.Failed
+	}
+	return o
+}
+
+// follow waits for the end of a Job, takes back what it was lent, and says how
+// it ended.
+func (r *Runner) follow(ctx context.Context, t task, j *batchv1.Job, started time.Time) sallyport.Outcome {
+	r.at(t.intent.CallID, r.place(j.Name, string(j.UID)))
+	defer r.at(t.intent.CallID, "")
+	a := r.await(ctx, t, j)
+	if a.broken && a.began && t.claims() {
+		a.began = !r.seize(ctx, t)
+	}
+	r.settle(ctx, t)
+	o := r.conclude(ctx, t, a)
+	o.Place, o.StartedAt, o.FinishedAt = r.place(j.Name, string(j.UID)), started, time.Now().UTC()
+	return o
+}
+
+// settle takes back what a run was lent, before anybody hears how it ended.
+func (r *Runner) settle(ctx context.Context, t task) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+	defer cancel()
+	if err := r.revoke(ctx, t.name, t.intent.Namespace); err != nil {
+		r.o.Logger.ErrorContext(ctx, "what a call was lent could not be taken back yet, and is left to the sweep",
+			slog.String("call_id", t.intent.CallID), slog.Any("error", err))
+	}
+}

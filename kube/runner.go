@@ -1,0 +1,116 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/propagation"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/tools"
+	"github.com/sallyport/sallyport/tools/wire"
+)
+
+// Runner is a [sallyport.Runner], and the [sallyport.Reconciler] of what it
+// runs. It works while Serve does.
+type Runner struct {
+	o     Options
+	pods  *pods
+	reply *reply // nil where executors don't post
+
+	mu     sync.Mutex
+	places map[string]string // where calls run, by their id
+}
+
+// New checks the options.
+func New(o Options) (*Runner, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	p, err := newPods(o.Client, o.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	r := &Runner{o: o, pods: p, places: map[string]string{}}
+	if o.Reply != nil {
+		if r.reply, err = newReply(r, *o.Reply); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// Serve follows pods and takes replies until ctx ends.
+func (r *Runner) Serve(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { r.pods.informer.RunWithContext(ctx); return nil })
+	if r.reply != nil {
+		group.Go(func() error { return r.reply.serve(ctx) })
+	}
+	return group.Wait()
+}
+
+// Plan asks the tool what it would change.
+func (r *Runner) Plan(ctx context.Context, i sallyport.Intent) (sallyport.Plan, error) {
+	m, err := r.manifest(i)
+	if err != nil {
+		return sallyport.Plan{}, err
+	}
+	if m.Container != nil {
+		return sallyport.Plan{}, sallyport.Errorf(sallyport.Invalid, "no_plan", "the tool %s is an image of its own and plans nothing", i.Tool.Name)
+	}
+	a, err := r.ask(ctx, m, wire.ModePlan, i)
+	if err != nil {
+		return sallyport.Plan{}, err
+	}
+	return a.plan()
+}
+
+// ask runs the executor in a mode that changes nothing, and leaves nothing.
+func (r *Runner) ask(ctx context.Context, m tools.Manifest, mode wire.Mode, i sallyport.Intent) (answer, error) {
+	t := task{
+		name: planName(i.CallID), mode: mode, intent: i, manifest: m, trace: traceParent(ctx), limit: m.Limits.Timeout,
+		expires: time.Now().Add(m.Limits.Timeout + slack),
+	}
+	defer r.discard(ctx, t)
+	j, err := r.create(ctx, t)
+	if err != nil {
+		return answer{}, err
+	}
+	return r.await(ctx, t, j), nil
+}
+
+// discard removes a plan's Job and all it was lent.
+func (r *Runner) discard(ctx context.Context, t task) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+	defer cancel()
+	err := errors.Join(r.revoke(ctx, t.name, t.intent.Namespace), r.deleteJob(ctx, t.name))
+	if err != nil {
+		r.o.Logger.WarnContext(ctx, "what a plan was lent is left to the sweep", slog.String("job", t.name), slog.Any("error", err))
+	}
+}
+
+// manifest finds the manifest that an intent was made from.
+func (r *Runner) manifest(i sallyport.Intent) (tools.Manifest, error) {
+	m, ok := r.o.Catalogue.Manifest(i.Tool.Name)
+	switch {
+	case !ok:
+		return m, sallyport.Errorf(sallyport.NotFound, "unknown_tool", "there is no tool %q", i.Tool.Name)
+	case m.Digest() != i.Tool.Digest:
+		return m, sallyport.Errorf(sallyport.Conflict, "other_manifest", "the manifest of tool %q changed since the call was made: make the call again", i.Tool.Name)
+	case len(m.Permissions.Kubernetes) > 0 && !r.serves(i.Namespace):
+		return m, sallyport.Errorf(sallyport.Denied, "namespace_not_served", "this gateway has no rights in the namespace %q: it is not among kubernetes.targets", i.Namespace)
+	}
+	return m, nil
+}
+
+// traceParent is the trace that ctx belongs to, as W3C's header has it.
+func traceParent(ctx context.Context) string {
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	return carrier["traceparent"]
+}

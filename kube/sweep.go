@@ -1,0 +1,123 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+func (r *Runner) serves(namespace string) bool { return slices.Contains(r.o.Targets, namespace) }
+
+// Sweep removes what workers that died have left: Jobs whose outcome is
+// recorded are released, and whatever was lent to a call that has ended, or
+// whose time is over, is taken back. ended tells whether a call's outcome is
+// recorded.
+func (r *Runner) Sweep(ctx context.Context, ended func(ctx context.Context, callID string) (bool, error)) error {
+	s := sweep{r, ended, time.Now(), map[string]bool{}}
+	var errs []error
+	for _, namespace := range append([]string{r.o.Namespace}, r.o.Targets...) {
+		errs = append(errs, s.namespace(ctx, namespace))
+	}
+	return errors.Join(errs...)
+}
+
+// sweep is one round.
+type sweep struct {
+	*Runner
+
+	ended func(ctx context.Context, callID string) (bool, error)
+	now   time.Time
+	known map[string]bool // whether calls have ended
+}
+
+// over reports whether nobody can be at work with an object of ours.
+func (s sweep) over(ctx context.Context, o metav1.Object) (bool, error) {
+	id := o.GetLabels()[labelCall]
+	if o.GetLabels()[labelMode] != modeRun || expired(o, s.now) {
+		return expired(o, s.now), nil
+	}
+	if over, ok := s.known[id]; ok {
+		return over, nil
+	}
+	over, err := s.ended(ctx, id)
+	if err == nil {
+		s.known[id] = over
+	}
+	return over, err
+}
+
+// namespace sweeps one. What is there is listed by kind, so that nothing has
+// to be left of a call but one object of it.
+func (s sweep) namespace(ctx context.Context, namespace string) error {
+	o := metav1.ListOptions{LabelSelector: selector}
+	left := map[string]bool{} // names of what is to be taken back
+	collect := func(objects []metav1.Object, err error) error {
+		for _, object := range objects {
+			over, e := s.over(ctx, object)
+			err = errors.Join(err, e)
+			if over {
+				left[object.GetName()] = true
+			}
+		}
+		return err
+	}
+	var errs []error
+	target := namespace
+	if namespace == s.o.Namespace {
+		target = ""
+		accounts, err := s.o.Client.CoreV1().ServiceAccounts(namespace).List(ctx, o)
+		errs = append(errs, collect(objects(accounts.Items), err))
+		policies, err := s.o.Client.NetworkingV1().NetworkPolicies(namespace).List(ctx, o)
+		errs = append(errs, collect(objects(policies.Items), err), s.jobs(ctx))
+	} else {
+		bindings, err := s.o.Client.RbacV1().RoleBindings(namespace).List(ctx, o)
+		errs = append(errs, collect(objects(bindings.Items), err))
+		roles, err := s.o.Client.RbacV1().Roles(namespace).List(ctx, o)
+		errs = append(errs, collect(objects(roles.Items), err))
+		leases, err := s.o.Client.CoordinationV1().Leases(namespace).List(ctx, o)
+		errs = append(errs, collect(objects(leases.Items), err))
+	}
+	for name := range left {
+		errs = append(errs, s.revoke(ctx, name, target))
+	}
+	return errors.Join(errs...)
+}
+
+// jobs releases those of calls that have ended, and removes those of plans
+// that nobody waits for. A run's Job without outcome stays, whatever its age.
+func (s sweep) jobs(ctx context.Context) error {
+	jobs, err := s.o.Client.BatchV1().Jobs(s.o.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, j := range jobs.Items {
+		id := j.Labels[labelCall]
+		switch {
+		case j.Labels[labelMode] != modeRun && expired(&j, s.now):
+			errs = append(errs, s.deleteJob(ctx, j.Name))
+		case j.Labels[labelMode] == modeRun && len(j.Finalizers) > 0:
+			ended, err := s.ended(ctx, id)
+			errs = append(errs, err)
+			if ended {
+				errs = append(errs, s.Release(ctx, id))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// objects are items as what all objects have in common.
+func objects[T any, P interface {
+	*T
+	metav1.Object
+}](items []T) []metav1.Object {
+	all := make([]metav1.Object, len(items))
+	for i := range items {
+		all[i] = P(&items[i])
+	}
+	return all
+}

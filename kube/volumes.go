@@ -1,0 +1,59 @@
+package kube
+
+import (
+	"path"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sallyport/sallyport/tools/wire"
+)
+
+const (
+	apiVolume   = "api"
+	replyVolume = "reply"
+)
+
+// replies reports whether a task's executor posts what it finds. An image that
+// isn't ours never does: it has neither the address nor a token.
+func (r *Runner) replies(t task) bool { return r.o.Reply != nil && t.builtin() }
+
+func replyAudience(name string) string { return "sallyport-reply-" + name }
+
+// volumes are tokens of the call's own account, each for one audience, and the
+// certificate of the API server.
+func (r *Runner) volumes(t task) []corev1.Volume {
+	var volumes []corev1.Volume
+	add := func(name string, sources ...corev1.VolumeProjection) {
+		volumes = append(volumes, corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{
+			Projected: &corev1.ProjectedVolumeSource{Sources: sources, DefaultMode: new(int32(0o440))},
+		}})
+	}
+	if len(t.rules()) > 0 {
+		add(apiVolume, token("", wire.APITokenFile), corev1.VolumeProjection{ConfigMap: &corev1.ConfigMapProjection{
+			LocalObjectReference: corev1.LocalObjectReference{Name: "kube-root-ca.crt"},
+			Items:                []corev1.KeyToPath{{Key: "ca.crt", Path: path.Base(wire.APICAFile)}},
+		}})
+	}
+	if r.replies(t) {
+		add(replyVolume, token(replyAudience(t.name), wire.ReplyTokenFile))
+	}
+	return volumes
+}
+
+func token(audience, file string) corev1.VolumeProjection {
+	return corev1.VolumeProjection{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
+		Audience: audience, ExpirationSeconds: new(int64(tokenSeconds)), Path: path.Base(file),
+	}}
+}
+
+func (r *Runner) mounts(t task) []corev1.VolumeMount {
+	var mounts []corev1.VolumeMount
+	for _, v := range r.volumes(t) {
+		file := wire.APITokenFile
+		if v.Name == replyVolume {
+			file = wire.ReplyTokenFile
+		}
+		mounts = append(mounts, corev1.VolumeMount{Name: v.Name, MountPath: path.Dir(file), ReadOnly: true})
+	}
+	return mounts
+}

@@ -1,0 +1,285 @@
+package k8s
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/strict"
+	"github.com/sallyport/sallyport/tools/unidiff"
+	"github.com/sallyport/sallyport/tools/wire"
+)
+
+// appliedKind is one that manifests may be of.
+type appliedKind struct {
+	apiVersion string
+	resource   string
+	runsPods   bool // it has a pod template at /spec/template
+}
+
+// appliedKinds never hold what is kept secret, who may do what, or what
+// decides about other objects.
+func appliedKinds() map[string]appliedKind {
+	return map[string]appliedKind{
+		"ConfigMap":               {apiVersion: "v1", resource: "configmaps"},
+		"DaemonSet":               {apiVersion: "apps/v1", resource: "daemonsets", runsPods: true},
+		"Deployment":              {apiVersion: "apps/v1", resource: "deployments", runsPods: true},
+		"HorizontalPodAutoscaler": {apiVersion: "autoscaling/v2", resource: "horizontalpodautoscalers"},
+		"Ingress":                 {apiVersion: "networking.k8s.io/v1", resource: "ingresses"},
+		"PodDisruptionBudget":     {apiVersion: "policy/v1", resource: "poddisruptionbudgets"},
+		"Service":                 {apiVersion: "v1", resource: "services"},
+		"StatefulSet":             {apiVersion: "apps/v1", resource: "statefulsets", runsPods: true},
+	}
+}
+
+// Kinds that k8s_apply_manifest takes, with their API versions.
+func Kinds() map[string]string {
+	all := map[string]string{}
+	for kind, k := range appliedKinds() {
+		all[kind] = k.apiVersion
+	}
+	return all
+}
+
+func (k appliedKind) gvr() schema.GroupVersionResource {
+	gv, _ := schema.ParseGroupVersion(k.apiVersion) // always nil: they stand above
+	return gv.WithResource(k.resource)
+}
+
+type applyArguments struct {
+	Namespace string          `json:"namespace"`
+	Manifest  json.RawMessage `json:"manifest"`
+}
+
+// manifest reads the object that is to be applied.
+func (c *call) manifest() (*unstructured.Unstructured, appliedKind, error) {
+	var a applyArguments
+	if err := c.decode(&a); err != nil {
+		return nil, appliedKind{}, err
+	}
+	m := map[string]any{}
+	if err := utiljson.Unmarshal(a.Manifest, &m); err != nil || m == nil {
+		return nil, appliedKind{}, failf(CodeInvalidArguments, "the manifest must be one object")
+	}
+	u := &unstructured.Unstructured{Object: m}
+	k, ok := appliedKinds()[u.GetKind()]
+	if !ok || u.GetAPIVersion() != k.apiVersion {
+		return nil, appliedKind{}, failf(CodeNotApplicable, "a manifest of kind %.64q and apiVersion %.64q is never applied: kinds are %s, each in its stable version",
+			u.GetKind(), u.GetAPIVersion(), strings.Join(slices.Sorted(maps.Keys(appliedKinds())), ", "))
+	}
+	if u.GetKind() != c.Intent.Resource || a.Namespace != c.Intent.Namespace {
+		return nil, appliedKind{}, failf(CodeInvalidArguments, "the arguments name another object than the intent")
+	}
+	return u, k, c.agrees(a.Namespace, u.GetName())
+}
+
+// checkApply is what no look at the cluster is needed for.
+func checkApply(c *call) error {
+	u, k, err := c.manifest()
+	if err != nil {
+		return err
+	}
+	if err := checkMembers(u, c.Intent.Namespace); err != nil {
+		return err
+	}
+	if k.runsPods {
+		return checkTemplate(u.Object)
+	}
+	return nil
+}
+
+// checkMembers refuses what changes more than the object says on its face.
+func checkMembers(u *unstructured.Unstructured, namespace string) error {
+	for member := range u.Object {
+		if !slices.Contains([]string{"apiVersion", "kind", "metadata", "spec", "data", "binaryData", "immutable"}, member) {
+			return failf(CodeNotApplicable, "the manifest has a member %.64q: it is for the cluster to say", member)
+		}
+	}
+	metadata, _ := u.Object["metadata"].(map[string]any)
+	for member := range metadata {
+		if !slices.Contains([]string{"name", "namespace", "labels", "annotations"}, member) {
+			return failf(CodeNotApplicable, "metadata.%.64s is never applied: metadata has name, namespace, labels and annotations", member)
+		}
+	}
+	if ns, stated := metadata["namespace"]; stated && ns != namespace {
+		return failf(CodeNotApplicable, "metadata.namespace is not the namespace of the call, which is what was decided on: leave it out")
+	}
+	for _, member := range []string{"labels", "annotations"} {
+		values, _ := metadata[member].(map[string]any)
+		for key := range values {
+			if prefix, _, _ := strings.Cut(key, "/"); prefix == marksPrefix || strings.HasSuffix(prefix, "."+marksPrefix) {
+				return failf(CodeNotApplicable, "metadata.%s: %.64q is for the gateway to say", member, key)
+			}
+		}
+	}
+	return nil
+}
+
+// marksPrefix is what the names of our own annotations and labels begin with.
+const marksPrefix = "sallyport.dev"
+
+func appliedResource(c *call) (schema.GroupVersionResource, error) {
+	_, k, err := c.manifest()
+	return k.gvr(), err
+}
+
+// draftApply is k8s_apply_manifest: server-side apply, in which fields that
+// others own are left to them.
+func draftApply(ctx context.Context, c *call, live *unstructured.Unstructured) (*draft, error) {
+	u, k, err := c.manifest()
+	if err != nil {
+		return nil, err
+	}
+	u.SetNamespace(c.Intent.Namespace)
+	pin(u, live)
+	a := &application{call: c, kind: k, manifest: u}
+	merged, err := a.try(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d := &draft{send: a.send}
+	if live == nil {
+		d.plan, err = a.planCreation()
+		return d, err
+	}
+	if k.runsPods {
+		if err := checkMerged(live.Object, merged.Object); err != nil {
+			return nil, err
+		}
+	}
+	d.plan, err = a.planChange(live, merged)
+	return d, err
+}
+
+// pin binds a manifest to the object as it was read. Where there was none it
+// names a version that no object ever has, so that one which was made in
+// between is not changed.
+func pin(u, live *unstructured.Unstructured) {
+	if live == nil {
+		u.SetResourceVersion("1")
+		return
+	}
+	u.SetUID(live.GetUID())
+	u.SetResourceVersion(live.GetResourceVersion())
+}
+
+// application is one manifest on its way to the API server.
+type application struct {
+	call     *call
+	kind     appliedKind
+	manifest *unstructured.Unstructured // bound to a version
+}
+
+// try lets the API server say what would become of the object.
+func (a *application) try(ctx context.Context) (merged *unstructured.Unstructured, err error) {
+	moved := false
+	err = ask(ctx, func(ctx context.Context) (err error) {
+		merged, err = a.patch(ctx, a.manifest, metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+		if moved = fateOf(err) == fateMoved; moved {
+			return nil
+		}
+		return err
+	})
+	if moved {
+		return nil, failf(codeMoved, "the object changed while it was planned for")
+	}
+	return merged, err
+}
+
+// send applies the manifest with the call's marks. Only from an earlier call
+// are these taken away, and the version makes sure that nothing else is.
+func (a *application) send(ctx context.Context) error {
+	marked := a.manifest.DeepCopy()
+	annotations := marked.GetAnnotations()
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	for k, v := range marks(a.call.Intent) {
+		annotations[k], _ = v.(string)
+	}
+	marked.SetAnnotations(annotations)
+	_, err := a.patch(ctx, marked, metav1.PatchOptions{})
+	if onlyMarks(ownedFields(err)) && marked.GetUID() != "" {
+		_, err = a.patch(ctx, marked, metav1.PatchOptions{Force: new(true)})
+	}
+	return err
+}
+
+// onlyMarks reports whether all of the fields are our own annotations.
+func onlyMarks(fields []string) bool {
+	for _, f := range fields {
+		if f != ".metadata.annotations."+wire.AnnotationCall && f != ".metadata.annotations."+wire.AnnotationIntent {
+			return false
+		}
+	}
+	return len(fields) > 0
+}
+
+func (a *application) patch(ctx context.Context, u *unstructured.Unstructured, o metav1.PatchOptions) (*unstructured.Unstructured, error) {
+	data, err := json.Marshal(u.Object)
+	if err != nil {
+		return nil, err
+	}
+	o.FieldManager, o.FieldValidation = fieldManager, metav1.FieldValidationStrict
+	return a.call.cluster.objects.Resource(a.kind.gvr()).Namespace(u.GetNamespace()).Patch(ctx, u.GetName(), types.ApplyPatchType, data, o)
+}
+
+// planCreation shows the manifest as it was written: of what the cluster adds,
+// some is new at each try.
+func (a *application) planCreation() (sallyport.Plan, error) {
+	u, _, err := a.call.manifest()
+	if err != nil {
+		return sallyport.Plan{}, err
+	}
+	after, err := strict.Canonical(u.Object)
+	if err != nil {
+		return sallyport.Plan{}, err
+	}
+	shown, err := indented(u.Object)
+	if err != nil {
+		return sallyport.Plan{}, err
+	}
+	changes := []sallyport.Change{{Path: "", Before: []byte("null"), After: after}}
+	return newPlan("creates the "+u.GetKind()+" "+u.GetName(), unidiff.Unified(pathOf(a.call.Intent), "", shown), changes, map[string]any{"absent": true})
+}
+
+// planChange shows what differs between the object as it is and as it would
+// be. The digest is over all that it is, also over what isn't shown.
+func (a *application) planChange(live, merged *unstructured.Unstructured) (sallyport.Plan, error) {
+	was, is := normal(live), normal(merged)
+	digest, err := strict.Canonical(was)
+	if err != nil {
+		return sallyport.Plan{}, err
+	}
+	conditions := map[string]any{"uid": live.GetUID(), "object": sallyport.NewDigest("sallyport/kubernetes-object/v1", digest)}
+	name := a.manifest.GetKind() + " " + a.manifest.GetName()
+	if after, err := strict.Canonical(is); err != nil || bytes.Equal(digest, after) {
+		p, perr := newPlan("the "+name+" is already as the manifest says", "", nil, conditions)
+		return p, errors.Join(err, perr)
+	}
+	hide(was, is)
+	changes, err := changesOf(was, is)
+	if err != nil {
+		return sallyport.Plan{}, err
+	}
+	before, err := indented(was)
+	if err != nil {
+		return sallyport.Plan{}, err
+	}
+	after, err := indented(is)
+	if err != nil {
+		return sallyport.Plan{}, err
+	}
+	return newPlan(summaryOf(name, changes), unidiff.Unified(pathOf(a.call.Intent), before, after), changes, conditions)
+}

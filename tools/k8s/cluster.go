@@ -1,0 +1,201 @@
+package k8s
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+)
+
+const (
+	// oneTry is how long the API server has for one request.
+	oneTry = 10 * time.Second
+	// firstPause and longestPause bound the time between two tries.
+	firstPause   = 20 * time.Millisecond
+	longestPause = 2 * time.Second
+	// rightsLag is how long an API server may take to know of rights that
+	// were granted right before the pod was made.
+	rightsLag = 1500 * time.Millisecond
+	// fieldManager is who we are among those that own fields of objects.
+	fieldManager = "sallyport"
+)
+
+// Cluster is the way to one API server, with the rights of one call.
+type Cluster struct {
+	objects dynamic.Interface
+	raw     rest.Interface
+}
+
+// Connect makes the way; nothing is asked yet.
+func Connect(config *rest.Config) (*Cluster, error) {
+	config = dynamic.ConfigFor(config)
+	config.WarningHandler = rest.NoWarnings{} // nobody reads them there
+	config.UserAgent = fieldManager
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, err
+	}
+	objects, err := dynamic.NewForConfigAndClient(config, client)
+	if err != nil {
+		return nil, err
+	}
+	config.GroupVersion = &schema.GroupVersion{Version: "v1"}
+	config.APIPath = "/api"
+	raw, err := rest.UnversionedRESTClientForConfigAndClient(config, client)
+	if err != nil {
+		return nil, err
+	}
+	return &Cluster{objects: objects, raw: raw}, nil
+}
+
+// get returns an object, or nil where there is none.
+func (c *Cluster) get(ctx context.Context, r schema.GroupVersionResource, namespace, name string) (*unstructured.Unstructured, error) {
+	var found *unstructured.Unstructured
+	err := ask(ctx, func(ctx context.Context) (err error) {
+		found, err = c.objects.Resource(r).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+		return err
+	})
+	if codeOf(err) == CodeNotFound {
+		return nil, nil //nolint:nilnil // absence is an answer
+	}
+	return found, err
+}
+
+// mustGet returns an object that has to be there.
+func (c *Cluster) mustGet(ctx context.Context, r schema.GroupVersionResource, namespace, name string) (*unstructured.Unstructured, error) {
+	found, err := c.get(ctx, r, namespace, name)
+	if err == nil && found == nil {
+		err = notThere(r, namespace, name)
+	}
+	return found, err
+}
+
+func notThere(r schema.GroupVersionResource, namespace, name string) error {
+	return failf(CodeNotFound, "there is no %s in %s among the %s", name, namespace, r.Resource)
+}
+
+// ask makes a request that changes nothing until it is answered, or ctx ends.
+func ask(ctx context.Context, request func(context.Context) error) error {
+	known := time.Now().Add(rightsLag)
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		err := try(ctx, request)
+		switch f := fateOf(err); {
+		case f == fateDone:
+			return nil
+		case apierrors.IsForbidden(err) && time.Now().Before(known):
+		case f == fateRefused, f == fateMoved:
+			return explain(err)
+		}
+		if !rested(ctx, pause) {
+			return outOfTime(err)
+		}
+	}
+}
+
+// try makes a request once.
+func try(ctx context.Context, request func(context.Context) error) error {
+	once, cancel := context.WithTimeout(ctx, oneTry)
+	defer cancel()
+	return request(once)
+}
+
+// rested waits, and reports whether there is time left.
+func rested(ctx context.Context, pause time.Duration) bool {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return ctx.Err() == nil
+	}
+}
+
+// fate is what became of a request.
+type fate int
+
+const (
+	fateDone    fate = iota
+	fateAgain        // it was not carried out, and may be if it is tried again
+	fateMoved        // it was not carried out, because the object has changed
+	fateUnclear      // nobody can tell whether it was or will be carried out
+	fateRefused      // it was not and will not be carried out
+)
+
+func fateOf(err error) fate {
+	if err == nil {
+		return fateDone
+	}
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	if !ok {
+		if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+			return fateAgain
+		}
+		return fateUnclear
+	}
+	switch s := status.Status(); {
+	case s.Code == http.StatusTooManyRequests:
+		return fateAgain
+	case s.Code >= http.StatusInternalServerError:
+		return fateUnclear
+	case s.Code == http.StatusConflict && len(ownedFields(err)) == 0:
+		return fateMoved
+	default:
+		return fateRefused
+	}
+}
+
+// ownedFields are the fields that somebody else manages, if it is for them
+// that a request was refused.
+func ownedFields(err error) []string {
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	if !ok || status.Status().Details == nil {
+		return nil
+	}
+	var fields []string
+	for _, cause := range status.Status().Details.Causes {
+		if cause.Type == metav1.CauseTypeFieldManagerConflict {
+			fields = append(fields, cause.Field)
+		}
+	}
+	return fields
+}
+
+// explain makes a failure of what the API server said.
+func explain(err error) error {
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	if !ok {
+		return err
+	}
+	switch s := status.Status(); {
+	case s.Code == http.StatusNotFound:
+		return failf(CodeNotFound, "the API server: %v", err)
+	case s.Code == http.StatusForbidden, s.Code == http.StatusUnauthorized:
+		return failf(CodeForbidden, "the API server does not allow it: %v", err)
+	case len(ownedFields(err)) > 0:
+		return failf(CodeConflict, "fields belong to others, from whom they would have to be taken: %v", err)
+	case s.Code == http.StatusConflict:
+		return failf(CodePreconditionFailed, "the object has changed: %v", err)
+	case s.Code >= http.StatusInternalServerError:
+		return failf(CodeUnreachable, "the API server failed: %v", err)
+	default:
+		return failf(CodeRejected, "the API server refuses it: %v", err)
+	}
+}
+
+func outOfTime(last error) error {
+	return failf(CodeUnreachable, "the API server gave no answer in the time that the call has; last: %v", last)
+}
+
+func codeIs(err error, code int32) bool {
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	return ok && status.Status().Code == code
+}

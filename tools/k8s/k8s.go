@@ -1,0 +1,228 @@
+// Package k8s holds the tools that come with Sallyport for Kubernetes. Only
+// the executor that runs in a pod links it: each pod is made for one call, and
+// what its account may do is what the call needs.
+//
+// A write is made in three steps, each of which can be repeated. The object is
+// read; the plan is made from what was read, and must be the one that was
+// approved; and the write asks for exactly the version that was read. It
+// leaves the call's id on the object, so that its effect can be found again.
+package k8s
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/strict"
+	"github.com/sallyport/sallyport/tools/wire"
+)
+
+// The codes of failures. They are part of the tools' contract; those that the
+// tools of the sandbox have too mean the same there.
+const (
+	CodeUnknownTool        = "unknown_tool"        // this executor doesn't have it
+	CodeInvalidArguments   = "invalid_arguments"   // the arguments can't be read, or contradict the intent
+	CodeNotFound           = "not_found"           // there is no such object
+	CodeForbidden          = "forbidden"           // the API server does not let this call do it
+	CodePreconditionFailed = "precondition_failed" // the object isn't as it was when the plan was made
+	CodeUnreachable        = "unreachable"         // the API server gave no answer in time
+	CodeRejected           = "rejected"            // the API server refuses the request for what is in it
+	CodeConflict           = "conflict"            // a field that would change belongs to somebody else
+	CodeNotApplicable      = "not_applicable"      // the tool doesn't do this to such an object
+	CodeReadsSecrets       = "reads_secrets"       // a workload would read secrets
+	CodeOtherAccount       = "other_account"       // a workload would run as another service account
+	CodeHostAccess         = "host_access"         // a workload would reach its node
+	CodeInternal           = "internal"            // the executor is at fault
+)
+
+// call is one request with what it takes to answer it.
+type call struct {
+	wire.Request
+
+	cluster *Cluster
+	lease   Lease
+}
+
+// tool is one of ours. One that reads has read; one that writes has target and
+// draft instead, and may have check.
+type tool struct {
+	read func(context.Context, *call) (any, error)
+
+	check    func(*call) error // what needs no look at the cluster
+	target   func(*call) (schema.GroupVersionResource, error)
+	draft    drafter
+	vanishes bool // the effect is that the object is gone
+}
+
+func all() map[string]tool {
+	return map[string]tool{
+		"k8s_get_deployment":     {read: getDeployment},
+		"k8s_list_pods":          {read: listPods},
+		"k8s_pod_logs":           {read: podLogs},
+		"k8s_scale_deployment":   {check: checkScale, target: isDeployment, draft: draftScale},
+		"k8s_restart_deployment": {check: checkNamed, target: isDeployment, draft: draftRestart},
+		"k8s_delete_pod":         {check: checkNamed, target: isPod, draft: draftDeletion, vanishes: true},
+		"k8s_apply_manifest":     {check: checkApply, target: appliedResource, draft: draftApply},
+	}
+}
+
+// Names of the tools that Run has, sorted.
+func Names() []string { return slices.Sorted(maps.Keys(all())) }
+
+// Run answers a request. What goes wrong is in the response. The lease is what
+// a run that writes must hold; nothing else needs one.
+func Run(ctx context.Context, req wire.Request, cluster *Cluster, lease Lease) wire.Response {
+	t, ok := all()[req.Intent.Tool.Name]
+	if !ok {
+		return failure(failf(CodeUnknownTool, "this executor has no tool %.64q", req.Intent.Tool.Name))
+	}
+	c := &call{Request: req, cluster: cluster, lease: lease}
+	res, err := c.answer(ctx, t)
+	if err != nil {
+		return failure(err)
+	}
+	return res
+}
+
+func (c *call) answer(ctx context.Context, t tool) (wire.Response, error) {
+	if err := c.checkNames(); err != nil {
+		return wire.Response{}, err
+	}
+	if t.read != nil {
+		return c.answerRead(ctx, t)
+	}
+	if err := t.check(c); err != nil {
+		return wire.Response{}, err
+	}
+	w, err := c.writer(t)
+	if err != nil {
+		return wire.Response{}, err
+	}
+	switch c.Mode {
+	case wire.ModePlan:
+		return w.plan(ctx)
+	case wire.ModeRun:
+		return w.run(ctx)
+	case wire.ModeReconcile:
+		return w.reconcile(ctx)
+	default:
+		return wire.Response{}, failf(CodeInvalidArguments, "there is no mode %.64q", c.Mode)
+	}
+}
+
+func (c *call) answerRead(ctx context.Context, t tool) (wire.Response, error) {
+	switch c.Mode {
+	case wire.ModePlan:
+		return planNothing("reads in %s and changes nothing", c.Intent.Namespace)
+	case wire.ModeRun:
+		v, err := t.read(ctx, c)
+		if err != nil {
+			return wire.Response{}, err
+		}
+		return result(v)
+	case wire.ModeReconcile:
+		return wire.Response{}, failf(wire.CodeNotSeen, "the tool only reads, and leaves nothing that could be seen")
+	default:
+		return wire.Response{}, failf(CodeInvalidArguments, "there is no mode %.64q", c.Mode)
+	}
+}
+
+var (
+	namespaceName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+	objectName    = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
+)
+
+// checkNames holds what becomes a part of URLs against the form that it has
+// by the manifests, whoever made the request.
+func (c *call) checkNames() error {
+	if !namespaceName.MatchString(c.Intent.Namespace) {
+		return failf(CodeInvalidArguments, "%.64q is no name of a namespace", c.Intent.Namespace)
+	}
+	if n := c.Intent.Name; n != "" && (len(n) > 253 || !objectName.MatchString(n)) {
+		return failf(CodeInvalidArguments, "%.64q is no name of an object", n)
+	}
+	return nil
+}
+
+// named are the arguments of a tool that takes no others.
+type named struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+}
+
+func checkNamed(c *call) error {
+	var a named
+	if err := c.decode(&a); err != nil {
+		return err
+	}
+	return c.agrees(a.Namespace, a.Name)
+}
+
+// agrees refuses a call whose arguments name something else than its intent,
+// which is what policy judged.
+func (c *call) agrees(namespace, name string) error {
+	if namespace != c.Intent.Namespace || name != c.Intent.Name || name == "" {
+		return failf(CodeInvalidArguments, "the arguments name another object than the intent")
+	}
+	return nil
+}
+
+// decode reads a call's arguments.
+func (c *call) decode(arguments any) error {
+	if err := strict.Decode(c.Intent.Arguments, arguments); err != nil {
+		return failf(CodeInvalidArguments, "the arguments can't be read: %v", err)
+	}
+	return nil
+}
+
+// failed is a failure on its way out of a tool.
+type failed struct {
+	code, message string
+}
+
+func (f *failed) Error() string { return f.message }
+
+func failf(code, format string, args ...any) error {
+	return &failed{code: code, message: fmt.Sprintf(format, args...)}
+}
+
+// codeOf is the code of a failure, or "".
+func codeOf(err error) string {
+	if f, ok := errors.AsType[*failed](err); ok {
+		return f.code
+	}
+	return ""
+}
+
+func failure(err error) wire.Response {
+	f, ok := errors.AsType[*failed](err)
+	if !ok {
+		f = &failed{code: CodeInternal, message: err.Error()}
+	}
+	return wire.Response{Error: &sallyport.Failure{Code: f.code, Message: sallyport.Visible(f.message)}}
+}
+
+// result answers a run.
+func result(v any) (wire.Response, error) {
+	b, err := strict.Canonical(v)
+	if err != nil {
+		return wire.Response{}, fmt.Errorf("writing the result: %w", err)
+	}
+	return wire.Response{Result: b}, nil
+}
+
+// planNothing answers the planning of a tool that only reads.
+func planNothing(format string, args ...any) (wire.Response, error) {
+	return wire.Response{Plan: &sallyport.Plan{
+		Summary:       fmt.Sprintf(format, args...),
+		Changes:       []sallyport.Change{},
+		Preconditions: json.RawMessage("{}"),
+	}}, nil
+}

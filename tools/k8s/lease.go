@@ -1,0 +1,87 @@
+package k8s
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/sallyport/sallyport/tools/wire"
+)
+
+// Lease is what a write must hold before it begins. There is one per call, so
+// that of all the pods that may have been made for it only one acts.
+type Lease struct {
+	Namespace string
+	Name      string
+	Holder    string // the UID of this pod
+}
+
+func leases() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
+}
+
+// take takes the lease from nobody. Once anybody holds it, it is never free
+// again, so that one look decides.
+func (l Lease) take(ctx context.Context, c *Cluster) error {
+	if l.Namespace == "" || l.Name == "" || l.Holder == "" {
+		return failf(CodeInternal, "a run that writes needs %s and %s", wire.EnvLease, wire.EnvPodUID)
+	}
+	patch, err := json.Marshal([]map[string]string{
+		{"op": "test", "path": "/spec/holderIdentity", "value": ""},
+		{"op": "replace", "path": "/spec/holderIdentity", "value": l.Holder},
+	})
+	if err != nil {
+		return err
+	}
+	known := time.Now().Add(rightsLag)
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		err := try(ctx, func(ctx context.Context) error {
+			_, err := c.objects.Resource(leases()).Namespace(l.Namespace).
+				Patch(ctx, l.Name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
+			return err
+		})
+		switch f := fateOf(err); {
+		case f == fateDone:
+			return nil
+		case apierrors.IsForbidden(err) && time.Now().Before(known):
+		case apierrors.IsNotFound(err):
+			return failf(wire.CodeNotBegun, "the lease of this call is gone: its time to begin is over")
+		case isTestFailure(err):
+			return l.isOurs(ctx, c)
+		case f == fateRefused:
+			return explain(err)
+		}
+		if !rested(ctx, pause) {
+			return outOfTime(err)
+		}
+	}
+}
+
+// isTestFailure reports whether a JSON patch was refused because what it
+// tests is not so.
+func isTestFailure(err error) bool {
+	return codeIs(err, http.StatusUnprocessableEntity)
+}
+
+// isOurs finds out whether an answer of ours got lost.
+func (l Lease) isOurs(ctx context.Context, c *Cluster) error {
+	lease, err := c.get(ctx, leases(), l.Namespace, l.Name)
+	if err != nil {
+		return err
+	}
+	holder := ""
+	if lease != nil {
+		holder, _, _ = unstructured.NestedString(lease.Object, "spec", "holderIdentity")
+	}
+	if holder != l.Holder {
+		return failf(wire.CodeNotBegun, "another pod has begun this call, so that this one does nothing")
+	}
+	return nil
+}

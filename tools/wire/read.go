@@ -1,0 +1,49 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/sallyport/sallyport/strict"
+)
+
+// responseLimits bound what is read of a response, whose size its reader
+// bounds.
+var responseLimits = strict.Limits{Depth: 64, Tokens: 1 << 18} //nolint:gochecknoglobals // a constant in all but form
+
+// Read reads what an executor wrote when it was asked in a mode. It believes
+// no more than that these are bytes: an error says why they are no response.
+func Read(output []byte, mode Mode) (Response, error) {
+	canonical, err := strict.JSON(output, responseLimits)
+	if err != nil {
+		return Response{}, fmt.Errorf("the tool's response is not JSON: %w", err)
+	}
+	var r Response
+	if err := strict.Decode(canonical, &r); err != nil {
+		return Response{}, fmt.Errorf("the tool's response is malformed: %w", err)
+	}
+	return r, r.check(mode)
+}
+
+func (r Response) check(mode Mode) error {
+	set := 0
+	for _, present := range []bool{r.Error != nil, r.Plan != nil, len(r.Result) > 0} {
+		if present {
+			set++
+		}
+	}
+	switch {
+	case set != 1:
+		return fmt.Errorf("the tool's response must be one of an error, a plan and a result, and is %d", set)
+	case r.Patch != nil && (mode != ModeRun || r.Error != nil):
+		return errors.New("the tool answered a patch without a result")
+	case r.Error != nil && r.Error.Code == "":
+		return errors.New("the tool answered an error without a code")
+	case r.Error != nil:
+		return nil
+	case (r.Plan != nil) != (mode == ModePlan):
+		return fmt.Errorf("the tool was asked to %s and answered something else", mode)
+	default:
+		return nil
+	}
+}
