@@ -88,7 +88,7 @@ var libraries = map[string][]string{
 	"github.com/google/go-containerregistry": {"images", "deploy/image", "e2e/..."},
 	"github.com/labstack/echo":               {"api"},
 	"github.com/coreos/go-oidc":              {"client", "dev/..."}, // it logs people in; see the decision on verifying tokens
-	"golang.org/x/oauth2":                    {"client", "dev/..."},
+	"golang.org/x/oauth2":                    {"client", "dev/...", "e2e/..."},
 	"github.com/go-jose":                     {"jws", "oidc", "workflows/workflowstest", "dev/..."},
 	"github.com/go-git":                      {"gitops", "dev/..."},
 	"github.com/landlock-lsm":                {"sandbox/confine"},

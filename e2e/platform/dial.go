@@ -10,8 +10,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 const (
@@ -31,11 +29,11 @@ func (p *Platform) Dial(ctx context.Context, _, address string) (net.Conn, error
 	if !ok || !whole {
 		return nil, fmt.Errorf("%s is no Service of the cluster, such as idp.idp%s", host, suffix)
 	}
-	service, err := p.Kube.CoreV1().Services(namespace).Get(ctx, name, metav1.GetOptions{})
+	service, err := p.address(ctx, namespace, name)
 	if err != nil {
 		return nil, fmt.Errorf("resolving %s: %w", host, err)
 	}
-	return p.cluster.Dial(ctx, net.JoinHostPort(service.Spec.ClusterIP, port))
+	return p.cluster.Dial(ctx, net.JoinHostPort(service, port))
 }
 
 // HTTP is a client for what is in the cluster. It follows no redirects, which

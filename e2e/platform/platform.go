@@ -39,8 +39,6 @@ type Options struct {
 	// Dir is for what is written on the way, and for volumes that outlive
 	// pods. As the node must see it, it is like [cluster.Options.Dir].
 	Dir string
-	// Programs beside sallyport, below cmd, that the gateway's image is to have.
-	Programs []string
 	// Progress hears what takes long. Nobody does if it is nil.
 	Progress io.Writer
 }
@@ -57,6 +55,7 @@ type Platform struct {
 	authority  *pki.Authority
 	identities []byte // the identity table
 	secrets    map[string]string
+	images     map[string]string // of the gateway, by digest
 	progress   io.Writer
 }
 
@@ -74,7 +73,7 @@ func Up(ctx context.Context, o Options) (*Platform, error) {
 	if p.dir, err = filepath.Abs(o.Dir); err != nil {
 		return nil, err
 	}
-	if p.Programs, err = Build(ctx, o.Progress, o.Programs...); err != nil {
+	if p.Programs, err = Build(ctx, o.Progress); err != nil {
 		return nil, err
 	}
 	if p.Kube, err = o.Cluster.Client(); err != nil {

@@ -3,6 +3,7 @@ package platform
 import (
 	"context"
 	"io"
+	"path"
 	"path/filepath"
 
 	"github.com/sallyport/sallyport/e2e/internal/program"
@@ -12,12 +13,12 @@ import (
 type Programs struct {
 	TemporalServer   string
 	IdentityProvider string
-	Gateway          map[string]string // the repository's own, by name: sallyport and those that were asked for
+	Gateway          map[string]string // the repository's own, by name: sallyport, kubeexec and image
 }
 
 // Build builds the programs that are not built yet, of exactly these sources,
-// and says so on w. more are names of further ones below cmd.
-func Build(ctx context.Context, w io.Writer, more ...string) (Programs, error) {
+// and says so on w.
+func Build(ctx context.Context, w io.Writer) (Programs, error) {
 	module, err := program.Directory(ctx)
 	if err != nil {
 		return Programs{}, err
@@ -32,17 +33,17 @@ func Build(ctx context.Context, w io.Writer, more ...string) (Programs, error) {
 		},
 		{Name: "idp", Module: filepath.Join(root, "dev"), Package: "./cmd/idp", File: &p.IdentityProvider},
 	}
-	names := append([]string{"sallyport"}, more...)
+	names := []string{"./cmd/sallyport", "./cmd/kubeexec", "./deploy/image"}
 	files := make([]string, len(names))
 	for i, name := range names {
-		list = append(list, program.Source{Name: name, Module: root, Package: "./cmd/" + name, File: &files[i]})
+		list = append(list, program.Source{Name: path.Base(name), Module: root, Package: name, File: &files[i]})
 	}
 	if err := program.Build(ctx, w, list...); err != nil {
 		return Programs{}, err
 	}
 	p.Gateway = map[string]string{}
 	for i, name := range names {
-		p.Gateway[name] = files[i]
+		p.Gateway[path.Base(name)] = files[i]
 	}
 	return p, nil
 }

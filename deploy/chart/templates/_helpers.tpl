@@ -72,6 +72,11 @@ capabilities:
       - secret:
           name: {{ . }}
       {{- end }}
+      {{- with .Values.temporalTokens.audience }}
+      - serviceAccountToken:
+          audience: {{ . }}
+          path: temporal.token
+      {{- end }}
 - name: identities
   configMap:
     name: {{ .Values.configMaps.identities }}
@@ -108,10 +113,19 @@ capabilities:
 {{/* What the worker's configuration says about Kubernetes. */}}
 {{- define "sallyport.kubernetes" -}}
 namespace: {{ .Values.execution.namespace }}
+targets: {{ .Values.targets | toJson }}
 executor_image: {{ .Values.images.executor }}
-reply_listen: 0.0.0.0:{{ .Values.worker.replyPort }}
+api_server:
+{{- range .Values.network.apiServer.cidrs }}
+  - {{ . }}:{{ $.Values.network.apiServer.port }}
+{{- end }}
+reply:
+  listen: 0.0.0.0:{{ .Values.worker.replyPort }}
+  namespace: {{ .Release.Namespace }}
+  labels:
+    {{- include "sallyport.selector" (list . "worker") | nindent 4 }}
 {{- if .Values.worker.imageKeys }}
-image_keys: image-keys/keys.pem
+image_keys: [image-keys/keys.pem]
 {{- end }}
 {{- end }}
 
