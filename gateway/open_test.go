@@ -108,7 +108,7 @@ func TestOpenRefuses(t *testing.T) {
 		"ManifestKey":       {"tools/mine.yaml", "name: mine\ncolour: red\n", 0o644, `tools.*mine\.yaml:2: field colour not found`},
 		"ManifestRule":      {"tools/mine.yaml", "title: Mine\nname: Not A Name\n", 0o644, `tools.*mine\.yaml:2: .*name`},
 		"NoPayloadKey":      {"payload.key", "", 0, `payload key "k1": .*payload\.key`},
-		"OpenPayloadKey":    {"payload.key", "x", 0o640, `payload key "k1": .*payload\.key has mode 0640: others may read it`},
+		"OpenPayloadKey":    {"payload.key", "x", 0o644, `payload key "k1": .*payload\.key has mode 0644: others may read it`},
 		"PayloadKeyText":    {"payload.key", "not base64!", 0o600, `payload key "k1": .*payload\.key is not standard base64`},
 		"ShortPayloadKey":   {"payload.key", "AAAA", 0o600, `payload key "k1".*32 bytes`},
 		"NoLedgerKey":       {"ledger.key", "", 0, `ledger\.key`},

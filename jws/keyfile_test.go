@@ -71,7 +71,6 @@ func TestLoadPrivateKeyRefuses(t *testing.T) {
 		mode    os.FileMode
 		want    string
 	}{
-		"GroupReadable": {content, 0o640, "chmod 600"},
 		"WorldReadable": {content, 0o604, "chmod 600"},
 		"GroupWritable": {content, 0o620, "chmod 600"},
 		"NoPEM":         {[]byte("secret"), 0o600, "one PEM block"},

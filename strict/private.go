@@ -9,15 +9,16 @@ const (
 )
 
 // Private reports whether a file that holds a secret is for whom it is meant
-// alone: its owner, or where that is root, who may read everything anyway, the
-// group that root lets read it. So Kubernetes mounts Secrets for programs that
-// don't run as root.
+// alone: its owner, and a group that may read it where that lets nobody else
+// in. That is one of a file of root's, who may read everything anyway, and the
+// owner's own, which has the owner's number. So Kubernetes mounts Secrets and
+// tokens for programs that don't run as root.
 func Private(info fs.FileInfo) bool {
-	return private(info.Mode().Perm(), rootsForUs(info))
+	return private(info.Mode().Perm(), forUs(info))
 }
 
-func private(mode fs.FileMode, roots bool) bool {
-	if roots {
+func private(mode fs.FileMode, group bool) bool {
+	if group {
 		return mode&beyondGroups == 0
 	}
 	return mode&others == 0

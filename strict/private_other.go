@@ -4,5 +4,5 @@ package strict
 
 import "io/fs"
 
-// rootsForUs is false where there is no root.
-func rootsForUs(fs.FileInfo) bool { return false }
+// forUs is false where groups are something else.
+func forUs(fs.FileInfo) bool { return false }

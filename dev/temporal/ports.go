@@ -85,15 +85,25 @@ func dialable(addr string) string {
 // listen takes the address, or any port of its host where it is taken and may
 // be another.
 func listen(addr string, fixed bool) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr) //nolint:noctx // returns at once
-	if fixed || !errors.Is(err, syscall.EADDRINUSE) {
-		return l, err
-	}
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
 	}
-	return net.Listen("tcp", net.JoinHostPort(host, "0")) //nolint:noctx // returns at once
+	network := family(host)
+	l, err := net.Listen(network, addr) //nolint:noctx // returns at once
+	if fixed || !errors.Is(err, syscall.EADDRINUSE) {
+		return l, err
+	}
+	return net.Listen(network, net.JoinHostPort(host, "0")) //nolint:noctx // returns at once
+}
+
+// family keeps 0.0.0.0 what it is: else it would become [::], every interface
+// of both, which the Web UI can't read.
+func family(host string) string {
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Is4() {
+		return "tcp4"
+	}
+	return "tcp"
 }
 
 func splitPort(addr string) (host string, port int, err error) {

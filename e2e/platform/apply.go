@@ -21,6 +21,9 @@ import (
 // else to do.
 const patience = 3 * time.Minute
 
+// mostRestarts are more than what waits for something needs.
+const mostRestarts = 3
+
 // restricted is the strictest of the Pod Security Standards.
 const restricted = "restricted"
 
@@ -95,12 +98,31 @@ func (p *Platform) Ready(ctx context.Context, namespace string, names ...string)
 				ready++
 			}
 		}
-		return ready == len(names), nil
+		if ready == len(names) {
+			return true, nil
+		}
+		return false, p.hopeless(ctx, namespace)
 	})
 	if err == nil {
 		return nil
 	}
 	return fmt.Errorf("%s in namespace %s: %w\n%s", strings.Join(names, " and "), namespace, err, p.words(context.WithoutCancel(ctx), namespace))
+}
+
+// hopeless says which container ends again and again.
+func (p *Platform) hopeless(ctx context.Context, namespace string) error {
+	pods, err := p.Kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return err
+	}
+	for _, pod := range pods.Items {
+		for _, s := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+			if s.RestartCount >= mostRestarts {
+				return fmt.Errorf("container %s of pod %s was restarted %d times", s.Name, pod.Name, s.RestartCount)
+			}
+		}
+	}
+	return nil
 }
 
 func available(d appsv1.Deployment) bool {
@@ -120,7 +142,7 @@ func (p *Platform) words(ctx context.Context, namespace string) string {
 		for _, s := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 			state, err := json.Marshal(s.State)
 			log, logErr := p.Kube.CoreV1().Pods(namespace).GetLogs(pod.Name, &corev1.PodLogOptions{
-				Container: s.Name, TailLines: new(int64(20)), Previous: s.RestartCount > 0 && s.State.Waiting != nil,
+				Container: s.Name, TailLines: new(int64(40)), Previous: s.RestartCount > 0, // what it said when it ended
 			}).DoRaw(ctx)
 			_, _ = fmt.Fprintf(&all, "container %s (restarted %d times) is %s\n%s", s.Name, s.RestartCount, state, log)
 			if err := errors.Join(err, logErr); err != nil {
