@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/sallyport/sallyport"
@@ -21,6 +22,7 @@ type answer struct {
 	began    bool // the process may have run
 	broken   bool
 	detail   string // for operators only
+	at       time.Time // when the process ended, where that was seen
 }
 
 func failed(code, format string, args ...any) answer {

@@ -63,7 +63,9 @@ func (r *Runner) look(ctx context.Context, t task, j *batchv1.Job, w *waiter) (a
 	v := judge(pod, now, r.o.Patience)
 	switch {
 	case v.over && v.exited:
-		return r.log(ctx, t, pod, v), true
+		a := r.log(ctx, t, pod, v)
+		a.at = v.at
+		return a, true
 	case v.over:
 		r.end(ctx, t, j)
 		return answer{failure: v.failure, began: v.began, broken: true}, true

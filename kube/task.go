@@ -51,12 +51,9 @@ func (t task) rules() []tools.KubernetesRule {
 	return rules
 }
 
-// request is what the executor is to do. Of the plan it gets what it enforces.
+// request is what the executor is to do.
 func (t task) request() (string, error) {
-	r := wire.Request{Mode: t.mode, Intent: t.intent, TraceParent: t.trace}
-	if t.plan != nil {
-		r.Plan = &sallyport.Plan{Summary: t.plan.Summary, Changes: []sallyport.Change{}, Preconditions: t.plan.Preconditions}
-	}
+	r := wire.Request{Mode: t.mode, Intent: t.intent, Plan: t.plan, TraceParent: t.trace}
 	if t.claims() {
 		r.Expires = t.expires.Add(-slack)
 	}
