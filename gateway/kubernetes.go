@@ -70,7 +70,7 @@ func (g *Gateway) kubernetes() (*kube.Runner, error) {
 
 // open listens for replies.
 func (r *ReplyConfig) open(server tools.Network) (*kube.Reply, error) {
-	l, err := net.Listen("tcp", r.Listen)
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", r.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes.reply.listen: %w", err)
 	}

@@ -21,7 +21,7 @@ type answer struct {
 	failure  *sallyport.Failure
 	began    bool // the process may have run
 	broken   bool
-	detail   string // for operators only
+	detail   string    // for operators only
 	at       time.Time // when the process ended, where that was seen
 }
 

@@ -31,7 +31,7 @@ const (
 // await waits for a Job's outcome: what its executor posts, or how its pod
 // ends. When ctx ends, the Job is stopped.
 func (r *Runner) await(ctx context.Context, t task, j *batchv1.Job) answer {
-	w, stop := r.pods.wait(t.name, t.manifest.Limits.OutputBytes, j.UID)
+	w, stop := r.pods.wait(t, j.UID)
 	defer stop()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

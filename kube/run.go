@@ -145,9 +145,12 @@ func (r *Runner) follow(ctx context.Context, t task, j *batchv1.Job, started tim
 	}
 	r.settle(ctx, t)
 	o := r.conclude(ctx, t, a)
-	o.Place, o.StartedAt, o.FinishedAt = r.place(j.Name, string(j.UID)), started, a.at
-	if a.at.IsZero() {
-		o.FinishedAt = time.Now().UTC()
+	o.Place, o.StartedAt, o.FinishedAt = r.place(j.Name, string(j.UID)), started, time.Now().UTC()
+	if !a.at.IsZero() {
+		o.FinishedAt = a.at
+		if a.at.Before(started) { // Kubernetes counts in seconds
+			o.FinishedAt = started
+		}
 	}
 	return o
 }

@@ -38,6 +38,7 @@ var bench struct {
 	cluster   *cluster.Cluster
 	admin     kubernetes.Interface // may everything
 	worker    kubernetes.Interface // what the worker may
+	nodes     kubernetes.Interface // what a node may: have tokens made
 	executor  string               // image of the built-in tools, by digest
 	odd       string               // image of oddtool
 	catalogue *tools.Catalogue
@@ -96,11 +97,14 @@ func prepare(ctx context.Context, dir string) (err error) {
 	}
 	config = rest.CopyConfig(config)
 	config.QPS, config.Burst = 500, 1000
-	config.Impersonate = rest.ImpersonationConfig{
-		UserName: "system:serviceaccount:sallyport:sallyport-worker",
-		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:sallyport", "system:authenticated"},
+	as := func(user string, groups ...string) (kubernetes.Interface, error) {
+		config.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: append(groups, "system:authenticated")}
+		return kubernetes.NewForConfig(config)
 	}
-	bench.worker, err = kubernetes.NewForConfig(config)
+	if bench.worker, err = as("system:serviceaccount:sallyport:sallyport-worker", "system:serviceaccounts", "system:serviceaccounts:sallyport"); err != nil {
+		return err
+	}
+	bench.nodes, err = as("an-administrator", "system:masters", "system:nodes")
 	return err
 }
 
