@@ -19,8 +19,8 @@ func TestCacheIsBounded(t *testing.T) {
 	if c.has("9") || !c.has("10") || !c.has(strconv.Itoa(maxRemembered+9)) {
 		t.Error("the oldest must make room, and nobody else")
 	}
-	c.add("10") // known already: it takes nobody's place
-	if !c.has("11") {
+	c.add(strconv.Itoa(maxRemembered + 9)) // known already: it takes nobody's place
+	if !c.has("10") {
 		t.Error("a digest that is known pushed out another")
 	}
 }

@@ -115,13 +115,10 @@ func (v *Verifier) Verify(ctx context.Context, image string) error {
 		return sallyport.Errorf(sallyport.Invalid, "bad_image",
 			"%s does not name an image by digest: it must be like registry.example.com/tool@sha256:…", shown(image))
 	}
-	if v.signed.has(ref.DigestStr()) {
-		return nil
-	}
 	// Whoever asks first and hangs up must not take the answer from the others.
 	detached := context.WithoutCancel(ctx)
 	answer := v.flights.DoChan(ref.Name(), func() (any, error) {
-		if v.signed.has(ref.DigestStr()) { // since we looked
+		if v.signed.has(ref.DigestStr()) {
 			return nil, nil
 		}
 		ctx, cancel := context.WithTimeout(detached, v.timeout)

@@ -25,13 +25,12 @@ var errTooMuch error = &fault{what: "its registry sends too much, or redirects t
 // asks for, follows or is told to ask elsewhere all comes through here.
 type bounded struct {
 	carrier  http.RoundTripper
-	loopback bool // the image's registry is on this machine
 	requests atomic.Int64
 	bytes    atomic.Int64
 }
 
 func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !b.permits(r) {
+	if !permits(r) {
 		return nil, errScheme
 	}
 	if b.requests.Add(1) > maxRequests {
@@ -47,11 +46,11 @@ func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // permits reports whether a request may be made. Where it was redirected from
 // says the response that caused it.
-func (b *bounded) permits(r *http.Request) bool {
+func permits(r *http.Request) bool {
 	if r.Response != nil && r.Response.Request != nil && r.Response.Request.URL.Scheme != r.URL.Scheme {
 		return false
 	}
-	return r.URL.Scheme == "https" || r.URL.Scheme == "http" && b.loopback && loopback(r.URL.Hostname())
+	return r.URL.Scheme == "https" || r.URL.Scheme == "http" && loopback(r.URL.Hostname())
 }
 
 func loopback(host string) bool {

@@ -71,6 +71,7 @@ func TestTrouble(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			k, s := p256(t), newShop(t, true)
 			s.refer(t, signType, p256(t).signed(t, s.image))
+			s.label(t, p256(t).simple(t, payload(s.image, "x")))
 			s.behind(tt.front)
 			timeout := time.Minute
 			if strings.HasPrefix(name, "Silent") {
@@ -158,7 +159,7 @@ func TestCallersDeadline(t *testing.T) {
 	s.behind(func(_ http.ResponseWriter, r *http.Request) bool { <-r.Context().Done(); return true })
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(context.DeadlineExceeded)
-	err := newVerifier(t, images.Options{Keys: []string{p256(t).pem(t)}, Timeout: time.Second}).Verify(ctx, s.image.Name())
+	err := newVerifier(t, images.Options{Keys: []string{p256(t).pem(t)}, Timeout: time.Hour}).Verify(ctx, s.image.Name())
 	wantCode(t, err, sallyport.Unavailable, "registry_unavailable", "in time")
 }
 
@@ -324,7 +325,7 @@ func TestTogether(t *testing.T) {
 	var calling sync.WaitGroup
 	calling.Add(callers)
 	s.behind(func(http.ResponseWriter, *http.Request) bool { calling.Wait(); return false })
-	v := newVerifier(t, images.Options{Keys: []string{k.pem(t)}})
+	v := newVerifier(t, images.Options{Keys: []string{k.pem(t)}, Timeout: time.Hour})
 	first, hangUp := context.WithCancel(t.Context())
 	errs := make(chan error, callers)
 	impatient := make(chan error, 1)
