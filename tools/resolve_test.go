@@ -63,7 +63,7 @@ func TestImageOfATool(t *testing.T) {
 	pinned := "registry.example.com/tools/restart@sha256:" + strings.Repeat("0", 64)
 	kube := strings.NewReplacer("runner: sandbox", "runner: kube", "  git: write\n", "  kubernetes: []\n").Replace(good)
 	for name, tt := range map[string]struct{ manifest, want string }{
-		"Image":   {kube + "container: {image: " + pinned + ", args: [\"${name}\"]}\n", pinned},
+		"Image":   {kube + "container: {image: " + pinned + ", args: [\"${name}\"]}\nplan: never\n", pinned},
 		"BuiltIn": {kube, ""},
 	} {
 		c := load(t, dir(tt.manifest))
