@@ -143,7 +143,7 @@ func install(ctx context.Context) error {
 	files, err := chart.Render("../../deploy/chart", "sallyport", map[string]any{
 		"images":      map[string]any{"executor": bench.executor},
 		"permissions": map[string]any{"named": named, "all": all, "images": []any{bench.odd, absent}},
-		"network":     map[string]any{"apiServer": map[string]any{"cidrs": []any{"10.88.0.1/32"}, "port": 443}},
+		"network":     map[string]any{"apiServer": map[string]any{"cidrs": []any{"10.88.0.1/32", nowhere}, "port": 443}},
 	})
 	if err != nil {
 		return err
@@ -185,6 +185,9 @@ func lent() (named, all []any) {
 	}
 	return named, all
 }
+
+// nowhere is where no API server answers.
+const nowhere = "192.0.2.1/32"
 
 // absent is an image that nobody has.
 const absent = "127.0.0.1:1/absent@sha256:00000000000000000000000000000000000000000000000000000000000000ff"
