@@ -48,7 +48,8 @@ type Tool struct {
 	PlanAlways  bool            `json:"plan_always"` // plan even when nobody is asked
 	PlanNever   bool            `json:"plan_never"`  // there is nothing to plan
 	Runner      string          `json:"runner"`
-	Timeout     time.Duration   `json:"timeout"` // how long one run may take
+	Timeout     time.Duration   `json:"timeout"`         // how long one run may take
+	Image       string          `json:"image,omitempty"` // what runs, by digest, where the tool is an image of its own
 }
 
 // Claims is what an agent says of itself. Nothing is ever derived from it.
@@ -96,6 +97,7 @@ type ToolRef struct {
 	Digest      Digest `json:"digest"`
 	ReadOnly    bool   `json:"read_only"`
 	Destructive bool   `json:"destructive"`
+	Image       string `json:"image,omitempty"` // by digest, where the tool is an image of its own
 }
 
 // Digest is over all of the intent, call id and agent included.

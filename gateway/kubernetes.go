@@ -7,11 +7,13 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/images"
 	"github.com/sallyport/sallyport/kube"
 	"github.com/sallyport/sallyport/tools"
 )
@@ -56,6 +58,9 @@ func (g *Gateway) kubernetes() (*kube.Runner, error) {
 		Client: client, Catalogue: g.catalogue, Namespace: k.Namespace, Targets: k.Targets, Executor: k.ExecutorImage, APIServer: servers,
 		TTL: k.TTL, Patience: k.ScheduleTime, Logger: g.o.Logger,
 	}
+	if o.Images, err = k.images(); err != nil {
+		return nil, err
+	}
 	if k.Reply != nil {
 		if o.Reply, err = k.Reply.open(servers[0]); err != nil {
 			return nil, err
@@ -68,9 +73,30 @@ func (g *Gateway) kubernetes() (*kube.Runner, error) {
 	return r, err
 }
 
+// images verifies signatures of tools' images, or is nil where there are no
+// keys to verify them with.
+func (k *KubernetesConfig) images() (kube.Images, error) {
+	if len(k.ImageKeys) == 0 {
+		return nil, nil //nolint:nilnil // the runner refuses what has to be signed
+	}
+	var o images.Options
+	for _, file := range k.ImageKeys {
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("kubernetes.image_keys: %w", err)
+		}
+		o.Keys = append(o.Keys, string(pem))
+	}
+	v, err := images.New(o)
+	if err != nil {
+		return nil, fmt.Errorf("kubernetes.image_keys: %w", err)
+	}
+	return v, nil
+}
+
 // open listens for replies.
 func (r *ReplyConfig) open(server tools.Network) (*kube.Reply, error) {
-	l, err := net.Listen("tcp", r.Listen)
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", r.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes.reply.listen: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/sallyport/sallyport"
@@ -20,7 +21,8 @@ type answer struct {
 	failure  *sallyport.Failure
 	began    bool // the process may have run
 	broken   bool
-	detail   string // for operators only
+	detail   string    // for operators only
+	at       time.Time // when the process ended, where that was seen
 }
 
 func failed(code, format string, args ...any) answer {

@@ -31,7 +31,7 @@ const (
 // await waits for a Job's outcome: what its executor posts, or how its pod
 // ends. When ctx ends, the Job is stopped.
 func (r *Runner) await(ctx context.Context, t task, j *batchv1.Job) answer {
-	w, stop := r.pods.wait(t.name, t.manifest.Limits.OutputBytes, j.UID)
+	w, stop := r.pods.wait(t, j.UID)
 	defer stop()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -63,7 +63,9 @@ func (r *Runner) look(ctx context.Context, t task, j *batchv1.Job, w *waiter) (a
 	v := judge(pod, now, r.o.Patience)
 	switch {
 	case v.over && v.exited:
-		return r.log(ctx, t, pod, v), true
+		a := r.log(ctx, t, pod, v)
+		a.at = v.at
+		return a, true
 	case v.over:
 		r.end(ctx, t, j)
 		return answer{failure: v.failure, began: v.began, broken: true}, true

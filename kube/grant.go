@@ -110,6 +110,9 @@ func (r *Runner) persist(ctx context.Context, ask func(context.Context) error) e
 // away reports whether asking again may help: all that is no answer of the
 // API server's to this request.
 func away(err error) bool {
+	if _, ours := errors.AsType[*sallyport.Error](err); ours {
+		return false
+	}
 	if apierrors.ReasonForError(err) == metav1.StatusReasonUnknown { // it is no status of the API server's, or one that says nothing
 		return true
 	}

@@ -1,6 +1,8 @@
 package kube
 
 import (
+	"slices"
+
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -58,7 +60,7 @@ func (r *Runner) networkPolicy(t task) *networkingv1.NetworkPolicy {
 	}
 	destinations := t.manifest.Network
 	if len(t.rules()) > 0 {
-		destinations = append(destinations[:len(destinations):len(destinations)], r.o.APIServer...)
+		destinations = append(slices.Clip(destinations), r.o.APIServer...)
 	}
 	for _, d := range destinations {
 		p.Spec.Egress = append(p.Spec.Egress, networkingv1.NetworkPolicyEgressRule{

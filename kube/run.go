@@ -65,17 +65,19 @@ func (r *Runner) signed(ctx context.Context, m tools.Manifest, o sallyport.Oblig
 // create lends a task what it needs and makes its Job, or adopts the one that
 // is there. After an error there is none, or undone finds out.
 func (r *Runner) create(ctx context.Context, t task) (*batchv1.Job, error) {
-	j, err := r.job(t)
-	if err != nil {
+	if _, err := r.job(t); err != nil { // before anything is made for it
 		return nil, err
 	}
 	if err := r.grant(ctx, t); err != nil {
 		return nil, refusal(err, "what the call is to be lent")
 	}
-	jobs := r.o.Client.BatchV1().Jobs(r.o.Namespace)
 	var made *batchv1.Job
-	err = r.persist(ctx, func(ctx context.Context) (err error) {
-		made, err = jobs.Create(ctx, j, metav1.CreateOptions{})
+	err := r.persist(ctx, func(ctx context.Context) error {
+		t.begin = time.Now().Add(beginTime + r.o.TTL)
+		j, err := r.job(t)
+		if err == nil {
+			made, err = r.o.Client.BatchV1().Jobs(r.o.Namespace).Create(ctx, j, metav1.CreateOptions{})
+		}
 		return err
 	})
 	if apierrors.IsAlreadyExists(err) {
@@ -146,6 +148,12 @@ func (r *Runner) follow(ctx context.Context, t task, j *batchv1.Job, started tim
 	r.settle(ctx, t)
 	o := r.conclude(ctx, t, a)
 	o.Place, o.StartedAt, o.FinishedAt = r.place(j.Name, string(j.UID)), started, time.Now().UTC()
+	if !a.at.IsZero() {
+		o.FinishedAt = a.at
+		if a.at.Before(started) { // Kubernetes counts in seconds
+			o.FinishedAt = started
+		}
+	}
 	return o
 }
 

@@ -21,8 +21,16 @@ type task struct {
 	plan     *sallyport.Plan // what was approved
 	trace    string
 	limit    time.Duration // of the process
-	expires  time.Time
+	expires  time.Time     // from then on nobody can be at work on it
+	begin    time.Time     // until then a write may begin
 }
+
+// beginTime and a Job's time to live are how long after the Job was made its
+// write may begin. Together they are less than the time after which another
+// worker's Job of the same name can have come and gone: that one is not made
+// before this worker missed its heartbeats for 20 seconds, and stays for its
+// time to live. The difference is for clocks that disagree.
+const beginTime = 15 * time.Second
 
 // slack is what may lie between the end of a run's time and the end of the
 // worker's work on it.
@@ -51,14 +59,11 @@ func (t task) rules() []tools.KubernetesRule {
 	return rules
 }
 
-// request is what the executor is to do. Of the plan it gets what it enforces.
+// request is what the executor is to do.
 func (t task) request() (string, error) {
-	r := wire.Request{Mode: t.mode, Intent: t.intent, TraceParent: t.trace}
-	if t.plan != nil {
-		r.Plan = &sallyport.Plan{Summary: t.plan.Summary, Changes: []sallyport.Change{}, Preconditions: t.plan.Preconditions}
-	}
+	r := wire.Request{Mode: t.mode, Intent: t.intent, Plan: t.plan, TraceParent: t.trace}
 	if t.claims() {
-		r.Expires = t.expires.Add(-slack)
+		r.Expires = t.begin
 	}
 	b, err := json.Marshal(r)
 	if err != nil {

@@ -35,6 +35,7 @@ type verdict struct {
 	began   bool               // the process may have run
 	exited  bool               // the process ended by itself, and its log is whole
 	exit    int32              // its code
+	at      time.Time          // when it ended
 	failure *sallyport.Failure // why it can't be the tool's own word that counts
 }
 
@@ -99,7 +100,7 @@ func judgeEnd(p *corev1.Pod, t *corev1.ContainerStateTerminated) verdict {
 	case t.ExitCode > 128 && p.DeletionTimestamp != nil:
 		return over(true, codeLost, "the pod was deleted while the tool ran (exit code %d)", t.ExitCode)
 	}
-	return verdict{over: true, began: true, exited: true, exit: t.ExitCode}
+	return verdict{over: true, began: true, exited: true, exit: t.ExitCode, at: t.FinishedAt.UTC()}
 }
 
 func judgeSchedule(p *corev1.Pod, now time.Time, patience time.Duration) verdict {

@@ -4,6 +4,7 @@ import (
 	"path"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/sallyport/sallyport/tools/wire"
 )
@@ -11,6 +12,8 @@ import (
 const (
 	apiVolume   = "api"
 	replyVolume = "reply"
+	tmpVolume   = "tmp"
+	tmpSize     = "64Mi"
 )
 
 // replies reports whether a task's executor posts what it finds. An image that
@@ -34,6 +37,11 @@ func (r *Runner) volumes(t task) []corev1.Volume {
 			Items:                []corev1.KeyToPath{{Key: "ca.crt", Path: path.Base(wire.APICAFile)}},
 		}})
 	}
+	if !t.builtin() { // most programs want one, and their root is read-only
+		volumes = append(volumes, corev1.Volume{Name: tmpVolume, VolumeSource: corev1.VolumeSource{
+			EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: new(resource.MustParse(tmpSize))},
+		}})
+	}
 	if r.replies(t) {
 		add(replyVolume, token(replyAudience(t.name), wire.ReplyTokenFile))
 	}
@@ -48,12 +56,9 @@ func token(audience, file string) corev1.VolumeProjection {
 
 func (r *Runner) mounts(t task) []corev1.VolumeMount {
 	var mounts []corev1.VolumeMount
+	places := map[string]string{apiVolume: path.Dir(wire.APITokenFile), replyVolume: path.Dir(wire.ReplyTokenFile), tmpVolume: "/tmp"}
 	for _, v := range r.volumes(t) {
-		file := wire.APITokenFile
-		if v.Name == replyVolume {
-			file = wire.ReplyTokenFile
-		}
-		mounts = append(mounts, corev1.VolumeMount{Name: v.Name, MountPath: path.Dir(file), ReadOnly: true})
+		mounts = append(mounts, corev1.VolumeMount{Name: v.Name, MountPath: places[v.Name], ReadOnly: v.Name != tmpVolume})
 	}
 	return mounts
 }

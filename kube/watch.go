@@ -29,6 +29,7 @@ type pods struct {
 type waiter struct {
 	name    string
 	limit   int           // of a reply, in bytes
+	replies bool          // whether one is taken
 	changed chan struct{} // something became of the Job's pod
 	reply   chan []byte   // what its executor posted, once
 	replied sync.Once     // for the first who posts
@@ -92,8 +93,11 @@ func (p *pods) wake(o any) {
 }
 
 // wait has a Job's pod followed, until stop is called.
-func (p *pods) wait(name string, limit int, job types.UID) (w *waiter, stop func()) {
-	w = &waiter{name: name, limit: limit, changed: make(chan struct{}, 1), reply: make(chan []byte, 1)}
+func (p *pods) wait(t task, job types.UID) (w *waiter, stop func()) {
+	w = &waiter{
+		name: t.name, limit: t.manifest.Limits.OutputBytes, replies: t.builtin(),
+		changed: make(chan struct{}, 1), reply: make(chan []byte, 1),
+	}
 	w.changed <- struct{}{} // what was there before is to be looked at as well
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -107,12 +111,12 @@ func (p *pods) wait(name string, limit int, job types.UID) (w *waiter, stop func
 	}
 }
 
-// waiting finds who waits for a Job of a name.
+// waiting finds who waits for the reply of a Job.
 func (p *pods) waiting(name string) (types.UID, *waiter) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for uid, w := range p.waiters {
-		if w.name == name {
+		if w.name == name && w.replies {
 			return uid, w
 		}
 	}

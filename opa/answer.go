@@ -158,11 +158,18 @@ func newObligations(raw jsontext.Value) (sallyport.Obligations, error) {
 		return o, fmt.Errorf("obligations is %.40s: it must be an object", raw)
 	}
 	for name, raw := range m {
-		if name != "timeout_seconds" {
+		switch name {
+		case "timeout_seconds":
+			if err := strict.Decode(raw, &o.TimeoutSeconds); err != nil || o.TimeoutSeconds < 1 || o.TimeoutSeconds > maxTimeout {
+				return o, fmt.Errorf("obligations.timeout_seconds is %.40s: it must be a whole number from 1 to %d", raw, maxTimeout)
+			}
+		case "signed_image":
+			// False would read like leave to run what is not signed.
+			if err := strict.Decode(raw, &o.SignedImage); err != nil || !o.SignedImage {
+				return o, fmt.Errorf("obligations.signed_image is %.40s: it must be true, or left out", raw)
+			}
+		default:
 			return o, fmt.Errorf("the obligation %.40q is not known", name)
-		}
-		if err := strict.Decode(raw, &o.TimeoutSeconds); err != nil || o.TimeoutSeconds < 1 || o.TimeoutSeconds > maxTimeout {
-			return o, fmt.Errorf("obligations.timeout_seconds is %.40s: it must be a whole number from 1 to %d", raw, maxTimeout)
 		}
 	}
 	return o, nil

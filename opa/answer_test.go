@@ -63,6 +63,9 @@ func TestGarbageIsNoDecision(t *testing.T) {
 		"ZeroTimeout":       {`{"effect": "allow", "reasons": [], "obligations": {"timeout_seconds": 0}}`, "timeout_seconds"},
 		"NullTimeout":       {`{"effect": "allow", "reasons": [], "obligations": {"timeout_seconds": null}}`, "timeout_seconds"},
 		"TimeoutIsWord":     {`{"effect": "allow", "reasons": [], "obligations": {"timeout_seconds": "60"}}`, "timeout_seconds"},
+		"UnsignedImage":     {`{"effect": "allow", "reasons": [], "obligations": {"signed_image": false}}`, "signed_image"},
+		"NullSignedImage":   {`{"effect": "allow", "reasons": [], "obligations": {"signed_image": null}}`, "signed_image"},
+		"SignedImageIsWord": {`{"effect": "allow", "reasons": [], "obligations": {"signed_image": "true"}}`, "signed_image"},
 		"RevisionIsNumber":  {`{"effect": "allow", "reasons": [], "revision": 1}`, "/revision"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -75,6 +78,20 @@ func TestGarbageIsNoDecision(t *testing.T) {
 				t.Errorf("the reason is %q, want %q in it", cause, tt.want)
 			}
 		})
+	}
+}
+
+func TestObligations(t *testing.T) {
+	for text, want := range map[string]sallyport.Obligations{
+		`{}`:                      {},
+		`{"timeout_seconds": 60}`: {TimeoutSeconds: 60},
+		`{"signed_image": true}`:  {SignedImage: true},
+		`{"signed_image": true, "timeout_seconds": 1}`: {SignedImage: true, TimeoutSeconds: 1},
+	} {
+		e := newEngine(t, opa.Options{Embedded: tinyFS(`decision := {"effect": "allow", "reasons": [], "obligations": ` + text + `} if input.agent`)})
+		if d, err := e.Decide(t.Context(), question(t)); err != nil || d.Obligations != want {
+			t.Errorf("%s is read as %+v, %v", text, d.Obligations, err)
+		}
 	}
 }
 

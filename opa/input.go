@@ -31,7 +31,7 @@ func Input(q sallyport.Question) (map[string]any, error) {
 			"id":      i.CallID,
 			"claimed": map[string]any{"reason": i.Claimed.Reason, "session": i.Claimed.Session, "task": i.Claimed.Task},
 		},
-		"tool":      toolDocument(i.Tool.Name, i.Tool.Digest, i.Tool.ReadOnly, i.Tool.Destructive),
+		"tool":      toolDocument(i.Tool),
 		"action":    i.Action,
 		"resource":  i.Resource,
 		"namespace": i.Namespace,
@@ -61,7 +61,7 @@ func VoteInput(q sallyport.VoteQuestion) (map[string]any, error) {
 		"evidence": string(q.Evidence),
 		"intent": map[string]any{
 			"call_id": i.CallID, "digest": string(i.Digest()),
-			"tool":   toolDocument(i.Tool.Name, i.Tool.Digest, i.Tool.ReadOnly, i.Tool.Destructive),
+			"tool":   toolDocument(i.Tool),
 			"action": i.Action, "resource": i.Resource, "namespace": i.Namespace, "name": i.Name,
 			"arguments": arguments,
 		},
@@ -73,7 +73,9 @@ func VoteInput(q sallyport.VoteQuestion) (map[string]any, error) {
 func visibleInput(agent sallyport.Agent, tool sallyport.Tool) map[string]any {
 	return map[string]any{
 		"agent": agentDocument(agent),
-		"tool":  toolDocument(tool.Name, tool.Digest, tool.ReadOnly, tool.Destructive),
+		"tool": toolDocument(sallyport.ToolRef{
+			Name: tool.Name, Digest: tool.Digest, ReadOnly: tool.ReadOnly, Destructive: tool.Destructive, Image: tool.Image,
+		}),
 	}
 }
 
@@ -81,8 +83,11 @@ func agentDocument(a sallyport.Agent) map[string]any {
 	return map[string]any{"id": a.ID, "issuer": a.Account.Issuer, "owner": a.Owner, "groups": texts(a.Groups)}
 }
 
-func toolDocument(name string, digest sallyport.Digest, readOnly, destructive bool) map[string]any {
-	return map[string]any{"name": name, "digest": string(digest), "read_only": readOnly, "destructive": destructive}
+// toolDocument always has an image, which is "" for a tool that is built in.
+func toolDocument(t sallyport.ToolRef) map[string]any {
+	return map[string]any{
+		"name": t.Name, "digest": string(t.Digest), "read_only": t.ReadOnly, "destructive": t.Destructive, "image": t.Image,
+	}
 }
 
 // planDocument is nil, which becomes null, where there is no plan.

@@ -14,6 +14,7 @@ import (
 func TestInput(t *testing.T) {
 	q := question(t, planned("/spec/replicas", "5"), func(q *sallyport.Question) {
 		q.Intent.Agent.Groups = []string{"bots"}
+		q.Intent.Tool.Image = "registry.example.com/scale@sha256:00"
 		q.Intent.Claimed = sallyport.Claims{Reason: "load", Session: "s-42", Task: "t-7"}
 		q.History = sallyport.History{CallsLastMinute: 1, CallsLastHour: 2, SameArgumentsLastHour: 3, DeniedLastHour: 4}
 		q.Now = time.Date(2026, 11, 23, 12, 0, 0, 500_000_000, time.FixedZone("CET", 3600))
@@ -33,7 +34,7 @@ func TestInput(t *testing.T) {
  "plan": {"changes": [{"after": 5, "before": 3, "path": "/spec/replicas"}], "digest": "` + string(q.Plan.Digest()) + `"},
  "resource": "deployment",
  "time": "2026-11-23T11:00:00.5Z",
- "tool": {"destructive": false, "digest": "` + string(sallyport.NewDigest("test")) + `", "name": "gitops_scale_deployment", "read_only": false}
+ "tool": {"destructive": false, "digest": "` + string(sallyport.NewDigest("test")) + `", "image": "registry.example.com/scale@sha256:00", "name": "gitops_scale_deployment", "read_only": false}
 }`
 	if d := cmp.Diff(decoded(t, []byte(want)), decoded(t, encoded(t, got))); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
@@ -48,6 +49,9 @@ func TestInputOfNothing(t *testing.T) {
 	doc, ok := decoded(t, encoded(t, got)).(map[string]any)
 	if !ok || doc["plan"] != nil || doc["arguments"] != nil {
 		t.Errorf("plan %v, arguments %v; want null", doc["plan"], doc["arguments"])
+	}
+	if image, ok := doc["tool"].(map[string]any)["image"].(string); !ok || image != "" { //nolint:forcetypeassert // a panic fails the test as well
+		t.Errorf("image %v; want an empty one, so that rules need no case for none", image)
 	}
 	groups := doc["agent"].(map[string]any)["groups"] //nolint:forcetypeassert // a panic fails the test as well
 	if list, ok := groups.([]any); !ok || len(list) != 0 {

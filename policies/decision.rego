@@ -66,4 +66,10 @@ class_noun := {
 	"destructive": "destructive action",
 }[class]
 
-obligations := {"timeout_seconds": data.timeouts[class]}
+obligations := object.union({"timeout_seconds": data.timeouts[class]}, of_image)
+
+# Whoever can push to a registry, or names its images in a manifest, still
+# can't have code run that nobody with a key has agreed to.
+default of_image := {"signed_image": true}
+
+of_image := {} if input.tool.image == ""

@@ -10,6 +10,29 @@ test_read_in_staging_is_allowed if {
 	decide(reading) == {"effect": "allow", "reasons": [], "obligations": {"timeout_seconds": 30}}
 }
 
+# What comes from a registry must be signed, whatever it does and whether
+# anybody is asked.
+test_images_must_be_signed if {
+	decide(contained).obligations == {"timeout_seconds": 60, "signed_image": true}
+	decide(with_(contained, production)).obligations == {"timeout_seconds": 60, "signed_image": true}
+	every call in [reading, deleting, with_(deleting, production)] {
+		decide(with_(call, contained)).obligations.signed_image == true
+		not decide(call).obligations.signed_image
+	}
+}
+
+# Not being told of an image is no leave to run one.
+test_unknown_images_must_be_signed if {
+	every image in [null, false, 0, [], {}, " "] {
+		decision := sallyport.decision with input as changed({"/tool/image": image})
+			with data.sallyport.input_members as []
+		decision.obligations.signed_image == true
+	}
+	decision := sallyport.decision with input as json.remove(base, ["/tool/image"])
+		with data.sallyport.input_members as []
+	decision.obligations.signed_image == true
+}
+
 test_read_in_production_is_allowed if effect(with_(reading, production)) == "allow"
 
 test_read_in_production_is_allowed_at_night if {

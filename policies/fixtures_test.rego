@@ -7,7 +7,7 @@ import data.sallyport
 base := {
 	"agent": {"id": "deploy-bot", "issuer": "https://agents.example.com", "owner": "alice", "groups": []},
 	"call": {"id": "abcdefghijklmnopqrstuvwxyz", "claimed": {"reason": "", "session": "", "task": ""}},
-	"tool": {"name": "gitops_scale_deployment", "digest": "sha256:00", "read_only": false, "destructive": false},
+	"tool": {"name": "gitops_scale_deployment", "digest": "sha256:00", "read_only": false, "destructive": false, "image": ""},
 	"action": "scale",
 	"resource": "deployment",
 	"namespace": "staging",
@@ -42,17 +42,22 @@ effect(patches) := decide(patches).effect
 codes(patches) := {reason.code | some reason in decide(patches).reasons}
 
 reading := {
-	"/tool": {"name": "gitops_get_manifest", "digest": "sha256:00", "read_only": true, "destructive": false},
+	"/tool": {"name": "gitops_get_manifest", "digest": "sha256:00", "read_only": true, "destructive": false, "image": ""},
 	"/action": "get",
 	"/arguments": {"environment": "staging", "name": "api"},
 }
 
 deleting := {
-	"/tool": {"name": "k8s_delete_pod", "digest": "sha256:00", "read_only": false, "destructive": true},
+	"/tool": {"name": "k8s_delete_pod", "digest": "sha256:00", "read_only": false, "destructive": true, "image": ""},
 	"/action": "delete",
 	"/resource": "pod",
 	"/arguments": {"namespace": "staging", "name": "api-0"},
 }
+
+# A tool that is an image of its own.
+contained := {"/tool/image": concat("", ["registry.example.com/tools/scale@sha256:", sixty_four])}
+
+sixty_four := "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 production := {"/namespace": "production"}
 

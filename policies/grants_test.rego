@@ -61,9 +61,9 @@ test_grants_do_not_mix if {
 
 sees(agent, tool) if sallyport.visible with input as {"agent": {"id": agent, "groups": []}, "tool": tool}
 
-reader := {"name": "gitops_get_manifest", "digest": "sha256:00", "read_only": true, "destructive": false}
+reader := {"name": "gitops_get_manifest", "digest": "sha256:00", "read_only": true, "destructive": false, "image": ""}
 
-writer := {"name": "gitops_scale_deployment", "digest": "sha256:00", "read_only": false, "destructive": false}
+writer := {"name": "gitops_scale_deployment", "digest": "sha256:00", "read_only": false, "destructive": false, "image": ""}
 
 test_agents_see_what_they_could_call if {
 	sees("deploy-bot", reader)

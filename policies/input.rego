@@ -27,6 +27,7 @@ input_members := [
 	{"path": ["tool", "digest"], "type": "text"},
 	{"path": ["tool", "read_only"], "type": "boolean"},
 	{"path": ["tool", "destructive"], "type": "boolean"},
+	{"path": ["tool", "image"], "type": "image"},
 	{"path": ["action"], "type": "text"},
 	{"path": ["resource"], "type": "text"},
 	{"path": ["namespace"], "type": "string"},
@@ -51,6 +52,8 @@ input_fits("boolean", value) if is_boolean(value)
 input_fits("object", value) if is_object(value)
 
 input_fits("count", value) if is_count(value)
+
+input_fits("image", value) if is_image(value)
 
 input_fits("time", value) if is_time(value)
 

@@ -12,6 +12,7 @@ accepted := {
 	"boolean": [true],
 	"object": [{}, {"a": "b"}],
 	"count": [1],
+	"image": [""],
 	"time": [],
 	"plan": [null],
 }
@@ -43,6 +44,22 @@ test_every_member_is_checked if {
 		not is_object(value)
 	}
 	leaves - checked == {"arguments/environment", "arguments/name", "arguments/replicas"}
+}
+
+test_images if {
+	effect(contained) == "allow"
+	every image in [
+		"registry.example.com/scale",
+		"registry.example.com/scale:1.2",
+		"registry.example.com/scale@sha256:00",
+		concat("", ["@sha256:", sixty_four]),
+		concat("", ["registry.example.com/scale@sha256:", sixty_four, "0"]),
+		concat("", ["registry.example.com/scale@sha256:", sixty_four, "\n"]),
+		concat("", ["registry.example.com/scale@sha512:", sixty_four]),
+		concat("", ["registry.example.com/a b@sha256:", sixty_four]),
+	] {
+		codes({"/tool/image": image}) == {"bad_input"}
+	}
 }
 
 test_plans if {

@@ -29,6 +29,14 @@ is_count(value) if {
 	value == floor(value)
 }
 
+# A tool that is built in has none; any other is named by digest.
+is_image("")
+
+is_image(value) if {
+	is_string(value)
+	regex.match(`^[^@[:space:]]+@sha256:[0-9a-f]{64}$`, value)
+}
+
 # RFC 3339 in UTC, from 2000 to 2099.
 is_time(value) if {
 	is_string(value)

@@ -118,17 +118,10 @@ func (e *entry) checkContainer(f *faults, c Container) {
 	if !imageByDigest.MatchString(c.Image) {
 		f.add([]string{"container", "image"}, "container.image must name its registry and be pinned by digest, such as registry.example.com/tool@sha256:…, not %q", c.Image)
 	}
-	for _, part := range []struct {
-		key   string
-		words []string
-	}{{"command", c.Command}, {"args", c.Args}} {
-		for _, word := range part.words {
-			for _, name := range placeholders(word) {
-				if reason := e.unfillable(name); reason != "" {
-					f.add([]string{"container", part.key}, "container.%s: the argument %q in %q %s", part.key, name, word, reason)
-				}
-			}
-		}
+	e.checkWords(f, "command", c.Command)
+	e.checkWords(f, "args", c.Args)
+	if e.manifest.Plan != PlanNever {
+		f.add([]string{"plan"}, "an image of its own plans nothing: say plan: never, and approvers see the arguments")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Env)) {
 		if !envName.MatchString(name) || strings.HasPrefix(name, "SALLYPORT_") || strings.HasPrefix(name, "KUBERNETES_") {
@@ -137,6 +130,16 @@ func (e *entry) checkContainer(f *faults, c Container) {
 	}
 	if c.RuntimeClass != "" && !dnsLabel.MatchString(c.RuntimeClass) {
 		f.add([]string{"container", "runtime_class"}, "container.runtime_class: %q is no name", c.RuntimeClass)
+	}
+}
+
+func (e *entry) checkWords(f *faults, key string, words []string) {
+	for _, word := range words {
+		for _, name := range placeholders(word) {
+			if reason := e.unfillable(name); reason != "" {
+				f.add([]string{"container", key}, "container.%s: the argument %q in %q %s", key, name, word, reason)
+			}
+		}
 	}
 }
 

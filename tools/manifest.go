@@ -43,8 +43,16 @@ func (m Manifest) Tool() sallyport.Tool {
 	return sallyport.Tool{
 		Name: m.Name, Digest: m.digest, Title: m.Title, Description: m.Description, InputSchema: m.schema,
 		ReadOnly: m.Risk.ReadOnly, Destructive: m.Risk.Destructive, PlanAlways: m.Plan == PlanAlways,
-		PlanNever: m.Plan == PlanNever, Runner: m.Runner, Timeout: m.Limits.Timeout,
+		PlanNever: m.Plan == PlanNever, Runner: m.Runner, Timeout: m.Limits.Timeout, Image: m.image(),
 	}
+}
+
+// image is what runs, or "" where the tool is built in.
+func (m Manifest) image() string {
+	if m.Container == nil {
+		return ""
+	}
+	return m.Container.Image
 }
 
 // Mapping says what a call means. A value is a literal, or "$.member" for a

@@ -45,7 +45,9 @@ func (c *Catalogue) Resolve(call sallyport.Call, agent sallyport.Agent) (sallypo
 	}
 	return sallyport.Intent{
 		CallID: call.ID, Agent: agent, Claimed: call.Claimed,
-		Tool:      sallyport.ToolRef{Name: m.Name, Digest: m.digest, ReadOnly: m.Risk.ReadOnly, Destructive: m.Risk.Destructive},
+		Tool: sallyport.ToolRef{
+			Name: m.Name, Digest: m.digest, ReadOnly: m.Risk.ReadOnly, Destructive: m.Risk.Destructive, Image: m.image(),
+		},
 		Arguments: call.Arguments,
 		Action:    word(m.Mapping.Action), Resource: word(m.Mapping.Resource),
 		Namespace: word(m.Mapping.Namespace), Name: word(m.Mapping.Name),

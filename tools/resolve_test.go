@@ -57,6 +57,24 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// TestImageOfATool: policy and the runner must hear of the same image, and of
+// none where a tool is built in.
+func TestImageOfATool(t *testing.T) {
+	pinned := "registry.example.com/tools/restart@sha256:" + strings.Repeat("0", 64)
+	kube := strings.NewReplacer("runner: sandbox", "runner: kube", "  git: write\n", "  kubernetes: []\n").Replace(good)
+	for name, tt := range map[string]struct{ manifest, want string }{
+		"Image":   {kube + "container: {image: " + pinned + ", args: [\"${name}\"]}\nplan: never\n", pinned},
+		"BuiltIn": {kube, ""},
+	} {
+		c := load(t, dir(tt.manifest))
+		tool, _ := c.Tool("restart")
+		i, err := c.Resolve(call("restart", `{"environment":"staging","name":"api"}`), agent())
+		if err != nil || tool.Image != tt.want || i.Tool.Image != tt.want {
+			t.Errorf("%s: the tool's image is %q, the intent's %q, %v; want %q", name, tool.Image, i.Tool.Image, err, tt.want)
+		}
+	}
+}
+
 // What encoding/json does to a call on its way must not make it another one.
 func TestResolveAfterTransport(t *testing.T) {
 	c := load(t, tools.Embedded())

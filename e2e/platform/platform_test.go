@@ -7,10 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,7 +69,7 @@ func TestPlatform(t *testing.T) {
 	agent := agentClient(t, "triage-bot")
 	_, err := agent.Submit(t.Context(), client.Submission{
 		Tool:      "k8s_scale_deployment",
-		Arguments: json.RawMessage(`{"namespace":"production","name":"api-server","replicas":2}`),
+		Arguments: json.RawMessage(`{"namespace":"production","name":"api-server","replicas":2}`), Wait: 20 * time.Second,
 	})
 	t.Log(err)
 	problem, ok := errors.AsType[*client.Problem](err)
@@ -109,41 +112,44 @@ func agentClient(t *testing.T, agent string) *client.Client {
 // TestTemporalUI logs a person in there, by the identity provider, as a
 // browser does.
 func TestTemporalUI(t *testing.T) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	web := shared.HTTP()
-	page := func(method, to string, cookies ...*http.Cookie) *http.Response {
+	web.Jar = jar
+	page := func(to string) (status int, location, body string) {
 		t.Helper()
-		request, err := http.NewRequestWithContext(t.Context(), method, to, nil)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, to, nil)
 		if err != nil {
 			t.Fatal(err)
-		}
-		for _, c := range cookies {
-			request.AddCookie(c)
 		}
 		answer, err := web.Do(request)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := answer.Body.Close(); err != nil {
+		defer func() { _ = answer.Body.Close() }()
+		text, err := io.ReadAll(answer.Body)
+		if err != nil {
 			t.Fatal(err)
 		}
-		return answer
+		return answer.StatusCode, answer.Header.Get("Location"), string(text)
 	}
-	start := page(http.MethodGet, platform.TemporalUI+"/auth/sso")
-	asked := start.Header.Get("Location")
+	status, asked, body := page(platform.TemporalUI + "/auth/sso")
 	if !strings.HasPrefix(asked, platform.PeopleIssuer+"/authorize?") {
-		t.Fatalf("the UI answers %s and sends the browser to %q, want the identity provider", start.Status, asked)
+		t.Fatalf("the UI answers %d and sends the browser to %q, want the identity provider: %s", status, asked, body)
 	}
 	back, err := shared.Choose(t.Context(), asked, "bob")
 	if err != nil {
 		t.Fatal(err)
 	}
-	end := page(http.MethodGet, back, start.Cookies()...)
-	user := false
-	for _, c := range end.Cookies() {
-		user = user || strings.HasPrefix(c.Name, "user") && c.Value != ""
+	status, _, body = page(back)
+	ui, err := url.Parse(platform.TemporalUI)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if !user {
-		t.Errorf("after the log-in the UI answers %s with %v, want somebody who is logged in", end.Status, end.Cookies())
+	if !slices.ContainsFunc(jar.Cookies(ui), func(c *http.Cookie) bool { return strings.HasPrefix(c.Name, "user") }) {
+		t.Errorf("after the log-in the UI answers %d, and nobody is logged in: %s", status, body)
 	}
 }
 

@@ -1,0 +1,72 @@
+// Command oddtool is a tool that knows nothing of the gateway and ends in every
+// way that a program can:
+//
+//	say WORDS        print them
+//	fail CODE        print a complaint, and end with that status
+//	shout BYTES      print so many
+//	eat              use memory until it is killed
+//	fill             write into /tmp until it is stopped
+//	wait             do nothing, for ever
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func main() {
+	word, args := "say", []string{"nothing"}
+	if len(os.Args) > 1 {
+		word, args = os.Args[1], os.Args[2:]
+	}
+	switch word {
+	case "say":
+		fmt.Println(strings.Join(args, "|"))
+	case "fail":
+		code, _ := strconv.Atoi(args[0])
+		fmt.Println("it \x1b[31mhurts")
+		os.Exit(code)
+	case "shout":
+		n, _ := strconv.Atoi(args[0])
+		fmt.Println(strings.Repeat("A", n))
+	case "eat":
+		for all := [][]byte{}; ; {
+			all = append(all, eat(8<<20))
+			_ = all
+		}
+	case "fill":
+		fill()
+	case "wait":
+		time.Sleep(time.Hour)
+	default:
+		os.Exit(2)
+	}
+}
+
+// eat uses so many bytes: what is only reserved counts for nothing.
+func eat(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = 1
+	}
+	return b
+}
+
+func fill() {
+	f, err := os.Create("/tmp/full")
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	for block := eat(1 << 20); ; {
+		if _, err := f.Write(block); err != nil { // full: now it waits for what comes of it
+			time.Sleep(time.Hour)
+		}
+		if info, err := f.Stat(); err == nil && info.Size() > 100<<20 {
+			time.Sleep(time.Hour)
+		}
+	}
+}
