@@ -99,7 +99,7 @@ cluster-down: check-build ## End it
 
 # One package after the other, because each has a cluster of its own.
 .PHONY: e2e
-e2e: check-e2e ## Run the tests that need one, on clusters that they start and end
+e2e: check-e2e check-postgres ## Run the tests that need one, on clusters that they start and end
 	$(E2E) test -trimpath -tags=e2e -count=1 -p=1 -timeout=60m $(TESTFLAGS) ./...
 
 ##@ Check
@@ -108,7 +108,7 @@ e2e: check-e2e ## Run the tests that need one, on clusters that they start and e
 check: ## Say what this machine lacks, and how to get it
 	@.ci/check build run test postgres
 
-.PHONY: check-build check-run check-test check-browser check-e2e
+.PHONY: check-build check-run check-test check-postgres check-browser check-e2e
 check-build:
 	@.ci/check build
 check-run:
@@ -119,6 +119,8 @@ check-browser:
 	@.ci/check build run browser
 check-e2e:
 	@.ci/check build e2e
+check-postgres:
+	@.ci/check postgres
 
 # Packages that link the Temporal server are built without the race detector,
 # once, and their own tests run like that. All others run it as a process.

@@ -24,9 +24,6 @@ const patience = 3 * time.Minute
 // mostRestarts are more than what waits for something needs.
 const mostRestarts = 3
 
-// restricted is the strictest of the Pod Security Standards.
-const restricted = "restricted"
-
 // Apply applies manifests as users do, by kubectl.
 func (p *Platform) Apply(ctx context.Context, manifests []byte) error {
 	c := exec.CommandContext(ctx, p.cluster.Programs.Kubernetes, "kubectl", "--kubeconfig="+p.cluster.Kubeconfig(), //nolint:gosec // what we built
@@ -63,10 +60,12 @@ func documents(objects ...any) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-func namespace(name, standard string) *corev1.Namespace {
+// namespace is one that holds pods to the strictest of the Pod Security
+// Standards.
+func namespace(name string) *corev1.Namespace {
 	return &corev1.Namespace{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
-		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"pod-security.kubernetes.io/enforce": standard}},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}},
 	}
 }
 

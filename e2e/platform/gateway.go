@@ -186,7 +186,7 @@ func (p *Platform) given(ledgerKey string) ([]any, error) {
 		return nil, err
 	}
 	objects := []any{
-		namespace(Namespace, restricted),
+		namespace(Namespace),
 		secret(Namespace, "sallyport-api", map[string][]byte{"api.key": private}),
 		secret(Namespace, "sallyport-worker", map[string][]byte{"api.pub": public}),
 		secret(Namespace, "sallyport-shared", map[string][]byte{
@@ -197,7 +197,7 @@ func (p *Platform) given(ledgerKey string) ([]any, error) {
 		volume("ledger", p.path("ledger"), Namespace, "sallyport-ledger"),
 	}
 	for _, target := range []string{"staging", "production"} {
-		objects = append(objects, namespace(target, restricted), server(target, "api-server"))
+		objects = append(objects, namespace(target), server(target, "api-server"))
 	}
 	return objects, nil
 }

@@ -141,7 +141,7 @@ func (p *Platform) startProvider(ctx context.Context) error {
 		return err
 	}
 	config := secret("idp", "idp", map[string][]byte{"tls.crt": cert, "tls.key": key, "secrets.json": secrets})
-	if err := p.applyFile(ctx, "idp.yaml", namespace("idp", restricted), config); err != nil {
+	if err := p.applyFile(ctx, "idp.yaml", namespace("idp"), config); err != nil {
 		return err
 	}
 	defer p.told("the identity provider", began)
@@ -171,7 +171,7 @@ func (p *Platform) startTemporal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.applyFile(ctx, "temporal.yaml", namespace("temporal", restricted), secret("temporal", "temporal", config)); err != nil {
+	if err := p.applyFile(ctx, "temporal.yaml", namespace("temporal"), secret("temporal", "temporal", config)); err != nil {
 		return err
 	}
 	defer p.told("Temporal, with all that it needs", began)

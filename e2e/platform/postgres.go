@@ -83,7 +83,7 @@ func furnish(root, bin string) error {
 	}
 	user, _, _ := strings.Cut(cluster.User, ":")
 	account := "postgres:x:" + user + ":" + user + "::/:/bin/sh\n"
-	if err := os.WriteFile(filepath.Join(root, "etc", "passwd"), []byte(account), 0o644); err != nil { //nolint:gosec // as on any machine
+	if err := os.WriteFile(filepath.Join(root, "etc", "passwd"), []byte(account), 0o644); err != nil {
 		return err
 	}
 	for _, name := range []string{"initdb", "postgres", "pg_isready"} {
@@ -104,7 +104,7 @@ func libraries(ctx context.Context, programs []string) ([]string, error) {
 	var files []string
 	for line := range strings.Lines(string(out)) {
 		// "libz.so.1 => /lib/x86_64-linux-gnu/libz.so.1 (0x00007f)" or "/lib64/ld-linux-x86-64.so.2 (0x00007f)"
-		for _, word := range strings.Fields(line) {
+		for word := range strings.FieldsSeq(line) {
 			if strings.HasPrefix(word, "/") && !strings.HasSuffix(word, ":") && !seen[word] {
 				seen[word] = true
 				files = append(files, word)
@@ -137,7 +137,7 @@ func copyFile(root, name string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil { //nolint:gosec // the root of an image
 		return err
 	}
-	from, err := os.Open(name) //nolint:gosec // Debian's files
+	from, err := os.Open(name)
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func copyFile(root, name string) (err error) {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, info.Mode().Perm()) //nolint:gosec // below root
+	f, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, info.Mode().Perm())
 	if err != nil {
 		return err
 	}

@@ -14,16 +14,18 @@ import (
 
 // listed is a package as the Go tool lists it.
 type listed struct {
-	Dir        string
-	ImportPath string
-	GoFiles    []string
-	SFiles     []string
-	HFiles     []string
-	EmbedFiles []string
+	Dir        string   `json:"Dir"`
+	ImportPath string   `json:"ImportPath"`
+	GoFiles    []string `json:"GoFiles"`
+	SFiles     []string `json:"SFiles"`
+	HFiles     []string `json:"HFiles"`
+	EmbedFiles []string `json:"EmbedFiles"`
 	Module     *struct {
-		Main    bool
-		Replace *struct{ Version string }
-	}
+		Main    bool `json:"Main"`
+		Replace *struct {
+			Version string `json:"Version"`
+		} `json:"Replace"`
+	} `json:"Module"`
 }
 
 // ours reports whether a package stands in this repository. go.sum pins all

@@ -192,7 +192,7 @@ func lock(ctx context.Context, name string, w io.Writer) (unlock func(), err err
 	}
 }
 
-// output runs the Go tool.
+// Go runs the Go tool, as programs for clusters are built.
 func Go(ctx context.Context, dir string, args ...string) (string, error) {
 	c := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the words above
 	c.Dir = dir
