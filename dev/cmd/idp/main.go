@@ -19,7 +19,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport/sallyport/dev/idp"
-	"github.com/sallyport/sallyport/gateway"
 	"github.com/sallyport/sallyport/strict"
 )
 
@@ -120,13 +119,9 @@ func serve(ctx context.Context, f flags, out io.Writer, logger *slog.Logger) err
 }
 
 func provider(f flags, logger *slog.Logger) (*idp.Provider, error) {
-	text, err := gateway.Secret(f.secrets)
+	secrets, err := readSecrets(f.secrets)
 	if err != nil {
 		return nil, fmt.Errorf("--secrets: %w", err)
-	}
-	secrets := map[string]string{}
-	if err := strict.Decode([]byte(text), &secrets); err != nil {
-		return nil, fmt.Errorf("--secrets: %s: %w", f.secrets, err)
 	}
 	people, agents := idp.Demo()
 	for i := range agents {
@@ -137,4 +132,23 @@ func provider(f flags, logger *slog.Logger) (*idp.Provider, error) {
 		InstanceToken: secrets[instance], Logger: logger,
 		Clients: []idp.Client{idp.TemporalUI(f.ui, secrets[idp.UIClient]), idp.Voting()},
 	})
+}
+
+func readSecrets(path string) (map[string]string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !strict.Private(info) {
+		return nil, fmt.Errorf("%s has mode %04o: others may read it; chmod 0600 it", path, info.Mode().Perm())
+	}
+	text, err := os.ReadFile(path) //nolint:gosec // what its operator says
+	if err != nil {
+		return nil, err
+	}
+	secrets := map[string]string{}
+	if err := strict.Decode(text, &secrets); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return secrets, nil
 }

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -24,6 +25,10 @@ const module = "github.com/sallyport/sallyport/e2e"
 
 // unused is how long a program of other sources is kept after its last use.
 const unused = 30 * 24 * time.Hour
+
+// most are how many of one program are kept: some are large, and change with
+// nearly every commit.
+const most = 6
 
 // ldflags leave out what a debugger would want: half of the size.
 const ldflags = "-s -w"
@@ -148,16 +153,23 @@ func (p Source) hashFiles(sum io.Writer) error {
 	return nil
 }
 
-// prune removes what nobody has used since then.
+// prune removes what nobody has used since then, and what most others were
+// used after.
 func prune(pattern string, then time.Time) error {
 	files, err := filepath.Glob(pattern)
 	if err != nil {
 		return err
 	}
+	used := map[string]time.Time{}
 	for _, f := range files {
-		if info, err := os.Stat(f); err == nil && info.ModTime().Before(then) {
-			err = os.Remove(f)
-			if err != nil {
+		if info, err := os.Stat(f); err == nil {
+			used[f] = info.ModTime()
+		}
+	}
+	slices.SortFunc(files, func(a, b string) int { return used[b].Compare(used[a]) })
+	for i, f := range files {
+		if i >= most || used[f].Before(then) {
+			if err := os.Remove(f); err != nil {
 				return err
 			}
 		}
