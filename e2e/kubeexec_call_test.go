@@ -156,16 +156,16 @@ func (c *toolCall) planned(t *testing.T) *sallyport.Plan {
 
 // outcome is what tests look at in results, of whatever tool.
 type outcome struct {
-	Changed    bool                        `json:"changed"`
-	UID        string                      `json:"uid"`
-	Generation int64                       `json:"generation"`
-	Replicas   struct{ Desired int64 }     `json:"replicas"`
-	Images     []struct{ Image string }    `json:"images"`
-	Pods       []map[string]any            `json:"pods"`
-	Log        string                      `json:"log"`
-	Truncated  bool                        `json:"truncated"`
-	Changes    []sallyport.Change          `json:"changes"`
-	Conditions []map[string]any            `json:"conditions"`
+	Changed    bool                     `json:"changed"`
+	UID        string                   `json:"uid"`
+	Generation int64                    `json:"generation"`
+	Replicas   struct{ Desired int64 }  `json:"replicas"`
+	Images     []struct{ Image string } `json:"images"`
+	Pods       []map[string]any         `json:"pods"`
+	Log        string                   `json:"log"`
+	Truncated  bool                     `json:"truncated"`
+	Changes    []sallyport.Change       `json:"changes"`
+	Conditions []map[string]any         `json:"conditions"`
 }
 
 func wantResult(t *testing.T, res wire.Response) (o outcome) {

@@ -313,7 +313,9 @@ func TestKubeexecOneOfTwoActs(t *testing.T) {
 func TestKubeexecFaults(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	lease := func(r *http.Request) bool { return strings.Contains(r.URL.Path, "/leases/") && r.Method == http.MethodPatch }
+	lease := func(r *http.Request) bool {
+		return strings.Contains(r.URL.Path, "/leases/") && r.Method == http.MethodPatch
+	}
 	reads := func(r *http.Request) bool { return r.Method == http.MethodGet }
 	for name, tt := range map[string]struct {
 		reason, when string
