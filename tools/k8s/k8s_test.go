@@ -161,11 +161,11 @@ func TestLastOfALog(t *testing.T) {
 		reason, said, want string
 		truncated          bool
 	}{
-		"Text":      {"as it is", "one\ntwo\n", "one\ntwo\n", false},
-		"NotUTF8":   {"no byte may hide", "a\xff\xc3z", `a\xff\xc3z`, false},
-		"Escapes":   {"a terminal would obey", "\x1b[2J\u202e", `\u{001b}[2J\u{202e}`, false},
-		"Long":      {"the end is what was asked for", long + "end", strings.Repeat("é", (mostLog-3)/2) + "end", true},
-		"Nothing":   {"nothing is nothing", "", "", false},
+		"Text":    {"as it is", "one\ntwo\n", "one\ntwo\n", false},
+		"NotUTF8": {"no byte may hide", "a\xff\xc3z", `a\xff\xc3z`, false},
+		"Escapes": {"a terminal would obey", "\x1b[2J\u202e", `\u{001b}[2J\u{202e}`, false},
+		"Long":    {"the end is what was asked for", long + "end", strings.Repeat("é", (mostLog-3)/2) + "end", true},
+		"Nothing": {"nothing is nothing", "", "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			told, truncated := lastOf([]byte(tt.said))
