@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -21,9 +22,7 @@ type object = map[string]any
 // manifest of any kind that the tool takes.
 func manifest(kind, name string, more object) object {
 	m := object{"apiVersion": k8s.Kinds()[kind], "kind": kind, "metadata": object{"name": name}}
-	for k, v := range more {
-		m[k] = v
-	}
+	maps.Copy(m, more)
 	return m
 }
 
@@ -37,11 +36,9 @@ func workload(name string) object {
 	return object{"spec": object{"selector": object{"matchLabels": object{"app": name}}, "template": template(name)}}
 }
 
-func with(m object, spec object) object {
+func with(m, spec object) object {
 	s, _ := m["spec"].(object)
-	for k, v := range spec {
-		s[k] = v
-	}
+	maps.Copy(s, spec)
 	return m
 }
 
