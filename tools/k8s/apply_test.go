@@ -12,13 +12,13 @@ import (
 )
 
 const applied = `{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "api"%metadata%}, %top%
-"spec": {"replicas": 2, "template": {"spec": {%spec% "containers": [{"name": "app", "image": "app:1"%container%}]}}}}`
+"spec": {"replicas": 2, "template": {%template% "spec": {%spec% "containers": [{"name": "app", "image": "app:1"%container%}]}}}}`
 
 // applying makes a request of a manifest with something in one of its places.
 func applying(t *testing.T, place, more string) wire.Request {
 	t.Helper()
 	text := applied
-	for _, p := range []string{"metadata", "top", "spec", "container"} {
+	for _, p := range []string{"metadata", "top", "template", "spec", "container"} {
 		with := ""
 		if p == place {
 			with = more
@@ -59,6 +59,7 @@ func TestApplyRefuses(t *testing.T) {
 		"ManagedFields":    {"it would take fields from others", "metadata", `, "managedFields": []`, CodeNotApplicable},
 		"Mark":             {"another call's effect would be seen", "metadata", `, "annotations": {"sallyport.dev/call": "x"}`, CodeNotApplicable},
 		"Label":            {"it would look like our own", "metadata", `, "labels": {"policy.sallyport.dev/x": "x"}`, CodeNotApplicable},
+		"LabelOfPods":      {"network policies go by it", "template", `"metadata": {"labels": {"sallyport.dev/call": "x"}},`, CodeNotApplicable},
 		"Status":           {"it is for the cluster to say", "top", `"status": {},`, CodeNotApplicable},
 		"SecretVolume":     {"its files are the secret", "spec", `"volumes": [{"name": "v", "secret": {"secretName": "db"}}],`, CodeReadsSecrets},
 		"ProjectedSecret":  {"the same", "spec", `"volumes": [{"name": "v", "projected": {"sources": [{"secret": {"name": "db"}}]}}],`, CodeReadsSecrets},

@@ -40,6 +40,7 @@ func Connect(config *rest.Config) (*Cluster, error) {
 	config = dynamic.ConfigFor(config)
 	config.WarningHandler = rest.NoWarnings{} // nobody reads them there
 	config.UserAgent = fieldManager
+	config.QPS = -1 // the pauses between tries are our own
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, err
@@ -202,9 +203,4 @@ func explain(err error) error {
 
 func outOfTime(last error) error {
 	return failf(CodeUnreachable, "the API server gave no answer in the time that the call has; last: %v", last)
-}
-
-func codeIs(err error, code int32) bool {
-	status, ok := errors.AsType[*apierrors.StatusError](err)
-	return ok && status.Status().Code == code
 }
