@@ -125,7 +125,7 @@ func TestKubeexecSaysWhatItDoesNotKnow(t *testing.T) {
 		"written-and-visible": {when: "after", ends: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			deployment(t, ns, name)
+			settled(t, deployment(t, ns, name)) // or another version would show that the write is void
 			c := callOf(t, ns, "k8s_scale_deployment", map[string]any{"name": name, "replicas": 2})
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
