@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/rest"
@@ -130,6 +131,7 @@ func TestRefusesRequests(t *testing.T) {
 		"PathAsName":       {"it leads to another resource", "k8s_get_deployment", args{"namespace": "staging", "name": "../pods"}, func(r *wire.Request) { r.Intent.Name = "../pods" }, CodeInvalidArguments},
 		"PathAsNamespace":  {"the same", "k8s_list_pods", args{"namespace": "a/b"}, func(r *wire.Request) { r.Intent.Namespace = "a/b" }, CodeInvalidArguments},
 		"NoLease":          {"two pods could act", "k8s_restart_deployment", args{"namespace": "staging", "name": "api"}, nil, CodeInternal},
+		"Expired":          {"others take it that nobody writes", "k8s_restart_deployment", args{"namespace": "staging", "name": "api"}, func(r *wire.Request) { r.Expires = time.Unix(1, 0) }, wire.CodeNotBegun},
 		"ReadReconciled":   {"it leaves nothing", "k8s_get_deployment", args{"namespace": "staging", "name": "api"}, func(r *wire.Request) { r.Mode = wire.ModeReconcile }, wire.CodeNotSeen},
 	} {
 		t.Run(name, func(t *testing.T) {

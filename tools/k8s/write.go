@@ -75,8 +75,17 @@ func (w *writer) plan(ctx context.Context) (wire.Response, error) {
 // never leaves this package.
 const codeMoved = "moved"
 
-// run answers ModeRun.
+// run answers ModeRun. No write begins after the call has expired: by then
+// others may take it that nobody is at work on it.
 func (w *writer) run(ctx context.Context) (wire.Response, error) {
+	if at := w.call.Expires; !at.IsZero() {
+		if !time.Now().Before(at) {
+			return wire.Response{}, failf(wire.CodeNotBegun, "the call's time to begin was over at %s", at.UTC().Format(time.RFC3339))
+		}
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, at)
+		defer cancel()
+	}
 	if err := w.call.lease.take(ctx, w.call.cluster); err != nil {
 		return wire.Response{}, err
 	}
