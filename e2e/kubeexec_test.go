@@ -16,6 +16,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/sallyport/sallyport/tools/k8s"
 	"github.com/sallyport/sallyport/tools/wire"
@@ -143,9 +144,7 @@ func TestKubeexecDrift(t *testing.T) {
 	ns := namespace(t)
 	scaled := func(t *testing.T, d *appsv1.Deployment) {
 		t.Helper()
-		d = current(t, d)
-		d.Spec.Replicas = new(int32(3))
-		if _, err := client.AppsV1().Deployments(ns).Update(t.Context(), d, metav1.UpdateOptions{}); err != nil {
+		if _, err := client.AppsV1().Deployments(ns).Patch(t.Context(), d.Name, types.MergePatchType, []byte(`{"spec":{"replicas":3}}`), metav1.PatchOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
