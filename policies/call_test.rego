@@ -36,7 +36,7 @@ test_logs_in_production_are_denied if codes(with_(logs, production)) == {"action
 
 test_logs_by_the_tool_for_pods if {
 	call := with_(logs, {
-		"/tool": {"name": "k8s_pod_logs", "digest": "sha256:00", "read_only": true, "destructive": false},
+		"/tool": {"name": "k8s_pod_logs", "digest": "sha256:00", "read_only": true, "destructive": false, "image": ""},
 		"/arguments": {"namespace": "staging", "name": "api-0", "tail_lines": 100},
 	})
 	effect(call) == "allow"
@@ -44,7 +44,7 @@ test_logs_by_the_tool_for_pods if {
 }
 
 listing := with_(reading, {
-	"/tool": {"name": "k8s_list_pods", "digest": "sha256:00", "read_only": true, "destructive": false},
+	"/tool": {"name": "k8s_list_pods", "digest": "sha256:00", "read_only": true, "destructive": false, "image": ""},
 	"/action": "list",
 	"/resource": "pod",
 	"/name": "",
@@ -57,7 +57,7 @@ test_pods_are_listed_everywhere if {
 }
 
 applying(kind) := {
-	"/tool": {"name": "k8s_apply_manifest", "digest": "sha256:00", "read_only": false, "destructive": false},
+	"/tool": {"name": "k8s_apply_manifest", "digest": "sha256:00", "read_only": false, "destructive": false, "image": ""},
 	"/action": "apply",
 	"/resource": kind,
 	"/arguments": {"namespace": "staging", "manifest": {"kind": kind, "metadata": {"name": "api"}}},

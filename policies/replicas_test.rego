@@ -48,7 +48,7 @@ test_replicas_of_a_deployment_in_the_cluster if {
 }
 
 scaling_by_k8s(value) := {
-	"/tool": {"name": "k8s_scale_deployment", "digest": "sha256:00", "read_only": false, "destructive": false},
+	"/tool": {"name": "k8s_scale_deployment", "digest": "sha256:00", "read_only": false, "destructive": false, "image": ""},
 	"/arguments": {"namespace": "staging", "name": "api", "replicas": value},
 }
 
