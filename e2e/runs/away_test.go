@@ -82,8 +82,7 @@ func apiServer(t *testing.T) int {
 		if err != nil || !bytes.HasPrefix(line, []byte(bench.cluster.Programs.Kubernetes+"\x00kube-apiserver\x00")) {
 			continue
 		}
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-		if err == nil && parent(pid) == bench.cluster.Node() {
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil && below(pid, bench.cluster.Supervisor()) {
 			return pid
 		}
 	}
@@ -91,14 +90,17 @@ func apiServer(t *testing.T) int {
 	return 0
 }
 
-func parent(pid int) (ppid int) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
+// below reports whether a process is a descendant of another.
+func below(pid, ancestor int) bool {
+	for pid > 1 && pid != ancestor {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			return false
+		}
+		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:]) // state, parent, …
+		if pid, err = strconv.Atoi(string(fields[1])); err != nil {
+			return false
+		}
 	}
-	_, err = fmt.Sscanf(string(stat[bytes.LastIndexByte(stat, ')')+2:]), "S %d", &ppid)
-	if err != nil {
-		_, _ = fmt.Sscanf(string(stat[bytes.LastIndexByte(stat, ')')+4:]), "%d", &ppid)
-	}
-	return ppid
+	return pid == ancestor
 }
