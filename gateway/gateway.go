@@ -21,6 +21,7 @@ import (
 	"github.com/sallyport/sallyport/ledger"
 	"github.com/sallyport/sallyport/oidc"
 	"github.com/sallyport/sallyport/opa"
+	"github.com/sallyport/sallyport/strict"
 	"github.com/sallyport/sallyport/telemetry"
 	"github.com/sallyport/sallyport/tools"
 	"github.com/sallyport/sallyport/workflows"
@@ -172,14 +173,14 @@ func loadCodec(files []PayloadKey) (*workflows.Codec, error) {
 	return workflows.NewCodec(keys...)
 }
 
-// Secret reads a file that only its owner may read.
+// Secret reads a file that others may not read.
 func Secret(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", err
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return "", fmt.Errorf("%s has mode %04o: others may read it; chmod 0600 it", path, mode)
+	if err := strict.Private(info); err != nil {
+		return "", fmt.Errorf("%s %w", path, err)
 	}
 	b, err := os.ReadFile(path)
 	return strings.TrimSpace(string(b)), err
