@@ -12,6 +12,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/sallyport/sallyport/strict"
 )
 
 const (
@@ -21,14 +23,14 @@ const (
 )
 
 // LoadPrivateKey reads an Ed25519 key from a PEM file (PKCS #8, as openssl
-// genpkey -algorithm ed25519 writes it) that only its owner may read.
+// genpkey -algorithm ed25519 writes it) that others may not read.
 func LoadPrivateKey(path string) (ed25519.PrivateKey, error) {
-	data, mode, err := readKeyFile(path)
+	data, info, err := readKeyFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the API's signing key: %w", err)
 	}
-	if mode.Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s: others than its owner may use this private key (mode %04o); run chmod 600 %[1]s", path, mode.Perm())
+	if err := strict.Private(info); err != nil {
+		return nil, fmt.Errorf("the private key %s %w", path, err)
 	}
 	block, rest := pem.Decode(data)
 	if block == nil || block.Type != privateBlock || len(bytes.TrimSpace(rest)) > 0 {
@@ -112,27 +114,27 @@ func PublicPEM(keys ...ed25519.PublicKey) ([]byte, error) {
 }
 
 // readKeyFile takes content and mode from the one file that it opened.
-func readKeyFile(path string) ([]byte, fs.FileMode, error) {
+func readKeyFile(path string) ([]byte, fs.FileInfo, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, 0, fmt.Errorf("%s: is not a regular file", path)
+		return nil, nil, fmt.Errorf("%s: is not a regular file", path)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	if len(data) > maxKeyFile {
-		return nil, 0, fmt.Errorf("%s: is longer than %d bytes", path, maxKeyFile)
+		return nil, nil, fmt.Errorf("%s: is longer than %d bytes", path, maxKeyFile)
 	}
-	return data, info.Mode(), nil
+	return data, info, nil
 }
 
 // writeNew writes beside path and links into place, which, unlike a rename,
