@@ -21,7 +21,7 @@ the built-in ones, and of those in a directory, as the gateway would load them.
 It is a piece of the Helm chart's values. The cluster's admission policies
 refuse roles with more, whoever has taken the worker over.`,
 		Example: `  sallyport tools permissions --dir ./tools > permissions.yaml
-  helm upgrade --install sallyport deploy/chart --values permissions.yaml`,
+  helm upgrade sallyport ./deploy/chart --install --values permissions.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			manifests := []fs.FS{tools.Embedded()}
