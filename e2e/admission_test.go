@@ -301,7 +301,6 @@ func TestWorkerRunsKnownJobs(t *testing.T) {
 		"Retries":      {"a write would happen twice", job(func(j *batchv1.Job) { j.Spec.BackoffLimit = new(int32(1)) }), "a call runs once"},
 		"Twice":        {"a write would happen twice", job(func(j *batchv1.Job) { j.Spec.Completions = new(int32(2)) }), "a call runs once"},
 		"Forever":      {"nothing would end it", job(func(j *batchv1.Job) { j.Spec.ActiveDeadlineSeconds = nil }), "a call runs once"},
-		"LeftBehind":   {"nothing would remove it", job(func(j *batchv1.Job) { j.Spec.TTLSecondsAfterFinished = nil }), "a call runs once"},
 		"OtherLabels":  {"another call's networks would be its own", job(func(j *batchv1.Job) { j.Spec.Template.Labels = map[string]string{"sallyport.dev/call": "other"} }), "has the labels of its Job"},
 		"OtherName":    {"nobody would know which call it is", job(func(j *batchv1.Job) { j.Name = "mine" }), "the worker makes objects of calls alone"},
 		"Elsewhere":    {"that namespace is not closed", job(func(j *batchv1.Job) { j.Namespace = target }), "the worker makes nothing of this kind"},
@@ -364,15 +363,17 @@ func TestWorkerCanDoItsWork(t *testing.T) {
 			return err
 		}
 	}
-	const changes = "finalizers, annotations and the deadline alone"
+	const changes = "of a Job the worker changes finalizers, annotations"
 	try(t, as(t, workerAccount, allRights), map[string]attempt{
 		"Parallel": {"it would run twice", patch(`{"spec":{"parallelism":2}}`), changes},
 		"Retries":  {"it would run twice", patch(`{"spec":{"backoffLimit":3}}`), changes},
 		"Suspend":  {"a suspended Job's pod may be changed", patch(`{"spec":{"suspend":true}}`), changes},
+		"Later":    {"its time was bounded", patch(`{"spec":{"activeDeadlineSeconds":3600}}`), changes},
 		"Labels":   {"it would be another call's", patch(`{"metadata":{"labels":{"sallyport.dev/call":"other"}}}`), changes},
 	})
 	try(t, worker, map[string]attempt{
 		"Deadline":   {"a cancelled call ends", patch(`{"spec":{"activeDeadlineSeconds":1}}`), ""},
+		"Kept":       {"it is removed after a while", patch(`{"spec":{"ttlSecondsAfterFinished":30}}`), ""},
 		"Annotation": {"what became of it", patch(`{"metadata":{"annotations":{"sallyport.dev/expires":"never"}}}`), ""},
 		"Finalizer":  {"the outcome is recorded", patch(`{"metadata":{"finalizers":null}}`), ""},
 	})
