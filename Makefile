@@ -38,7 +38,7 @@ dev: check-run bin/sallyport-dev bin/toolexec bin/sallyport ## Run everything in
 ##@ Build
 
 .PHONY: build
-build: check-build bin/sallyport bin/toolexec bin/sallyport-dev ## Build bin/sallyport, bin/toolexec and bin/sallyport-dev
+build: check-build bin/sallyport bin/toolexec bin/kubeexec bin/sallyport-dev ## Build bin/sallyport, bin/toolexec, bin/kubeexec and bin/sallyport-dev
 
 # The Go tool knows what is up to date; make asks it every time.
 .PHONY: force

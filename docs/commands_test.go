@@ -87,7 +87,7 @@ func TestCommandsExist(t *testing.T) {
 					if !slices.Contains(uses, words[0]) {
 						t.Errorf("%s: %s has no command %s (%s)", d.name, program, words[0], line)
 					}
-					if slices.Contains([]string{"ledger", "policy"}, words[0]) && (len(words) < 2 || !slices.Contains(uses, words[1])) {
+					if slices.Contains([]string{"ledger", "policy", "tools"}, words[0]) && (len(words) < 2 || !slices.Contains(uses, words[1])) {
 						t.Errorf("%s: %s has no command %v (%s)", d.name, program, words, line)
 					}
 					for _, f := range regexp.MustCompile(`--([a-z-]+)`).FindAllStringSubmatch(m[0], -1) {

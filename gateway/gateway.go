@@ -173,14 +173,14 @@ func loadCodec(files []PayloadKey) (*workflows.Codec, error) {
 	return workflows.NewCodec(keys...)
 }
 
-// Secret reads a file that others may not read: see [strict.Private].
+// Secret reads a file that others may not read.
 func Secret(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", err
 	}
-	if !strict.Private(info) {
-		return "", fmt.Errorf("%s has mode %04o: others may read it; chmod 0600 it", path, info.Mode().Perm())
+	if err := strict.Private(info); err != nil {
+		return "", fmt.Errorf("%s %w", path, err)
 	}
 	b, err := os.ReadFile(path)
 	return strings.TrimSpace(string(b)), err

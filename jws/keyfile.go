@@ -23,14 +23,14 @@ const (
 )
 
 // LoadPrivateKey reads an Ed25519 key from a PEM file (PKCS #8, as openssl
-// genpkey -algorithm ed25519 writes it) that only its owner may read.
+// genpkey -algorithm ed25519 writes it) that others may not read.
 func LoadPrivateKey(path string) (ed25519.PrivateKey, error) {
 	data, info, err := readKeyFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the API's signing key: %w", err)
 	}
-	if !strict.Private(info) {
-		return nil, fmt.Errorf("%s: others than its owner may use this private key (mode %04o); run chmod 600 %[1]s", path, info.Mode().Perm())
+	if err := strict.Private(info); err != nil {
+		return nil, fmt.Errorf("the private key %s %w", path, err)
 	}
 	block, rest := pem.Decode(data)
 	if block == nil || block.Type != privateBlock || len(bytes.TrimSpace(rest)) > 0 {

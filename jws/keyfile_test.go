@@ -71,8 +71,8 @@ func TestLoadPrivateKeyRefuses(t *testing.T) {
 		mode    os.FileMode
 		want    string
 	}{
-		"WorldReadable": {content, 0o604, "chmod 600"},
-		"GroupWritable": {content, 0o620, "chmod 600"},
+		"WorldReadable": {content, 0o604, "chmod 0600"},
+		"GroupWritable": {content, 0o620, "chmod 0600"},
 		"NoPEM":         {[]byte("secret"), 0o600, "one PEM block"},
 		"Trailing":      {append(slices.Clip(content), "more"...), 0o600, "nothing after it"},
 		"OtherKind":     {pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600, "must hold an Ed25519 key"},

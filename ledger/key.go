@@ -87,8 +87,8 @@ func LoadKey(path string) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("the ledger's key can't be read: %w", err)
 	}
-	if !strict.Private(info) {
-		return Key{}, fmt.Errorf("the ledger's key %s has mode %04o: others may use it; make a new one, or chmod 0600 it if nobody has", path, info.Mode().Perm())
+	if err := strict.Private(info); err != nil {
+		return Key{}, fmt.Errorf("the ledger's key %s %w if nobody has, or make a new one", path, err)
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {

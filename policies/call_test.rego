@@ -16,7 +16,7 @@ test_actions_that_are_none if {
 }
 
 test_resources_that_are_none if {
-	every resource in ["Deployment", "role", "", ["deployment"], null] {
+	every resource in ["DEPLOYMENT", "Role", "role", "ServiceAccount", "", ["deployment"], null] {
 		"unknown_resource" in codes({"/resource": resource})
 	}
 }
@@ -33,6 +33,49 @@ logs := with_(reading, {"/action": "logs", "/resource": "pod"})
 test_logs_in_staging_are_allowed if effect(logs) == "allow"
 
 test_logs_in_production_are_denied if codes(with_(logs, production)) == {"action_outside_environment"}
+
+test_logs_by_the_tool_for_pods if {
+	call := with_(logs, {
+		"/tool": {"name": "k8s_pod_logs", "digest": "sha256:00", "read_only": true, "destructive": false, "image": ""},
+		"/arguments": {"namespace": "staging", "name": "api-0", "tail_lines": 100},
+	})
+	effect(call) == "allow"
+	codes(with_(call, production)) == {"action_outside_environment"}
+}
+
+listing := with_(reading, {
+	"/tool": {"name": "k8s_list_pods", "digest": "sha256:00", "read_only": true, "destructive": false, "image": ""},
+	"/action": "list",
+	"/resource": "pod",
+	"/name": "",
+	"/arguments": {"namespace": "staging"},
+})
+
+test_pods_are_listed_everywhere if {
+	effect(listing) == "allow"
+	effect(with_(listing, production)) == "allow"
+}
+
+applying(kind) := {
+	"/tool": {"name": "k8s_apply_manifest", "digest": "sha256:00", "read_only": false, "destructive": false, "image": ""},
+	"/action": "apply",
+	"/resource": kind,
+	"/arguments": {"namespace": "staging", "manifest": {"kind": kind, "metadata": {"name": "api"}}},
+}
+
+test_kinds_are_applied_as_manifests_spell_them if {
+	every kind in ["ConfigMap", "DaemonSet", "Deployment", "HorizontalPodAutoscaler", "Ingress", "PodDisruptionBudget", "Service", "StatefulSet"] {
+		effect(applying(kind)) == "allow"
+		effect(with_(applying(kind), production)) == "ask"
+	}
+}
+
+test_other_kinds_are_not_applied if {
+	codes(applying("Secret")) == {"secret_resource", "unknown_resource"}
+	every kind in ["Role", "RoleBinding", "ServiceAccount", "ValidatingAdmissionPolicy", "Namespace", "Pod", "Job"] {
+		codes(applying(kind)) == {"unknown_resource"}
+	}
+}
 
 probe := with_(reading, {"/action": "probe", "/resource": "url", "/namespace": "", "/name": "http://127.0.0.1"})
 

@@ -1,8 +1,8 @@
 package sallyport
 
-# How far a workload may be scaled. Every member called "replicas" counts,
-# wherever it stands: in the arguments, in a manifest in the arguments, in what
-# the plan would change.
+# How far a workload may be scaled, at once or by an autoscaler. Every member
+# called "replicas" or "maxReplicas" counts, wherever it stands: in the
+# arguments, in a manifest in the arguments, in what the plan would change.
 
 deny contains {
 	"code": "bad_replicas",
@@ -36,19 +36,22 @@ default replica_cap := 0
 
 replica_cap := environment.replica_cap
 
+replica_members := {"replicas", "maxReplicas"}
+
 replicas contains value if {
 	walk(input.arguments, [path, value])
-	path[count(path) - 1] == "replicas"
+	path[count(path) - 1] in replica_members
 }
 
 replicas contains change.after if {
 	some change in input.plan.changes
 	is_string(change.path)
-	endswith(change.path, "/replicas")
+	some member in replica_members
+	endswith(change.path, sprintf("/%s", [member]))
 }
 
 replicas contains value if {
 	some change in input.plan.changes
 	walk(change.after, [path, value])
-	path[count(path) - 1] == "replicas"
+	path[count(path) - 1] in replica_members
 }

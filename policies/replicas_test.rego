@@ -41,6 +41,31 @@ test_replicas_anywhere_in_the_arguments if {
 	}
 }
 
+# What the tools for Kubernetes are called with.
+test_replicas_of_a_deployment_in_the_cluster if {
+	effect(scaling_by_k8s(10)) == "allow"
+	codes(scaling_by_k8s(11)) == {"replica_cap"}
+}
+
+scaling_by_k8s(value) := {
+	"/tool": {"name": "k8s_scale_deployment", "digest": "sha256:00", "read_only": false, "destructive": false, "image": ""},
+	"/arguments": {"namespace": "staging", "name": "api", "replicas": value},
+}
+
+test_replicas_of_what_is_applied if {
+	every kind, member in {"Deployment": "replicas", "StatefulSet": "replicas", "HorizontalPodAutoscaler": "maxReplicas"} {
+		effect(applied(kind, member, 10)) == "allow"
+		codes(applied(kind, member, 11)) == {"replica_cap"}
+		codes(applied(kind, member, "11")) == {"bad_replicas"}
+	}
+}
+
+applied(kind, member, value) := {
+	"/action": "apply",
+	"/resource": kind,
+	"/arguments": {"manifest": {"kind": kind, "spec": {member: value}}},
+}
+
 planned(changes) := {"/plan": {"digest": "sha256:00", "changes": changes}}
 
 test_replicas_in_the_plan if {
@@ -48,6 +73,8 @@ test_replicas_in_the_plan if {
 	codes(planned([{"path": "/spec/replicas", "before": 3, "after": 50}])) == {"replica_cap"}
 	codes(planned([{"path": "/spec", "before": null, "after": {"replicas": 50}}])) == {"replica_cap"}
 	codes(planned([{"path": "/spec/replicas", "before": 3, "after": "50"}])) == {"bad_replicas"}
+	codes(planned([{"path": "/spec/maxReplicas", "before": 3, "after": 50}])) == {"replica_cap"}
+	codes(planned([{"path": "", "before": null, "after": {"spec": {"maxReplicas": 50}}}])) == {"replica_cap"}
 }
 
 test_no_cap_is_zero if {

@@ -127,6 +127,9 @@ func (p program) cluster() (*k8s.Cluster, error) {
 	}
 	return k8s.Connect(&rest.Config{
 		Host: "https://" + net.JoinHostPort(host, port), BearerTokenFile: p.apiToken,
-		TLSClientConfig: rest.TLSClientConfig{CAFile: p.apiCA}, Dial: dial,
+		Dial: dial,
+		// In HTTP/1.1 a try that had no answer in its time takes its
+		// connection with it, and the next one connects anew.
+		TLSClientConfig: rest.TLSClientConfig{CAFile: p.apiCA, NextProtos: []string{"http/1.1"}},
 	})
 }

@@ -35,7 +35,7 @@ func program(t *testing.T) string {
 	return binary
 }
 
-func make1(t *testing.T, args ...string) (line, file string) {
+func assemble(t *testing.T, args ...string) (line, file string) {
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "image.tar")
 	var out bytes.Buffer
@@ -54,13 +54,13 @@ func TestSameFilesSameImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	args := []string{"/tiny=" + binary, "/etc/ssl/certs/ca-certificates.crt=" + authorities}
-	first, firstFile := make1(t, args...)
+	first, firstFile := assemble(t, args...)
 	// What a later build differs in, and the digest must not.
 	later := time.Now().Add(time.Hour)
 	if err := errors.Join(os.Chtimes(binary, later, later), os.Chmod(binary, 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	second, secondFile := make1(t, args...)
+	second, secondFile := assemble(t, args...)
 	if first != second || !strings.HasPrefix(first, "registry.example.com/tiny@sha256:") {
 		t.Errorf("the digests are %q and %q, want the same", first, second)
 	}
@@ -70,7 +70,7 @@ func TestSameFilesSameImage(t *testing.T) {
 	if err := os.WriteFile(authorities, []byte("others\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if other, _ := make1(t, args...); other == first {
+	if other, _ := assemble(t, args...); other == first {
 		t.Error("other files have the same digest")
 	}
 }
@@ -86,7 +86,7 @@ func contents(t *testing.T, file string) []byte {
 
 // TestReadBack looks at the image as whoever runs it does.
 func TestReadBack(t *testing.T) {
-	line, file := make1(t, "--arch", "arm64", "/bin/tiny="+program(t))
+	line, file := assemble(t, "--arch", "arm64", "/bin/tiny="+program(t))
 	index, err := layout.ImageIndexFromPath(unpack(t, file))
 	if err != nil {
 		t.Fatal(err)

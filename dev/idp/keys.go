@@ -144,8 +144,8 @@ func readSecret(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !strict.Private(info) {
-		return nil, fmt.Errorf("%s: others than its owner may use it (mode %04o); run chmod 600 %[1]s", path, info.Mode().Perm())
+	if err := strict.Private(info); err != nil {
+		return nil, fmt.Errorf("%s %w", path, err)
 	}
 	return os.ReadFile(path)
 }

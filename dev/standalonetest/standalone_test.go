@@ -103,7 +103,7 @@ func TestRefusals(t *testing.T) {
 	t.Parallel()
 	pg := postgrestest.Start(t)
 	for name, test := range map[string]struct{ file, old, with, says string }{
-		"OpenPassword": {"postgres.password", "", "", "others may read it"},
+		"OpenPassword": {"postgres.password", "", "", "others may use it"},
 		"NoIssuer":     {"temporal.yaml", "\n  audience: temporal", "/nowhere\n  audience: temporal", "people.issuer: discovery"},
 		"BadTable":     {"identities.yaml", "kind: person", "kind: robot", "identities.yaml:2"},
 		"UnknownKey":   {"temporal.yaml", "history_shards", "shards", "temporal.yaml:3: field shards not found"},

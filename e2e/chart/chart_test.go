@@ -56,7 +56,7 @@ func write(t *testing.T, files map[string]string) {
 		}
 	}
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(manifests, name), []byte(text), 0o644); err != nil { //nolint:gosec // they are for everybody
+		if err := os.WriteFile(filepath.Join(manifests, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/e2e/cluster"
@@ -193,3 +195,35 @@ func eventually(t *testing.T, what string, ask func(context.Context) bool) {
 		t.Fatalf("waiting for %s: %v", what, err)
 	}
 }
+
+// dyingClient is the worker's until ctx ends: then nothing that it asks reaches
+// the API server any more, as if its process were gone.
+func dyingClient(t *testing.T, ctx context.Context) kubernetes.Interface {
+	t.Helper()
+	config, err := bench.cluster.Config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.QPS, config.Burst = 500, 1000
+	config.Impersonate = rest.ImpersonationConfig{
+		UserName: "system:serviceaccount:sallyport:sallyport-worker",
+		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:sallyport", "system:authenticated"},
+	}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(q *http.Request) (*http.Response, error) {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			return next.RoundTrip(q)
+		})
+	})
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(q *http.Request) (*http.Response, error) { return f(q) }

@@ -115,6 +115,15 @@ func checkMembers(u *unstructured.Unstructured, namespace string) error {
 	if ns, stated := metadata["namespace"]; stated && ns != namespace {
 		return failf(CodeNotApplicable, "metadata.namespace is not the namespace of the call, which is what was decided on: leave it out")
 	}
+	template, _, _ := unstructured.NestedMap(u.Object, "spec", "template", "metadata")
+	if err := checkMarks(template); err != nil {
+		return err
+	}
+	return checkMarks(metadata)
+}
+
+// checkMarks refuses labels and annotations that would pass for our own.
+func checkMarks(metadata map[string]any) error {
 	for _, member := range []string{"labels", "annotations"} {
 		values, _ := metadata[member].(map[string]any)
 		for key := range values {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -39,6 +40,7 @@ func Connect(config *rest.Config) (*Cluster, error) {
 	config = dynamic.ConfigFor(config)
 	config.WarningHandler = rest.NoWarnings{} // nobody reads them there
 	config.UserAgent = fieldManager
+	config.QPS = -1 // the pauses between tries are our own
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, err
@@ -144,6 +146,8 @@ func fateOf(err error) fate {
 	switch s := status.Status(); {
 	case s.Code == http.StatusTooManyRequests:
 		return fateAgain
+	case isMisfit(s):
+		return fateRefused
 	case s.Code >= http.StatusInternalServerError:
 		return fateUnclear
 	case s.Code == http.StatusConflict && len(ownedFields(err)) == 0:
@@ -151,6 +155,12 @@ func fateOf(err error) fate {
 	default:
 		return fateRefused
 	}
+}
+
+// isMisfit reports whether a manifest doesn't fit its kind's schema, which the
+// API server says as if it were its own failure.
+func isMisfit(s metav1.Status) bool {
+	return s.Code == http.StatusInternalServerError && strings.HasPrefix(s.Message, "failed to create typed patch object")
 }
 
 // ownedFields are the fields that somebody else manages, if it is for them
@@ -184,7 +194,7 @@ func explain(err error) error {
 		return failf(CodeConflict, "fields belong to others, from whom they would have to be taken: %v", err)
 	case s.Code == http.StatusConflict:
 		return failf(CodePreconditionFailed, "the object has changed: %v", err)
-	case s.Code >= http.StatusInternalServerError:
+	case s.Code >= http.StatusInternalServerError && !isMisfit(s):
 		return failf(CodeUnreachable, "the API server failed: %v", err)
 	default:
 		return failf(CodeRejected, "the API server refuses it: %v", err)
@@ -193,9 +203,4 @@ func explain(err error) error {
 
 func outOfTime(last error) error {
 	return failf(CodeUnreachable, "the API server gave no answer in the time that the call has; last: %v", last)
-}
-
-func codeIs(err error, code int32) bool {
-	status, ok := errors.AsType[*apierrors.StatusError](err)
-	return ok && status.Status().Code == code
 }

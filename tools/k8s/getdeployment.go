@@ -2,6 +2,7 @@ package k8s
 
 import (
 	"context"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -22,7 +23,7 @@ type image struct {
 func images(o map[string]any, path ...string) []image {
 	found := []image{}
 	for _, kind := range []string{"initContainers", "containers"} {
-		for _, container := range list(o, append(path[:len(path):len(path)], kind)...) {
+		for _, container := range list(o, append(slices.Clip(path), kind)...) {
 			found = append(found, image{Container: text(container, "name"), Image: text(container, "image"), Init: kind == "initContainers"})
 		}
 	}

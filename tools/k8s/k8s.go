@@ -42,6 +42,9 @@ const (
 	CodeInternal           = "internal"            // the executor is at fault
 )
 
+// longestFailure is how many characters of a failure are told.
+const longestFailure = 2000
+
 // call is one request with what it takes to answer it.
 type call struct {
 	wire.Request
@@ -206,7 +209,11 @@ func failure(err error) wire.Response {
 	if !ok {
 		f = &failed{code: CodeInternal, message: err.Error()}
 	}
-	return wire.Response{Error: &sallyport.Failure{Code: f.code, Message: sallyport.Visible(f.message)}}
+	message := []rune(sallyport.Visible(f.message))
+	if len(message) > longestFailure {
+		message = append(message[:longestFailure], '…')
+	}
+	return wire.Response{Error: &sallyport.Failure{Code: f.code, Message: string(message)}}
 }
 
 // result answers a run.

@@ -3,6 +3,7 @@ package k8s
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 
@@ -67,7 +68,8 @@ func (l Lease) take(ctx context.Context, c *Cluster) error {
 // isTestFailure reports whether a JSON patch was refused because what it
 // tests is not so.
 func isTestFailure(err error) bool {
-	return codeIs(err, http.StatusUnprocessableEntity)
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	return ok && status.Status().Code == http.StatusUnprocessableEntity
 }
 
 // isOurs finds out whether an answer of ours got lost.

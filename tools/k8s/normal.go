@@ -34,7 +34,9 @@ func normal(u *unstructured.Unstructured) map[string]any {
 	annotations := o.GetAnnotations()
 	delete(annotations, wire.AnnotationCall)
 	delete(annotations, wire.AnnotationIntent)
-	o.SetAnnotations(annotations) // none at all where it is empty
+	if o.SetAnnotations(annotations); len(annotations) == 0 { // as if there had been none
+		delete(metadata, "annotations")
+	}
 	return o.Object
 }
 

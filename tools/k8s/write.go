@@ -3,6 +3,7 @@ package k8s
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -74,8 +75,17 @@ func (w *writer) plan(ctx context.Context) (wire.Response, error) {
 // never leaves this package.
 const codeMoved = "moved"
 
-// run answers ModeRun.
+// run answers ModeRun. No write begins after the call has expired: by then
+// others may take it that nobody is at work on it.
 func (w *writer) run(ctx context.Context) (wire.Response, error) {
+	if at := w.call.Expires; !at.IsZero() {
+		if !time.Now().Before(at) {
+			return wire.Response{}, failf(wire.CodeNotBegun, "the call's time to begin was over at %s", at.UTC().Format(time.RFC3339))
+		}
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, at)
+		defer cancel()
+	}
 	if err := w.call.lease.take(ctx, w.call.cluster); err != nil {
 		return wire.Response{}, err
 	}
@@ -88,11 +98,32 @@ func (w *writer) run(ctx context.Context) (wire.Response, error) {
 			err = failf(CodeUnreachable, "the time that the call has was not enough for its write")
 		}
 		if err != nil {
-			res = failure(err)
-			res.Unknown = w.unclear
-			return res, nil
+			return w.failed(ctx, err), nil
 		}
 	}
+}
+
+// lastLook is how long a run whose time is over may take to find out whether
+// it wrote. Its pod has as long to end.
+const lastLook = 2 * time.Second
+
+// failed answers for a run that can't go on. If a write may have been carried
+// out it looks once more, even if the time is over.
+func (w *writer) failed(ctx context.Context, err error) wire.Response {
+	if !w.unclear {
+		return failure(err)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
+	defer cancel()
+	live, lookErr := w.live(ctx)
+	if lookErr == nil && w.shows(live) {
+		if res, err := w.done(live); err == nil {
+			return res
+		}
+	}
+	res := failure(err)
+	res.Unknown = lookErr != nil || sameVersion(live, w.sentTo)
+	return res
 }
 
 // attempt reads the object, plans and writes once. An empty response means

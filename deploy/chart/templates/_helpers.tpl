@@ -105,20 +105,24 @@ capabilities:
 {{- $config := mergeOverwrite (deepCopy .Values.config.shared) (deepCopy (index .Values.config $component)) -}}
 {{- if .Values.configMaps.policies }}{{ $_ := set $config "policies" "policies" }}{{ end -}}
 {{- if .Values.configMaps.tools }}{{ $_ := set $config "tools" "tools" }}{{ end -}}
-{{- if eq $component "worker" }}{{ $_ := set $config "kubernetes" (include "sallyport.kubernetes" . | fromYaml) }}{{ end -}}
+{{- $_ := set $config "kubernetes" (include "sallyport.kubernetes" (list . $component) | fromYaml) -}}
 {{ toYaml $config }}
 {{- end }}
 {{- end }}
 
-{{/* What the worker's configuration says about Kubernetes. */}}
+{{/* What a configuration says about Kubernetes: (list . "api"). The API only
+     needs to know that tools run there. */}}
 {{- define "sallyport.kubernetes" -}}
+{{- $component := index . 1 }}{{ with index . 0 -}}
 namespace: {{ .Values.execution.namespace }}
 targets: {{ .Values.targets | toJson }}
 executor_image: {{ .Values.images.executor }}
 api_server:
-{{- range .Values.network.apiServer.cidrs }}
-  - {{ . }}:{{ $.Values.network.apiServer.port }}
-{{- end }}
+  {{- $port := .Values.network.apiServer.port }}
+  {{- range .Values.network.apiServer.cidrs }}
+  - {{ . }}:{{ $port }}
+  {{- end }}
+{{- if eq $component "worker" }}
 reply:
   listen: 0.0.0.0:{{ .Values.worker.replyPort }}
   namespace: {{ .Release.Namespace }}
@@ -126,6 +130,8 @@ reply:
     {{- include "sallyport.selector" (list . "worker") | nindent 4 }}
 {{- if .Values.worker.imageKeys }}
 image_keys: [image-keys/keys.pem]
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 

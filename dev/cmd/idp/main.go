@@ -139,8 +139,8 @@ func readSecrets(path string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !strict.Private(info) {
-		return nil, fmt.Errorf("%s has mode %04o: others may read it; chmod 0600 it", path, info.Mode().Perm())
+	if err := strict.Private(info); err != nil {
+		return nil, fmt.Errorf("%s %w", path, err)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {

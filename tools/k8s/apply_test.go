@@ -1,0 +1,209 @@
+package k8s
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/sallyport/sallyport/strict"
+	"github.com/sallyport/sallyport/tools/wire"
+)
+
+const applied = `{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "api"%metadata%}, %top%
+"spec": {"replicas": 2, "template": {%template% "spec": {%spec% "containers": [{"name": "app", "image": "app:1"%container%}]}}}}`
+
+// applying makes a request of a manifest with something in one of its places.
+func applying(t *testing.T, place, more string) wire.Request {
+	t.Helper()
+	text := applied
+	for _, p := range []string{"metadata", "top", "template", "spec", "container"} {
+		with := ""
+		if p == place {
+			with = more
+		}
+		text = strings.Replace(text, "%"+p+"%", with, 1)
+	}
+	if place == "whole" {
+		text = more
+	}
+	raw, err := strict.JSON([]byte(`{"namespace": "staging", "manifest": `+text+`}`), strict.DefaultLimits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := request(t, "k8s_apply_manifest", nil)
+	req.Intent.Arguments, req.Intent.Resource = raw, "Deployment"
+	return req
+}
+
+func TestApplyRefuses(t *testing.T) {
+	for name, tt := range map[string]struct{ reason, place, more, code string }{
+		"Nothing":          {"there is no object", "whole", `null`, CodeInvalidArguments},
+		"List":             {"policy would see one kind of many", "whole", `{"apiVersion": "v1", "kind": "List", "items": []}`, CodeNotApplicable},
+		"ListOfAKind":      {"the same", "whole", `{"apiVersion": "apps/v1", "kind": "DeploymentList", "items": []}`, CodeNotApplicable},
+		"Secret":           {"no agent writes secrets", "whole", `{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "api"}}`, CodeNotApplicable},
+		"Role":             {"it decides who may do what", "whole", `{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "api"}}`, CodeNotApplicable},
+		"OtherVersion":     {"its defaults are others", "whole", `{"apiVersion": "extensions/v1beta1", "kind": "Deployment", "metadata": {"name": "api"}}`, CodeNotApplicable},
+		"OtherGroup":       {"it is another kind of the same name", "whole", `{"apiVersion": "v1", "kind": "Deployment", "metadata": {"name": "api"}}`, CodeNotApplicable},
+		"OtherKind":        {"policy judged another", "whole", `{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "api"}}`, CodeInvalidArguments},
+		"OtherName":        {"policy judged another", "whole", `{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "db"}}`, CodeInvalidArguments},
+		"NoName":           {"policy judged one", "whole", `{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"generateName": "api"}}`, CodeInvalidArguments},
+		"OtherNamespace":   {"policy judged another", "metadata", `, "namespace": "production"`, CodeNotApplicable},
+		"NoNamespace":      {"null is another one", "metadata", `, "namespace": null`, CodeNotApplicable},
+		"GenerateName":     {"nobody knows what it will be called", "metadata", `, "generateName": "api-"`, CodeNotApplicable},
+		"Finalizers":       {"nobody could delete it", "metadata", `, "finalizers": ["example.com/never"]`, CodeNotApplicable},
+		"Owner":            {"it would go with another object", "metadata", `, "ownerReferences": []`, CodeNotApplicable},
+		"UID":              {"it is for the tool to say", "metadata", `, "uid": "1"`, CodeNotApplicable},
+		"Version":          {"it is for the tool to say", "metadata", `, "resourceVersion": "1"`, CodeNotApplicable},
+		"ManagedFields":    {"it would take fields from others", "metadata", `, "managedFields": []`, CodeNotApplicable},
+		"Mark":             {"another call's effect would be seen", "metadata", `, "annotations": {"sallyport.dev/call": "x"}`, CodeNotApplicable},
+		"Label":            {"it would look like our own", "metadata", `, "labels": {"policy.sallyport.dev/x": "x"}`, CodeNotApplicable},
+		"LabelOfPods":      {"network policies go by it", "template", `"metadata": {"labels": {"sallyport.dev/call": "x"}},`, CodeNotApplicable},
+		"Status":           {"it is for the cluster to say", "top", `"status": {},`, CodeNotApplicable},
+		"SecretVolume":     {"its files are the secret", "spec", `"volumes": [{"name": "v", "secret": {"secretName": "db"}}],`, CodeReadsSecrets},
+		"ProjectedSecret":  {"the same", "spec", `"volumes": [{"name": "v", "projected": {"sources": [{"secret": {"name": "db"}}]}}],`, CodeReadsSecrets},
+		"ProjectedUnknown": {"it may be one", "spec", `"volumes": [{"name": "v", "projected": {"sources": [{"vault": {}}]}}],`, CodeReadsSecrets},
+		"SecondVolume":     {"one that is harmless stands before it", "spec", `"volumes": [{"name": "a", "emptyDir": {}}, {"name": "v", "secret": {}}],`, CodeReadsSecrets},
+		"CSIVolume":        {"drivers mount secrets", "spec", `"volumes": [{"name": "v", "csi": {"driver": "secrets-store.csi.k8s.io"}}],`, CodeReadsSecrets},
+		"SecretVariable":   {"the environment is the secret", "container", `, "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "db", "key": "p"}}}]`, CodeReadsSecrets},
+		"UnknownVariable":  {"it may be one", "container", `, "env": [{"name": "A", "valueFrom": {"vaultRef": {}}}]`, CodeReadsSecrets},
+		"SecretVariables":  {"the same", "container", `, "envFrom": [{"secretRef": {"name": "db"}}]`, CodeReadsSecrets},
+		"InitContainer":    {"it could copy the secret", "spec", `"initContainers": [{"name": "i", "envFrom": [{"secretRef": {"name": "db"}}]}],`, CodeReadsSecrets},
+		"Account":          {"its pods would act as somebody else", "spec", `"serviceAccountName": "operator",`, CodeOtherAccount},
+		"OldAccount":       {"its old name", "spec", `"serviceAccount": "operator",`, CodeOtherAccount},
+		"Token":            {"for another audience", "spec", `"volumes": [{"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}],`, CodeOtherAccount},
+		"HostPath":         {"the node's files are everybody's", "spec", `"volumes": [{"name": "v", "hostPath": {"path": "/"}}],`, CodeHostAccess},
+		"HostNetwork":      {"policies don't see it", "spec", `"hostNetwork": true,`, CodeHostAccess},
+		"HostPID":          {"it sees all processes", "spec", `"hostPID": true,`, CodeHostAccess},
+		"HostIPC":          {"it sees their memory", "spec", `"hostIPC": true,`, CodeHostAccess},
+		"Privileged":       {"it is the node", "container", `, "securityContext": {"privileged": true}`, CodeHostAccess},
+		"Capability":       {"nearly", "container", `, "securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}`, CodeHostAccess},
+		"ProcMount":        {"it unmasks the kernel's files", "container", `, "securityContext": {"procMount": "Unmasked"}`, CodeHostAccess},
+		"HostProcess":      {"privileged, elsewhere", "container", `, "securityContext": {"windowsOptions": {"hostProcess": true}}`, CodeHostAccess},
+		"PodHostProcess":   {"the same for all", "spec", `"securityContext": {"windowsOptions": {"hostProcess": true}},`, CodeHostAccess},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, mode := range []wire.Mode{wire.ModePlan, wire.ModeRun} {
+				req := applying(t, tt.place, tt.more)
+				req.Mode = mode
+				wantCode(t, Run(t.Context(), req, nowhere(t), Lease{}), tt.code)
+			}
+			if t.Failed() {
+				t.Log(tt.reason)
+			}
+		})
+	}
+}
+
+// TestApplyTakes what workloads need, so that the refusals are for nothing else.
+func TestApplyTakes(t *testing.T) {
+	for name, tt := range map[string][2]string{
+		"Plain":      {"", ""},
+		"Namespace":  {"metadata", `, "namespace": "staging", "labels": {"app": "api"}, "annotations": {"a/b": "c"}`},
+		"Default":    {"spec", `"serviceAccountName": "default", "hostNetwork": false, "imagePullSecrets": [{"name": "registry"}],`},
+		"Volumes":    {"spec", `"volumes": [{"name": "a", "emptyDir": {}}, {"name": "b", "configMap": {"name": "c"}}, {"name": "d", "projected": {"sources": [{"configMap": {}}, {"downwardAPI": {}}]}}],`},
+		"Variables":  {"container", `, "env": [{"name": "A", "value": "b"}, {"name": "C", "valueFrom": {"configMapKeyRef": {}}}], "envFrom": [{"configMapRef": {}, "prefix": "x"}]`},
+		"Restricted": {"container", `, "securityContext": {"privileged": false, "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := &call{Request: applying(t, tt[0], tt[1])}
+			if err := checkApply(c); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func parse(t *testing.T, text string) map[string]any {
+	t.Helper()
+	u := &unstructured.Unstructured{}
+	if err := u.UnmarshalJSON([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	return u.Object
+}
+
+// TestPlansHideValues: agents see plans, so that a plan is no way to read.
+func TestPlansHideValues(t *testing.T) {
+	was := parse(t, `{"kind": "Deployment", "metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "hunter0"}},
+		"spec": {"template": {"spec": {"containers": [{"name": "a", "env": [{"name": "KEPT", "value": "hunter1"}, {"name": "OTHER", "value": "hunter2"}, {"name": "GONE", "value": "hunter3"}]}]}}}}`)
+	is := parse(t, `{"kind": "Deployment", "metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "hunter0"}},
+		"spec": {"template": {"spec": {"containers": [{"name": "a", "env": [{"name": "KEPT", "value": "hunter1"}, {"name": "OTHER", "value": "new"}]}]}}}}`)
+	hide(was, is)
+	before, err := indented(was)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := indented(is)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(before+after, "hunter") || !strings.Contains(after, `"new"`) {
+		t.Errorf("before %s, after %s", before, after)
+	}
+	config := parse(t, `{"kind": "ConfigMap", "data": {"kept": "a", "changed": "b"}}`)
+	next := parse(t, `{"kind": "ConfigMap", "data": {"kept": "a", "changed": "c"}}`)
+	hide(config, next)
+	want := map[string]any{"kept": unchanged, "changed": "b"}
+	if d := cmp.Diff(want, config["data"]); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
+func TestNormal(t *testing.T) {
+	u := &unstructured.Unstructured{Object: parse(t, `{"kind": "Deployment", "metadata": {"name": "api", "uid": "1", "resourceVersion": "2", "generation": 3,
+		"creationTimestamp": "2026-01-01T00:00:00Z", "managedFields": [], "annotations": {"sallyport.dev/call": "x", "sallyport.dev/intent": "y"}}, "spec": {"a": 1}, "status": {"b": 2}}`)}
+	want := map[string]any{"kind": "Deployment", "metadata": map[string]any{"name": "api"}, "spec": map[string]any{"a": int64(1)}}
+	if d := cmp.Diff(want, normal(u)); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+	if u.GetUID() == "" {
+		t.Error("the object itself was changed")
+	}
+}
+
+func TestChanges(t *testing.T) {
+	for name, tt := range map[string]struct{ was, is, want string }{
+		"Equal":    {`{"kind":"a"}`, `{"kind":"a"}`, ``},
+		"Member":   {`{"kind":"a","spec":{"replicas":1}}`, `{"kind":"a","spec":{"replicas":2}}`, `/spec/replicas 1 2`},
+		"New":      {`{"kind":"a"}`, `{"kind":"a","spec":{"replicas":2}}`, `/spec null {"replicas":2}`},
+		"Gone":     {`{"kind":"a","x":1}`, `{"kind":"a"}`, `/x 1 null`},
+		"Escaped":  {`{"kind":"a","a/b~c":1}`, `{"kind":"a","a/b~c":2}`, `/a~1b~0c 1 2`},
+		"InList":   {`{"kind":"a","l":[{"i":1},{"i":2}]}`, `{"kind":"a","l":[{"i":1},{"i":3}]}`, `/l/1/i 2 3`},
+		"Longer":   {`{"kind":"a","l":[1]}`, `{"kind":"a","l":[1,2]}`, `/l [1] [1,2]`},
+		"Type":     {`{"kind":"a","v":{"x":1}}`, `{"kind":"a","v":[1]}`, `/v {"x":1} [1]`},
+		"InOrder":  {`{"kind":"a","z":1,"b":1}`, `{"kind":"a","z":2,"b":2}`, `/b 1 2; /z 1 2`},
+		"FalseNow": {`{"kind":"a","v":true}`, `{"kind":"a","v":false}`, `/v true false`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			changes, err := changesOf(parse(t, tt.was), parse(t, tt.is))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, c := range changes {
+				got = append(got, c.Path+" "+string(c.Before)+" "+string(c.After))
+			}
+			if d := cmp.Diff(tt.want, strings.Join(got, "; ")); d != "" {
+				t.Errorf("(-want +got)\n%s", d)
+			}
+		})
+	}
+}
+
+func TestOnlyMarks(t *testing.T) {
+	mark := ".metadata.annotations.sallyport.dev/"
+	for name, tt := range map[string]struct {
+		fields []string
+		want   bool
+	}{
+		"None":  {nil, false},
+		"Ours":  {[]string{mark + "call", mark + "intent"}, true},
+		"Other": {[]string{mark + "call", ".spec.replicas"}, false},
+	} {
+		if got := onlyMarks(tt.fields); got != tt.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}

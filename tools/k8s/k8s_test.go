@@ -1,0 +1,182 @@
+package k8s
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/client-go/rest"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/strict"
+	"github.com/sallyport/sallyport/tools"
+	"github.com/sallyport/sallyport/tools/wire"
+)
+
+func catalogue(t *testing.T) *tools.Catalogue {
+	t.Helper()
+	c, err := tools.Load(tools.Embedded())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestNames(t *testing.T) {
+	var embedded []string
+	for _, tool := range catalogue(t).Tools() {
+		if m, _ := catalogue(t).Manifest(tool.Name); tool.Runner == tools.RunnerKube && m.Container == nil {
+			embedded = append(embedded, tool.Name)
+		}
+	}
+	if d := cmp.Diff(embedded, Names()); d != "" {
+		t.Errorf("manifests and tools differ (-manifests +tools)\n%s", d)
+	}
+}
+
+// TestKindsOfTheManifest: what the manifest takes, what it lends rights for,
+// and what the tool does are the same.
+func TestKindsOfTheManifest(t *testing.T) {
+	m, _ := catalogue(t).Manifest("k8s_apply_manifest")
+	var schema struct {
+		Properties struct {
+			Manifest struct {
+				Properties struct {
+					APIVersion struct{ Enum []string } `json:"apiVersion"`
+					Kind       struct{ Enum []string } `json:"kind"`
+				} `json:"properties"`
+			} `json:"manifest"`
+		} `json:"properties"`
+	}
+	if err := json.Unmarshal(m.Schema(), &schema); err != nil {
+		t.Fatal(err)
+	}
+	kinds := slices.Sorted(maps.Keys(Kinds()))
+	if d := cmp.Diff(kinds, slices.Sorted(slices.Values(schema.Properties.Manifest.Properties.Kind.Enum))); d != "" {
+		t.Errorf("kinds (-tool +manifest)\n%s", d)
+	}
+	versions := slices.Compact(slices.Sorted(maps.Values(Kinds())))
+	if d := cmp.Diff(versions, slices.Sorted(slices.Values(schema.Properties.Manifest.Properties.APIVersion.Enum))); d != "" {
+		t.Errorf("API versions (-tool +manifest)\n%s", d)
+	}
+	lent := map[string]string{}
+	for _, r := range m.Permissions.Kubernetes {
+		lent[r.For] = r.Group + "/" + r.Resource
+	}
+	for kind, k := range appliedKinds() {
+		if want := k.gvr().Group + "/" + k.resource; lent[kind] != want {
+			t.Errorf("rights of %s: %q, want %q", kind, lent[kind], want)
+		}
+	}
+	if len(lent) != len(kinds) {
+		t.Errorf("rights for %d kinds, want %d", len(lent), len(kinds))
+	}
+}
+
+// nowhere is a cluster that is never asked by what these tests do.
+func nowhere(t *testing.T) *Cluster {
+	t.Helper()
+	c, err := Connect(&rest.Config{Host: "https://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func request(t *testing.T, tool string, arguments map[string]any) wire.Request {
+	t.Helper()
+	raw, err := strict.Canonical(arguments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := sallyport.Intent{CallID: "k", Tool: sallyport.ToolRef{Name: tool}, Arguments: raw, Resource: "deployment", Namespace: "staging", Name: "api"}
+	return wire.Request{Mode: wire.ModeRun, Intent: i}
+}
+
+func wantCode(t *testing.T, res wire.Response, code string) {
+	t.Helper()
+	if res.Error == nil || res.Error.Code != code || res.Unknown {
+		t.Errorf("response %+v, %+v; want the code %s", res, res.Error, code)
+	}
+}
+
+// TestRefusesRequests refuses before anything is asked or the lease is taken.
+func TestRefusesRequests(t *testing.T) {
+	type args = map[string]any
+	for name, tt := range map[string]struct {
+		reason, tool string
+		arguments    args
+		change       func(*wire.Request)
+		code         string
+	}{
+		"UnknownTool":      {"the image is another version's", "k8s_exec", args{}, nil, CodeUnknownTool},
+		"UnknownMode":      {"it means nothing", "k8s_scale_deployment", args{"namespace": "staging", "name": "api", "replicas": 1}, func(r *wire.Request) { r.Mode = "undo" }, CodeInvalidArguments},
+		"ReadUnknownMode":  {"the same", "k8s_get_deployment", args{"namespace": "staging", "name": "api"}, func(r *wire.Request) { r.Mode = "" }, CodeInvalidArguments},
+		"OtherNamespace":   {"policy judged another", "k8s_scale_deployment", args{"namespace": "production", "name": "api", "replicas": 1}, nil, CodeInvalidArguments},
+		"OtherName":        {"policy judged another", "k8s_restart_deployment", args{"namespace": "staging", "name": "db"}, nil, CodeInvalidArguments},
+		"OtherPod":         {"policy judged another", "k8s_delete_pod", args{"namespace": "staging", "name": "db"}, nil, CodeInvalidArguments},
+		"OtherLog":         {"policy judged another", "k8s_pod_logs", args{"namespace": "staging", "name": "db"}, nil, CodeInvalidArguments},
+		"OtherList":        {"policy judged another", "k8s_list_pods", args{"namespace": "production"}, nil, CodeInvalidArguments},
+		"UnknownArgument":  {"nobody judged it", "k8s_get_deployment", args{"namespace": "staging", "name": "api", "as": "root"}, nil, CodeInvalidArguments},
+		"NegativeReplicas": {"there is no such number", "k8s_scale_deployment", args{"namespace": "staging", "name": "api", "replicas": -1}, nil, CodeInvalidArguments},
+		"ManyReplicas":     {"the manifest takes fewer", "k8s_scale_deployment", args{"namespace": "staging", "name": "api", "replicas": 1001}, nil, CodeInvalidArguments},
+		"NoLines":          {"it asks for nothing", "k8s_pod_logs", args{"namespace": "staging", "name": "api", "tail_lines": 0}, nil, CodeInvalidArguments},
+		"ManyLines":        {"the manifest takes fewer", "k8s_pod_logs", args{"namespace": "staging", "name": "api", "tail_lines": 1001}, nil, CodeInvalidArguments},
+		"BadContainer":     {"it is no name", "k8s_pod_logs", args{"namespace": "staging", "name": "api", "container": "a&previous=true"}, nil, CodeInvalidArguments},
+		"BadSelector":      {"it is another language", "k8s_list_pods", args{"namespace": "staging", "selector": "app in (a,b)"}, nil, CodeInvalidArguments},
+		"PathAsName":       {"it leads to another resource", "k8s_get_deployment", args{"namespace": "staging", "name": "../pods"}, func(r *wire.Request) { r.Intent.Name = "../pods" }, CodeInvalidArguments},
+		"PathAsNamespace":  {"the same", "k8s_list_pods", args{"namespace": "a/b"}, func(r *wire.Request) { r.Intent.Namespace = "a/b" }, CodeInvalidArguments},
+		"NoLease":          {"two pods could act", "k8s_restart_deployment", args{"namespace": "staging", "name": "api"}, nil, CodeInternal},
+		"Expired":          {"others take it that nobody writes", "k8s_restart_deployment", args{"namespace": "staging", "name": "api"}, func(r *wire.Request) { r.Expires = time.Unix(1, 0) }, wire.CodeNotBegun},
+		"ReadReconciled":   {"it leaves nothing", "k8s_get_deployment", args{"namespace": "staging", "name": "api"}, func(r *wire.Request) { r.Mode = wire.ModeReconcile }, wire.CodeNotSeen},
+	} {
+		t.Run(name, func(t *testing.T) {
+			req := request(t, tt.tool, tt.arguments)
+			if tt.change != nil {
+				tt.change(&req)
+			}
+			res := Run(t.Context(), req, nowhere(t), Lease{})
+			wantCode(t, res, tt.code)
+			if t.Failed() {
+				t.Log(tt.reason)
+			}
+		})
+	}
+}
+
+func TestReadsPlanNothing(t *testing.T) {
+	req := request(t, "k8s_get_deployment", map[string]any{"namespace": "staging", "name": "api"})
+	req.Mode = wire.ModePlan
+	res := Run(t.Context(), req, nowhere(t), Lease{})
+	if res.Plan == nil || len(res.Plan.Changes) != 0 || !strings.Contains(res.Plan.Summary, "changes nothing") {
+		t.Errorf("%+v", res)
+	}
+}
+
+func TestLastOfALog(t *testing.T) {
+	long := strings.Repeat("é", mostLog)
+	for name, tt := range map[string]struct {
+		reason, said, want string
+		truncated          bool
+	}{
+		"Text":    {"as it is", "one\ntwo\n", "one\ntwo\n", false},
+		"NotUTF8": {"no byte may hide", "a\xff\xc3z", `a\xff\xc3z`, false},
+		"Escapes": {"a terminal would obey", "\x1b[2J\u202e", `\u{001b}[2J\u{202e}`, false},
+		"Long":    {"the end is what was asked for", long + "end", strings.Repeat("é", (mostLog-3)/2) + "end", true},
+		"Nothing": {"nothing is nothing", "", "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			told, truncated := lastOf([]byte(tt.said))
+			if told != tt.want || truncated != tt.truncated {
+				t.Errorf("%.80q (%d bytes, truncated %t), want %.80q: %s", told, len(told), truncated, tt.want, tt.reason)
+			}
+		})
+	}
+	if told, truncated := lastOf([]byte(strings.Repeat("\x00", mostLog))); len(told) > 4*mostLog || !truncated {
+		t.Errorf("%d bytes of escapes, truncated %t", len(told), truncated)
+	}
+}
