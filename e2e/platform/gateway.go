@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/sallyport/sallyport/client"
 	"github.com/sallyport/sallyport/e2e/chart"
@@ -87,16 +88,36 @@ func (p *Platform) Install(ctx context.Context, values map[string]any) (*Gateway
 	if err := p.Ready(ctx, Namespace, api, worker); err != nil {
 		return nil, err
 	}
+	g.URL, err = p.forward(ctx)
+	return g, err
+}
+
+// forward opens a port that leads to the API, and waits until it answers
+// there: a Service's address leads to a pod somewhat later than the pod is
+// ready.
+func (p *Platform) forward(ctx context.Context) (string, error) {
 	service, err := p.address(ctx, Namespace, api)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	l, err := p.cluster.Forward(context.WithoutCancel(ctx), "127.0.0.1:0", service+":80")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	g.URL = "http://" + l.String()
-	return g, nil
+	url := "http://" + l.String()
+	anybody, err := client.New(url, "")
+	if err != nil {
+		return "", err
+	}
+	var last error
+	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		last = anybody.Ready(ctx)
+		return last == nil, nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("the API is not ready at %s: %w: %w", service, err, last)
+	}
+	return url, nil
 }
 
 // owner is a part of whom programs in pods run as.

@@ -64,14 +64,12 @@ func run(m *testing.M) (status int, err error) {
 
 // TestPlatform goes all the way that a call goes before it runs: an agent with
 // a token of the identity provider, the API, Temporal, the worker with the
-// policy, the ledger; and people see it.
+// policy, which allows no 500 replicas, and the ledger; and people see it.
 func TestPlatform(t *testing.T) {
-	agent := agentClient(t, "triage-bot")
-	_, err := agent.Submit(t.Context(), client.Submission{
+	_, err := agentClient(t, "deploy-bot").Submit(t.Context(), client.Submission{
 		Tool:      "k8s_scale_deployment",
-		Arguments: json.RawMessage(`{"namespace":"production","name":"api-server","replicas":2}`), Wait: 20 * time.Second,
+		Arguments: json.RawMessage(`{"namespace":"staging","name":"api-server","replicas":500}`), Wait: 20 * time.Second,
 	})
-	t.Log(err)
 	problem, ok := errors.AsType[*client.Problem](err)
 	if !ok || problem.Status != http.StatusForbidden || problem.CallID == "" {
 		t.Fatalf("the call is answered with %v, want a problem of status 403", err)
@@ -86,14 +84,27 @@ func TestPlatform(t *testing.T) {
 		t.Fatal(err)
 	}
 	call, err := auditor.Get(t.Context(), problem.CallID, 0)
-	if err != nil || call.State != sallyport.Refused || call.Agent != "triage-bot" {
-		t.Errorf("the auditor sees %+v, %v; want a call of triage-bot that was denied", call, err)
+	if err != nil || call.State != sallyport.Refused || call.Agent != "deploy-bot" {
+		t.Errorf("the auditor sees %+v, %v; want a call of deploy-bot that was denied", call, err)
 	}
 	report, err := gateway.Verify(t.Context())
 	if err != nil {
 		t.Errorf("the ledger does not hold: %v: %s", err, report)
 	}
-	t.Log(report)
+}
+
+// TestCallRuns has an agent look at a target: a Job in the execution namespace
+// does, and brings back what it saw.
+func TestCallRuns(t *testing.T) {
+	call, err := agentClient(t, "deploy-bot").Submit(t.Context(), client.Submission{
+		Tool: "k8s_get_deployment", Arguments: json.RawMessage(`{"namespace":"staging","name":"api-server"}`), Wait: 30 * time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if call.State != sallyport.Succeeded || call.Result == nil || !strings.Contains(string(call.Result.Content), "api-server") {
+		t.Errorf("the call ended as %+v", call)
+	}
 }
 
 func agentClient(t *testing.T, agent string) *client.Client {
