@@ -75,6 +75,9 @@ func (r KubernetesRule) check(f *faults, m Manifest) {
 	if r.Objects == ObjectsNamed && m.Mapping.Name == "" {
 		f.add(at, "permissions.kubernetes: the object that the call is about has no name: set mapping.name, or say objects: all")
 	}
+	if slices.Contains(r.Verbs, "create") && !slices.Contains(r.Verbs, "get") && !slices.Contains(r.Verbs, "patch") {
+		f.add(at, "permissions.kubernetes: whoever may create %s must also get or patch them: by these the cluster knows which one is meant", r.Resource)
+	}
 	if !slices.Contains([]When{WhenBoth, WhenPlan, WhenRun}, r.When) {
 		f.add(at, "permissions.kubernetes: when is plan, run or left out, not %q", r.When)
 	}

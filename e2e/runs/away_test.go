@@ -32,7 +32,7 @@ func TestAway(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := deployment(t, 1)
-			r := runner(t)
+			r := runnerFor(t, bench.worker, 30*time.Second) // as by default
 			i := intent(t, "k8s_scale_deployment", map[string]any{"namespace": "staging", "name": d.Name, "replicas": 2})
 			outcome := make(chan sallyport.Outcome, 1)
 			run := func() {

@@ -41,9 +41,15 @@ func runner(t *testing.T) *kube.Runner {
 
 func runnerWith(t *testing.T, client kubernetes.Interface) *kube.Runner {
 	t.Helper()
+	return runnerFor(t, client, 2*time.Second)
+}
+
+// runnerFor keeps Jobs for a time after their outcome is recorded.
+func runnerFor(t *testing.T, client kubernetes.Interface, ttl time.Duration) *kube.Runner {
+	t.Helper()
 	r, err := kube.New(kube.Options{
 		Client: client, Catalogue: bench.catalogue, Namespace: execution, Targets: targets, Executor: bench.executor,
-		APIServer: []tools.Network{{CIDR: "10.88.0.1/32", Port: 443}}, TTL: 2 * time.Second, Patience: 3 * time.Second,
+		APIServer: []tools.Network{{CIDR: "10.88.0.1/32", Port: 443}}, TTL: ttl, Patience: 3 * time.Second,
 		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {
