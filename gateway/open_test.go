@@ -177,7 +177,7 @@ func TestPartsRefuse(t *testing.T) {
 		want       string
 	}{
 		"NoPrivateKey":   {serveAPI, "api.key", "", 0, `signing\.private_key_file: .*api\.key`},
-		"OpenPrivateKey": {serveAPI, "api.key", "x", 0o644, `signing\.private_key_file: .*api\.key: others than its owner`},
+		"OpenPrivateKey": {serveAPI, "api.key", "x", 0o644, `signing\.private_key_file: .*api\.key has mode 0644: others may use it`},
 		"PrivateKeyText": {serveAPI, "api.key", "hunter2", 0o600, `signing\.private_key_file: .*api\.key: must hold one PEM block`},
 		"NoPublicKey":    {runWorker, "api.pub", "", 0, `signing\.public_keys_file: .*api\.pub`},
 		"PublicKeyText":  {runWorker, "api.pub", "hunter2", 0o644, `signing\.public_keys_file: .*api\.pub: block 1`},
