@@ -35,6 +35,9 @@ const (
 	Execution = "agent-execution"
 	api       = "sallyport-api"
 	worker    = "sallyport-worker"
+
+	// TTL is how long Jobs are kept after their outcome is recorded.
+	TTL = 10 * time.Second
 )
 
 // Gateway is one that is installed as the chart has it.
@@ -184,6 +187,7 @@ func (p *Platform) values() section {
 				"log":   section{"format": "text"},
 				"sweep": section{"every": "2s", "grace": "10s"},
 			},
+			"worker": section{"kubernetes": section{"ttl": TTL.String()}},
 			"api": section{"api": section{
 				"calls_per_second": 100, "calls_burst": 200, "operator_groups": []any{"operators"}, "auditor_groups": []any{"auditors"},
 			}},
@@ -218,7 +222,7 @@ func (p *Platform) given(ledgerKey string) ([]any, error) {
 		volume("ledger", p.path("ledger"), Namespace, "sallyport-ledger"),
 	}
 	for _, target := range []string{"staging", "production"} {
-		objects = append(objects, namespace(target), server(target, "api-server"))
+		objects = append(objects, namespace(target), Server(target, "api-server"))
 	}
 	return objects, nil
 }

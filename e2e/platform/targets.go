@@ -15,8 +15,8 @@ import (
 	"github.com/sallyport/sallyport/policies"
 )
 
-// server is a Deployment for tools to act on.
-func server(namespace, name string) *appsv1.Deployment {
+// Server is a Deployment for tools to act on.
+func Server(namespace, name string) *appsv1.Deployment {
 	labels := map[string]string{"app": name}
 	return &appsv1.Deployment{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"},

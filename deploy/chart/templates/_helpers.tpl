@@ -105,7 +105,7 @@ capabilities:
 {{- $config := mergeOverwrite (deepCopy .Values.config.shared) (deepCopy (index .Values.config $component)) -}}
 {{- if .Values.configMaps.policies }}{{ $_ := set $config "policies" "policies" }}{{ end -}}
 {{- if .Values.configMaps.tools }}{{ $_ := set $config "tools" "tools" }}{{ end -}}
-{{- $_ := set $config "kubernetes" (include "sallyport.kubernetes" (list . $component) | fromYaml) -}}
+{{- $_ := set $config "kubernetes" (mergeOverwrite (include "sallyport.kubernetes" (list . $component) | fromYaml) (get $config "kubernetes" | default dict)) -}}
 {{ toYaml $config }}
 {{- end }}
 {{- end }}

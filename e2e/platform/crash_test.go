@@ -1,0 +1,183 @@
+//go:build e2e
+
+package platform_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/client"
+	"github.com/sallyport/sallyport/e2e/platform"
+	"github.com/sallyport/sallyport/tools/wire"
+)
+
+// moment is something that can be seen of a run, at which its worker is killed.
+type moment struct {
+	reason string
+	watch  func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error)
+	is     func(watch.Event) bool
+}
+
+func added(e watch.Event) bool { return e.Type == watch.Added }
+
+func moments(d *appsv1.Deployment) map[string]moment {
+	k := shared.Kube
+	exec := platform.Execution
+	watching := func(e watch.Event, so func(runtime.Object) bool) bool { return e.Type != watch.Deleted && so(e.Object) }
+	return map[string]moment{
+		"Account": {"something is lent, and there is no Job", k.CoreV1().ServiceAccounts(exec).Watch, added},
+		"Lease":   {"the same, a little later", k.CoordinationV1().Leases("staging").Watch, added},
+		"Job":     {"it is there, and nobody waits for it", k.BatchV1().Jobs(exec).Watch, added},
+		"Pod":     {"it is about to start", k.CoreV1().Pods(exec).Watch, added},
+		"Running": {"it runs", k.CoreV1().Pods(exec).Watch, func(e watch.Event) bool {
+			return watching(e, func(o runtime.Object) bool {
+				p, ok := o.(*corev1.Pod)
+				return ok && p.Status.Phase == corev1.PodRunning
+			})
+		}},
+		"Claimed": {"it is about to act", k.CoordinationV1().Leases("staging").Watch, func(e watch.Event) bool {
+			return watching(e, func(o runtime.Object) bool {
+				l, ok := o.(*coordinationv1.Lease)
+				return ok && l.Spec.HolderIdentity != nil && *l.Spec.HolderIdentity != ""
+			})
+		}},
+		"Acted": {"it has acted, and nobody knows", func(ctx context.Context, _ metav1.ListOptions) (watch.Interface, error) {
+			return k.AppsV1().Deployments("staging").Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + d.Name})
+		}, func(e watch.Event) bool {
+			return watching(e, func(o runtime.Object) bool {
+				now, ok := o.(*appsv1.Deployment)
+				return ok && now.Annotations[wire.AnnotationCall] != ""
+			})
+		}},
+		"Revoked": {"its rights are gone, and its outcome is not recorded", k.RbacV1().RoleBindings("staging").Watch, func(e watch.Event) bool { return e.Type == watch.Deleted }},
+		"Ended": {"Kubernetes knows that it has ended", k.CoreV1().Pods(exec).Watch, func(e watch.Event) bool {
+			return watching(e, func(o runtime.Object) bool {
+				p, ok := o.(*corev1.Pod)
+				return ok && p.Status.Phase == corev1.PodSucceeded
+			})
+		}},
+	}
+}
+
+// TestWorkerKilledAtEachStep kills the worker's process at each moment that can
+// be seen from outside. The call goes on with the next one, and its effect
+// happens once.
+func TestWorkerKilledAtEachStep(t *testing.T) {
+	agent := agentClient(t, "deploy-bot")
+	for _, name := range []string{"Account", "Lease", "Job", "Pod", "Running", "Claimed", "Acted", "Revoked", "Ended"} {
+		t.Run(name, func(t *testing.T) {
+			d := target(t, "staging", "killed-"+string(name[0]+32)+name[1:])
+			m := moments(d)[name]
+			call := killedAt(t, agent, d, m)
+			if call.State != sallyport.Succeeded {
+				t.Errorf("it ended %s (%+v): %s", call.State, call.Error, m.reason)
+			}
+			scaledOnce(t, d, call.ID, 2)
+			eventually(t, "all that it was lent to be gone", func(ctx context.Context) bool { return lent(ctx, call.ID) == 0 })
+		})
+	}
+}
+
+// killedAt sends a call, kills the worker at a moment of it, and waits for its
+// end.
+func killedAt(t *testing.T, agent *client.Client, d *appsv1.Deployment, m moment) client.Call {
+	t.Helper()
+	if err := shared.Ready(t.Context(), platform.Namespace, "sallyport-worker"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	events, err := m.watch(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=sallyport,sallyport.dev/mode=run"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Stop()
+	call, err := agent.Submit(t.Context(), client.Submission{Tool: "k8s_scale_deployment", Arguments: []byte(`{"namespace":"staging","name":"` + d.Name + `","replicas":2}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := time.NewTimer(patience)
+	defer seen.Stop()
+	for at := false; !at; {
+		select {
+		case e := <-events.ResultChan():
+			at = m.is(e)
+		case <-seen.C:
+			t.Fatal("the moment did not come")
+		}
+	}
+	if err := shared.KillWorker(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return ended(t, agent, call.ID)
+}
+
+// lent counts what there is of a call besides its Job.
+func lent(ctx context.Context, callID string) int {
+	o := metav1.ListOptions{LabelSelector: "sallyport.dev/call=" + callID}
+	accounts, err := shared.Kube.CoreV1().ServiceAccounts(platform.Execution).List(ctx, o)
+	if err != nil {
+		return -1
+	}
+	bindings, err := shared.Kube.RbacV1().RoleBindings("staging").List(ctx, o)
+	if err != nil {
+		return -1
+	}
+	return len(accounts.Items) + len(bindings.Items)
+}
+
+// TestWorkerGoneForLong: nobody is there for longer than a Job of a call whose
+// outcome is recorded would be kept. This one's is not.
+func TestWorkerGoneForLong(t *testing.T) {
+	agent := agentClient(t, "deploy-bot")
+	d := target(t, "staging", "long")
+	workers := shared.Kube.AppsV1().Deployments(platform.Namespace)
+	scale := func(n int) {
+		t.Helper()
+		patch := []byte(`{"spec":{"replicas":` + string(rune('0'+n)) + `}}`)
+		if _, err := workers.Patch(t.Context(), "sallyport-worker", types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := moments(d)["Running"]
+	events, err := m.watch(t.Context(), metav1.ListOptions{LabelSelector: "sallyport.dev/mode=run"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Stop()
+	call, err := agent.Submit(t.Context(), client.Submission{Tool: "k8s_scale_deployment", Arguments: []byte(`{"namespace":"staging","name":"long","replicas":2}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e := range events.ResultChan() {
+		if m.is(e) {
+			break
+		}
+	}
+	scale(0)
+	if err := shared.KillWorker(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ending := time.Now()
+	eventually(t, "the time to live of a Job to be over twice", func(context.Context) bool { return time.Since(ending) > 2*platform.TTL })
+	scale(1)
+	if err := shared.Ready(t.Context(), platform.Namespace, "sallyport-worker"); err != nil {
+		t.Fatal(err)
+	}
+	if end := ended(t, agent, call.ID); end.State != sallyport.Succeeded || end.Result == nil {
+		t.Errorf("it ended %s (%+v); want the outcome that its log still holds", end.State, end.Error)
+	}
+	scaledOnce(t, d, call.ID, 2)
+	eventually(t, "all that it was lent to be gone", func(ctx context.Context) bool { return lent(ctx, call.ID) == 0 })
+}
