@@ -154,6 +154,7 @@ func (r *Runner) stop(ctx context.Context, t task, j *batchv1.Job, w *waiter) an
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		code, message = codeTimeout, "the tool did not end in time"
 	}
+	r.o.Logger.WarnContext(ctx, "a run is stopped", slog.String("job", t.name), slog.Any("error", context.Cause(ctx)))
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()
 	r.end(ctx, t, j)

@@ -34,8 +34,8 @@ func (r *Runner) job(t task) (*batchv1.Job, error) {
 	j := &batchv1.Job{ObjectMeta: t.meta(r.o.Namespace)}
 	j.Spec = batchv1.JobSpec{
 		BackoffLimit: new(int32(0)), Completions: new(int32(1)), Parallelism: new(int32(1)),
-		PodReplacementPolicy:  new(batchv1.Failed), // a pod that is ending may still act
-		ActiveDeadlineSeconds: new(seconds(t.limit)),
+		PodReplacementPolicy:  new(batchv1.Failed),              // a pod that is ending may still act
+		ActiveDeadlineSeconds: new(seconds(t.limit + exitTime)), // where no worker is there to stop it
 		Template: corev1.PodTemplateSpec{
 			ObjectMeta: metav1.ObjectMeta{Labels: t.labels(), Annotations: map[string]string{annotationTool: t.intent.Tool.Name}},
 			Spec:       r.pod(t, c),

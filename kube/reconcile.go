@@ -118,5 +118,6 @@ func (r *Runner) Release(ctx context.Context, callID string) error {
 	return err
 }
 
-// exitTime is what a process has to end in after its outcome was taken.
-const exitTime = 10 * time.Second
+// exitTime is what a process has to end in after its outcome was taken, by
+// what Kubernetes knows of it: a busy node says so late.
+const exitTime = time.Minute

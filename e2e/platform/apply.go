@@ -151,3 +151,13 @@ func (p *Platform) words(ctx context.Context, namespace string) string {
 	}
 	return all.String()
 }
+
+// Log is what the programs of pods have written, as far as it is still there.
+func (p *Platform) Log(ctx context.Context, namespace, selector string) string {
+	out, err := exec.CommandContext(ctx, p.cluster.Programs.Kubernetes, "kubectl", "--kubeconfig="+p.cluster.Kubeconfig(), //nolint:gosec // what we built
+		"--namespace="+namespace, "logs", "--tail=-1", "--selector="+selector).CombinedOutput()
+	if err != nil {
+		return err.Error()
+	}
+	return string(out)
+}

@@ -277,6 +277,9 @@ func TestFifty(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	if t.Failed() {
+		t.Log(shared.Log(t.Context(), platform.Namespace, "app.kubernetes.io/component=worker"))
+	}
 	t.Logf("%d calls at once: the last after %v, %.1f calls/s", calls, slowest.Round(time.Millisecond), calls/time.Since(began).Seconds())
 	eventually(t, "all that they were lent to be gone", func(ctx context.Context) bool {
 		l, err := shared.Kube.CoreV1().ServiceAccounts(platform.Execution).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=sallyport"})

@@ -93,6 +93,16 @@ func TestWorkerKilledAtEachStep(t *testing.T) {
 // end.
 func killedAt(t *testing.T, agent *client.Client, d *appsv1.Deployment, m moment) client.Call {
 	t.Helper()
+	id := reach(t, agent, d, m)
+	if err := shared.KillWorker(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return ended(t, agent, id)
+}
+
+// reach sends a call, and returns at a moment of it.
+func reach(t *testing.T, agent *client.Client, d *appsv1.Deployment, m moment) (callID string) {
+	t.Helper()
 	if err := shared.Ready(t.Context(), platform.Namespace, "sallyport-worker"); err != nil {
 		t.Fatal(err)
 	}
@@ -117,10 +127,7 @@ func killedAt(t *testing.T, agent *client.Client, d *appsv1.Deployment, m moment
 			t.Fatal("the moment did not come")
 		}
 	}
-	if err := shared.KillWorker(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return ended(t, agent, call.ID)
+	return call.ID
 }
 
 // lent counts what there is of a call besides its Job.
@@ -150,21 +157,7 @@ func TestWorkerGoneForLong(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	m := moments(d)["Running"]
-	events, err := m.watch(t.Context(), metav1.ListOptions{LabelSelector: "sallyport.dev/mode=run"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer events.Stop()
-	call, err := agent.Submit(t.Context(), client.Submission{Tool: "k8s_scale_deployment", Arguments: []byte(`{"namespace":"staging","name":"long","replicas":2}`)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for e := range events.ResultChan() {
-		if m.is(e) {
-			break
-		}
-	}
+	id := reach(t, agent, d, moments(d)["Claimed"])
 	scale(0)
 	if err := shared.KillWorker(t.Context()); err != nil {
 		t.Fatal(err)
@@ -175,9 +168,9 @@ func TestWorkerGoneForLong(t *testing.T) {
 	if err := shared.Ready(t.Context(), platform.Namespace, "sallyport-worker"); err != nil {
 		t.Fatal(err)
 	}
-	if end := ended(t, agent, call.ID); end.State != sallyport.Succeeded || end.Result == nil {
+	if end := ended(t, agent, id); end.State != sallyport.Succeeded || end.Result == nil {
 		t.Errorf("it ended %s (%+v); want the outcome that its log still holds", end.State, end.Error)
 	}
-	scaledOnce(t, d, call.ID, 2)
-	eventually(t, "all that it was lent to be gone", func(ctx context.Context) bool { return lent(ctx, call.ID) == 0 })
+	scaledOnce(t, d, id, 2)
+	eventually(t, "all that it was lent to be gone", func(ctx context.Context) bool { return lent(ctx, id) == 0 })
 }
