@@ -40,6 +40,7 @@ func (r *Runner) Run(ctx context.Context, p sallyport.Permit) (sallyport.Outcome
 	if err != nil {
 		return r.undone(ctx, t, err)
 	}
+	r.o.Logger.DebugContext(ctx, "a run has its Job", slog.String("job", t.name), slog.Duration("took", time.Since(started)))
 	return r.follow(ctx, t, j, started), nil
 }
 
@@ -141,11 +142,14 @@ func (r *Runner) lost(ctx context.Context, t task, started time.Time, cause *sal
 func (r *Runner) follow(ctx context.Context, t task, j *batchv1.Job, started time.Time) sallyport.Outcome {
 	r.at(t.intent.CallID, r.place(j.Name, string(j.UID)))
 	defer r.at(t.intent.CallID, "")
+	began := time.Now()
 	a := r.await(ctx, t, j)
+	ended := time.Now()
 	if a.broken && a.began && t.claims() {
 		a.began = !r.seize(ctx, t)
 	}
 	r.settle(ctx, t)
+	r.o.Logger.DebugContext(ctx, "a run has ended", slog.String("job", t.name), slog.Duration("awaited", ended.Sub(began)), slog.Duration("revoked", time.Since(ended)))
 	o := r.conclude(ctx, t, a)
 	o.Place, o.StartedAt, o.FinishedAt = r.place(j.Name, string(j.UID)), started, time.Now().UTC()
 	if !a.at.IsZero() {
