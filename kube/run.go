@@ -35,6 +35,7 @@ func (r *Runner) Run(ctx context.Context, p sallyport.Permit) (sallyport.Outcome
 	if t.trace == "" {
 		t.trace = p.Call().TraceParent
 	}
+	t.begin = p.At().Add(beginTime + r.o.TTL)
 	started := time.Now().UTC()
 	j, err := r.create(ctx, t)
 	if err != nil {
@@ -66,19 +67,16 @@ func (r *Runner) signed(ctx context.Context, m tools.Manifest, o sallyport.Oblig
 // create lends a task what it needs and makes its Job, or adopts the one that
 // is there. After an error there is none, or undone finds out.
 func (r *Runner) create(ctx context.Context, t task) (*batchv1.Job, error) {
-	if _, err := r.job(t); err != nil { // before anything is made for it
+	j, err := r.job(t) // before anything is made for it
+	if err != nil {
 		return nil, err
 	}
 	if err := r.grant(ctx, t); err != nil {
 		return nil, refusal(err, "what the call is to be lent")
 	}
 	var made *batchv1.Job
-	err := r.persist(ctx, func(ctx context.Context) error {
-		t.begin = time.Now().Add(beginTime + r.o.TTL)
-		j, err := r.job(t)
-		if err == nil {
-			made, err = r.o.Client.BatchV1().Jobs(r.o.Namespace).Create(ctx, j, metav1.CreateOptions{})
-		}
+	err = r.persist(ctx, func(ctx context.Context) (err error) {
+		made, err = r.o.Client.BatchV1().Jobs(r.o.Namespace).Create(ctx, j, metav1.CreateOptions{})
 		return err
 	})
 	if apierrors.IsAlreadyExists(err) {
