@@ -29,6 +29,13 @@ func failed(code, format string, args ...any) answer {
 	return answer{failure: &sallyport.Failure{Code: code, Message: fmt.Sprintf(format, args...)}, began: true, broken: true}
 }
 
+// doubtful reports whether the answer leaves open if the call was begun. A pod
+// that could not start may start yet, and one that did not begin because the
+// Lease was not nobody's says nothing of who had it.
+func (a answer) doubtful() bool {
+	return a.failure != nil && (a.broken || a.failure.Code == wire.CodeNotBegun)
+}
+
 // foreign makes an answer of what an image wrote that knows nothing of us.
 func foreign(out []byte, exit int32) answer {
 	text := string(out)

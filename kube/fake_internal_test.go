@@ -2,9 +2,11 @@ package kube
 
 import (
 	"log/slog"
+	"net/http"
 	"testing"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -34,6 +36,19 @@ func react(client *fake.Clientset, verb, resource string, answer func(clienttest
 	client.PrependReactor(verb, resource, func(a clienttesting.Action) (bool, runtime.Object, error) {
 		o, err := answer(a)
 		return o != nil || err != nil, o, err
+	})
+}
+
+// leasing lets a Lease be taken from nobody, as the API server does.
+func leasing(t *testing.T, client *fake.Clientset, l *coordinationv1.Lease) {
+	t.Helper()
+	react(client, "patch", "leases", func(clienttesting.Action) (runtime.Object, error) {
+		if *l.Spec.HolderIdentity != "" {
+			return nil, apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "patch", schema.GroupResource{Resource: "leases"}, l.Name, "the test failed", 0, false)
+		}
+		taken := l.DeepCopy()
+		taken.Spec.HolderIdentity = new(worker)
+		return taken, nil
 	})
 }
 

@@ -143,8 +143,8 @@ func (r *Runner) follow(ctx context.Context, t task, j *batchv1.Job, started tim
 	began := time.Now()
 	a := r.await(ctx, t, j)
 	ended := time.Now()
-	if a.broken && a.began && t.claims() {
-		a.began = !r.seize(ctx, t)
+	if t.claims() && a.doubtful() {
+		a.broken, a.began = true, !r.seize(ctx, t)
 	}
 	r.settle(ctx, t)
 	r.o.Logger.DebugContext(ctx, "a run has ended", slog.String("job", t.name), slog.Duration("awaited", ended.Sub(began)), slog.Duration("revoked", time.Since(ended)))

@@ -1,14 +1,19 @@
 package kube
 
 import (
+	"context"
 	"encoding/json"
 	"testing"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	clienttesting "k8s.io/client-go/testing"
 
+	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
@@ -36,4 +41,72 @@ func TestBegin(t *testing.T) {
 	if want := permitted.Add(45 * time.Second); !request.Expires.Equal(want) {
 		t.Errorf("it may begin until %s, want %s, which is over", request.Expires, want)
 	}
+}
+
+// TestWhoBegan: what one pod says of itself does not decide whether the call was
+// begun. Its Lease does.
+func TestWhoBegan(t *testing.T) {
+	notBegun := func(t *testing.T, r *Runner, j *batchv1.Job) {
+		t.Helper()
+		post(t, r, j.Name, `{"error":{"code":"not_begun","message":"another pod has begun this call"}}`)
+	}
+	noImage := func(t *testing.T, r *Runner, j *batchv1.Job) {
+		t.Helper()
+		see(t, r, j, waiting("ImagePullBackOff"))
+	}
+	for name, tt := range map[string]struct {
+		reason, holder string
+		happens        func(*testing.T, *Runner, *batchv1.Job)
+		want           sallyport.State
+	}{
+		"NotBegun":      {"the executor's time was over, and nobody can take the Lease any more", "", notBegun, sallyport.Failed},
+		"OtherBegan":    {"another pod of the call may have acted", "a-pod", notBegun, sallyport.Ambiguous},
+		"WorkerHasIt":   {"an earlier worker made sure that nothing begins", worker, notBegun, sallyport.Failed},
+		"NoImage":       {"nothing began", "", noImage, sallyport.Failed},
+		"ImageAfterAll": {"the node had the image at last, and the pod began while the worker gave it up", "a-pod", noImage, sallyport.Ambiguous},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := scaling(t)
+			j := &batchv1.Job{ObjectMeta: k.meta("agent-execution")}
+			j.UID, j.CreationTimestamp = "job", metav1.Now()
+			lease := k.lease()
+			lease.Spec.HolderIdentity = &tt.holder
+			r, client := faking(t, j, lease)
+			leasing(t, client, lease)
+			react(client, "create", "jobs", func(clienttesting.Action) (runtime.Object, error) { return nil, forbidden("jobs") }) // of the look at the target
+			done := make(chan sallyport.Outcome, 1)
+			go func() { done <- r.follow(t.Context(), k, j, time.Now()) }()
+			tt.happens(t, r, j)
+			if o := <-done; o.State != tt.want {
+				t.Errorf("outcome %+v (%+v), want it %s: %s", o, o.Error, tt.want, tt.reason)
+			}
+		})
+	}
+}
+
+// post answers whoever waits for a run, as its executor would.
+func post(t *testing.T, r *Runner, name, response string) {
+	t.Helper()
+	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
+		_, w := r.pods.waiting(name)
+		if w != nil {
+			w.reply <- []byte(response)
+		}
+		return w != nil, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// see has the runner see a Job's pod.
+func see(t *testing.T, r *Runner, j *batchv1.Job, change func(*corev1.Pod)) {
+	t.Helper()
+	p := podWith(change)
+	p.Name, p.Namespace = j.Name+"-x", j.Namespace
+	p.OwnerReferences = []metav1.OwnerReference{{UID: j.UID, Controller: new(true)}}
+	if err := r.pods.informer.GetIndexer().Add(p); err != nil {
+		t.Fatal(err)
+	}
+	r.pods.wake(p)
 }
