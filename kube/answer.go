@@ -109,7 +109,11 @@ func (r *Runner) seen(ctx context.Context, t task) (*sallyport.Outcome, error) {
 	if !t.builtin() {
 		return nil, nil //nolint:nilnil // nobody but the tool knows where to look
 	}
-	a, err := r.ask(ctx, t.manifest, wire.ModeReconcile, t.intent)
+	m, err := r.manifest(t.intent)
+	if err != nil {
+		return nil, nil //nolint:nilnil // nobody knows any more what it takes to look
+	}
+	a, err := r.ask(ctx, m, wire.ModeReconcile, t.intent)
 	switch {
 	case err != nil:
 		return nil, err

@@ -110,3 +110,39 @@ func see(t *testing.T, r *Runner, j *batchv1.Job, change func(*corev1.Pod)) {
 	}
 	r.pods.wake(p)
 }
+
+// TestEndsWhateverChanged: a run that was begun is ended even if its tool's
+// manifest has changed since, by its Job alone.
+func TestEndsWhateverChanged(t *testing.T) {
+	k := scaling(t)
+	k.intent.Tool.Digest = sallyport.NewDigest("test", []byte("another manifest"))
+	j := &batchv1.Job{ObjectMeta: k.meta("agent-execution")}
+	j.UID, j.CreationTimestamp = "job", metav1.Now()
+	for name, tt := range map[string]struct {
+		objects []runtime.Object
+		want    *sallyport.Outcome
+	}{
+		"Job":   {[]runtime.Object{j}, &sallyport.Outcome{State: sallyport.Succeeded}},
+		"NoJob": {nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, _ := faking(t, tt.objects...)
+			var o *sallyport.Outcome
+			done := make(chan error, 1)
+			go func() {
+				var err error
+				o, err = r.Reconcile(t.Context(), k.intent)
+				done <- err
+			}()
+			if tt.want != nil {
+				post(t, r, j.Name, `{"result":{}}`)
+			}
+			if err := <-done; err != nil || (o == nil) != (tt.want == nil) || o != nil && o.State != tt.want.State {
+				t.Errorf("Reconcile = %+v, %v; want %+v", o, err, tt.want)
+			}
+			if r.Resumable(k.intent) {
+				t.Error("it may run again, as another tool")
+			}
+		})
+	}
+}
