@@ -105,20 +105,25 @@ func (r *Runner) adopt(ctx context.Context, name string, i sallyport.Intent) (*b
 }
 
 // undone ends a run that could not be made. Where the API server gave no
-// answer, nobody knows whether there is a Job: it is looked for, and stopped.
+// answer, nobody knows whether there is a Job: it is looked for, and stopped. A
+// request without an answer may make one yet, so that it is looked for again
+// when there is nothing left by which it could begin.
 func (r *Runner) undone(ctx context.Context, t task, cause error) (sallyport.Outcome, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
 	defer cancel()
+	answered := sallyport.KindOf(cause) != sallyport.Unavailable
 	j, err := r.adopt(ctx, t.name, t.intent)
-	switch {
-	case apierrors.IsNotFound(err):
-		r.settle(ctx, t)
-		return sallyport.Outcome{}, cause
-	case err != nil: // it stays as it is, and the sweep comes back to it
-		if sallyport.KindOf(cause) != sallyport.Unavailable {
+	if absent := apierrors.IsNotFound(err); absent || err != nil && answered {
+		settled := r.settle(ctx, t)
+		if absent && settled && !answered {
+			j, err = r.adopt(ctx, t.name, t.intent)
+		}
+		if answered || settled && apierrors.IsNotFound(err) {
 			return sallyport.Outcome{}, cause
 		}
-		return r.lost(ctx, t, time.Now().UTC(), sallyport.AsError(cause)), nil
+	}
+	if err != nil { // it stays as it is, and the sweep comes back to it
+		return r.lost(ctx, t, time.Now().UTC(), cause), nil
 	}
 	stopped, stop := context.WithCancel(ctx)
 	stop()
@@ -126,9 +131,12 @@ func (r *Runner) undone(ctx context.Context, t task, cause error) (sallyport.Out
 }
 
 // lost is the outcome of a run of which nobody knows whether there was one.
-func (r *Runner) lost(ctx context.Context, t task, started time.Time, cause *sallyport.Error) sallyport.Outcome {
+func (r *Runner) lost(ctx context.Context, t task, started time.Time, cause error) sallyport.Outcome {
 	r.settle(ctx, t)
-	o := sallyport.Outcome{State: sallyport.Ambiguous, StartedAt: started, FinishedAt: time.Now().UTC(), Error: &sallyport.Failure{Code: cause.Code, Message: cause.Message}}
+	r.o.Logger.WarnContext(ctx, "nobody knows whether a call ran", slog.String("call_id", t.intent.CallID), slog.Any("error", cause))
+	o := sallyport.Outcome{State: sallyport.Ambiguous, StartedAt: started, FinishedAt: time.Now().UTC(), Error: &sallyport.Failure{
+		Code: sallyport.CodeOf(cause), Message: "Kubernetes did not answer, and nobody knows whether the call ran", // where it is, is for operators
+	}}
 	if t.intent.Tool.ReadOnly {
 		o.State = sallyport.Failed
 	}
@@ -159,12 +167,15 @@ func (r *Runner) follow(ctx context.Context, t task, j *batchv1.Job, started tim
 	return o
 }
 
-// settle takes back what a run was lent, before anybody hears how it ended.
-func (r *Runner) settle(ctx context.Context, t task) {
+// settle takes back what a run was lent, before anybody hears how it ended, and
+// reports whether nothing of it is left.
+func (r *Runner) settle(ctx context.Context, t task) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
 	defer cancel()
-	if err := r.revoke(ctx, t.name, t.intent.Namespace); err != nil {
+	err := r.revoke(ctx, t.name, t.intent.Namespace)
+	if err != nil {
 		r.o.Logger.ErrorContext(ctx, "what a call was lent could not be taken back yet, and is left to the sweep",
 			slog.String("call_id", t.intent.CallID), slog.Any("error", err))
 	}
+	return err == nil
 }

@@ -8,6 +8,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -142,6 +143,53 @@ func TestEndsWhateverChanged(t *testing.T) {
 			}
 			if r.Resumable(k.intent) {
 				t.Error("it may run again, as another tool")
+			}
+		})
+	}
+}
+
+// TestMadeLate: a Job whose making got no answer, and that is there only when it
+// was looked for, is none that nothing was done by.
+func TestMadeLate(t *testing.T) {
+	k := scaling(t)
+	j := &batchv1.Job{ObjectMeta: k.meta("agent-execution")}
+	j.UID, j.CreationTimestamp = "job", metav1.Now()
+	r, client := faking(t)
+	see(t, r, j, because("DeadlineExceeded"))
+	react(client, "create", "jobs", func(a clienttesting.Action) (runtime.Object, error) {
+		if a.(clienttesting.CreateAction).GetObject().(*batchv1.Job).Name != j.Name { // of the look at the target
+			return nil, forbidden("jobs")
+		}
+		return nil, apierrors.NewServiceUnavailable("away")
+	})
+	looks := 0
+	react(client, "get", "jobs", func(clienttesting.Action) (runtime.Object, error) {
+		if looks++; looks > 1 {
+			return j, nil
+		}
+		return nil, nil //nolint:nilnil // the tracker says that there is none
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	o, err := r.Run(ctx, permitOf(t, k.intent, time.Now()))
+	if err != nil || o.State != sallyport.Ambiguous {
+		t.Errorf("Run = %+v, %v; want it ambiguous", o, err)
+	}
+}
+
+// TestNeverMade: what Kubernetes never had was not done, and leaves nothing.
+func TestNeverMade(t *testing.T) {
+	for name, refusal := range map[string]error{"Away": apierrors.NewServiceUnavailable("away"), "Refused": forbidden("jobs")} {
+		t.Run(name, func(t *testing.T) {
+			r, client := faking(t)
+			react(client, "create", "jobs", func(clienttesting.Action) (runtime.Object, error) { return nil, refusal })
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer cancel()
+			if o, err := r.Run(ctx, permitOf(t, scaling(t).intent, time.Now())); err == nil {
+				t.Errorf("Run = %+v; want an error, since nothing was done", o)
+			}
+			if l, err := client.CoreV1().ServiceAccounts("").List(t.Context(), metav1.ListOptions{}); err != nil || len(l.Items) > 0 {
+				t.Errorf("accounts left: %v, %v", l.Items, err)
 			}
 		})
 	}
