@@ -43,7 +43,8 @@ func foreign(out []byte, exit int32) answer {
 		text = strings.ToValidUTF8(text, "\uFFFD")
 	}
 	if exit != 0 {
-		return answer{began: true, failure: &sallyport.Failure{Code: codeExit, Message: fmt.Sprintf("the tool ended with exit code %d: %s", exit, said(tail(text, 300)))}}
+		// A process that a signal ended has said nothing by its code.
+		return answer{began: true, broken: exit > 128, failure: &sallyport.Failure{Code: codeExit, Message: fmt.Sprintf("the tool ended with exit code %d: %s", exit, said(tail(text, 300)))}}
 	}
 	result, err := strict.Canonical(map[string]string{"output": text})
 	if err != nil {

@@ -158,14 +158,24 @@ func (r *Runner) stop(ctx context.Context, t task, j *batchv1.Job, w *waiter) an
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()
 	r.end(ctx, t, j)
-	stopped := answer{failure: &sallyport.Failure{Code: code, Message: message}, began: true, broken: true}
+	return r.stopped(ctx, t, j, w, answer{failure: &sallyport.Failure{Code: code, Message: message}, began: true, broken: true})
+}
+
+// stopped waits for the end of a Job that was told to end: until ctx ends, or
+// its executor turns out to have been done already.
+func (r *Runner) stopped(ctx context.Context, t task, j *batchv1.Job, w *waiter, stopped answer) answer {
 	for {
 		select {
-		case raw := <-w.reply: // it was done already
+		case raw := <-w.reply:
 			return read(raw, t.mode)
 		case <-w.changed:
 		case <-ctx.Done():
-			return stopped
+			select {
+			case raw := <-w.reply: // of two that are ready, chance takes one
+				return read(raw, t.mode)
+			default:
+				return stopped
+			}
 		}
 		pod, gone := r.pods.pod(j.UID, w)
 		if pod == nil {

@@ -126,7 +126,10 @@ func (r *Runner) Release(ctx context.Context, callID string) error {
 	p.Spec.TTLSecondsAfterFinished = new(seconds(r.o.TTL))
 	if j.Status.CompletionTime == nil && j.DeletionTimestamp == nil {
 		ran := time.Since(j.CreationTimestamp.Time)
-		p.Spec.ActiveDeadlineSeconds = new(min(*j.Spec.ActiveDeadlineSeconds, seconds(ran+exitTime)))
+		p.Spec.ActiveDeadlineSeconds = new(seconds(ran + exitTime))
+		if d := j.Spec.ActiveDeadlineSeconds; d != nil { // unless somebody took it away
+			*p.Spec.ActiveDeadlineSeconds = min(*d, *p.Spec.ActiveDeadlineSeconds)
+		}
 	}
 	err = r.patchJob(ctx, name, j.UID, p)
 	if apierrors.IsNotFound(err) {

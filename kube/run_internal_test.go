@@ -194,3 +194,48 @@ func TestNeverMade(t *testing.T) {
 		})
 	}
 }
+
+// TestReleaseWithoutDeadline: what somebody took from a Job does not end the
+// worker.
+func TestReleaseWithoutDeadline(t *testing.T) {
+	k := scaling(t)
+	j := &batchv1.Job{ObjectMeta: k.meta("agent-execution")}
+	j.CreationTimestamp, j.Finalizers = metav1.Now(), []string{finalizer}
+	r, client := faking(t, j)
+	if err := r.Release(t.Context(), k.intent.CallID); err != nil {
+		t.Fatal(err)
+	}
+	got, err := client.BatchV1().Jobs(j.Namespace).Get(t.Context(), j.Name, metav1.GetOptions{})
+	if err != nil || got.Spec.ActiveDeadlineSeconds == nil || *got.Spec.ActiveDeadlineSeconds > 20 || got.Spec.TTLSecondsAfterFinished == nil {
+		t.Errorf("the Job is %+v, %v; want it to end soon, and to go", got.Spec, err)
+	}
+}
+
+// TestReplyCounts: a reply that is there when the time to stop is over is taken,
+// whatever else is ready.
+func TestReplyCounts(t *testing.T) {
+	k := scaling(t)
+	j := &batchv1.Job{ObjectMeta: k.meta("agent-execution")}
+	j.UID = "job"
+	r, client := faking(t, j)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	react(client, "patch", "jobs", func(clienttesting.Action) (runtime.Object, error) { return j, nil })
+	for range 64 { // chance would lose one of them
+		w, forget := r.pods.wait(k, j.UID)
+		w.reply <- []byte(`{"result":{}}`)
+		if a := r.stopped(over, k, j, w, answer{}); a.failure != nil || len(a.response.Result) == 0 {
+			t.Fatalf("the answer is %+v; want the reply", a)
+		}
+		forget()
+	}
+}
+
+// TestForeignSignal: an image that a signal ended did not say that it failed.
+func TestForeignSignal(t *testing.T) {
+	for exit, broken := range map[int32]bool{1: false, 128: false, 137: true, 139: true} {
+		if a := foreign([]byte("half of it"), exit); a.broken != broken || !a.began || a.failure == nil {
+			t.Errorf("exit code %d is %+v; want broken %t", exit, a, broken)
+		}
+	}
+}
