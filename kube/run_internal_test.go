@@ -15,6 +15,7 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/tools"
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
@@ -252,5 +253,47 @@ func TestRevokeElsewhere(t *testing.T) {
 	})
 	if err := r.revoke(t.Context(), runName("x"), "elsewhere"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestUnstarted: a write by an image of others, which takes no Lease, was not
+// done only if its pod ended without a process.
+func TestUnstarted(t *testing.T) {
+	never := ended(137, "ContainerStatusUnknown")
+	ran := ended(0, "Completed", func(p *corev1.Pod) { p.Status.ContainerStatuses[0].ContainerID = "containerd://x" })
+	homeless := func(p *corev1.Pod) { p.Spec.NodeName, p.Status.ContainerStatuses = "", nil }
+	for name, tt := range map[string]struct {
+		reason string
+		then   func(*corev1.Pod)
+		gone   bool
+		want   bool
+	}{
+		"Never":    {"its node ended it before there was a container", never, false, true},
+		"AfterAll": {"the image was there at the next try", ran, false, false},
+		"Homeless": {"no node had it, and now none will", homeless, true, true},
+		"Removed":  {"somebody removed the pod without asking its node", waiting("ImagePullBackOff"), true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := scaling(t)
+			k.manifest.Container = &tools.Container{}
+			j := &batchv1.Job{ObjectMeta: k.meta("agent-execution")}
+			j.UID = "job"
+			r, _ := faking(t, j)
+			w, forget := r.pods.wait(k, j.UID)
+			defer forget()
+			see(t, r, j, waiting("ImagePullBackOff"))
+			done := make(chan bool, 1)
+			go func() { done <- r.unstarted(t.Context(), k, j, w) }()
+			see(t, r, j, tt.then)
+			if tt.gone {
+				if err := r.pods.informer.GetIndexer().Replace(nil, ""); err != nil {
+					t.Fatal(err)
+				}
+				r.pods.wake(w.seen)
+			}
+			if got := <-done; got != tt.want {
+				t.Errorf("unstarted %t, want %t: %s", got, tt.want, tt.reason)
+			}
+		})
 	}
 }
