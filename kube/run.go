@@ -36,6 +36,8 @@ func (r *Runner) Run(ctx context.Context, p sallyport.Permit) (sallyport.Outcome
 		t.trace = p.Call().TraceParent
 	}
 	t.begin = p.At().Add(beginTime + r.o.TTL)
+	r.at(i.CallID, r.place(t.name, ""))
+	defer r.at(i.CallID, "")
 	started := time.Now().UTC()
 	j, err := r.create(ctx, t)
 	if err != nil {
