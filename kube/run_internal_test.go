@@ -207,7 +207,7 @@ func TestReleaseWithoutDeadline(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := client.BatchV1().Jobs(j.Namespace).Get(t.Context(), j.Name, metav1.GetOptions{})
-	if err != nil || got.Spec.ActiveDeadlineSeconds == nil || *got.Spec.ActiveDeadlineSeconds > 20 || got.Spec.TTLSecondsAfterFinished == nil {
+	if err != nil || got.Spec.ActiveDeadlineSeconds == nil || *got.Spec.ActiveDeadlineSeconds > 2*int64(exitTime.Seconds()) || got.Spec.TTLSecondsAfterFinished == nil {
 		t.Errorf("the Job is %+v, %v; want it to end soon, and to go", got.Spec, err)
 	}
 }
