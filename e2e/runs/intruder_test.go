@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -106,7 +105,7 @@ func intrudingExecutor(t *testing.T, s intrusion.Scene, attempts []intrusion.Att
 	i := intent(t, "k8s_scale_deployment", map[string]any{"namespace": "staging", "name": d.Name, "replicas": 2})
 	again := []intrusion.Attempt{s.ReadTarget(), s.PatchTarget(i.CallID)}
 	planned(t, d, intrusion.Plan{Once: attempts, Again: again, Linger: i.CallID})
-	r, reply := replying(t, bench.intruder)
+	r, reply := replying(t, bench.intruder, "10.88.0.1/32")
 	outcome := make(chan sallyport.Outcome, 1)
 	go func() {
 		o, err := r.Run(t.Context(), allowed(t, i))
@@ -183,31 +182,18 @@ func powerless(t *testing.T, r *kube.Runner, i sallyport.Intent, d *appsv1.Deplo
 	}
 }
 
-// replying is a runner of some executor that takes replies at a URL.
-func replying(t *testing.T, executor string) (r *kube.Runner, url string) {
+// replying is a runner of some executor that takes replies at a URL. Pods don't
+// reach it: the port is the one that the cluster lets them connect to.
+func replying(t *testing.T, executor, apiServer string) (r *kube.Runner, url string) {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err = kube.New(kube.Options{
-		Client: bench.worker, Catalogue: bench.catalogue, Namespace: execution, Targets: targets, Executor: executor,
-		APIServer: []tools.Network{{CIDR: "10.88.0.1/32", Port: 443}}, TTL: time.Second, Patience: time.Minute, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
-		Reply: &kube.Reply{Listener: l, Address: l.Addr().String(), Namespace: "sallyport", Labels: map[string]string{"app.kubernetes.io/component": "worker"}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- r.Serve(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return r, "https://" + l.Addr().String() + "/reply/"
+	o := options(t, bench.worker)
+	o.Executor, o.APIServer, o.TTL, o.Patience = executor, []tools.Network{{CIDR: apiServer, Port: 443}}, time.Second, time.Minute
+	o.Reply = &kube.Reply{Listener: l, Address: "127.0.0.1:8443", Namespace: "sallyport", Labels: map[string]string{"app.kubernetes.io/component": "worker"}}
+	return served(t, o), "https://" + l.Addr().String() + "/reply/"
 }
 
 // follow reads what an intruder says while it says it, until its end.

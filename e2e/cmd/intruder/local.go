@@ -32,15 +32,15 @@ func local(what string) (detail string, err error) {
 }
 
 var locals = map[string]func() (string, error){
-	"write to the root":               write("/intruder"),
-	"write to /etc":                   write("/etc/intruder"),
+	"write to the root":               write("/was-here"),
+	"write to /etc":                   write("/etc/was-here"),
 	"write a parameter of the kernel": open("/proc/sys/kernel/hostname", os.O_WRONLY),
 	"the kernel's log":                open("/dev/kmsg", os.O_RDONLY),
 	"make a device": func() (string, error) {
 		return "", unix.Mknod("/dev/shm/device", unix.S_IFCHR|0o600, int(unix.Mkdev(1, 3)))
 	},
 	"read other processes":  others("", environ),
-	"trace other processes": others("testbox", seize),
+	"trace other processes": others("/app", seize),
 	"become root":           func() (string, error) { return "", call(unix.SYS_SETUID, 0) },
 	"mount":                 func() (string, error) { return "", unix.Mount("none", "/proc", "tmpfs", 0, "") },
 	"leave its mounts":      func() (string, error) { return "", unix.Unshare(unix.CLONE_NEWNS) },
@@ -97,7 +97,7 @@ func seize(pid int) error {
 // child starts a process in a namespace of its own: threads can't leave their
 // users alone.
 func child(flags uintptr) error {
-	p, err := os.StartProcess("/proc/self/exe", []string{"intruder", "nothing"}, &os.ProcAttr{Sys: &syscall.SysProcAttr{Cloneflags: flags}})
+	p, err := os.StartProcess(os.Args[0], []string{"intruder", "nothing"}, &os.ProcAttr{Sys: &syscall.SysProcAttr{Cloneflags: flags}})
 	if err != nil {
 		return err
 	}
