@@ -102,6 +102,10 @@ cluster-down: check-build ## End it
 e2e: check-e2e check-postgres ## Run the tests that need one, on clusters that they start and end
 	$(E2E) test -trimpath -tags=e2e -count=1 -p=1 -timeout=60m $(TESTFLAGS) ./...
 
+.PHONY: bench-cluster
+bench-cluster: check-e2e ## Measure calls in a cluster beside bare Jobs, and print the ratio
+	$(E2E) run -trimpath ./cmd/bench $(BENCHFLAGS)
+
 ##@ Check
 
 .PHONY: check

@@ -44,7 +44,7 @@ func (a *Activities) again(ctx context.Context, in RunInput, rec sallyport.Recor
 	if err == nil {
 		var r namedRunner
 		if r, err = a.startable(permit); err == nil {
-			return a.act(ctx, r, permit)
+			return a.act(ctx, r, permit, otherwise)
 		}
 	}
 	if sallyport.KindOf(err) == sallyport.Unavailable {

@@ -63,7 +63,9 @@ func (a *Activities) Run(ctx context.Context, in RunInput) (end Ended, err error
 		}
 		return a.resume(ctx, in, rec)
 	}
-	return a.act(ctx, runner, permit)
+	return a.act(ctx, runner, permit, func(why *sallyport.Failure) sallyport.Outcome {
+		return sallyport.Outcome{State: sallyport.Failed, Error: why}
+	})
 }
 
 // permit derives everything that must hold for the call to run.
@@ -136,14 +138,15 @@ func startEntry(p sallyport.Permit, now time.Time, runner string) sallyport.Entr
 	return sallyport.Entry{CallID: p.Call().ID, Kind: sallyport.EntryStart, At: now, Start: &s}
 }
 
-// act lets the runner act, and records how it ended.
-func (a *Activities) act(ctx context.Context, r namedRunner, p sallyport.Permit) (Ended, error) {
+// act lets the runner act, and records how it ended. Where the runner did
+// nothing, undone says what became of the call.
+func (a *Activities) act(ctx context.Context, r namedRunner, p sallyport.Permit, undone func(*sallyport.Failure) sallyport.Outcome) (Ended, error) {
 	began := a.Now()
 	running, cancel := context.WithTimeout(ctx, r.limit)
 	defer cancel()
 	out, err := r.Run(running, p)
-	if err != nil { // nothing was done
-		out = sallyport.Outcome{State: sallyport.Failed, Error: failureOf(err)}
+	if err != nil { // nothing was done, this time
+		out = undone(failureOf(err))
 		a.Logger.WarnContext(ctx, "the runner did nothing", slog.String("call_id", p.Call().ID), slog.Any("error", err))
 	}
 	if out.StartedAt.IsZero() {

@@ -259,6 +259,21 @@ func TestExecutionNamespaceIsClosed(t *testing.T) {
 		pods, err := client.CoreV1().Pods(executions).List(ctx, metav1.ListOptions{LabelSelector: "sallyport.dev/call=" + callID})
 		return err == nil && len(pods.Items) == 1, err
 	})
+	pods, err := client.CoreV1().Pods(executions).List(t.Context(), metav1.ListOptions{LabelSelector: "sallyport.dev/call=" + callID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	try(t, client, map[string]attempt{
+		"ChangedPod": {"it would be somebody else's program with the call's account", func(ctx context.Context, k kubernetes.Interface) error {
+			patch := []byte(`{"spec":{"containers":[{"name":"tool","image":"registry.example.com/mine:1"}]}}`)
+			_, err := k.CoreV1().Pods(executions).Patch(ctx, pods.Items[0].Name, types.StrategicMergePatchType, patch, dryPatch)
+			return err
+		}, "nobody changes what Jobs of calls"},
+		"ChangedJob": {"it would run more than once", func(ctx context.Context, k kubernetes.Interface) error {
+			_, err := k.BatchV1().Jobs(executions).Patch(ctx, made.Name, types.MergePatchType, []byte(`{"spec":{"backoffLimit":3}}`), dryPatch)
+			return err
+		}, "nobody changes what Jobs of calls"},
+	})
 	background := metav1.DeletePropagationBackground
 	if err := worker.CoreV1().ServiceAccounts(executions).Delete(t.Context(), callName, metav1.DeleteOptions{}); err != nil {
 		t.Error(err)
@@ -269,5 +284,55 @@ func TestExecutionNamespaceIsClosed(t *testing.T) {
 	// The finalizer keeps it until somebody has recorded the outcome.
 	if _, err := worker.BatchV1().Jobs(executions).Patch(t.Context(), made.Name, types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLentIsTheWorkers: what a call is lent can't be put there, or taken over, by
+// others who have every right in the target's namespace.
+func TestLentIsTheWorkers(t *testing.T) {
+	account := lent(t, callName)
+	worker := as(t, workerAccount)
+	if _, err := worker.CoordinationV1().Leases(target).Create(t.Context(), callLease(), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := worker.CoordinationV1().Leases(target).Delete(context.Background(), callName, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+	held := func(by string) func(context.Context, kubernetes.Interface) error {
+		return func(ctx context.Context, k kubernetes.Interface) error {
+			_, err := k.CoordinationV1().Leases(target).Patch(ctx, callName, types.MergePatchType, []byte(`{"spec":{"holderIdentity":"`+by+`"}}`), dryPatch)
+			return err
+		}
+	}
+	const refused = "what calls are lent is made by the worker alone"
+	other := "agent-tool-call-zzzzzzzzzzzzzzzzzzzzzzzzzz"
+	try(t, client, map[string]attempt{
+		"Held":  {"the call would seem never to have begun", held("sallyport-worker"), refused},
+		"Freed": {"a second pod could begin", held(""), refused},
+		"Lease": {"it would be held before the call is", func(ctx context.Context, k kubernetes.Interface) error {
+			l := callLease()
+			l.Name = other
+			_, err := k.CoordinationV1().Leases(target).Create(ctx, l, dry)
+			return err
+		}, refused},
+		"Role": {"the call would do what somebody else wants", func(ctx context.Context, k kubernetes.Interface) error {
+			r := callRole(callName)
+			r.Name = other
+			_, err := k.RbacV1().Roles(target).Create(ctx, r, dry)
+			return err
+		}, refused},
+		"MoreRules": {"the call could do more", func(ctx context.Context, k kubernetes.Interface) error {
+			_, err := k.RbacV1().Roles(target).Patch(ctx, callName, types.MergePatchType, []byte(`{"rules":[]}`), dryPatch)
+			return err
+		}, refused},
+		"Subjects": {"somebody else could do what the call may", func(ctx context.Context, k kubernetes.Interface) error {
+			_, err := k.RbacV1().RoleBindings(target).Patch(ctx, callName, types.MergePatchType, []byte(`{"subjects":[]}`), dryPatch)
+			return err
+		}, refused},
+	})
+	if err := held("a-pod")(t.Context(), as(t, account)); err != nil {
+		t.Errorf("the call itself can't take its Lease: %v", err)
 	}
 }

@@ -120,7 +120,10 @@ func callJob() *batchv1.Job {
 	}}
 }
 
-var dry = metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
+var (
+	dry      = metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
+	dryPatch = metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}}
+)
 
 // with makes an attempt of a good object and what is done to it.
 func role(change func(*rbacv1.Role)) func(context.Context, kubernetes.Interface) error {
@@ -300,10 +303,15 @@ func TestWorkerRunsKnownJobs(t *testing.T) {
 		"Automount":    {"its token would live longer than 600 s", podOf(func(s *corev1.PodSpec) { s.AutomountServiceAccountToken = nil }), "a call runs as its own account"},
 		"Retries":      {"a write would happen twice", job(func(j *batchv1.Job) { j.Spec.BackoffLimit = new(int32(1)) }), "a call runs once"},
 		"Twice":        {"a write would happen twice", job(func(j *batchv1.Job) { j.Spec.Completions = new(int32(2)) }), "a call runs once"},
-		"Forever":      {"nothing would end it", job(func(j *batchv1.Job) { j.Spec.ActiveDeadlineSeconds = nil }), "a call runs once"},
-		"OtherLabels":  {"another call's networks would be its own", job(func(j *batchv1.Job) { j.Spec.Template.Labels = map[string]string{"sallyport.dev/call": "other"} }), "has the labels of its Job"},
-		"OtherName":    {"nobody would know which call it is", job(func(j *batchv1.Job) { j.Name = "mine" }), "the worker makes objects of calls alone"},
-		"Elsewhere":    {"that namespace is not closed", job(func(j *batchv1.Job) { j.Namespace = target }), "the worker makes nothing of this kind"},
+		"Ignored": {"a failure that doesn't count is tried again", job(func(j *batchv1.Job) {
+			j.Spec.PodFailurePolicy = &batchv1.PodFailurePolicy{Rules: []batchv1.PodFailurePolicyRule{{
+				Action: batchv1.PodFailurePolicyActionIgnore, OnExitCodes: &batchv1.PodFailurePolicyOnExitCodesRequirement{Operator: batchv1.PodFailurePolicyOnExitCodesOpIn, Values: []int32{1}},
+			}}}
+		}), "a call runs once"},
+		"Forever":     {"nothing would end it", job(func(j *batchv1.Job) { j.Spec.ActiveDeadlineSeconds = nil }), "a call runs once"},
+		"OtherLabels": {"another call's networks would be its own", job(func(j *batchv1.Job) { j.Spec.Template.Labels = map[string]string{"sallyport.dev/call": "other"} }), "has the labels of its Job"},
+		"OtherName":   {"nobody would know which call it is", job(func(j *batchv1.Job) { j.Name = "mine" }), "the worker makes objects of calls alone"},
+		"Elsewhere":   {"that namespace is not closed", job(func(j *batchv1.Job) { j.Namespace = target }), "the worker makes nothing of this kind"},
 
 		"HostNetwork":   {"no NetworkPolicy holds there", podOf(func(s *corev1.PodSpec) { s.HostNetwork = true }), locked},
 		"HostPID":       {"it would see the node's processes", podOf(func(s *corev1.PodSpec) { s.HostPID = true }), locked},
@@ -316,6 +324,13 @@ func TestWorkerRunsKnownJobs(t *testing.T) {
 		"Unconfined": {"the system calls are limited", security(func(s *corev1.SecurityContext) {
 			s.SeccompProfile = &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeUnconfined}
 		}), locked},
+		"Hook": {"its node asks whom it names, whatever NetworkPolicies say", podOf(func(s *corev1.PodSpec) {
+			s.Containers[0].Lifecycle = &corev1.Lifecycle{PostStart: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"x"}}}}
+		}), locked},
+		"Probe": {"the same, again and again", podOf(func(s *corev1.PodSpec) {
+			s.Containers[0].LivenessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"x"}}}}
+		}), locked},
+		"Priority": {"others would have to make room", podOf(func(s *corev1.PodSpec) { s.PriorityClassName = "system-node-critical" }), locked},
 		"NoLimits": {"it could eat the node's memory", podOf(func(s *corev1.PodSpec) { s.Containers[0].Resources.Limits = nil }), locked},
 
 		"HostPath":       {"the node's files", mount(corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}), volume},

@@ -29,6 +29,13 @@ func failed(code, format string, args ...any) answer {
 	return answer{failure: &sallyport.Failure{Code: code, Message: fmt.Sprintf(format, args...)}, began: true, broken: true}
 }
 
+// doubtful reports whether the answer leaves open if the call was begun. A pod
+// that could not start may start yet, and one that did not begin because the
+// Lease was not nobody's says nothing of who had it.
+func (a answer) doubtful() bool {
+	return a.failure != nil && (a.broken || a.failure.Code == wire.CodeNotBegun)
+}
+
 // foreign makes an answer of what an image wrote that knows nothing of us.
 func foreign(out []byte, exit int32) answer {
 	text := string(out)
@@ -36,7 +43,8 @@ func foreign(out []byte, exit int32) answer {
 		text = strings.ToValidUTF8(text, "\uFFFD")
 	}
 	if exit != 0 {
-		return answer{began: true, failure: &sallyport.Failure{Code: codeExit, Message: fmt.Sprintf("the tool ended with exit code %d: %s", exit, said(tail(text, 300)))}}
+		// A process that a signal ended has said nothing by its code.
+		return answer{began: true, broken: exit > 128, failure: &sallyport.Failure{Code: codeExit, Message: fmt.Sprintf("the tool ended with exit code %d: %s", exit, said(tail(text, 300)))}}
 	}
 	result, err := strict.Canonical(map[string]string{"output": text})
 	if err != nil {
@@ -102,7 +110,11 @@ func (r *Runner) seen(ctx context.Context, t task) (*sallyport.Outcome, error) {
 	if !t.builtin() {
 		return nil, nil //nolint:nilnil // nobody but the tool knows where to look
 	}
-	a, err := r.ask(ctx, t.manifest, wire.ModeReconcile, t.intent)
+	m, err := r.manifest(t.intent)
+	if err != nil {
+		return nil, nil //nolint:nilerr,nilnil // nobody knows any more what it takes to look
+	}
+	a, err := r.ask(ctx, m, wire.ModeReconcile, t.intent)
 	switch {
 	case err != nil:
 		return nil, err

@@ -58,7 +58,7 @@ func (r *Runner) look(ctx context.Context, t task, j *batchv1.Job, w *waiter) (a
 		if now.Sub(j.CreationTimestamp.Time) < podTime {
 			return answer{}, false
 		}
-		return r.podless(ctx, t, j)
+		return r.podless(ctx, t, j, w)
 	}
 	v := judge(pod, now, r.o.Patience)
 	switch {
@@ -68,7 +68,7 @@ func (r *Runner) look(ctx context.Context, t task, j *batchv1.Job, w *waiter) (a
 		return a, true
 	case v.over:
 		r.end(ctx, t, j)
-		return answer{failure: v.failure, began: v.began, broken: true}, true
+		return answer{failure: v.failure, began: v.began || !r.unstarted(ctx, t, j, w), broken: true}, true
 	case gone:
 		r.end(ctx, t, j)
 		return answer{failure: &sallyport.Failure{Code: codeLost, Message: "the pod was removed before it was seen to end"}, began: true, broken: true}, true
@@ -78,7 +78,7 @@ func (r *Runner) look(ctx context.Context, t task, j *batchv1.Job, w *waiter) (a
 
 // podless finds out why a Job has no pod: it can't have one, or it is over and
 // its pod was removed.
-func (r *Runner) podless(ctx context.Context, t task, j *batchv1.Job) (answer, bool) {
+func (r *Runner) podless(ctx context.Context, t task, j *batchv1.Job, w *waiter) (answer, bool) {
 	now, err := r.adopt(ctx, j.Name, t.intent)
 	switch {
 	case apierrors.IsNotFound(err):
@@ -98,7 +98,7 @@ func (r *Runner) podless(ctx context.Context, t task, j *batchv1.Job) (answer, b
 	}
 	r.end(ctx, t, j)
 	a := failed(codeRefused, "Kubernetes refused the pod: %s", said(events.Items[len(events.Items)-1].Message))
-	a.began = false
+	a.began = !r.unstarted(ctx, t, j, w)
 	return a, true
 }
 
@@ -158,14 +158,19 @@ func (r *Runner) stop(ctx context.Context, t task, j *batchv1.Job, w *waiter) an
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()
 	r.end(ctx, t, j)
-	stopped := answer{failure: &sallyport.Failure{Code: code, Message: message}, began: true, broken: true}
+	return r.stopped(ctx, t, j, w, answer{failure: &sallyport.Failure{Code: code, Message: message}, began: true, broken: true})
+}
+
+// stopped waits for the end of a Job that was told to end: until ctx ends, or
+// its executor turns out to have been done already.
+func (r *Runner) stopped(ctx context.Context, t task, j *batchv1.Job, w *waiter, stopped answer) answer {
 	for {
 		select {
-		case raw := <-w.reply: // it was done already
+		case raw := <-w.reply:
 			return read(raw, t.mode)
 		case <-w.changed:
 		case <-ctx.Done():
-			return stopped
+			return w.last(t, stopped)
 		}
 		pod, gone := r.pods.pod(j.UID, w)
 		if pod == nil {
@@ -174,9 +179,20 @@ func (r *Runner) stop(ctx context.Context, t task, j *batchv1.Job, w *waiter) an
 		if v := judge(pod, time.Now(), r.o.Patience); v.exited && v.exit == 0 {
 			return r.log(ctx, t, pod, v)
 		} else if v.over || gone {
-			stopped.began = v.began || gone && !v.over
+			stopped.began = v.began || gone && !v.over || !r.unstarted(ctx, t, j, w)
 			return stopped
 		}
+	}
+}
+
+// last is the reply that is there when nobody waits any more, or otherwise: of
+// two channels that are ready, chance takes one.
+func (w *waiter) last(t task, otherwise answer) answer {
+	select {
+	case raw := <-w.reply:
+		return read(raw, t.mode)
+	default:
+		return otherwise
 	}
 }
 

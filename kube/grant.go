@@ -69,7 +69,7 @@ func (r *Runner) revoke(ctx context.Context, name, target string) error {
 			return err
 		})
 	}
-	if target != "" {
+	if r.serves(target) { // elsewhere nothing is lent
 		drop(rbac.RoleBindings(target).Delete)
 		drop(rbac.Roles(target).Delete)
 		drop(lease.Leases(target).Delete)

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/tools"
 )
 
 // Reconcile adopts the Job of a run whose worker is gone, and waits for its
@@ -18,11 +19,7 @@ func (r *Runner) Reconcile(ctx context.Context, i sallyport.Intent) (*sallyport.
 	if i.Tool.ReadOnly {
 		return nil, nil //nolint:nilnil // the contract of a reconciler
 	}
-	m, err := r.manifest(i)
-	if err != nil {
-		return nil, err
-	}
-	t := r.runTask(ctx, m, i)
+	t := r.runTask(ctx, r.manifestThen(i), i)
 	ctx, cancel := context.WithTimeout(ctx, t.limit+slack)
 	defer cancel()
 	j, err := r.adopt(ctx, t.name, i)
@@ -41,6 +38,26 @@ func (r *Runner) Reconcile(ctx context.Context, i sallyport.Intent) (*sallyport.
 	}
 	return o, err
 }
+
+// manifestThen is the manifest that a run was begun with, as far as it is still
+// known: a run must be ended even if its tool has changed since, or is no more.
+func (r *Runner) manifestThen(i sallyport.Intent) tools.Manifest {
+	m, err := r.manifest(i)
+	if err == nil {
+		return m
+	}
+	m = tools.Manifest{Limits: tools.Limits{Timeout: longestRun, OutputBytes: largestOutput}}
+	if i.Tool.Image != "" {
+		m.Container = &tools.Container{Image: i.Tool.Image}
+	}
+	return m
+}
+
+// The most that any manifest may allow.
+const (
+	longestRun    = 15 * time.Minute
+	largestOutput = 4 << 20
+)
 
 // Resumable reports whether Run may be called once more for a call that has
 // started, of which Reconcile shows nothing. The executor's writes are guarded
@@ -109,7 +126,10 @@ func (r *Runner) Release(ctx context.Context, callID string) error {
 	p.Spec.TTLSecondsAfterFinished = new(seconds(r.o.TTL))
 	if j.Status.CompletionTime == nil && j.DeletionTimestamp == nil {
 		ran := time.Since(j.CreationTimestamp.Time)
-		p.Spec.ActiveDeadlineSeconds = new(min(*j.Spec.ActiveDeadlineSeconds, seconds(ran+exitTime)))
+		p.Spec.ActiveDeadlineSeconds = new(seconds(ran + exitTime))
+		if d := j.Spec.ActiveDeadlineSeconds; d != nil { // unless somebody took it away
+			*p.Spec.ActiveDeadlineSeconds = min(*d, *p.Spec.ActiveDeadlineSeconds)
+		}
 	}
 	err = r.patchJob(ctx, name, j.UID, p)
 	if apierrors.IsNotFound(err) {

@@ -138,7 +138,9 @@ func (re *reply) authenticate(q *http.Request, name string, job types.UID) error
 		return errors.New("there is no token")
 	}
 	o := re.runner.o
-	review, err := o.Client.AuthenticationV1().TokenReviews().Create(q.Context(), &authenticationv1.TokenReview{
+	ctx, cancel := context.WithTimeout(q.Context(), replyTime) // whoever posts may keep its connection for ever
+	defer cancel()
+	review, err := o.Client.AuthenticationV1().TokenReviews().Create(ctx, &authenticationv1.TokenReview{
 		Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: []string{replyAudience(name)}},
 	}, metav1.CreateOptions{})
 	if err != nil {
@@ -153,7 +155,7 @@ func (re *reply) authenticate(q *http.Request, name string, job types.UID) error
 	case !slices.Contains(s.Audiences, replyAudience(name)):
 		return errors.New("the token is for another audience")
 	}
-	return re.runner.isPodOf(q.Context(), s.User.Extra[extraPodUID], job)
+	return re.runner.isPodOf(ctx, s.User.Extra[extraPodUID], job)
 }
 
 // isPodOf refuses a pod that is not the Job's.

@@ -35,11 +35,15 @@ func (r *Runner) Run(ctx context.Context, p sallyport.Permit) (sallyport.Outcome
 	if t.trace == "" {
 		t.trace = p.Call().TraceParent
 	}
+	t.begin = p.At().Add(beginTime + r.o.TTL)
+	r.at(i.CallID, r.place(t.name, ""))
+	defer r.at(i.CallID, "")
 	started := time.Now().UTC()
 	j, err := r.create(ctx, t)
 	if err != nil {
 		return r.undone(ctx, t, err)
 	}
+	r.o.Logger.DebugContext(ctx, "a run has its Job", slog.String("job", t.name), slog.Duration("took", time.Since(started)))
 	return r.follow(ctx, t, j, started), nil
 }
 
@@ -65,19 +69,16 @@ func (r *Runner) signed(ctx context.Context, m tools.Manifest, o sallyport.Oblig
 // create lends a task what it needs and makes its Job, or adopts the one that
 // is there. After an error there is none, or undone finds out.
 func (r *Runner) create(ctx context.Context, t task) (*batchv1.Job, error) {
-	if _, err := r.job(t); err != nil { // before anything is made for it
+	j, err := r.job(t) // before anything is made for it
+	if err != nil {
 		return nil, err
 	}
 	if err := r.grant(ctx, t); err != nil {
 		return nil, refusal(err, "what the call is to be lent")
 	}
 	var made *batchv1.Job
-	err := r.persist(ctx, func(ctx context.Context) error {
-		t.begin = time.Now().Add(beginTime + r.o.TTL)
-		j, err := r.job(t)
-		if err == nil {
-			made, err = r.o.Client.BatchV1().Jobs(r.o.Namespace).Create(ctx, j, metav1.CreateOptions{})
-		}
+	err = r.persist(ctx, func(ctx context.Context) (err error) {
+		made, err = r.o.Client.BatchV1().Jobs(r.o.Namespace).Create(ctx, j, metav1.CreateOptions{})
 		return err
 	})
 	if apierrors.IsAlreadyExists(err) {
@@ -106,20 +107,25 @@ func (r *Runner) adopt(ctx context.Context, name string, i sallyport.Intent) (*b
 }
 
 // undone ends a run that could not be made. Where the API server gave no
-// answer, nobody knows whether there is a Job: it is looked for, and stopped.
+// answer, nobody knows whether there is a Job: it is looked for, and stopped. A
+// request without an answer may make one yet, so that it is looked for again
+// when there is nothing left by which it could begin.
 func (r *Runner) undone(ctx context.Context, t task, cause error) (sallyport.Outcome, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
 	defer cancel()
+	answered := sallyport.KindOf(cause) != sallyport.Unavailable
 	j, err := r.adopt(ctx, t.name, t.intent)
-	switch {
-	case apierrors.IsNotFound(err):
-		r.settle(ctx, t)
-		return sallyport.Outcome{}, cause
-	case err != nil: // it stays as it is, and the sweep comes back to it
-		if sallyport.KindOf(cause) != sallyport.Unavailable {
+	if absent := apierrors.IsNotFound(err); absent || err != nil && answered {
+		settled := r.settle(ctx, t)
+		if absent && settled && !answered {
+			j, err = r.adopt(ctx, t.name, t.intent)
+		}
+		if answered || settled && apierrors.IsNotFound(err) {
 			return sallyport.Outcome{}, cause
 		}
-		return r.lost(ctx, t, time.Now().UTC(), sallyport.AsError(cause)), nil
+	}
+	if err != nil { // it stays as it is, and the sweep comes back to it
+		return r.lost(ctx, t, time.Now().UTC(), cause), nil
 	}
 	stopped, stop := context.WithCancel(ctx)
 	stop()
@@ -127,9 +133,12 @@ func (r *Runner) undone(ctx context.Context, t task, cause error) (sallyport.Out
 }
 
 // lost is the outcome of a run of which nobody knows whether there was one.
-func (r *Runner) lost(ctx context.Context, t task, started time.Time, cause *sallyport.Error) sallyport.Outcome {
+func (r *Runner) lost(ctx context.Context, t task, started time.Time, cause error) sallyport.Outcome {
 	r.settle(ctx, t)
-	o := sallyport.Outcome{State: sallyport.Ambiguous, StartedAt: started, FinishedAt: time.Now().UTC(), Error: &sallyport.Failure{Code: cause.Code, Message: cause.Message}}
+	r.o.Logger.WarnContext(ctx, "nobody knows whether a call ran", slog.String("call_id", t.intent.CallID), slog.Any("error", cause))
+	o := sallyport.Outcome{State: sallyport.Ambiguous, StartedAt: started, FinishedAt: time.Now().UTC(), Error: &sallyport.Failure{
+		Code: sallyport.CodeOf(cause), Message: "Kubernetes did not answer, and nobody knows whether the call ran", // where it is, is for operators
+	}}
 	if t.intent.Tool.ReadOnly {
 		o.State = sallyport.Failed
 	}
@@ -141,11 +150,14 @@ func (r *Runner) lost(ctx context.Context, t task, started time.Time, cause *sal
 func (r *Runner) follow(ctx context.Context, t task, j *batchv1.Job, started time.Time) sallyport.Outcome {
 	r.at(t.intent.CallID, r.place(j.Name, string(j.UID)))
 	defer r.at(t.intent.CallID, "")
+	began := time.Now()
 	a := r.await(ctx, t, j)
-	if a.broken && a.began && t.claims() {
-		a.began = !r.seize(ctx, t)
+	ended := time.Now()
+	if t.claims() && a.doubtful() {
+		a.broken, a.began = true, !r.seize(ctx, t)
 	}
 	r.settle(ctx, t)
+	r.o.Logger.DebugContext(ctx, "a run has ended", slog.String("job", t.name), slog.Duration("awaited", ended.Sub(began)), slog.Duration("revoked", time.Since(ended)))
 	o := r.conclude(ctx, t, a)
 	o.Place, o.StartedAt, o.FinishedAt = r.place(j.Name, string(j.UID)), started, time.Now().UTC()
 	if !a.at.IsZero() {
@@ -157,12 +169,15 @@ func (r *Runner) follow(ctx context.Context, t task, j *batchv1.Job, started tim
 	return o
 }
 
-// settle takes back what a run was lent, before anybody hears how it ended.
-func (r *Runner) settle(ctx context.Context, t task) {
+// settle takes back what a run was lent, before anybody hears how it ended, and
+// reports whether nothing of it is left.
+func (r *Runner) settle(ctx context.Context, t task) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
 	defer cancel()
-	if err := r.revoke(ctx, t.name, t.intent.Namespace); err != nil {
+	err := r.revoke(ctx, t.name, t.intent.Namespace)
+	if err != nil {
 		r.o.Logger.ErrorContext(ctx, "what a call was lent could not be taken back yet, and is left to the sweep",
 			slog.String("call_id", t.intent.CallID), slog.Any("error", err))
 	}
+	return err == nil
 }

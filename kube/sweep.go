@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -35,9 +36,14 @@ type sweep struct {
 
 // over reports whether nobody can be at work with an object of ours.
 func (s sweep) over(ctx context.Context, o metav1.Object) (bool, error) {
-	id := o.GetLabels()[labelCall]
-	if o.GetLabels()[labelMode] != modeRun || expired(o, s.now) {
-		return expired(o, s.now), nil
+	id, past := o.GetLabels()[labelCall], expired(o, s.now)
+	switch {
+	case !strings.HasPrefix(o.GetName(), runPrefix) && !strings.HasPrefix(o.GetName(), planPrefix):
+		return false, nil // anybody may have a label of that kind
+	case o.GetLabels()[labelMode] != modeRun:
+		return past, nil
+	case past && s.Place(id) == "": // what an earlier worker made may serve a run that this one goes on with
+		return true, nil
 	}
 	if over, ok := s.known[id]; ok {
 		return over, nil

@@ -25,11 +25,12 @@ type task struct {
 	begin    time.Time     // until then a write may begin
 }
 
-// beginTime and a Job's time to live are how long after the Job was made its
-// write may begin. Together they are less than the time after which another
-// worker's Job of the same name can have come and gone: that one is not made
-// before this worker missed its heartbeats for 20 seconds, and stays for its
-// time to live. The difference is for clocks that disagree.
+// beginTime and a Job's time to live are how long after the permit a write may
+// begin. Together they are less than the time after which another worker's Job
+// of the same name can have come and gone: that one is not made before this
+// worker missed its heartbeats for 20 seconds, and stays for its time to live.
+// The difference is for clocks that disagree. The permit's time counts, and not
+// the Job's: a worker that slept in between would have its Job begin at any time.
 const beginTime = 15 * time.Second
 
 // slack is what may lie between the end of a run's time and the end of the

@@ -79,7 +79,9 @@ func judgeContainer(p *corev1.Pod, s corev1.ContainerState) verdict {
 	switch s.Waiting.Reason {
 	case "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed":
 		return over(false, codeImage, "the image can't be had: %s: %s", s.Waiting.Reason, said(s.Waiting.Message))
-	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError", "PreStartHookError", "PostStartHookError", "StartError":
+	case "RunContainerError", "PostStartHookError": // the runtime may have started it, and said so too late
+		return over(true, codeNoContainer, "the container can't be started: %s: %s", s.Waiting.Reason, said(s.Waiting.Message))
+	case "CreateContainerConfigError", "CreateContainerError", "PreCreateHookError", "PreStartHookError", "StartError":
 		return over(false, codeNoContainer, "the container can't be started: %s: %s", s.Waiting.Reason, said(s.Waiting.Message))
 	}
 	return verdict{}

@@ -89,6 +89,7 @@ func TestJudge(t *testing.T) {
 		"BackOff":      {"the same, seen later", waiting("ImagePullBackOff"), 0, true, false, false, codeImage, "ImagePullBackOff"},
 		"NeverPulled":  {"the node may not even try", waiting("ErrImageNeverPull"), 0, true, false, false, codeImage, ""},
 		"BadConfig":    {"it will not start", waiting("CreateContainerConfigError"), 0, true, false, false, codeNoContainer, ""},
+		"RunError":     {"the runtime may have started it all the same", waiting("RunContainerError"), 0, true, true, false, codeNoContainer, ""},
 		"NoProgram":    {"there is no such file in the image", ended(128, "StartError"), 0, true, false, false, codeNoContainer, ""},
 		"PodFailed":    {"for a reason that we have no word for", both(homeless, because("OutOfcpu")), 0, true, false, false, codeLost, "OutOfcpu: said the node"},
 		"Unscheduable": {"no node for too long", both(homeless, condition(corev1.PodScheduled, corev1.ConditionFalse, "Unschedulable")), 11 * time.Second, true, false, false, codeNoNode, "Unschedulable: 0/1 nodes"},

@@ -174,3 +174,39 @@ func (r *Runner) Lose(_ context.Context, p sallyport.Permit) (sallyport.Outcome,
 	r.Act(p)
 	return OutcomeOf(p, sallyport.Ambiguous), nil
 }
+
+// Keeper is a [Runner] whose runs outlive the process that started them: a
+// [sallyport.Keeper]. It remembers which calls were released.
+type Keeper struct {
+	*Runner
+
+	Again bool   // runs may be asked for once more
+	Where string // where calls run
+
+	mu       sync.Mutex
+	released map[string]int
+}
+
+// Place says Where.
+func (k *Keeper) Place(string) string { return k.Where }
+
+// Resumable says Again.
+func (k *Keeper) Resumable(sallyport.Intent) bool { return k.Again }
+
+// Release remembers the call.
+func (k *Keeper) Release(_ context.Context, callID string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.released == nil {
+		k.released = map[string]int{}
+	}
+	k.released[callID]++
+	return nil
+}
+
+// Released is how often a call was released.
+func (k *Keeper) Released(callID string) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.released[callID]
+}

@@ -6,10 +6,17 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/sallyporttest"
 	"github.com/sallyport/sallyport/workflows"
 	"github.com/sallyport/sallyport/workflows/workflowstest"
 )
+
+// keeping says what a runner is that keeps its runs.
+type keeping struct{ again bool }
 
 // TestInterrupted runs calls whose earlier run recorded its start and was
 // never heard of again.
@@ -19,6 +26,7 @@ func TestInterrupted(t *testing.T) {
 		reason    string
 		tool      string
 		reconcile sallyport.ReconcilerFunc
+		keeps     *keeping
 		ended     *sallyport.Outcome
 		state     sallyport.State
 		code      string
@@ -38,6 +46,18 @@ func TestInterrupted(t *testing.T) {
 		"WriteUnknown": {
 			reason: "without a reconciler nobody can know", tool: "write", state: sallyport.Ambiguous, code: "interrupted",
 		},
+		"WriteResumed": {
+			reason: "its runner lets it happen once, and nothing shows that it did", tool: "write", state: sallyport.Succeeded, effects: 1, keeps: &keeping{again: true},
+			reconcile: func(context.Context, sallyport.Intent) (*sallyport.Outcome, error) { return nil, nil },
+		},
+		"WriteAdopted": {
+			reason: "what is found of it governs", tool: "write", state: sallyport.Succeeded, keeps: &keeping{again: true},
+			reconcile: func(context.Context, sallyport.Intent) (*sallyport.Outcome, error) { return found, nil },
+		},
+		"WriteKept": {
+			reason: "its runner can't promise that it would happen once", tool: "write", state: sallyport.Ambiguous, code: "interrupted", keeps: &keeping{},
+			reconcile: func(context.Context, sallyport.Intent) (*sallyport.Outcome, error) { return nil, nil },
+		},
 		"Ended": {
 			reason: "a recorded outcome governs", tool: "write", state: sallyport.Failed, code: "disk",
 			ended: &sallyport.Outcome{State: sallyport.Failed, Error: &sallyport.Failure{Code: "disk"}},
@@ -47,6 +67,11 @@ func TestInterrupted(t *testing.T) {
 			h := workflowstest.New(t, time.Now)
 			if tt.reconcile != nil {
 				h.Acts.Reconcilers = map[string]sallyport.Reconciler{"fake": tt.reconcile}
+			}
+			keeper := &sallyporttest.Keeper{Runner: h.Runner}
+			if tt.keeps != nil {
+				keeper.Again = tt.keeps.again
+				h.Acts.Runners = map[string]sallyport.Runner{"fake": keeper}
 			}
 			call, signed := h.Call(tt.tool)
 			agent, err := workflowstest.Directory{}.Agent(call.Account)
@@ -72,6 +97,9 @@ func TestInterrupted(t *testing.T) {
 			h.WantEnd(call.ID, tt.state, tt.code)
 			if got := h.Runner.Effects(call.ID); got != tt.effects {
 				t.Errorf("%d effects, want %d: %s", got, tt.effects, tt.reason)
+			}
+			if got := keeper.Released(call.ID); tt.keeps != nil && got != 1 {
+				t.Errorf("the run was released %d times: what its runner keeps until the outcome is recorded may go then", got)
 			}
 		})
 	}
@@ -105,4 +133,41 @@ func TestLedgerFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestHeartbeatsSayWhere: whoever looks at a run that hangs finds it.
+func TestHeartbeatsSayWhere(t *testing.T) {
+	h := workflowstest.New(t, time.Now)
+	h.Acts.HeartbeatEvery = time.Millisecond
+	keeper := &sallyporttest.Keeper{Runner: h.Runner, Where: "kube/agent-execution/agent-tool-call-1/uid"}
+	h.Acts.Runners = map[string]sallyport.Runner{"fake": keeper}
+	heard := make(chan string, 1)
+	h.Runner.RunFunc = func(ctx context.Context, p sallyport.Permit) (sallyport.Outcome, error) {
+		select {
+		case where := <-heard:
+			if where != keeper.Where {
+				t.Errorf("heartbeats say %q, want %q", where, keeper.Where)
+			}
+		case <-ctx.Done():
+			t.Error("no heartbeat says where it runs")
+		}
+		return sallyporttest.OutcomeOf(p, sallyport.Succeeded), nil
+	}
+	call, signed := h.Call("read")
+	env := h.Env(call)
+	env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
+		var where string
+		if err := details.Get(&where); err != nil {
+			t.Error(err)
+		}
+		select {
+		case heard <- where:
+		default:
+		}
+	})
+	env.ExecuteWorkflow(workflows.ToolCall, signed)
+	if err := env.GetWorkflowError(); err != nil {
+		t.Fatal(err)
+	}
+	h.WantEnd(call.ID, sallyport.Succeeded, "")
 }

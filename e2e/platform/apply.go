@@ -152,12 +152,21 @@ func (p *Platform) words(ctx context.Context, namespace string) string {
 	return all.String()
 }
 
-// Log is what the programs of pods have written, as far as it is still there.
+// Log is what the programs of pods have written, as far as it is still there,
+// and how the pods are.
 func (p *Platform) Log(ctx context.Context, namespace, selector string) string {
-	out, err := exec.CommandContext(ctx, p.cluster.Programs.Kubernetes, "kubectl", "--kubeconfig="+p.cluster.Kubeconfig(), //nolint:gosec // what we built
-		"--namespace="+namespace, "logs", "--tail=-1", "--selector="+selector).CombinedOutput()
-	if err != nil {
-		return err.Error()
+	said := ""
+	for _, words := range [][]string{
+		{"logs", "--prefix", "--tail=-1", "--selector=" + selector},
+		{"get", "pods", "--output=wide", "--selector=" + selector},
+		{"get", "events", "--sort-by=.lastTimestamp"},
+	} {
+		words = append([]string{"kubectl", "--kubeconfig=" + p.cluster.Kubeconfig(), "--namespace=" + namespace}, words...)
+		out, err := exec.CommandContext(ctx, p.cluster.Programs.Kubernetes, words...).CombinedOutput() //nolint:gosec // what we built
+		said += string(out)
+		if err != nil {
+			said += err.Error()
+		}
 	}
-	return string(out)
+	return said
 }

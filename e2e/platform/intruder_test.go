@@ -126,7 +126,7 @@ func parts(t *testing.T) []intrusion.Attempt {
 func reachable(t *testing.T, attempts []intrusion.Attempt) {
 	t.Helper()
 	for _, a := range attempts {
-		c, err := shared.Dial(t.Context(), a.Dial)
+		c, err := shared.Dial(t.Context(), "tcp", a.Dial)
 		if err != nil {
 			t.Errorf("%s: %v", a.Name, err)
 			continue

@@ -122,7 +122,7 @@ func (w *writer) failed(ctx context.Context, err error) wire.Response {
 		}
 	}
 	res := failure(err)
-	res.Unknown = lookErr != nil || sameVersion(live, w.sentTo)
+	res.Unknown = lookErr != nil || sameVersion(live, w.sentTo) || overtaken(live, w.sentTo)
 	return res
 }
 
@@ -135,6 +135,9 @@ func (w *writer) attempt(ctx context.Context) (res wire.Response, err error) {
 	}
 	if w.shows(live) {
 		return w.done(live)
+	}
+	if w.unclear && overtaken(live, w.sentTo) {
+		return res, failf(CodeUnreachable, "there was no answer to the write, and what the object shows since is another call's, or another object")
 	}
 	// The version that was asked for is no more: that write is void.
 	w.unclear = w.unclear && sameVersion(live, w.sentTo)
@@ -188,6 +191,16 @@ func sameVersion(a, b *unstructured.Unstructured) bool {
 		return a == b
 	}
 	return a.GetUID() == b.GetUID() && a.GetResourceVersion() == b.GetResourceVersion()
+}
+
+// overtaken reports whether an object can't show any more what became of a write
+// to it as it was: another call has left its mark since, or it is gone.
+func overtaken(live, was *unstructured.Unstructured) bool {
+	if was == nil {
+		return live != nil && live.GetAnnotations()[wire.AnnotationCall] != ""
+	}
+	return live == nil || live.GetUID() != was.GetUID() ||
+		live.GetAnnotations()[wire.AnnotationCall] != was.GetAnnotations()[wire.AnnotationCall]
 }
 
 // written is the result of a tool that writes.

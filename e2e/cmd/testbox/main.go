@@ -2,6 +2,7 @@
 //
 //	pause                 wait for a signal
 //	print WORDS           print them, and end
+//	now                   print the time, in nanoseconds, and end
 //	cat FILE...           print files
 //	serve ADDRESS         answer HTTP requests, and end on a signal
 //	get URL...            ask for them by HTTP, and print the answers
@@ -49,6 +50,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return nil
 	case name == "print":
 		_, err := fmt.Fprintln(out, strings.Join(args, " "))
+		return err
+	case name == "now":
+		_, err := fmt.Fprintln(out, time.Now().UnixNano())
 		return err
 	case name == "serve" && len(args) == 1:
 		return serve(ctx, args[0])

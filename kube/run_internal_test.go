@@ -1,0 +1,299 @@
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/tools"
+	"github.com/sallyport/sallyport/tools/wire"
+)
+
+// TestBegin: a worker that slept since it had its permit makes a Job that may
+// not begin any more, even if it is awake when it makes it: meanwhile another
+// worker's may have come and gone.
+func TestBegin(t *testing.T) {
+	r, client := faking(t)
+	i := scaling(t).intent
+	var request wire.Request
+	react(client, "create", "jobs", func(a clienttesting.Action) (runtime.Object, error) {
+		for _, e := range a.(clienttesting.CreateAction).GetObject().(*batchv1.Job).Spec.Template.Spec.Containers[0].Env {
+			if e.Name == wire.EnvRequest {
+				if err := json.Unmarshal([]byte(e.Value), &request); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		return nil, forbidden("jobs")
+	})
+	permitted := time.Now().Add(-10 * time.Minute).Truncate(time.Second)
+	if _, err := r.Run(t.Context(), permitOf(t, i, permitted)); err == nil {
+		t.Error("a run without a Job is no error")
+	}
+	if want := permitted.Add(45 * time.Second); !request.Expires.Equal(want) {
+		t.Errorf("it may begin until %s, want %s, which is over", request.Expires, want)
+	}
+}
+
+// TestWhoBegan: what one pod says of itself does not decide whether the call was
+// begun. Its Lease does.
+func TestWhoBegan(t *testing.T) {
+	notBegun := func(t *testing.T, r *Runner, j *batchv1.Job) {
+		t.Helper()
+		post(t, r, j.Name, `{"error":{"code":"not_begun","message":"another pod has begun this call"}}`)
+	}
+	noImage := func(t *testing.T, r *Runner, j *batchv1.Job) {
+		t.Helper()
+		see(t, r, j, waiting("ImagePullBackOff"))
+	}
+	for name, tt := range map[string]struct {
+		reason, holder string
+		happens        func(*testing.T, *Runner, *batchv1.Job)
+		want           sallyport.State
+	}{
+		"NotBegun":      {"the executor's time was over, and nobody can take the Lease any more", "", notBegun, sallyport.Failed},
+		"OtherBegan":    {"another pod of the call may have acted", "a-pod", notBegun, sallyport.Ambiguous},
+		"WorkerHasIt":   {"an earlier worker made sure that nothing begins", worker, notBegun, sallyport.Failed},
+		"NoImage":       {"nothing began", "", noImage, sallyport.Failed},
+		"ImageAfterAll": {"the node had the image at last, and the pod began while the worker gave it up", "a-pod", noImage, sallyport.Ambiguous},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := scaling(t)
+			j := &batchv1.Job{ObjectMeta: k.meta("agent-execution")}
+			j.UID, j.CreationTimestamp = "job", metav1.Now()
+			lease := k.lease()
+			lease.Spec.HolderIdentity = &tt.holder
+			r, client := faking(t, j, lease)
+			leasing(t, client, lease)
+			react(client, "create", "jobs", func(clienttesting.Action) (runtime.Object, error) { return nil, forbidden("jobs") }) // of the look at the target
+			done := make(chan sallyport.Outcome, 1)
+			go func() { done <- r.follow(t.Context(), k, j, time.Now()) }()
+			tt.happens(t, r, j)
+			if o := <-done; o.State != tt.want {
+				t.Errorf("outcome %+v (%+v), want it %s: %s", o, o.Error, tt.want, tt.reason)
+			}
+		})
+	}
+}
+
+// post answers whoever waits for a run, as its executor would.
+func post(t *testing.T, r *Runner, name, response string) {
+	t.Helper()
+	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
+		_, w := r.pods.waiting(name)
+		if w != nil {
+			w.reply <- []byte(response)
+		}
+		return w != nil, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// see has the runner see a Job's pod.
+func see(t *testing.T, r *Runner, j *batchv1.Job, change func(*corev1.Pod)) {
+	t.Helper()
+	p := podWith(change)
+	p.Name, p.Namespace = j.Name+"-x", j.Namespace
+	p.OwnerReferences = []metav1.OwnerReference{{UID: j.UID, Controller: new(true)}}
+	if err := r.pods.informer.GetIndexer().Add(p); err != nil {
+		t.Fatal(err)
+	}
+	r.pods.wake(p)
+}
+
+// TestEndsWhateverChanged: a run that was begun is ended even if its tool's
+// manifest has changed since, by its Job alone.
+func TestEndsWhateverChanged(t *testing.T) {
+	k := scaling(t)
+	k.intent.Tool.Digest = sallyport.NewDigest("test", []byte("another manifest"))
+	j := &batchv1.Job{ObjectMeta: k.meta("agent-execution")}
+	j.UID, j.CreationTimestamp = "job", metav1.Now()
+	for name, tt := range map[string]struct {
+		objects []runtime.Object
+		want    *sallyport.Outcome
+	}{
+		"Job":   {[]runtime.Object{j}, &sallyport.Outcome{State: sallyport.Succeeded}},
+		"NoJob": {nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, _ := faking(t, tt.objects...)
+			var o *sallyport.Outcome
+			done := make(chan error, 1)
+			go func() {
+				var err error
+				o, err = r.Reconcile(t.Context(), k.intent)
+				done <- err
+			}()
+			if tt.want != nil {
+				post(t, r, j.Name, `{"result":{}}`)
+			}
+			if err := <-done; err != nil || (o == nil) != (tt.want == nil) || o != nil && o.State != tt.want.State {
+				t.Errorf("Reconcile = %+v, %v; want %+v", o, err, tt.want)
+			}
+			if r.Resumable(k.intent) {
+				t.Error("it may run again, as another tool")
+			}
+		})
+	}
+}
+
+// TestMadeLate: a Job whose making got no answer, and that is there only when it
+// was looked for, is none that nothing was done by.
+func TestMadeLate(t *testing.T) {
+	k := scaling(t)
+	j := &batchv1.Job{ObjectMeta: k.meta("agent-execution")}
+	j.UID, j.CreationTimestamp = "job", metav1.Now()
+	r, client := faking(t)
+	see(t, r, j, because("DeadlineExceeded"))
+	react(client, "create", "jobs", func(a clienttesting.Action) (runtime.Object, error) {
+		if a.(clienttesting.CreateAction).GetObject().(*batchv1.Job).Name != j.Name { // of the look at the target
+			return nil, forbidden("jobs")
+		}
+		return nil, apierrors.NewServiceUnavailable("away")
+	})
+	looks := 0
+	react(client, "get", "jobs", func(clienttesting.Action) (runtime.Object, error) {
+		if looks++; looks > 1 {
+			return j, nil
+		}
+		return nil, nil //nolint:nilnil // the tracker says that there is none
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	o, err := r.Run(ctx, permitOf(t, k.intent, time.Now()))
+	if err != nil || o.State != sallyport.Ambiguous {
+		t.Errorf("Run = %+v, %v; want it ambiguous", o, err)
+	}
+}
+
+// TestNeverMade: what Kubernetes never had was not done, and leaves nothing.
+func TestNeverMade(t *testing.T) {
+	for name, refusal := range map[string]error{"Away": apierrors.NewServiceUnavailable("away"), "Refused": forbidden("jobs")} {
+		t.Run(name, func(t *testing.T) {
+			r, client := faking(t)
+			react(client, "create", "jobs", func(clienttesting.Action) (runtime.Object, error) { return nil, refusal })
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer cancel()
+			if o, err := r.Run(ctx, permitOf(t, scaling(t).intent, time.Now())); err == nil {
+				t.Errorf("Run = %+v; want an error, since nothing was done", o)
+			}
+			if l, err := client.CoreV1().ServiceAccounts("").List(t.Context(), metav1.ListOptions{}); err != nil || len(l.Items) > 0 {
+				t.Errorf("accounts left: %v, %v", l.Items, err)
+			}
+		})
+	}
+}
+
+// TestReleaseWithoutDeadline: what somebody took from a Job does not end the
+// worker.
+func TestReleaseWithoutDeadline(t *testing.T) {
+	k := scaling(t)
+	j := &batchv1.Job{ObjectMeta: k.meta("agent-execution")}
+	j.CreationTimestamp, j.Finalizers = metav1.Now(), []string{finalizer}
+	r, client := faking(t, j)
+	if err := r.Release(t.Context(), k.intent.CallID); err != nil {
+		t.Fatal(err)
+	}
+	got, err := client.BatchV1().Jobs(j.Namespace).Get(t.Context(), j.Name, metav1.GetOptions{})
+	if err != nil || got.Spec.ActiveDeadlineSeconds == nil || *got.Spec.ActiveDeadlineSeconds > 2*int64(exitTime.Seconds()) || got.Spec.TTLSecondsAfterFinished == nil {
+		t.Errorf("the Job is %+v, %v; want it to end soon, and to go", got.Spec, err)
+	}
+}
+
+// TestReplyCounts: a reply that is there when the time to stop is over is taken,
+// whatever else is ready.
+func TestReplyCounts(t *testing.T) {
+	k := scaling(t)
+	j := &batchv1.Job{ObjectMeta: k.meta("agent-execution")}
+	j.UID = "job"
+	r, client := faking(t, j)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	react(client, "patch", "jobs", func(clienttesting.Action) (runtime.Object, error) { return j, nil })
+	for range 64 { // chance would lose one of them
+		w, forget := r.pods.wait(k, j.UID)
+		w.reply <- []byte(`{"result":{}}`)
+		if a := r.stopped(over, k, j, w, answer{}); a.failure != nil || len(a.response.Result) == 0 {
+			t.Fatalf("the answer is %+v; want the reply", a)
+		}
+		forget()
+	}
+}
+
+// TestForeignSignal: an image that a signal ended did not say that it failed.
+func TestForeignSignal(t *testing.T) {
+	for exit, broken := range map[int32]bool{1: false, 128: false, 137: true, 139: true} {
+		if a := foreign([]byte("half of it"), exit); a.broken != broken || !a.began || a.failure == nil {
+			t.Errorf("exit code %d is %+v; want broken %t", exit, a, broken)
+		}
+	}
+}
+
+// TestRevokeElsewhere: a tool without rights in the cluster may name any
+// namespace, and the worker touches none that it has no rights in.
+func TestRevokeElsewhere(t *testing.T) {
+	r, client := faking(t)
+	react(client, "delete", "*", func(a clienttesting.Action) (runtime.Object, error) {
+		if a.GetNamespace() == "elsewhere" {
+			return nil, forbidden(a.GetResource().Resource)
+		}
+		return nil, nil //nolint:nilnil // the tracker answers
+	})
+	if err := r.revoke(t.Context(), runName("x"), "elsewhere"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestUnstarted: a write by an image of others, which takes no Lease, was not
+// done only if its pod ended without a process.
+func TestUnstarted(t *testing.T) {
+	never := ended(137, "ContainerStatusUnknown")
+	ran := ended(0, "Completed", func(p *corev1.Pod) { p.Status.ContainerStatuses[0].ContainerID = "containerd://x" })
+	homeless := func(p *corev1.Pod) { p.Spec.NodeName, p.Status.ContainerStatuses = "", nil }
+	for name, tt := range map[string]struct {
+		reason string
+		then   func(*corev1.Pod)
+		gone   bool
+		want   bool
+	}{
+		"Never":    {"its node ended it before there was a container", never, false, true},
+		"AfterAll": {"the image was there at the next try", ran, false, false},
+		"Homeless": {"no node had it, and now none will", homeless, true, true},
+		"Removed":  {"somebody removed the pod without asking its node", waiting("ImagePullBackOff"), true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := scaling(t)
+			k.manifest.Container = &tools.Container{}
+			j := &batchv1.Job{ObjectMeta: k.meta("agent-execution")}
+			j.UID = "job"
+			r, _ := faking(t, j)
+			w, forget := r.pods.wait(k, j.UID)
+			defer forget()
+			see(t, r, j, waiting("ImagePullBackOff"))
+			done := make(chan bool, 1)
+			go func() { done <- r.unstarted(t.Context(), k, j, w) }()
+			see(t, r, j, tt.then)
+			if tt.gone {
+				if err := r.pods.informer.GetIndexer().Replace(nil, ""); err != nil {
+					t.Fatal(err)
+				}
+				r.pods.wake(w.seen)
+			}
+			if got := <-done; got != tt.want {
+				t.Errorf("unstarted %t, want %t: %s", got, tt.want, tt.reason)
+			}
+		})
+	}
+}
