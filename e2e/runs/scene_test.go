@@ -80,11 +80,11 @@ func scene(t *testing.T) intrusion.Scene {
 func give(t *testing.T, address string) {
 	t.Helper()
 	network := fmt.Sprintf("--net=/proc/%d/ns/net", bench.cluster.Node())
-	if out, err := exec.CommandContext(t.Context(), "nsenter", network, "ip", "address", "add", address+"/32", "dev", "lo").CombinedOutput(); err != nil { //nolint:gosec // constants
+	if out, err := exec.CommandContext(t.Context(), "nsenter", network, "ip", "address", "add", address+"/32", "dev", "lo").CombinedOutput(); err != nil {
 		t.Fatalf("the node's address %s: %v: %s", address, err, out)
 	}
 	t.Cleanup(func() {
-		_ = exec.CommandContext(context.Background(), "nsenter", network, "ip", "address", "delete", address+"/32", "dev", "lo").Run() //nolint:gosec // the same
+		_ = exec.CommandContext(context.Background(), "nsenter", network, "ip", "address", "delete", address+"/32", "dev", "lo").Run()
 	})
 }
 

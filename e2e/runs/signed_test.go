@@ -4,9 +4,11 @@ package runs_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -14,9 +16,9 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -31,7 +33,7 @@ import (
 // nothing in the cluster, and runs once it is signed with the operators' key.
 func TestSignedImage(t *testing.T) {
 	t.Parallel()
-	shop := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	shop := httptest.NewTLSServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(shop.Close)
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -47,16 +49,8 @@ func TestSignedImage(t *testing.T) {
 	}
 	o := options(t, bench.worker)
 	o.Images, err = images.New(images.Options{
-		Keys: []string{string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))},
-		Transport: roundTripper(func(q *http.Request) (*http.Response, error) { // images are named as if they came from there
-			there, err := url.Parse(shop.URL)
-			if err != nil {
-				return nil, err
-			}
-			q = q.Clone(q.Context())
-			q.URL.Scheme, q.URL.Host = there.Scheme, there.Host
-			return http.DefaultTransport.RoundTrip(q)
-		}),
+		Keys:      []string{string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))},
+		Transport: stands(shop),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +66,7 @@ func TestSignedImage(t *testing.T) {
 		before       func()
 	}{
 		{"nobody signed it", "image_unsigned", func() {}},
-		{"somebody signed it", "image_signature_invalid", func() { sign(t, shop.URL, bench.odd, stranger) }},
+		{"somebody signed it", "image_signature_invalid", func() { sign(t, shop, bench.odd, stranger) }},
 	} {
 		tt.before()
 		i, outcome, err := call()
@@ -84,14 +78,26 @@ func TestSignedImage(t *testing.T) {
 		}
 		wantNothingLeft(t, i)
 	}
-	sign(t, shop.URL, bench.odd, private)
+	sign(t, shop, bench.odd, private)
 	if i, outcome, err := call(); err != nil || outcome.State != sallyport.Succeeded || len(jobs(t, i.CallID)) != 1 {
 		t.Errorf("signed: Run = %+v (%+v), %v", outcome, outcome.Error, err)
 	}
 }
 
+// stands has a registry stand for that from which images are named.
+func stands(shop *httptest.Server) http.RoundTripper {
+	roots := x509.NewCertPool()
+	roots.AddCert(shop.Certificate())
+	return &http.Transport{
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, shop.Listener.Addr().String())
+		},
+		TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS12}, // as its certificate says
+	}
+}
+
 // sign stores a signature of an image beside it, as cosign does.
-func sign(t *testing.T, shop, image string, key ed25519.PrivateKey) {
+func sign(t *testing.T, shop *httptest.Server, image string, key ed25519.PrivateKey) {
 	t.Helper()
 	repository, digest, _ := strings.Cut(strings.TrimPrefix(image, "cluster.local/"), "@")
 	repository, _, _ = strings.Cut(repository, ":")
@@ -104,7 +110,7 @@ func sign(t *testing.T, shop, image string, key ed25519.PrivateKey) {
 	}
 	blob := func(mediaType, text string, annotations map[string]string) descriptor {
 		d := descriptor{mediaType, fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(text))), len(text), annotations}
-		upload(t, http.MethodPost, shop+"/v2/"+repository+"/blobs/uploads/?digest="+d.Digest, "application/octet-stream", text)
+		upload(t, shop, http.MethodPost, "/v2/"+repository+"/blobs/uploads/?digest="+d.Digest, "application/octet-stream", text)
 		return d
 	}
 	const manifestType = "application/vnd.oci.image.manifest.v1+json"
@@ -117,22 +123,22 @@ func sign(t *testing.T, shop, image string, key ed25519.PrivateKey) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	upload(t, http.MethodPut, shop+"/v2/"+repository+"/manifests/"+strings.Replace(digest, ":", "-", 1)+".sig", manifestType, string(manifest))
+	upload(t, shop, http.MethodPut, "/v2/"+repository+"/manifests/"+strings.Replace(digest, ":", "-", 1)+".sig", manifestType, string(manifest))
 }
 
-func upload(t *testing.T, method, to, mediaType, text string) {
+func upload(t *testing.T, shop *httptest.Server, method, path, mediaType, text string) {
 	t.Helper()
-	q, err := http.NewRequestWithContext(t.Context(), method, to, bytes.NewBufferString(text))
+	q, err := http.NewRequestWithContext(t.Context(), method, shop.URL+path, bytes.NewBufferString(text))
 	if err != nil {
 		t.Fatal(err)
 	}
 	q.Header.Set("Content-Type", mediaType)
-	res, err := http.DefaultClient.Do(q)
+	res, err := shop.Client().Do(q)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	if said, err := io.ReadAll(res.Body); err != nil || res.StatusCode != http.StatusCreated {
-		t.Fatalf("%s %s: %s: %s, %v", method, to, res.Status, said, err)
+		t.Fatalf("%s %s: %s: %s, %v", method, path, res.Status, said, err)
 	}
 }

@@ -17,7 +17,7 @@ func refused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 
 // local tries something of the machine, in a thread that nobody uses after.
 func local(what string) (detail string, err error) {
-	attempt := locals[what]
+	attempt := locals()[what]
 	if attempt == nil {
 		return "", fmt.Errorf("%q is nothing it knows", what)
 	}
@@ -31,22 +31,24 @@ func local(what string) (detail string, err error) {
 	return detail, err
 }
 
-var locals = map[string]func() (string, error){
-	"write to the root":               write("/was-here"),
-	"write to /etc":                   write("/etc/was-here"),
-	"write a parameter of the kernel": open("/proc/sys/kernel/hostname", os.O_WRONLY),
-	"the kernel's log":                open("/dev/kmsg", os.O_RDONLY),
-	"make a device": func() (string, error) {
-		return "", unix.Mknod("/dev/shm/device", unix.S_IFCHR|0o600, int(unix.Mkdev(1, 3)))
-	},
-	"read other processes":  others("", environ),
-	"trace other processes": others("/app", seize),
-	"become root":           func() (string, error) { return "", call(unix.SYS_SETUID, 0) },
-	"mount":                 func() (string, error) { return "", unix.Mount("none", "/proc", "tmpfs", 0, "") },
-	"leave its mounts":      func() (string, error) { return "", unix.Unshare(unix.CLONE_NEWNS) },
-	"leave its users":       func() (string, error) { return "", child(syscall.CLONE_NEWUSER) },
-	"a raw socket":          socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP),
-	"a packet socket":       socket(unix.AF_PACKET, unix.SOCK_RAW, 0),
+func locals() map[string]func() (string, error) {
+	return map[string]func() (string, error){
+		"write to the root":               write("/was-here"),
+		"write to /etc":                   write("/etc/was-here"),
+		"write a parameter of the kernel": open("/proc/sys/kernel/hostname", os.O_WRONLY),
+		"the kernel's log":                open("/dev/kmsg", os.O_RDONLY),
+		"make a device": func() (string, error) {
+			return "", unix.Mknod("/dev/shm/device", unix.S_IFCHR|0o600, int(unix.Mkdev(1, 3)))
+		},
+		"read other processes":  others("", environ),
+		"trace other processes": others("/app", seize),
+		"become root":           func() (string, error) { return "", call(unix.SYS_SETUID, 0) },
+		"mount":                 func() (string, error) { return "", unix.Mount("none", "/proc", "tmpfs", 0, "") },
+		"leave its mounts":      func() (string, error) { return "", unix.Unshare(unix.CLONE_NEWNS) },
+		"leave its users":       func() (string, error) { return "", child(syscall.CLONE_NEWUSER) },
+		"a raw socket":          socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP),
+		"a packet socket":       socket(unix.AF_PACKET, unix.SOCK_RAW, 0),
+	}
 }
 
 func write(file string) func() (string, error) {
@@ -97,7 +99,7 @@ func seize(pid int) error {
 // child starts a process in a namespace of its own: threads can't leave their
 // users alone.
 func child(flags uintptr) error {
-	p, err := os.StartProcess(os.Args[0], []string{"intruder", "nothing"}, &os.ProcAttr{Sys: &syscall.SysProcAttr{Cloneflags: flags}})
+	p, err := os.StartProcess(os.Args[0], []string{"intruder", "nothing"}, &os.ProcAttr{Sys: &syscall.SysProcAttr{Cloneflags: flags}}) //nolint:gosec // itself
 	if err != nil {
 		return err
 	}
@@ -121,7 +123,7 @@ func others(word string, do func(pid int) error) func() (string, error) {
 		err = errors.New("there is no other process to be seen")
 		for _, dir := range all {
 			pid, _ := strconv.Atoi(filepath.Base(dir))
-			line, _ := os.ReadFile(filepath.Join(dir, "cmdline")) //nolint:gosec // what the kernel lists
+			line, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
 			if pid == os.Getpid() || !bytes.Contains(line, []byte(word)) {
 				continue
 			}

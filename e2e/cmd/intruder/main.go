@@ -31,7 +31,7 @@ func main() {
 		time.Sleep(time.Hour)
 	}
 	if err := run(context.Background()); err != nil {
-		fmt.Println(err)
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
@@ -73,13 +73,14 @@ func run(ctx context.Context) error {
 // try makes all attempts, and waits together for those that have to time out.
 func try(ctx context.Context, a *api, attempts []intrusion.Attempt) {
 	var group sync.WaitGroup
+	var t teller
 	defer group.Wait()
 	for _, at := range attempts {
 		if at.Dial != "" || at.Resolve != "" {
-			group.Go(func() { tell(at.Name, func() (string, error) { return connectTo(ctx, at) }) })
+			group.Go(func() { t.tell(at.Name, func() (string, error) { return connectTo(ctx, at) }) })
 			continue
 		}
-		tell(at.Name, func() (string, error) {
+		t.tell(at.Name, func() (string, error) {
 			switch {
 			case at.API != nil:
 				return a.ask(ctx, *at.API)
@@ -92,17 +93,18 @@ func try(ctx context.Context, a *api, attempts []intrusion.Attempt) {
 	}
 }
 
-var telling sync.Mutex
+// teller writes a line for each attempt.
+type teller struct{ sync.Mutex }
 
-func tell(name string, attempt func() (string, error)) {
+func (t *teller) tell(name string, attempt func() (string, error)) {
 	r := intrusion.Result{Name: name, At: time.Now()}
 	detail, err := attempt()
 	r.Reached, r.Detail = err == nil, detail
 	if err != nil {
 		r.Detail = err.Error()
 	}
-	telling.Lock()
-	defer telling.Unlock()
+	t.Lock()
+	defer t.Unlock()
 	_ = json.NewEncoder(os.Stdout).Encode(r) // nobody else to tell
 }
 

@@ -1,6 +1,7 @@
 package intrusion
 
 import (
+	"maps"
 	"net"
 )
 
@@ -33,7 +34,7 @@ func ask(name, method, path, body string) Attempt {
 	return Attempt{Name: name, API: &Request{Method: method, Path: path, Header: header, Body: body}}
 }
 
-// Target are the ways to the Deployment that the call is about.
+// own is a way to the Deployment that the call is about.
 func (s Scene) own(name, method, body string) Attempt {
 	return ask(name, method, "/apis/apps/v1/namespaces/"+s.Namespace+"/deployments/"+s.Target, body)
 }
@@ -54,11 +55,9 @@ func (s Scene) API() []Attempt {
 	as := ask("impersonate", "GET", "/api/v1/namespaces", "")
 	as.API.Header["Impersonate-User"], as.API.Header["Impersonate-Group"] = "somebody", "system:masters"
 	enter := ask("enter a pod", "GET", core+"/pods/"+s.Pod+"/exec?command=/testbox&command=print&stdout=true", "")
-	for k, v := range map[string]string{
+	maps.Copy(enter.API.Header, map[string]string{
 		"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "aW50cnVkZXIgaW50cnVkZQ==", "Sec-WebSocket-Protocol": "v5.channel.k8s.io",
-	} {
-		enter.API.Header[k] = v
-	}
+	})
 	return []Attempt{
 		ask("read a neighbour", "GET", deployments+"/"+s.Neighbour, ""),
 		ask("list neighbours", "GET", deployments, ""),
