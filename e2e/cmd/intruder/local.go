@@ -38,7 +38,7 @@ func locals() map[string]func() (string, error) {
 		"write a parameter of the kernel": open("/proc/sys/kernel/hostname", os.O_WRONLY),
 		"the kernel's log":                open("/dev/kmsg", os.O_RDONLY),
 		"make a device": func() (string, error) {
-			return "", unix.Mknod("/dev/shm/device", unix.S_IFCHR|0o600, int(unix.Mkdev(1, 3)))
+			return "", unix.Mknod("/dev/shm/device", unix.S_IFCHR|0o600, int(unix.Mkdev(1, 3))) //nolint:gosec // it is small
 		},
 		"read other processes":  others("", environ),
 		"trace other processes": others("/app", seize),

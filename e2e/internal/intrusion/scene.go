@@ -103,8 +103,10 @@ func (s Scene) Network() []Attempt {
 	return []Attempt{
 		to("the kubelet", s.Node, "10250"), to("the kubelet's read-only port", s.Node, "10255"), to("etcd", s.Node, "2379"),
 		to("the metadata server", Metadata, "80"), to("the internet", Internet, "443"),
-		{Name: "another pod", Dial: s.PodAddress}, {Name: "a Service", Dial: s.Service},
-		to("the name server by TCP", s.DNS, "53"), {Name: "names", Resolve: net.JoinHostPort(s.DNS, "53")},
+		{Name: "another pod", Dial: s.PodAddress},
+		{Name: "a Service", Dial: s.Service},
+		to("the name server by TCP", s.DNS, "53"),
+		{Name: "names", Resolve: net.JoinHostPort(s.DNS, "53")},
 	}
 }
 
