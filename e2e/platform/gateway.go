@@ -1,7 +1,6 @@
 package platform
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -70,29 +69,49 @@ func (p *Platform) Install(ctx context.Context, values map[string]any) (*Gateway
 	if err != nil {
 		return nil, err
 	}
-	root, err := program.Directory(ctx)
-	if err != nil {
-		return nil, err
-	}
-	rendered, err := chart.Render(filepath.Join(filepath.Dir(root), "deploy", "chart"), Namespace, merge(p.values(), values))
-	if err != nil {
-		return nil, err
-	}
 	documents, err := documents(objects...)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range order(rendered) {
-		documents = append(documents, rendered[name]+"---\n"...)
-	}
-	if err := p.Apply(ctx, documents); err != nil {
-		return nil, err
-	}
-	if err := p.Ready(ctx, Namespace, api, worker); err != nil {
+	if err := g.apply(ctx, documents, values); err != nil {
 		return nil, err
 	}
 	g.URL, err = p.forward(ctx)
 	return g, err
+}
+
+// Upgrade installs the gateway that is there once more, with other values.
+func (g *Gateway) Upgrade(ctx context.Context, values map[string]any) error {
+	if err := g.apply(ctx, nil, values); err != nil {
+		return err
+	}
+	anybody, err := client.New(g.URL, "")
+	if err != nil {
+		return err
+	}
+	return wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		return anybody.Ready(ctx) == nil, nil
+	})
+}
+
+// apply applies what the chart makes of values, after other documents, and
+// waits for API and worker.
+func (g *Gateway) apply(ctx context.Context, documents []byte, values map[string]any) error {
+	root, err := program.Directory(ctx)
+	if err != nil {
+		return err
+	}
+	rendered, err := chart.Render(filepath.Join(filepath.Dir(root), "deploy", "chart"), Namespace, merge(g.platform.values(), values))
+	if err != nil {
+		return err
+	}
+	for _, name := range order(rendered) {
+		documents = append(documents, rendered[name]+"---\n"...)
+	}
+	if err := g.platform.Apply(ctx, documents); err != nil {
+		return err
+	}
+	return g.platform.Ready(ctx, Namespace, api, worker)
 }
 
 // forward opens a port that leads to the API, and waits until it answers
@@ -241,27 +260,31 @@ func signingKey() (private, public []byte, err error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: known}), err
 }
 
-// loadGateway makes the gateway's images as users do, and loads them.
-func (p *Platform) loadGateway(ctx context.Context) error {
+// loadGateway makes the gateway's images, and loads them.
+func (p *Platform) loadGateway(ctx context.Context) (err error) {
 	p.images = map[string]string{}
-	ca := p.path("pki", "ca.crt")
 	for name, files := range map[string][]string{
-		"gateway":  {"/sallyport=" + p.Programs.Gateway["sallyport"], "/etc/ssl/certs/ca-certificates.crt=" + ca},
+		"gateway":  {"/sallyport=" + p.Programs.Gateway["sallyport"], "/etc/ssl/certs/ca-certificates.crt=" + p.path("pki", "ca.crt")},
 		"kubeexec": {"/kubeexec=" + p.Programs.Gateway["kubeexec"]},
 	} {
-		archive := p.path(name + ".tar")
-		args := append([]string{"--name=cluster.local/sallyport/" + name + ":1", "--out=" + archive}, files...)
-		out, err := exec.CommandContext(ctx, p.Programs.Gateway["image"], args...).Output() //nolint:gosec // what we built
-		if err != nil {
-			return fmt.Errorf("the image of %s: %w", name, err)
-		}
-		ref, _, _ := bytes.Cut(out, []byte(" "))
-		p.images[name] = string(ref)
-		if err := errors.Join(p.cluster.LoadAs(ctx, archive, string(ref)), os.Remove(archive)); err != nil {
+		if p.images[name], err = p.Image(ctx, name, files...); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Image makes an image of files as users do, each as path=file, loads it, and
+// returns its name by digest.
+func (p *Platform) Image(ctx context.Context, name string, files ...string) (string, error) {
+	archive := p.path(name + ".tar")
+	args := append([]string{"--name=cluster.local/sallyport/" + name + ":1", "--out=" + archive}, files...)
+	out, err := exec.CommandContext(ctx, p.Programs.Gateway["image"], args...).Output() //nolint:gosec // what we built
+	if err != nil {
+		return "", fmt.Errorf("the image of %s: %w", name, err)
+	}
+	ref, _, _ := strings.Cut(string(out), " ")
+	return ref, errors.Join(p.cluster.LoadAs(ctx, archive, ref), os.Remove(archive))
 }
 
 // Client speaks the API as somebody, an agent or a person.

@@ -13,6 +13,7 @@ import (
 type Programs struct {
 	TemporalServer   string
 	IdentityProvider string
+	Intruder         string            // what stands in images that were taken over
 	Gateway          map[string]string // the repository's own, by name: sallyport, kubeexec and image
 }
 
@@ -31,6 +32,7 @@ func Build(ctx context.Context, w io.Writer) (Programs, error) {
 			Notice: "Building the Temporal server with its Web UI. The first time that compiles some 2,000 packages and takes " +
 				"about 5 minutes on two cores; it is kept in %s.",
 		},
+		{Name: "intruder", Module: module, Package: "./cmd/intruder", File: &p.Intruder},
 		{Name: "idp", Module: filepath.Join(root, "dev"), Package: "./cmd/idp", File: &p.IdentityProvider},
 	}
 	names := []string{"./cmd/sallyport", "./cmd/kubeexec", "./deploy/image"}

@@ -47,11 +47,25 @@ func runnerWith(t *testing.T, client kubernetes.Interface) *kube.Runner {
 // runnerFor keeps Jobs for a time after their outcome is recorded.
 func runnerFor(t *testing.T, client kubernetes.Interface, ttl time.Duration) *kube.Runner {
 	t.Helper()
-	r, err := kube.New(kube.Options{
+	o := options(t, client)
+	o.TTL = ttl
+	return served(t, o)
+}
+
+// options are of a runner as the worker has it.
+func options(t *testing.T, client kubernetes.Interface) kube.Options {
+	t.Helper()
+	return kube.Options{
 		Client: client, Catalogue: bench.catalogue, Namespace: execution, Targets: targets, Executor: bench.executor,
-		APIServer: []tools.Network{{CIDR: "10.88.0.1/32", Port: 443}}, TTL: ttl, Patience: 3 * time.Second,
+		APIServer: []tools.Network{{CIDR: "10.88.0.1/32", Port: 443}}, TTL: 2 * time.Second, Patience: 3 * time.Second,
 		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
-	})
+	}
+}
+
+// served is a runner that works until the end of the test.
+func served(t *testing.T, o kube.Options) *kube.Runner {
+	t.Helper()
+	r, err := kube.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,6 +41,7 @@ var bench struct {
 	nodes     kubernetes.Interface // what a node may: have tokens made
 	executor  string               // image of the built-in tools, by digest
 	odd       string               // image of oddtool
+	intruder  string               // image of intruder
 	catalogue *tools.Catalogue
 }
 
@@ -74,6 +75,9 @@ func prepare(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	if bench.odd, err = image(ctx, dir, "oddtool", "..", "./cmd/oddtool"); err != nil {
+		return err
+	}
+	if bench.intruder, err = image(ctx, dir, "intruder", "..", "./cmd/intruder"); err != nil {
 		return err
 	}
 	if bench.catalogue, err = tools.Load(tools.Embedded(), manifests()); err != nil {
@@ -142,7 +146,7 @@ func install(ctx context.Context) error {
 	named, all := lent()
 	files, err := chart.Render("../../deploy/chart", "sallyport", map[string]any{
 		"images":      map[string]any{"executor": bench.executor},
-		"permissions": map[string]any{"named": named, "all": all, "images": []any{bench.odd, absent}},
+		"permissions": map[string]any{"named": named, "all": all, "images": []any{bench.odd, bench.intruder, absent}},
 		"network":     map[string]any{"apiServer": map[string]any{"cidrs": []any{"10.88.0.1/32", nowhere}, "port": 443}},
 	})
 	if err != nil {
@@ -226,5 +230,31 @@ container:
 	add("odd_wait_write", bench.odd, `wait`, "")
 	add("odd_absent", absent, `say`, "")
 	add("odd_nowhere", bench.odd, `say`, "  runtime_class: nowhere\n")
+	files["intruder.yaml"] = &fstest.MapFile{Data: []byte(strings.ReplaceAll(taken, "IMAGE", bench.intruder))}
 	return files
 }
+
+// taken is a tool whose image was taken over. Its manifest lends it a look at
+// one Deployment, and no network but that.
+const taken = `name: intruder
+title: A tool that was taken over
+description: It tries what it can.
+input_schema:
+  type: object
+  additionalProperties: false
+  required: [name]
+  properties:
+    name: {type: string, pattern: "^[a-z0-9-]+$"}
+mapping: {action: get, resource: deployment, namespace: staging, name: $.name}
+risk: {read_only: true}
+plan: never
+runner: kube
+permissions:
+  kubernetes:
+    - {group: apps, resource: deployments, verbs: [get]}
+network: []
+container:
+  image: IMAGE
+  command: [/intruder, "staging/${name}"]
+limits: {timeout: 60s, memory_mib: 64, processes: 64, output_bytes: 65536}
+`

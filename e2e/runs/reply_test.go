@@ -7,8 +7,6 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
-	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -19,8 +17,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sallyport/sallyport"
-	"github.com/sallyport/sallyport/kube"
-	"github.com/sallyport/sallyport/tools"
 )
 
 // TestReplies: an outcome is taken from the very pod of the call that somebody
@@ -28,28 +24,7 @@ import (
 // so goes on trying; what is posted here is posted in its place.
 func TestReplies(t *testing.T) {
 	t.Parallel()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:8443") // the chart's port: the cluster lets the worker open the way to no other
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := kube.New(kube.Options{
-		Client:    bench.worker,
-		Catalogue: bench.catalogue, Namespace: execution, Targets: targets, Executor: bench.executor,
-		APIServer: []tools.Network{{CIDR: nowhere, Port: 443}}, TTL: time.Second, Patience: time.Minute, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
-		Reply: &kube.Reply{Listener: l, Address: l.Addr().String(), Namespace: "sallyport", Labels: map[string]string{"app.kubernetes.io/component": "worker"}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	serving, stop := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- r.Serve(serving) }()
-	defer func() {
-		stop()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	}()
+	r, url := replying(t, bench.executor, nowhere)
 	i := intent(t, "k8s_get_deployment", map[string]any{"namespace": "staging", "name": "absent"})
 	other := intent(t, "odd_wait", map[string]any{})
 	outcomes := make(chan sallyport.Outcome, 2)
@@ -63,7 +38,7 @@ func TestReplies(t *testing.T) {
 		}()
 	}
 	pod, otherPod := podOf(t, i), podOf(t, other)
-	job, url := pod.Labels["batch.kubernetes.io/job-name"], "https://"+l.Addr().String()+"/reply/"
+	job := pod.Labels["batch.kubernetes.io/job-name"]
 	audience := "sallyport-reply-" + job
 	good := token(t, pod, pod, audience)
 	body := `{"result":{"said":"it"}}`
