@@ -80,6 +80,12 @@ func TestBadConfigurations(t *testing.T) {
 		"NotifyUnsaid":  {least + "notifications:\n  url: https://hooks.example.com/\n", []string{":4: notifications.secret_files must name a file"}},
 		"NotifyNoFile":  {least + "notifications:\n  url: https://hooks.example.com/\n  secret_files: [a, '']\n", []string{":6: notifications.secret_files must name a file"}},
 		"NotifySecret":  {least + "notifications:\n  url: https://hooks.example.com/\n  secret: hunter2\n", []string{":6: field secret not found"}},
+		"KubeNothing":   {least + "kubernetes: {}\n", []string{":4: kubernetes.namespace is missing", ":4: kubernetes.executor_image is missing", ":4: kubernetes.targets must name", ":4: kubernetes.api_server must name"}},
+		"KubeByName":    {least + kube + "  api_server: [kubernetes.default:443]\n", []string{":8: kubernetes.api_server must name"}},
+		"KubeBadCIDR":   {least + kube + "  api_server: [192.0.2.1/24:443]\n", []string{":8: kubernetes.api_server must name"}},
+		"KubeNoPort":    {least + kube + "  api_server: [192.0.2.1]\n", []string{":8: kubernetes.api_server must name"}},
+		"KubeTTL":       {least + kube + "  api_server: ['[2001:db8::1]:6443']\n  ttl: -1s\n", []string{":9: kubernetes.ttl must be more than 0"}},
+		"KubeReply":     {least + kube + "  api_server: [192.0.2.1:6443]\n  reply:\n    listen: 0.0.0.0:8443\n    address: worker:8443\n", []string{":9: kubernetes.reply.namespace is missing", ":9: kubernetes.reply.labels must select", ":11: kubernetes.reply.address is"}},
 		"SecretInPlace": {least + "signing:\n  private_key: |\n    -----BEGIN\n", []string{":5: field private_key not found"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -98,6 +104,9 @@ func TestBadConfigurations(t *testing.T) {
 		t.Errorf("a file that isn't there: %v", err)
 	}
 }
+
+// kube is a section of Kubernetes that lacks where its API server is.
+const kube = "kubernetes:\n  namespace: execution\n  executor_image: r.example/e@sha256:00\n  targets: [staging]\n"
 
 const sample = "../deploy/sallyport.yaml"
 

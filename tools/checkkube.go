@@ -56,6 +56,19 @@ func (r KubernetesRule) check(f *faults, m Manifest) {
 	if reason := r.unlendable(); reason != "" {
 		f.add(at, "permissions.kubernetes: %s are never lent: %s", r.Resource, reason)
 	}
+	r.checkVerbs(f, at, m)
+	if r.Objects != ObjectsNamed && r.Objects != ObjectsAll {
+		f.add(at, "permissions.kubernetes: objects is all or left out, not %q", r.Objects)
+	}
+	if r.Objects == ObjectsNamed && m.Mapping.Name == "" {
+		f.add(at, "permissions.kubernetes: the object that the call is about has no name: set mapping.name, or say objects: all")
+	}
+	if !slices.Contains([]When{WhenBoth, WhenPlan, WhenRun}, r.When) {
+		f.add(at, "permissions.kubernetes: when is plan, run or left out, not %q", r.When)
+	}
+}
+
+func (r KubernetesRule) checkVerbs(f *faults, at []string, m Manifest) {
 	if len(r.Verbs) == 0 {
 		f.add(at, "permissions.kubernetes: %s lacks its verbs", r.Resource)
 	}
@@ -69,17 +82,8 @@ func (r KubernetesRule) check(f *faults, m Manifest) {
 			f.add(at, "permissions.kubernetes: a list is of all objects of the namespace: say objects: all")
 		}
 	}
-	if r.Objects != ObjectsNamed && r.Objects != ObjectsAll {
-		f.add(at, "permissions.kubernetes: objects is all or left out, not %q", r.Objects)
-	}
-	if r.Objects == ObjectsNamed && m.Mapping.Name == "" {
-		f.add(at, "permissions.kubernetes: the object that the call is about has no name: set mapping.name, or say objects: all")
-	}
 	if slices.Contains(r.Verbs, "create") && !slices.Contains(r.Verbs, "get") && !slices.Contains(r.Verbs, "patch") {
 		f.add(at, "permissions.kubernetes: whoever may create %s must also get or patch them: by these the cluster knows which one is meant", r.Resource)
-	}
-	if !slices.Contains([]When{WhenBoth, WhenPlan, WhenRun}, r.When) {
-		f.add(at, "permissions.kubernetes: when is plan, run or left out, not %q", r.When)
 	}
 }
 

@@ -1,0 +1,129 @@
+package tools_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sallyport/sallyport/tools"
+)
+
+// lending is a manifest for Kubernetes that the cases break in one place each.
+const lending = `name: restart
+title: Restart
+description: Restarts a deployment.
+input_schema:
+  type: object
+  additionalProperties: false
+  required: [namespace, name]
+  properties:
+    namespace: {type: string, enum: [staging]}
+    name: {type: string, pattern: "^[a-z]+$"}
+    free: {type: string}
+    count: {type: integer}
+mapping: {action: restart, resource: deployment, namespace: $.namespace, name: $.name}
+risk: {read_only: false}
+plan: never
+runner: kube
+container:
+  image: registry.example.com/tool@sha256:0000000000000000000000000000000000000000000000000000000000000000
+  command: [/tool, "--name=${name}"]
+  env: {LEVEL: debug}
+network: [{cidr: 192.0.2.0/24, port: 443}]
+permissions:
+  kubernetes: [{group: apps, resource: deployments, verbs: [get, patch]}]
+limits: {timeout: 30s, memory_mib: 128, processes: 64, output_bytes: 65536}
+`
+
+func TestLoadRefusesToLend(t *testing.T) {
+	load(t, dir(lending))
+	rule := "{group: apps, resource: deployments, verbs: [get, patch]}"
+	for name, tt := range map[string]struct{ reason, old, new, want string }{
+		"Secrets":       {"no agent reads them", rule, `{group: "", resource: secrets, verbs: [get]}`, "secrets are never lent"},
+		"Accounts":      {"whoever has them is somebody else", rule, `{group: "", resource: serviceaccounts/token, verbs: [create, get]}`, "never lent"},
+		"Exec":          {"it leads into other processes", rule, `{group: "", resource: pods/exec, verbs: [create, get]}`, "never lent"},
+		"Nodes":         {"the kubelet does what it is told", rule, `{group: "", resource: nodes, verbs: [get]}`, "never lent"},
+		"RBAC":          {"they decide who may do what", rule, `{group: rbac.authorization.k8s.io, resource: roles, verbs: [get]}`, "never lent"},
+		"Webhooks":      {"the same", rule, `{group: admissionregistration.k8s.io, resource: validatingwebhookconfigurations, verbs: [get]}`, "never lent"},
+		"Leases":        {"a run is claimed by them", rule, `{group: coordination.k8s.io, resource: leases, verbs: [patch]}`, "never lent"},
+		"AnyResource":   {"it would be everything", rule, `{group: apps, resource: "*", verbs: [get]}`, "is no resource"},
+		"AnyGroup":      {"the same", rule, `{group: "*", resource: deployments, verbs: [get]}`, "is no resource"},
+		"AnyVerb":       {"the same", rule, `{group: apps, resource: deployments, verbs: ["*"]}`, `"*" is not one of`},
+		"Impersonate":   {"a verb that no object has", rule, `{group: apps, resource: deployments, verbs: [impersonate]}`, "is not one of"},
+		"NoVerbs":       {"a rule that lends nothing", rule, `{group: apps, resource: deployments, verbs: []}`, "lacks its verbs"},
+		"ListOne":       {"a list can't be of one", rule, `{group: apps, resource: deployments, verbs: [list]}`, "say objects: all"},
+		"CreateAlone":   {"the cluster knows by the others which one", rule, `{group: apps, resource: deployments, verbs: [create]}`, "must also get or patch"},
+		"Objects":       {"a word that means nothing", rule, `{group: apps, resource: deployments, verbs: [get], objects: some}`, "objects is all or left out"},
+		"When":          {"the same", rule, `{group: apps, resource: deployments, verbs: [get], when: later}`, "when is plan, run"},
+		"NoName":        {"there would be no one object", "name: $.name}", "name: ''}", "has no name"},
+		"NoNamespace":   {"nothing is lent everywhere", "namespace: $.namespace", "namespace: ''", "mapping.namespace must be set"},
+		"WritingReader": {"a reader that writes", "read_only: false", "read_only: true", "can't patch"},
+		"Tag":           {"a tag is another image tomorrow", "@sha256:0000000000000000000000000000000000000000000000000000000000000000", ":latest", "pinned by digest"},
+		"NoRegistry":    {"which registry is the node's to say", "registry.example.com/tool@", "tool@", "must name its registry"},
+		"FreeText":      {"a word could be anything", "${name}", "${free}", "must be restricted"},
+		"NoArgument":    {"a word that is never filled", "${name}", "${nobody}", "not among the properties"},
+		"ChosenProgram": {"what runs is the manifest's to say", "[/tool, ", `["/${name}", `, "the program itself"},
+		"OurEnv":        {"the executor's own", "LEVEL: debug", "SALLYPORT_LEASE: x", "must be of A-Z"},
+		"EnvName":       {"a name that shells read otherwise", "LEVEL: debug", "'a b': x", "must be of A-Z"},
+		"CIDR":          {"it would be another network", "192.0.2.0/24", "192.0.2.1/24", "no CIDR in normal form"},
+		"Port":          {"there is none", "port: 443", "port: 0", "port must be"},
+		"Protocol":      {"networks have no rules for it", "port: 443", "port: 443, protocol: ICMP", "protocol is TCP"},
+		"RuntimeClass":  {"it is no name", "  env: {LEVEL", "  runtime_class: 'a b'\n  env: {LEVEL", "is no name"},
+		"Planned":       {"nobody can plan what it does", "plan: never", "plan: always", "plans nothing"},
+		"Sandboxed":     {"nothing would lend it there", "runner: kube", "runner: sandbox", "are for runner: kube"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := strings.Replace(lending, tt.old, tt.new, 1)
+			if text == lending {
+				t.Fatal("the case breaks nothing")
+			}
+			if _, err := tools.Load(dir(text)); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("Load = %v; want %q: %s", err, tt.want, tt.reason)
+			}
+		})
+	}
+}
+
+func TestFill(t *testing.T) {
+	arguments := map[string]any{"name": "a b", "count": json.Number("7"), "yes": true, "dash": "-x"}
+	for name, tt := range map[string]struct {
+		reason string
+		words  []string
+		want   []string
+		ok     bool
+	}{
+		"Words":    {"one word each, whatever stands in them", []string{"${name}", "--count=${count}", "${yes}", "$(name) $name"}, []string{"a b", "--count=7", "true", "$(name) $name"}, true},
+		"Absent":   {"a word of an optional argument goes with it", []string{"a", "--x=${absent}", "b"}, []string{"a", "b"}, true},
+		"Option":   {"a program would take it for one of its options", []string{"${dash}"}, nil, false},
+		"OfOption": {"here it is a value", []string{"--x=${dash}"}, []string{"--x=-x"}, true},
+		"Twice":    {"what was filled in is not read again", []string{"${name}${name}"}, []string{"a ba b"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, ok := tools.Fill(tt.words, arguments)
+			if d := cmp.Diff(tt.want, got); ok != tt.ok || d != "" {
+				t.Errorf("Fill = %q, %t: %s\n%s", got, ok, tt.reason, d)
+			}
+		})
+	}
+}
+
+// TestFor: agents don't see what nothing here could run.
+func TestFor(t *testing.T) {
+	all := load(t, tools.Embedded())
+	for _, runner := range []string{tools.RunnerSandbox, tools.RunnerKube} {
+		some := all.For(runner)
+		if len(some.Tools()) == 0 {
+			t.Errorf("there is no tool for %s", runner)
+		}
+		for _, tool := range some.Tools() {
+			if tool.Runner != runner {
+				t.Errorf("%s is for %s, not %s", tool.Name, tool.Runner, runner)
+			}
+		}
+	}
+	if n := len(all.For().Tools()); n != 0 {
+		t.Errorf("without a runner there are %d tools", n)
+	}
+}
