@@ -78,7 +78,7 @@ func (g *Gateway) longestRun() time.Duration {
 	for _, t := range g.catalogue.Tools() {
 		longest = max(longest, t.Timeout)
 	}
-	return 2*longest + time.Minute
+	return 3*longest + 4*time.Minute
 }
 
 func (g *Gateway) activities(temporal client.Client) (*activities.Activities, error) {

@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -121,13 +122,18 @@ func away(err error) bool {
 }
 
 // refusal makes an error of ours of what the API server says no to. It is the
-// gateway's set-up that is at fault, and nothing was done.
-func refusal(err error, what string) error {
+// gateway's set-up that is at fault, and nothing was done. What the API server
+// said is for operators: it may say much of the cluster.
+func (r *Runner) refusal(ctx context.Context, t task, err error, what string) error {
 	if e, ok := errors.AsType[*sallyport.Error](err); ok {
 		return e
 	}
-	if !away(err) {
-		return sallyport.Errorf(sallyport.Denied, "kubernetes_refused", "Kubernetes refused %s: %w", what, err)
+	r.o.Logger.ErrorContext(ctx, "Kubernetes refused a call", slog.String("call_id", t.intent.CallID), slog.String("what", what), slog.Any("error", err))
+	if away(err) {
+		return &sallyport.Error{Kind: sallyport.Unavailable, Code: "kubernetes_unavailable", Message: "Kubernetes did not answer " + what, Err: err}
 	}
-	return sallyport.Errorf(sallyport.Unavailable, "kubernetes_unavailable", "Kubernetes did not answer %s: %w", what, err)
+	return &sallyport.Error{
+		Kind: sallyport.Denied, Code: "kubernetes_refused", Err: err,
+		Message: "Kubernetes refused " + what + "; the worker's log says why",
+	}
 }

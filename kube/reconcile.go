@@ -63,10 +63,11 @@ const (
 // started, of which Reconcile shows nothing. The executor's writes are guarded
 // against a second run: a Job of the same name is adopted, and one that a
 // stopped worker makes late is past the time at which it may begin. Other
-// images know of no such time.
+// images know of no such time. What destroys is never run again: what has the
+// name by now may be another object.
 func (r *Runner) Resumable(i sallyport.Intent) bool {
 	m, err := r.manifest(i)
-	return err == nil && m.Container == nil
+	return err == nil && m.Container == nil && !m.Risk.Destructive
 }
 
 // Place says where a call runs, or "".

@@ -74,7 +74,7 @@ func (r *Runner) create(ctx context.Context, t task) (*batchv1.Job, error) {
 		return nil, err
 	}
 	if err := r.grant(ctx, t); err != nil {
-		return nil, refusal(err, "what the call is to be lent")
+		return nil, r.refusal(ctx, t, err, "what the call is to be lent")
 	}
 	var made *batchv1.Job
 	err = r.persist(ctx, func(ctx context.Context) (err error) {
@@ -85,7 +85,7 @@ func (r *Runner) create(ctx context.Context, t task) (*batchv1.Job, error) {
 		return r.adopt(ctx, t.name, t.intent)
 	}
 	if err != nil {
-		return nil, refusal(err, "the call's Job")
+		return nil, r.refusal(ctx, t, err, "the call's Job")
 	}
 	return made, nil
 }

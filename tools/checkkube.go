@@ -123,6 +123,9 @@ func (e *entry) checkContainer(f *faults, c Container) {
 	}
 	e.checkWords(f, "command", c.Command)
 	e.checkWords(f, "args", c.Args)
+	if len(c.Command) > 0 && len(placeholders(c.Command[0])) > 0 {
+		f.add([]string{"container", "command"}, "container.command: the program itself can't be an argument's to choose")
+	}
 	if e.manifest.Plan != PlanNever {
 		f.add([]string{"plan"}, "an image of its own plans nothing: say plan: never, and approvers see the arguments")
 	}

@@ -160,7 +160,9 @@ func quick(ctx workflow.Context) workflow.Context {
 // until they answer: each of them finds out what earlier tries did.
 func (c *toolCall) slow(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 2*c.valid.Timeout + time.Minute, // a run may plan again before it acts
+		// A run may plan again before it acts, and look at the target after it;
+		// the rest is for ending what doesn't end by itself.
+		StartToCloseTimeout: 3*c.valid.Timeout + 4*time.Minute,
 		HeartbeatTimeout:    20 * time.Second,
 		WaitForCancellation: true,
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 200 * time.Millisecond, MaximumInterval: 10 * time.Second},

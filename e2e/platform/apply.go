@@ -157,7 +157,8 @@ func (p *Platform) words(ctx context.Context, namespace string) string {
 func (p *Platform) Log(ctx context.Context, namespace, selector string) string {
 	said := ""
 	for _, words := range [][]string{
-		{"logs", "--prefix", "--tail=-1", "--selector=" + selector},
+		{"logs", "--previous", "--tail=-1", "--selector=" + selector}, // there may be none
+		{"logs", "--tail=-1", "--selector=" + selector},
 		{"get", "pods", "--output=wide", "--selector=" + selector},
 		{"get", "events", "--sort-by=.lastTimestamp"},
 	} {

@@ -49,12 +49,13 @@ func (b *bench) until(ctx context.Context, so func(context.Context) bool) error 
 	return wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) { return so(ctx), nil })
 }
 
-// bare makes a Job that says what time it is and ends. Its time is from the
+// bare makes a Job that says what time it is and ends, with the token of its
+// account or without. Its time is from the
 // request to what it says, on the clock of this machine, which is the node's.
-func (b *bench) bare(ctx context.Context) (time.Duration, error) {
+func (b *bench) bare(ctx context.Context, token bool) (time.Duration, error) {
 	jobs := b.platform.Kube.BatchV1().Jobs(place)
 	began := time.Now()
-	j, err := jobs.Create(ctx, job(), metav1.CreateOptions{})
+	j, err := jobs.Create(ctx, job(token), metav1.CreateOptions{})
 	if err != nil {
 		return 0, err
 	}
@@ -105,11 +106,11 @@ func (b *bench) log(ctx context.Context, job string) (string, error) {
 }
 
 // job is as locked up as a call's, and has nothing else of what a call has.
-func job() *batchv1.Job {
+func job(token bool) *batchv1.Job {
 	return &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "bare-"},
 		Spec: batchv1.JobSpec{BackoffLimit: new(int32(0)), Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
-			RestartPolicy: corev1.RestartPolicyNever, AutomountServiceAccountToken: new(false), EnableServiceLinks: new(false),
+			RestartPolicy: corev1.RestartPolicyNever, AutomountServiceAccountToken: &token, EnableServiceLinks: new(false),
 			SecurityContext: &corev1.PodSecurityContext{RunAsNonRoot: new(true), SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}},
 			Containers: []corev1.Container{{
 				Name: "tool", Image: cluster.Testbox, Args: []string{"now"}, ImagePullPolicy: corev1.PullNever,
