@@ -18,11 +18,14 @@ const (
 )
 
 // Dial connects from the node with "name.namespace.svc.cluster.local:port", as
-// a pod does. Policies never deny the node.
+// a pod does, or with an address in the cluster. Policies never deny the node.
 func (p *Platform) Dial(ctx context.Context, _, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
+	}
+	if net.ParseIP(host) != nil {
+		return p.cluster.Dial(ctx, address)
 	}
 	short, ok := strings.CutSuffix(host, suffix)
 	name, namespace, whole := strings.Cut(short, ".")

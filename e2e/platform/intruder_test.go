@@ -44,11 +44,13 @@ func TestIntruder(t *testing.T) {
 	t.Run("Executor", answersForItself)
 	t.Run("UnsignedTool", func(t *testing.T) {
 		call, err := submit(t, agentClient(t, "deploy-bot"), "intruder", `{"name":"api-server"}`)
-		p := refused(t, err, http.StatusForbidden, "image_unverified")
-		if n := len(jobs(t.Context(), p.CallID)); n > 0 {
-			t.Errorf("%+v has %d Jobs", call, n)
+		if err != nil || call.Error == nil || call.Error.Code != "image_unverified" {
+			t.Errorf("it ended %s (%+v, %+v), %v; want it refused without a signature", call.State, call.Error, call.Result, err)
 		}
-		nothingLeft(t, p.CallID)
+		if n := len(jobs(t.Context(), call.ID)); n > 0 {
+			t.Errorf("it has %d Jobs", n)
+		}
+		nothingLeft(t, call.ID)
 	})
 }
 
