@@ -155,7 +155,7 @@ func (p *Platform) words(ctx context.Context, namespace string) string {
 // Log is what the programs of pods have written, as far as it is still there,
 // and how the pods are.
 func (p *Platform) Log(ctx context.Context, namespace, selector string) string {
-	said := ""
+	var said strings.Builder
 	for _, words := range [][]string{
 		{"logs", "--previous", "--tail=-1", "--selector=" + selector}, // there may be none
 		{"logs", "--tail=-1", "--selector=" + selector},
@@ -164,10 +164,10 @@ func (p *Platform) Log(ctx context.Context, namespace, selector string) string {
 	} {
 		words = append([]string{"kubectl", "--kubeconfig=" + p.cluster.Kubeconfig(), "--namespace=" + namespace}, words...)
 		out, err := exec.CommandContext(ctx, p.cluster.Programs.Kubernetes, words...).CombinedOutput() //nolint:gosec // what we built
-		said += string(out)
+		said.Write(out)
 		if err != nil {
-			said += err.Error()
+			said.WriteString(err.Error())
 		}
 	}
-	return said
+	return said.String()
 }

@@ -34,13 +34,12 @@ func submit(t *testing.T, agent *client.Client, tool, format string, args ...any
 }
 
 // refused wants the answer to be a problem of a status and a reason.
-func refused(t *testing.T, err error, status int, code string) *client.Problem {
+func refused(t *testing.T, err error, status int, code string) {
 	t.Helper()
 	p, ok := errors.AsType[*client.Problem](err)
 	if !ok || p.Status != status || !strings.Contains(p.Code+fmt.Sprint(p.Reasons), code) {
 		t.Fatalf("the answer is %v (%+v); want a problem of status %d, %s", err, p, status, code)
 	}
-	return p
 }
 
 // ended waits for the end of a call.

@@ -218,7 +218,7 @@ func eventually(t *testing.T, what string, ask func(context.Context) bool) {
 
 // dyingClient is the worker's until ctx ends: then nothing that it asks reaches
 // the API server any more, as if its process were gone.
-func dyingClient(t *testing.T, ctx context.Context) kubernetes.Interface {
+func dyingClient(ctx context.Context, t *testing.T) kubernetes.Interface {
 	t.Helper()
 	config, err := bench.cluster.Config()
 	if err != nil {

@@ -128,7 +128,7 @@ func image(ctx context.Context, dir, name, module, pkg string) (string, error) {
 }
 
 func command(ctx context.Context, dir, name string, args ...string) (string, error) {
-	c := exec.CommandContext(ctx, name, args...) //nolint:gosec // the words above
+	c := exec.CommandContext(ctx, name, args...)
 	c.Dir, c.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
 	out, err := c.Output()
 	if err != nil {
@@ -159,7 +159,7 @@ func install(ctx context.Context) error {
 		}
 		text.WriteString("---\n" + files[name])
 	}
-	apply := exec.CommandContext(ctx, bench.cluster.Programs.Kubernetes, "kubectl", "--kubeconfig="+bench.cluster.Kubeconfig(), "apply", "--server-side", "--filename=-") //nolint:gosec // what we built
+	apply := exec.CommandContext(ctx, bench.cluster.Programs.Kubernetes, "kubectl", "--kubeconfig="+bench.cluster.Kubeconfig(), "apply", "--server-side", "--filename=-")
 	apply.Stdin = &text
 	if out, err := apply.CombinedOutput(); err != nil {
 		return fmt.Errorf("kubectl apply: %w: %s", err, out)

@@ -45,7 +45,7 @@ func TestReconciler(t *testing.T) {
 	sallyporttest.TestReconciler(t, func(t *testing.T) sallyporttest.ReconcilerSubject {
 		d := deployment(t, 1)
 		alive, die := context.WithCancel(t.Context())
-		r := runnerWith(t, dyingClient(t, alive))
+		r := runnerWith(t, dyingClient(alive, t))
 		i := intent(t, "k8s_scale_deployment", map[string]any{"namespace": "staging", "name": d.Name, "replicas": 2})
 		return sallyporttest.ReconcilerSubject{
 			Reconciler: sallyport.ReconcilerFunc(func(ctx context.Context, i sallyport.Intent) (*sallyport.Outcome, error) {

@@ -84,5 +84,5 @@ func run(ctx context.Context, runs int, limit float64) (err error) {
 			}
 		}
 	}
-	return b.report(ctx, took[0], took[1], took[2], limit)
+	return b.report(ctx, os.Stdout, took[0], took[1], took[2], limit)
 }

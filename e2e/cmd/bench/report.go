@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,24 +22,24 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 
 // report prints the comparison, and what the worker's own log says of the parts
 // of calls.
-func (b *bench) report(ctx context.Context, bare, token, calls []time.Duration, limit float64) error {
+func (b *bench) report(ctx context.Context, w io.Writer, bare, token, calls []time.Duration, limit float64) error {
 	ratio := func(to []time.Duration) float64 {
 		return ms(quantile(slices.Clone(calls), 0.5)) / ms(quantile(slices.Clone(to), 0.5))
 	}
 	toBare, toToken := ratio(bare), ratio(token)
-	fmt.Printf("%d of each, in turn; ms\n\n", len(calls))
-	fmt.Printf("%-44s %8s %8s\n", "", "p50", "p90")
+	_, _ = fmt.Fprintf(w, "%d of each, in turn; ms\n\n", len(calls))
+	_, _ = fmt.Fprintf(w, "%-44s %8s %8s\n", "", "p50", "p90")
 	row := func(what string, d []time.Duration) {
 		if len(d) > 0 {
-			fmt.Printf("%-44s %8.0f %8.0f\n", what, ms(quantile(d, 0.5)), ms(quantile(d, 0.9)))
+			_, _ = fmt.Fprintf(w, "%-44s %8.0f %8.0f\n", what, ms(quantile(d, 0.5)), ms(quantile(d, 0.9)))
 		}
 	}
 	// The parts are matched with calls in the order of time.
 	row("bare Job: create to the end of its process", slices.Clone(bare))
 	row("the same with its account's token", slices.Clone(token))
 	row("call: POST to its result", slices.Clone(calls))
-	fmt.Printf("%-44s %8.2f\n", "call to bare Job, medians", toBare)
-	fmt.Printf("%-44s %8.2f\n\n", "call to bare Job with a token, medians", toToken)
+	_, _ = fmt.Fprintf(w, "%-44s %8.2f\n", "call to bare Job, medians", toBare)
+	_, _ = fmt.Fprintf(w, "%-44s %8.2f\n\n", "call to bare Job with a token, medians", toToken)
 	log := b.platform.Log(ctx, platform.Namespace, "app.kubernetes.io/component=worker")
 	lent, awaited, revoked := b.part(log, "took"), b.part(log, "awaited"), b.part(log, "revoked")
 	rest := make([]time.Duration, 0, len(calls))
@@ -47,7 +48,7 @@ func (b *bench) report(ctx context.Context, bare, token, calls []time.Duration, 
 			rest = append(rest, calls[i]-lent[i]-awaited[i]-revoked[i])
 		}
 	}
-	fmt.Println("of a call:")
+	_, _ = fmt.Fprintln(w, "of a call:")
 	row("  account, role, network policy, then the Job", lent)
 	row("  from there to its outcome", awaited)
 	row("  taking back", revoked)

@@ -24,14 +24,14 @@ func main() {
 	}
 	switch word {
 	case "say":
-		fmt.Println(strings.Join(args, "|"))
+		_, _ = fmt.Fprintln(os.Stdout, strings.Join(args, "|"))
 	case "fail":
 		code, _ := strconv.Atoi(args[0])
-		fmt.Println("it \x1b[31mhurts")
+		_, _ = fmt.Fprintln(os.Stdout, "it \x1b[31mhurts")
 		os.Exit(code)
 	case "shout":
 		n, _ := strconv.Atoi(args[0])
-		fmt.Println(strings.Repeat("A", n))
+		_, _ = fmt.Fprintln(os.Stdout, strings.Repeat("A", n))
 	case "eat":
 		for all := [][]byte{}; ; {
 			all = append(all, eat(8<<20))
@@ -56,9 +56,9 @@ func eat(n int) []byte {
 }
 
 func fill() {
-	f, err := os.Create("/tmp/full")
+	f, err := os.Create("/tmp/full") //nolint:gosec // its pod has one of its own
 	if err != nil {
-		fmt.Println(err)
+		_, _ = fmt.Fprintln(os.Stdout, err)
 		os.Exit(1)
 	}
 	for block := eat(1 << 20); ; {
