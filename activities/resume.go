@@ -122,15 +122,3 @@ func unknown() sallyport.Outcome {
 		Message: "the run was interrupted and the target does not show its effect; a human must look before anything is tried again",
 	}}
 }
-
-// place says where a call runs, as far as its runner knows.
-func (a *Activities) place(callID string) string {
-	for _, r := range a.Runners {
-		if k, ok := r.(sallyport.Keeper); ok {
-			if place := k.Place(callID); place != "" {
-				return place
-			}
-		}
-	}
-	return ""
-}

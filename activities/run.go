@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"time"
 
-	"go.temporal.io/sdk/activity"
-
 	"github.com/sallyport/sallyport"
 )
 
@@ -142,7 +140,9 @@ func startEntry(p sallyport.Permit, now time.Time, runner string) sallyport.Entr
 // nothing, undone says what became of the call.
 func (a *Activities) act(ctx context.Context, r namedRunner, p sallyport.Permit, undone func(*sallyport.Failure) sallyport.Outcome) (Ended, error) {
 	began := a.Now()
-	running, cancel := context.WithTimeout(ctx, r.limit)
+	wanted, done := whileWanted(ctx)
+	defer done()
+	running, cancel := context.WithTimeout(wanted, r.limit)
 	defer cancel()
 	out, err := r.Run(running, p)
 	if err != nil { // nothing was done, this time
@@ -194,26 +194,4 @@ func ended(o sallyport.Outcome) Ended {
 		e.Code = o.Error.Code
 	}
 	return e
-}
-
-// heartbeats shows that the activity lives, and where the call runs, and learns
-// of its cancellation. Most calls end before the first is due, and cost Temporal
-// none.
-func (a *Activities) heartbeats(ctx context.Context, callID string) (stop func()) {
-	done := make(chan struct{})
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		tick := time.NewTicker(a.HeartbeatEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				activity.RecordHeartbeat(ctx, a.place(callID))
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() { close(done); <-stopped }
 }

@@ -46,6 +46,11 @@ const stickyCacheSize = 2000
 // of them is a process.
 const maxActivities = 100
 
+// heartbeatTime is between two heartbeats, and how long Temporal has to answer
+// one: a run learns so late that it is cancelled, and goes on so long when
+// Temporal is slow.
+const heartbeatTime = 3 * time.Second
+
 // New prepares a worker; it does nothing yet.
 func New(o Options) (*Worker, error) {
 	if o.Client == nil || o.Activities == nil || o.Logger == nil {
@@ -67,8 +72,8 @@ func New(o Options) (*Worker, error) {
 		OnFatalError:                       func(err error) { fatal <- err },
 		MaxConcurrentActivityExecutionSize: maxActivities,
 		WorkerStopTimeout:                  20 * time.Second,
-		MaxHeartbeatThrottleInterval:       time.Second,
-		DefaultHeartbeatThrottleInterval:   time.Second,
+		MaxHeartbeatThrottleInterval:       heartbeatTime,
+		DefaultHeartbeatThrottleInterval:   heartbeatTime,
 		DisableRegistrationAliasing:        true,
 	})
 	Register(w, o.Activities)
