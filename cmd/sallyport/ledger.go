@@ -12,7 +12,33 @@ import (
 )
 
 func ledgerCommand() *cobra.Command {
-	return group("ledger", "Work with the log of all calls", "  sallyport ledger verify", verifyCommand())
+	return group("ledger", "Work with the log of all calls", "  sallyport ledger verify", verifyCommand(), newKeyCommand())
+}
+
+func newKeyCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "new-key NAME",
+		Short: "Make the key that signs the ledger's checkpoints",
+		Long: `Draw an Ed25519 key, write it to a file that only its owner can read, and print
+the public half, with which anybody verifies the ledger. A file that is there
+already stays as it is: a ledger has one key.
+
+NAME is the log's name, a URL without its scheme, such as
+sallyport.example.com/ledger. It stands in every checkpoint.`,
+		Example: `  sallyport ledger new-key sallyport.example.com/ledger --out ledger.key > ledger.pub`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			key, err := ledger.CreateKey(file, args[0])
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), key.Public)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&file, "out", "ledger.key", "`file` for the private key")
+	return cmd
 }
 
 func verifyCommand() *cobra.Command {
