@@ -3,6 +3,7 @@
 package platform_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 
@@ -152,6 +154,18 @@ func TestReadInProduction(t *testing.T) {
 		t.Fatalf("the answer is %+v, %v; want the deployment's state", call, err)
 	}
 	nothingLeft(t, call.ID)
+	// Its pod's log, which is read where no reply comes, says the same.
+	pods, err := shared.Kube.CoreV1().Pods(platform.Execution).List(t.Context(), metav1.ListOptions{LabelSelector: "sallyport.dev/call=" + call.ID})
+	if err != nil || len(pods.Items) != 1 {
+		t.Fatalf("the call has %d pods, %v", len(pods.Items), err)
+	}
+	log, err := shared.Kube.CoreV1().Pods(platform.Execution).GetLogs(pods.Items[0].Name, &corev1.PodLogOptions{}).DoRaw(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said, err := wire.Read(bytes.TrimSpace(log), wire.ModeRun); err != nil || string(said.Result) != string(call.Result.Content) {
+		t.Errorf("its log says %s, %v; its answer was %s", log, err, call.Result.Content)
+	}
 	eventually(t, "its Job to go", func(ctx context.Context) bool { return len(jobs(ctx, call.ID)) == 0 })
 }
 

@@ -18,6 +18,7 @@ import (
 	"testing/fstest"
 
 	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -91,6 +92,13 @@ func prepare(ctx context.Context, dir string) (err error) {
 		if _, err := bench.admin.CoreV1().Namespaces().Create(ctx, n, metav1.CreateOptions{}); err != nil {
 			return err
 		}
+	}
+	homeless := &nodev1.RuntimeClass{
+		ObjectMeta: metav1.ObjectMeta{Name: "homeless"}, Handler: "runc",
+		Scheduling: &nodev1.Scheduling{NodeSelector: map[string]string{"nobody": "has"}},
+	}
+	if _, err := bench.admin.NodeV1().RuntimeClasses().Create(ctx, homeless, metav1.CreateOptions{}); err != nil {
+		return err
 	}
 	if err := install(ctx); err != nil {
 		return err
@@ -230,6 +238,7 @@ container:
 	add("odd_wait_write", bench.odd, `wait`, "")
 	add("odd_absent", absent, `say`, "")
 	add("odd_nowhere", bench.odd, `say`, "  runtime_class: nowhere\n")
+	add("odd_homeless", bench.odd, `say`, "  runtime_class: homeless\n")
 	files["intruder.yaml"] = &fstest.MapFile{Data: []byte(strings.ReplaceAll(taken, "IMAGE", bench.intruder))}
 	return files
 }

@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/sallyporttest"
@@ -108,16 +110,20 @@ func TestEnds(t *testing.T) {
 		code, says   string
 		within       time.Duration
 	}{
-		"Said":        {"words are words, whatever stands in them", "odd_say", map[string]any{"word": "a b;$(CALL_ID)$$", "count": 7}, sallyport.Succeeded, "", `{"output":"--word=a b;$(CALL_ID)$$|7|$(HOME) $$(CALL_ID)\n"}`, 0},
-		"Optional":    {"a word of an absent argument is left out", "odd_say", map[string]any{}, sallyport.Succeeded, "", `{"output":"$(HOME) $$(CALL_ID)\n"}`, 0},
-		"Failed":      {"the tool's own failure", "odd_fail", nil, sallyport.Failed, "exit_code", "exit code 3: it \\u{001b}[31mhurts", 0},
-		"Shouted":     {"nobody pays for what the manifest doesn't allow", "odd_shout", nil, sallyport.Failed, "output_too_large", "4096 bytes", 0},
-		"Ate":         {"a read that was killed is only a failure", "odd_eat", nil, sallyport.Failed, "out_of_memory", "OOMKilled", 0},
-		"AteWriting":  {"nobody knows what it wrote before", "odd_eat_write", nil, sallyport.Ambiguous, "out_of_memory", "OOMKilled", 0},
-		"Late":        {"it is ended", "odd_wait", nil, sallyport.Failed, "timeout", "in time", 0},
-		"LateWriting": {"nobody knows what it wrote before", "odd_wait_write", nil, sallyport.Ambiguous, "timeout", "in time", 0},
-		"NoImage":     {"the registry will not have it in 20 s either", "odd_absent", nil, sallyport.Failed, "image_unavailable", "absent", 15 * time.Second},
-		"NoNode":      {"no node has that runtime class", "odd_nowhere", nil, sallyport.Failed, "pod_refused", "nowhere", 15 * time.Second},
+		"Said":             {"words are words, whatever stands in them", "odd_say", map[string]any{"word": "a b;$(CALL_ID)$$", "count": 7}, sallyport.Succeeded, "", `{"output":"--word=a b;$(CALL_ID)$$|7|$(HOME) $$(CALL_ID)\n"}`, 0},
+		"Optional":         {"a word of an absent argument is left out", "odd_say", map[string]any{}, sallyport.Succeeded, "", `{"output":"$(HOME) $$(CALL_ID)\n"}`, 0},
+		"Failed":           {"the tool's own failure", "odd_fail", nil, sallyport.Failed, "exit_code", "exit code 3: it \\u{001b}[31mhurts", 0},
+		"Shouted":          {"nobody pays for what the manifest doesn't allow", "odd_shout", nil, sallyport.Failed, "output_too_large", "4096 bytes", 0},
+		"Ate":              {"a read that was killed is only a failure", "odd_eat", nil, sallyport.Failed, "out_of_memory", "OOMKilled", 0},
+		"AteWriting":       {"nobody knows what it wrote before", "odd_eat_write", nil, sallyport.Ambiguous, "out_of_memory", "OOMKilled", 0},
+		"Late":             {"it is ended", "odd_wait", nil, sallyport.Failed, "timeout", "in time", 0},
+		"LateWriting":      {"nobody knows what it wrote before", "odd_wait_write", nil, sallyport.Ambiguous, "timeout", "in time", 0},
+		"NoImage":          {"the registry will not have it in 20 s either", "odd_absent", nil, sallyport.Failed, "image_unavailable", "absent", 15 * time.Second},
+		"NoClass":          {"nobody has made that runtime class", "odd_nowhere", nil, sallyport.Failed, "pod_refused", "nowhere", 15 * time.Second},
+		"NoNode":           {"no node is for that runtime class", "odd_homeless", nil, sallyport.Failed, "unschedulable", "didn't match", 15 * time.Second},
+		"Filled":           {"the node takes its disk back", "odd_fill", nil, sallyport.Failed, "evicted", "exceeds the limit", 0},
+		"Cancelled":        {"somebody does not want it any more", "odd_wait", nil, sallyport.Failed, "cancelled", "stopped", 0},
+		"CancelledWriting": {"nobody knows what it wrote before", "odd_wait_write", nil, sallyport.Ambiguous, "cancelled", "stopped", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -128,10 +134,16 @@ func TestEnds(t *testing.T) {
 			began := time.Now()
 			r := runner(t)
 			ctx := t.Context()
-			if strings.HasPrefix(name, "Late") {
+			switch {
+			case strings.HasPrefix(name, "Late"):
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithTimeout(ctx, 6*time.Second)
 				defer cancel()
+			case strings.HasPrefix(name, "Cancelled"):
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithCancel(ctx)
+				defer cancel()
+				go cancelRunning(ctx, cancel, i)
 			}
 			o, err := r.Run(ctx, allowed(t, i))
 			took := time.Since(began)
@@ -156,4 +168,13 @@ func TestEnds(t *testing.T) {
 			eventually(t, "the Job to go", func(context.Context) bool { return len(jobs(t, i.CallID)) == 0 })
 		})
 	}
+}
+
+// cancelRunning cancels a call once its process runs.
+func cancelRunning(ctx context.Context, cancel context.CancelFunc, i sallyport.Intent) {
+	_ = wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) { // the test waits for what comes of it
+		l, err := bench.admin.CoreV1().Pods(execution).List(ctx, metav1.ListOptions{LabelSelector: "sallyport.dev/call=" + i.CallID})
+		return err == nil && len(l.Items) == 1 && l.Items[0].Status.Phase == corev1.PodRunning, nil
+	})
+	cancel()
 }
