@@ -1,12 +1,7 @@
 package platform
 
 import (
-	"bytes"
 	"context"
-	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
 	"syscall"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,7 +11,7 @@ import (
 // and has its pod replaced, so that the next one doesn't wait for how often
 // this one died.
 func (p *Platform) KillWorker(ctx context.Context) error {
-	pid, err := p.process("/sallyport", "worker")
+	pid, err := p.cluster.Process("/sallyport", "worker")
 	if err != nil {
 		return err
 	}
@@ -34,41 +29,4 @@ func (p *Platform) KillWorker(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// process finds one of the cluster's by the words that it was started with.
-func (p *Platform) process(words ...string) (int, error) {
-	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil {
-		return 0, err
-	}
-	var prefix bytes.Buffer
-	for _, w := range words {
-		prefix.WriteString(w + "\x00")
-	}
-	for _, file := range all {
-		line, err := os.ReadFile(file)
-		if err != nil || !bytes.HasPrefix(line, prefix.Bytes()) {
-			continue
-		}
-		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil && below(pid, p.cluster.Supervisor()) {
-			return pid, nil
-		}
-	}
-	return 0, fmt.Errorf("no process %q runs in the cluster", words)
-}
-
-// below reports whether a process is a descendant of another.
-func below(pid, ancestor int) bool {
-	for pid > 1 && pid != ancestor {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			return false
-		}
-		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:]) // state, parent, …
-		if pid, err = strconv.Atoi(string(fields[1])); err != nil {
-			return false
-		}
-	}
-	return pid == ancestor
 }

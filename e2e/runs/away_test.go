@@ -3,12 +3,7 @@
 package runs_test
 
 import (
-	"bytes"
 	"context"
-	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -23,7 +18,10 @@ import (
 // It is no parallel test: for all others the API server is away too.
 func TestAway(t *testing.T) {
 	const away = 30 * time.Second
-	server := apiServer(t)
+	server, err := bench.cluster.Process(bench.cluster.Programs.Kubernetes, "kube-apiserver")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, moment := range map[string]func(i sallyport.Intent){
 		"Before": func(sallyport.Intent) {},
 		"MidWrite": func(i sallyport.Intent) {
@@ -68,39 +66,4 @@ func stop(t *testing.T, pid int) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGCONT) })
-}
-
-// apiServer finds the cluster's, among the processes of its node.
-func apiServer(t *testing.T) int {
-	t.Helper()
-	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range all {
-		line, err := os.ReadFile(file)
-		if err != nil || !bytes.HasPrefix(line, []byte(bench.cluster.Programs.Kubernetes+"\x00kube-apiserver\x00")) {
-			continue
-		}
-		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil && below(pid, bench.cluster.Supervisor()) {
-			return pid
-		}
-	}
-	t.Fatal("the API server's process is not found")
-	return 0
-}
-
-// below reports whether a process is a descendant of another.
-func below(pid, ancestor int) bool {
-	for pid > 1 && pid != ancestor {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			return false
-		}
-		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:]) // state, parent, …
-		if pid, err = strconv.Atoi(string(fields[1])); err != nil {
-			return false
-		}
-	}
-	return pid == ancestor
 }

@@ -12,19 +12,25 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
+// abandoned is a call whose worker died when it had made the Job.
+func abandoned(t *testing.T) sallyport.Intent {
+	t.Helper()
+	d := deployment(t, 1)
+	i := intent(t, "k8s_scale_deployment", map[string]any{"namespace": "staging", "name": d.Name, "replicas": 2})
+	died, die := context.WithCancel(t.Context())
+	r := runnerWith(t, dyingClient(died, t))
+	go func() { _, _ = r.Run(t.Context(), allowed(t, i)) }()
+	eventually(t, "its Job", func(context.Context) bool { return len(jobs(t, i.CallID)) == 1 })
+	die()
+	return i
+}
+
 // TestSweep: a worker that died has left what a call was lent. Another one
 // takes it back when the call has ended, or when its time is over, and not
 // before.
 func TestSweep(t *testing.T) {
 	t.Parallel()
-	d := deployment(t, 1)
-	r := runner(t)
-	i := intent(t, "k8s_scale_deployment", map[string]any{"namespace": "staging", "name": d.Name, "replicas": 2})
-	died, die := context.WithCancel(t.Context())
-	client := dyingClient(died, t)
-	go func() { _, _ = runnerWith(t, client).Run(t.Context(), allowed(t, i)) }()
-	eventually(t, "its Job", func(context.Context) bool { return len(jobs(t, i.CallID)) == 1 })
-	die()
+	r, i := runner(t), abandoned(t)
 	if names := left(t, i.CallID); len(names) != 5 {
 		t.Fatalf("the worker that died has left %v; want all that the call was lent", names)
 	}
@@ -52,14 +58,7 @@ func TestSweep(t *testing.T) {
 // became of the call; its Job stays for whoever ends it.
 func TestSweepExpired(t *testing.T) {
 	t.Parallel()
-	d := deployment(t, 1)
-	r := runner(t)
-	i := intent(t, "k8s_scale_deployment", map[string]any{"namespace": "staging", "name": d.Name, "replicas": 2})
-	died, die := context.WithCancel(t.Context())
-	client := dyingClient(died, t)
-	go func() { _, _ = runnerWith(t, client).Run(t.Context(), allowed(t, i)) }()
-	eventually(t, "its Job", func(context.Context) bool { return len(jobs(t, i.CallID)) == 1 })
-	die()
+	r, i := runner(t), abandoned(t)
 	name := jobs(t, i.CallID)[0].Name
 	b, err := bench.admin.RbacV1().RoleBindings("staging").Get(t.Context(), name, metav1.GetOptions{})
 	if err != nil {
