@@ -93,13 +93,24 @@ func (r *Runner) podless(ctx context.Context, t task, j *batchv1.Job, w *waiter)
 	events, err := r.o.Client.CoreV1().Events(r.o.Namespace).List(ctx, metav1.ListOptions{
 		FieldSelector: "involvedObject.uid=" + string(j.UID) + ",reason=FailedCreate",
 	})
-	if err != nil || len(events.Items) == 0 {
+	if err != nil || refusals(events.Items) < lastRefusal {
 		return answer{}, false
 	}
 	r.end(ctx, t, j)
 	a := failed(codeRefused, "Kubernetes refused the pod: %s", said(events.Items[len(events.Items)-1].Message))
 	a.began = !r.unstarted(ctx, t, j, w)
 	return a, true
+}
+
+// lastRefusal is how often a pod must have been refused: the first time may be
+// because its account, just made, is not known everywhere yet.
+const lastRefusal = 2
+
+func refusals(events []corev1.Event) (n int32) {
+	for _, e := range events {
+		n += max(1, e.Count)
+	}
+	return n
 }
 
 func ending(j *batchv1.Job) string {
