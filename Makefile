@@ -17,7 +17,10 @@ OPA = $(GO) tool -modfile=$(CURDIR)/opa.mod opa
 # The race detector needs cgo.
 RACE = CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout=20m $(TESTFLAGS)
 
-# What a release ships is static and the same from every directory.
+# What is built is static and the same from every directory: what a release
+# ships, and the servers that only development and tests have. They are all
+# built alike, here, by tests and for pods, so that what they link is compiled
+# once.
 RELEASE = CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w'
 
 SHELL = bash
@@ -47,18 +50,16 @@ force:
 bin/sallyport bin/toolexec bin/kubeexec: force
 	$(RELEASE) -o $@ ./cmd/$(@F)
 
-# Built with the Go tool's defaults, as the tests build it, so that the
-# servers inside are compiled once.
 bin/sallyport-dev: force
 	@test -x $@ || echo 'Building $@: the gateway, a whole Temporal server and its Web UI in one program.' \
 		'The first time that compiles some 2,000 packages and takes about 5 minutes on two cores; later it takes seconds.'
-	cd dev && $(GO) build -ldflags='-s -w' -o ../$@ ./cmd/$(@F)
+	cd dev && $(RELEASE) -o ../$@ ./cmd/$(@F)
 
 .PHONY: temporal-server
 temporal-server: check-build bin/temporal-server ## Build bin/temporal-server, a Temporal server on PostgreSQL
 
 bin/temporal-server: force
-	cd dev && $(GO) build -ldflags='-s -w' -o ../$@ ./cmd/$(@F)
+	cd dev && $(RELEASE) -o ../$@ ./cmd/$(@F)
 
 # Images have no shell and no package manager: the program, and for the gateway
 # the certificates that it trusts, which are this machine's. The same program
@@ -84,8 +85,7 @@ clean: ## Remove what was built; the state in .sallyport/ stays
 
 ##@ A real Kubernetes
 
-# Built as the cluster's own programs are, so that what they share is compiled
-# once. The cluster is one per clone.
+# The cluster is one per clone.
 E2E = cd e2e && CGO_ENABLED=0 $(GO)
 CLUSTER = $(E2E) run -trimpath ./cmd/cluster --dir=$(CURDIR)/.sallyport/cluster
 
@@ -142,7 +142,7 @@ test-root:
 .PHONY: test-dev
 test-dev:
 	@echo "dev, what links the Temporal server, without -race:"
-	@cd dev && packages=$$($(LIST_SERVERS) servers=1) && $(GO) test -shuffle=on -timeout=20m $(TESTFLAGS) $$packages
+	@cd dev && packages=$$($(LIST_SERVERS) servers=1) && CGO_ENABLED=0 $(GO) test -trimpath -shuffle=on -timeout=20m $(TESTFLAGS) $$packages
 	@echo "dev, the rest, with -race:"
 	@cd dev && packages=$$($(LIST_SERVERS) servers=0) && $(RACE) $$packages
 
@@ -209,9 +209,8 @@ fuzz: check-build ## Run each fuzz target for FUZZTIME (10s)
 		done; \
 	done
 
-# Like bin/sallyport-dev, built with the Go tool's defaults.
 bin/bench: force
-	cd dev && $(GO) build -ldflags='-s -w' -o ../$@ ./cmd/$(@F)
+	cd dev && $(RELEASE) -o ../$@ ./cmd/$(@F)
 
 .PHONY: bench
 bench: check-run bin/bench bin/toolexec ## Measure calls beside a bare workflow, then run the packages' benchmarks

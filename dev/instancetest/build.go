@@ -16,7 +16,7 @@ var programs = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobal
 	return program.Build(context.Background(),
 		program.Source{Package: module + "/dev/cmd/sallyport-dev"},
 		program.Source{Package: module + "/cmd/sallyport"},
-		program.Source{Package: module + "/cmd/toolexec", Static: true},
+		program.Source{Package: module + "/cmd/toolexec"},
 	)
 })
 

@@ -83,7 +83,7 @@ func TestOneTrace(t *testing.T) {
 	receiver := httptest.NewServer(&c)
 	defer receiver.Close()
 	const executor = "github.com/sallyport/sallyport/dev/instancetest/testdata/traceexec"
-	dir, err := program.Build(t.Context(), program.Source{Package: executor, Static: true})
+	dir, err := program.Build(t.Context(), program.Source{Package: executor})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,6 @@ import (
 // Source is a program that can be built.
 type Source struct {
 	Package string // import path of the main package
-	Static  bool   // built without cgo, so that it runs where there is no library
 }
 
 // Build builds programs side by side and returns their directory, in which
@@ -28,7 +27,8 @@ type Source struct {
 //
 // The directory is in the user's cache, one per clone, so that the Go tool can
 // see what is up to date and another clone changes nothing. Test programs that
-// build at once wait for each other.
+// build at once wait for each other. They are built as the Makefile builds them:
+// static, and with paths that are nobody's.
 func Build(ctx context.Context, sources ...Source) (dir string, err error) {
 	dir, err = directory(ctx)
 	if err != nil {
@@ -64,10 +64,8 @@ func directory(ctx context.Context) (string, error) {
 }
 
 func (s Source) build(ctx context.Context, to string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-race=false", "-ldflags=-s -w", "-o", to, s.Package) //nolint:gosec // the arguments are ours
-	if s.Static {
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-race=false", "-trimpath", "-ldflags=-s -w", "-o", to, s.Package) //nolint:gosec // the arguments are ours
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build %s: %w\n%s", s.Package, err, out)
 	}
