@@ -208,6 +208,10 @@ const absent = "127.0.0.1:1/absent@sha256:00000000000000000000000000000000000000
 func manifests() fs.FS {
 	files := fstest.MapFS{}
 	add := func(name, image, command, more string) {
+		memory := 64
+		if name == "odd_fill" { // the disk of this node is memory too
+			memory = 256
+		}
 		files[name+".yaml"] = &fstest.MapFile{Data: []byte(fmt.Sprintf(`name: %s
 title: A tool for tests
 description: It does what its name says.
@@ -224,8 +228,8 @@ runner: kube
 container:
   image: %s
   command: [/oddtool, %s]
-%slimits: {timeout: 20s, memory_mib: 64, processes: 64, output_bytes: 4096}
-`, name, map[bool]string{true: "false", false: "true"}[strings.HasSuffix(name, "_write")], image, command, more))}
+%slimits: {timeout: 20s, memory_mib: %d, processes: 64, output_bytes: 4096}
+`, name, map[bool]string{true: "false", false: "true"}[strings.HasSuffix(name, "_write")], image, command, more, memory))}
 	}
 	add("odd_say", bench.odd, `say, "--word=${word}", "${count}", "$(HOME) $$(CALL_ID)"`, "")
 	add("odd_word", bench.odd, `say, "${word}"`, "")

@@ -62,10 +62,13 @@ func fill() {
 		os.Exit(1)
 	}
 	for block := eat(1 << 20); ; {
-		if _, err := f.Write(block); err != nil { // full: now it waits for what comes of it
-			time.Sleep(time.Hour)
+		// What isn't on the disk yet counts as memory.
+		_, err := f.Write(block)
+		if err == nil {
+			err = f.Sync()
 		}
-		if info, err := f.Stat(); err == nil && info.Size() > 100<<20 {
+		info, _ := f.Stat()
+		if err != nil || info.Size() > 100<<20 { // full: now it waits for what comes of it
 			time.Sleep(time.Hour)
 		}
 	}
