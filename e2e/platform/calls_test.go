@@ -159,10 +159,12 @@ func TestReadInProduction(t *testing.T) {
 	if err != nil || len(pods.Items) != 1 {
 		t.Fatalf("the call has %d pods, %v", len(pods.Items), err)
 	}
-	log, err := shared.Kube.CoreV1().Pods(platform.Execution).GetLogs(pods.Items[0].Name, &corev1.PodLogOptions{}).DoRaw(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	var log []byte
+	eventually(t, "its log", func(ctx context.Context) bool { // the answer is there before Kubernetes knows that it ran
+		var err error
+		log, err = shared.Kube.CoreV1().Pods(platform.Execution).GetLogs(pods.Items[0].Name, &corev1.PodLogOptions{}).DoRaw(ctx)
+		return err == nil && bytes.HasSuffix(log, []byte("\n"))
+	})
 	if said, err := wire.Read(bytes.TrimSpace(log), wire.ModeRun); err != nil || string(said.Result) != string(call.Result.Content) {
 		t.Errorf("its log says %s, %v; its answer was %s", log, err, call.Result.Content)
 	}

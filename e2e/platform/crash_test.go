@@ -40,12 +40,6 @@ func moments(d *appsv1.Deployment) map[string]moment {
 		"Lease":   {"the same, a little later", k.CoordinationV1().Leases("staging").Watch, added},
 		"Job":     {"it is there, and nobody waits for it", k.BatchV1().Jobs(exec).Watch, added},
 		"Pod":     {"it is about to start", k.CoreV1().Pods(exec).Watch, added},
-		"Running": {"it runs", k.CoreV1().Pods(exec).Watch, func(e watch.Event) bool {
-			return watching(e, func(o runtime.Object) bool {
-				p, ok := o.(*corev1.Pod)
-				return ok && p.Status.Phase == corev1.PodRunning
-			})
-		}},
 		"Claimed": {"it is about to act", k.CoordinationV1().Leases("staging").Watch, func(e watch.Event) bool {
 			return watching(e, func(o runtime.Object) bool {
 				l, ok := o.(*coordinationv1.Lease)
@@ -75,7 +69,7 @@ func moments(d *appsv1.Deployment) map[string]moment {
 // happens once.
 func TestWorkerKilledAtEachStep(t *testing.T) {
 	agent := agentClient(t, "deploy-bot")
-	for _, name := range []string{"Account", "Lease", "Job", "Pod", "Running", "Claimed", "Acted", "Revoked", "Ended"} {
+	for _, name := range []string{"Account", "Lease", "Job", "Pod", "Claimed", "Acted", "Revoked", "Ended"} {
 		t.Run(name, func(t *testing.T) {
 			d := target(t, "staging", "killed-"+string(name[0]+32)+name[1:])
 			m := moments(d)[name]
@@ -121,7 +115,10 @@ func reach(t *testing.T, agent *client.Client, d *appsv1.Deployment, m moment) (
 	defer seen.Stop()
 	for at := false; !at; {
 		select {
-		case e := <-events.ResultChan():
+		case e, ok := <-events.ResultChan():
+			if !ok {
+				t.Fatal("the watch for the moment has ended")
+			}
 			at = m.is(e)
 		case <-seen.C:
 			t.Fatal("the moment did not come")
