@@ -18,7 +18,7 @@ func (a *Activities) resume(ctx context.Context, in RunInput, rec sallyport.Reco
 		return ended(*rec.Outcome), nil
 	}
 	if rec.Intent == nil || rec.Intent.Digest() != rec.Start.Intent {
-		return a.end(ctx, sallyport.Intent{}, rec.Call.ID, unknown())
+		return a.endRun(ctx, rec.Start.Runner, sallyport.Intent{}, rec.Call.ID, unknown())
 	}
 	if rec.Intent.Tool.ReadOnly {
 		return a.again(ctx, in, rec, func(why *sallyport.Failure) sallyport.Outcome {
@@ -50,11 +50,7 @@ func (a *Activities) again(ctx context.Context, in RunInput, rec sallyport.Recor
 	if sallyport.KindOf(err) == sallyport.Unavailable {
 		return Ended{}, err
 	}
-	end, err := a.end(ctx, *rec.Intent, rec.Call.ID, otherwise(failureOf(err)))
-	if err == nil {
-		a.release(ctx, rec.Start.Runner, rec.Call.ID)
-	}
-	return end, err
+	return a.endRun(ctx, rec.Start.Runner, *rec.Intent, rec.Call.ID, otherwise(failureOf(err)))
 }
 
 // reconcile ends a call that started, by what the target shows of it.
@@ -95,25 +91,23 @@ func (a *Activities) conclude(ctx context.Context, rec sallyport.Record, found *
 	if rec.Intent != nil {
 		i = *rec.Intent
 	}
-	end, err := a.end(ctx, i, rec.Call.ID, out)
-	if err == nil {
-		a.release(ctx, rec.Start.Runner, rec.Call.ID)
-	}
-	return end, err
+	return a.endRun(ctx, rec.Start.Runner, i, rec.Call.ID, out)
 }
 
-// release lets go of what a runner keeps of a call until its outcome is
-// recorded. What can't go now is swept later.
-func (a *Activities) release(ctx context.Context, runner, callID string) {
+// endRun records the outcome of a run, and lets go of what its runner keeps of
+// it until then. What can't go now is swept later.
+func (a *Activities) endRun(ctx context.Context, runner string, i sallyport.Intent, callID string, out sallyport.Outcome) (Ended, error) {
+	end, err := a.end(ctx, i, callID, out)
 	k, ok := a.Runners[runner].(sallyport.Keeper)
-	if !ok {
-		return
+	if err != nil || !ok {
+		return end, err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	if err := k.Release(ctx, callID); err != nil {
 		a.Logger.WarnContext(ctx, "a run is not released yet", slog.String("call_id", callID), slog.Any("error", err))
 	}
+	return end, nil
 }
 
 func unknown() sallyport.Outcome {

@@ -152,11 +152,7 @@ func (a *Activities) act(ctx context.Context, r namedRunner, p sallyport.Permit,
 	if out.StartedAt.IsZero() {
 		out.StartedAt = began
 	}
-	end, err := a.end(ctx, p.Intent(), p.Call().ID, out)
-	if err == nil {
-		a.release(ctx, r.name, p.Call().ID)
-	}
-	return end, err
+	return a.endRun(ctx, r.name, p.Intent(), p.Call().ID, out)
 }
 
 // failureOf is an error as the agent may see it. What is out of reach, or our
