@@ -5,7 +5,6 @@ package builtin
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -92,22 +91,4 @@ func decode(req wire.Request, arguments any) error {
 		return failf(CodeInvalidArguments, "the arguments can't be read: %v", err)
 	}
 	return nil
-}
-
-// result answers a run.
-func result(v any) (wire.Response, error) {
-	b, err := strict.Canonical(v)
-	if err != nil {
-		return wire.Response{}, fmt.Errorf("writing the result: %w", err)
-	}
-	return wire.Response{Result: b}, nil
-}
-
-// planNothing answers the planning of a tool that only reads.
-func planNothing(format string, args ...any) (wire.Response, error) {
-	return wire.Response{Plan: &sallyport.Plan{
-		Summary:       fmt.Sprintf(format, args...),
-		Changes:       []sallyport.Change{},
-		Preconditions: json.RawMessage("{}"),
-	}}, nil
 }

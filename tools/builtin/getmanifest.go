@@ -11,13 +11,13 @@ import (
 func getManifest(_ context.Context, req wire.Request, _ Broker) (wire.Response, error) {
 	i := req.Intent
 	if req.Mode == wire.ModePlan {
-		return planNothing("reads the %s %s of %s and changes nothing", i.Resource, i.Name, i.Namespace)
+		return wire.PlanNothing("reads the %s %s of %s and changes nothing", i.Resource, i.Name, i.Namespace)
 	}
 	o, err := target(req)
 	if err != nil {
 		return wire.Response{}, err
 	}
-	return result(struct {
+	return wire.Result(struct {
 		Environment string `json:"environment"`
 		Kind        string `json:"kind"`
 		Name        string `json:"name"`

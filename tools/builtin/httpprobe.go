@@ -33,7 +33,7 @@ func httpProbe(ctx context.Context, req wire.Request, broker Broker) (wire.Respo
 		arguments.Method = methodGet
 	}
 	if req.Mode == wire.ModePlan {
-		return planNothing("asks %s with %s and changes nothing", arguments.URL, arguments.Method)
+		return wire.PlanNothing("asks %s with %s and changes nothing", arguments.URL, arguments.Method)
 	}
 	if broker == nil {
 		return wire.Response{}, failf(CodeUnreachable, "there is no broker to ask the URL")
@@ -45,7 +45,7 @@ func httpProbe(ctx context.Context, req wire.Request, broker Broker) (wire.Respo
 	if code, message, refused := refusal(answer); refused {
 		return wire.Response{}, failf(code, "%s", message)
 	}
-	return result(struct {
+	return wire.Result(struct {
 		URL           string `json:"url"`
 		Method        string `json:"method"`
 		Status        int    `json:"status"`

@@ -10,7 +10,6 @@ package k8s
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -123,13 +122,13 @@ func (c *call) answer(ctx context.Context, t tool) (wire.Response, error) {
 func (c *call) answerRead(ctx context.Context, t tool) (wire.Response, error) {
 	switch c.Mode {
 	case wire.ModePlan:
-		return planNothing("reads in %s and changes nothing", c.Intent.Namespace)
+		return wire.PlanNothing("reads in %s and changes nothing", c.Intent.Namespace)
 	case wire.ModeRun:
 		v, err := t.read(ctx, c)
 		if err != nil {
 			return wire.Response{}, err
 		}
-		return result(v)
+		return wire.Result(v)
 	case wire.ModeReconcile:
 		return wire.Response{}, failf(wire.CodeNotSeen, "the tool only reads, and leaves nothing that could be seen")
 	default:
@@ -214,22 +213,4 @@ func failure(err error) wire.Response {
 		message = append(message[:longestFailure], '…')
 	}
 	return wire.Response{Error: &sallyport.Failure{Code: f.code, Message: string(message)}}
-}
-
-// result answers a run.
-func result(v any) (wire.Response, error) {
-	b, err := strict.Canonical(v)
-	if err != nil {
-		return wire.Response{}, fmt.Errorf("writing the result: %w", err)
-	}
-	return wire.Response{Result: b}, nil
-}
-
-// planNothing answers the planning of a tool that only reads.
-func planNothing(format string, args ...any) (wire.Response, error) {
-	return wire.Response{Plan: &sallyport.Plan{
-		Summary:       fmt.Sprintf(format, args...),
-		Changes:       []sallyport.Change{},
-		Preconditions: json.RawMessage("{}"),
-	}}, nil
 }

@@ -235,7 +235,7 @@ func (w *writer) answer(live *unstructured.Unstructured, changed bool) (wire.Res
 	if live != nil {
 		v.UID = string(live.GetUID())
 	}
-	res, err := result(v)
+	res, err := wire.Result(v)
 	res.Reference = v.UID
 	return res, err
 }
