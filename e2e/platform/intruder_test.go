@@ -211,29 +211,7 @@ func tried(t *testing.T, attempts []intrusion.Attempt, all []intrusion.Result, r
 // unsigned makes a ConfigMap with the manifest of a tool that nobody signed.
 func unsigned(t *testing.T, image string) string {
 	t.Helper()
-	manifest := `name: intruder
-title: A tool that was taken over
-description: It tries what it can.
-input_schema:
-  type: object
-  additionalProperties: false
-  required: [name]
-  properties:
-    name: {type: string, pattern: "^[a-z0-9-]+$"}
-mapping: {action: get, resource: deployment, namespace: staging, name: $.name}
-risk: {read_only: true}
-plan: never
-runner: kube
-permissions:
-  kubernetes:
-    - {group: apps, resource: deployments, verbs: [get]}
-network: []
-container:
-  image: ` + image + `
-  command: [/intruder, "staging/${name}"]
-limits: {timeout: 60s, memory_mib: 64, processes: 64, output_bytes: 65536}
-`
-	c := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "sallyport-tools"}, Data: map[string]string{"intruder.yaml": manifest}}
+	c := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "sallyport-tools"}, Data: map[string]string{"intruder.yaml": intrusion.Manifest(image)}}
 	if _, err := shared.Kube.CoreV1().ConfigMaps(platform.Namespace).Create(t.Context(), c, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ import (
 
 	"github.com/sallyport/sallyport/e2e/chart"
 	"github.com/sallyport/sallyport/e2e/cluster"
+	"github.com/sallyport/sallyport/e2e/internal/intrusion"
 	"github.com/sallyport/sallyport/tools"
 )
 
@@ -151,10 +152,10 @@ func command(ctx context.Context, dir, name string, args ...string) (string, err
 // install applies what the worker's rights and the cluster's admission policies
 // are, as users install them.
 func install(ctx context.Context) error {
-	named, all := lent()
+	lent := bench.catalogue.Union()
 	files, err := chart.Render("../../deploy/chart", "sallyport", map[string]any{
 		"images":      map[string]any{"executor": bench.executor},
-		"permissions": map[string]any{"named": named, "all": all, "images": []any{bench.odd, bench.intruder, absent}},
+		"permissions": map[string]any{"named": lent.Named, "all": lent.All, "images": lent.Images},
 		"network":     map[string]any{"apiServer": map[string]any{"cidrs": []any{"10.88.0.1/32", nowhere}, "port": 443}},
 	})
 	if err != nil {
@@ -173,29 +174,6 @@ func install(ctx context.Context) error {
 		return fmt.Errorf("kubectl apply: %w: %s", err, out)
 	}
 	return nil
-}
-
-// lent is the union of what the manifests ask for.
-func lent() (named, all []any) {
-	seen := map[string]bool{}
-	for _, t := range bench.catalogue.Tools() {
-		m, _ := bench.catalogue.Manifest(t.Name)
-		for _, r := range m.Permissions.Kubernetes {
-			for _, v := range r.Verbs {
-				word := r.Group + "/" + r.Resource + ":" + v
-				if seen[string(r.Objects)+word] {
-					continue
-				}
-				seen[string(r.Objects)+word] = true
-				if r.Objects == tools.ObjectsAll {
-					all = append(all, word)
-				} else {
-					named = append(named, word)
-				}
-			}
-		}
-	}
-	return named, all
 }
 
 // nowhere is where no API server answers.
@@ -243,31 +221,6 @@ container:
 	add("odd_absent", absent, `say`, "")
 	add("odd_nowhere", bench.odd, `say`, "  runtime_class: nowhere\n")
 	add("odd_homeless", bench.odd, `say`, "  runtime_class: homeless\n")
-	files["intruder.yaml"] = &fstest.MapFile{Data: []byte(strings.ReplaceAll(taken, "IMAGE", bench.intruder))}
+	files["intruder.yaml"] = &fstest.MapFile{Data: []byte(intrusion.Manifest(bench.intruder))}
 	return files
 }
-
-// taken is a tool whose image was taken over. Its manifest lends it a look at
-// one Deployment, and no network but that.
-const taken = `name: intruder
-title: A tool that was taken over
-description: It tries what it can.
-input_schema:
-  type: object
-  additionalProperties: false
-  required: [name]
-  properties:
-    name: {type: string, pattern: "^[a-z0-9-]+$"}
-mapping: {action: get, resource: deployment, namespace: staging, name: $.name}
-risk: {read_only: true}
-plan: never
-runner: kube
-permissions:
-  kubernetes:
-    - {group: apps, resource: deployments, verbs: [get]}
-network: []
-container:
-  image: IMAGE
-  command: [/intruder, "staging/${name}"]
-limits: {timeout: 60s, memory_mib: 64, processes: 64, output_bytes: 65536}
-`
