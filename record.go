@@ -13,17 +13,28 @@ const (
 	EntryReceived EntryKind = "received" // the API took the call: Call, Signed
 	EntryIntent   EntryKind = "intent"   // it was made precise: Intent
 	EntryDecision EntryKind = "decision" // policy spoke: Decision (and the Plan it saw)
+	EntryPlan     EntryKind = "plan"     // what it would change was found out: Plan; once per call
 	EntryBallot   EntryKind = "ballot"   // the wait began: Ballot
 	EntryVote     EntryKind = "vote"     // a vote counted: Vote
 	EntryRefusal  EntryKind = "refusal"  // a vote did not count: Refusal
+	EntryDrift    EntryKind = "drift"    // it is no more what was recorded: Drift
 	EntryStart    EntryKind = "start"    // a run is about to act: Start; once per call
+	EntryPlaced   EntryKind = "placed"   // the run got a place of its own: Placement
+	EntryStop     EntryKind = "stop"     // somebody wants the call to end: Stop
 	EntryOutcome  EntryKind = "outcome"  // the call ended: Outcome; once per call
+	EntryErasure  EntryKind = "erasure"  // its contents were erased: Erasure; the last one
 )
 
-// Entry is one step of one call, as the ledger keeps it. The fields that its
-// kind names are set.
+// The kinds of entry that are a freeze's and no call's.
+const (
+	EntryFreeze EntryKind = "freeze" // it began: Freeze
+	EntryLift   EntryKind = "lift"   // it ended: Lift
+)
+
+// Entry is one step of one call, or of one freeze, as the ledger keeps it. The
+// fields that its kind names are set.
 type Entry struct {
-	CallID string    `json:"call_id"`
+	CallID string    `json:"call_id"` // of the call, or of the freeze
 	Kind   EntryKind `json:"kind"`
 	Key    string    `json:"key,omitempty"` // tells entries of one kind apart; "" where there is one
 	At     time.Time `json:"at"`
@@ -36,8 +47,14 @@ type Entry struct {
 	Ballot   *Ballot    `json:"ballot,omitempty"`
 	Vote     *Vote      `json:"vote,omitempty"`
 	Refusal  *Refusal   `json:"refusal,omitempty"`
+	Drift    *Drift     `json:"drift,omitempty"`
 	Start    *Start     `json:"start,omitempty"`
+	Placed   *Placement `json:"placed,omitempty"`
+	Stop     *Stop      `json:"stop,omitempty"`
 	Outcome  *Outcome   `json:"outcome,omitempty"`
+	Erasure  *Erasure   `json:"erasure,omitempty"`
+	Freeze   *Freeze    `json:"freeze,omitempty"`
+	Lift     *Lift      `json:"lift,omitempty"`
 }
 
 // Check reports, with an error of kind [Invalid], an entry that does not
@@ -59,8 +76,22 @@ func (e Entry) Check() error {
 		ok = e.Refusal != nil
 	case EntryStart:
 		ok = e.Start != nil && e.Key == ""
+	case EntryPlan:
+		ok = e.Plan != nil && e.Key == ""
+	case EntryDrift:
+		ok = e.Drift != nil
+	case EntryPlaced:
+		ok = e.Placed != nil
+	case EntryStop:
+		ok = e.Stop != nil
 	case EntryOutcome:
 		ok = e.Outcome != nil && e.Outcome.State.Final() && e.Key == ""
+	case EntryErasure:
+		ok = e.Erasure != nil && e.Key == ""
+	case EntryFreeze:
+		ok = e.Freeze != nil && e.Freeze.ID == e.CallID && e.Key == ""
+	case EntryLift:
+		ok = e.Lift != nil && e.Key == ""
 	}
 	if !ok || !ValidCallID(e.CallID) || e.At.IsZero() {
 		return Errorf(Invalid, "bad_entry", "an entry of kind %q for call %q lacks what it records", e.Kind, e.CallID)
@@ -83,6 +114,8 @@ type Record struct {
 	Refused   int        `json:"refused,omitempty"`  // how many there were
 	Start     *Start     `json:"start,omitempty"`
 	StartedAt time.Time  `json:"started_at,omitzero"`
+	Placed    *Placement `json:"placed,omitempty"` // the latest
+	Stop      *Stop      `json:"stop,omitempty"`   // the first
 	Outcome   *Outcome   `json:"outcome,omitempty"`
 	UpdatedAt time.Time  `json:"updated_at"`
 }
@@ -113,6 +146,8 @@ func (r Record) Apply(e Entry) (Record, error) {
 		if e.Plan != nil {
 			r.Plan = e.Plan
 		}
+	case EntryPlan:
+		r.Plan = e.Plan
 	case EntryBallot:
 		r.State, r.Ballot, r.Votes = AwaitingApproval, e.Ballot, nil
 	case EntryVote:
@@ -123,8 +158,15 @@ func (r Record) Apply(e Entry) (Record, error) {
 		r.Refusals = r.Refusals[max(0, len(r.Refusals)-keptRefusals):]
 	case EntryStart:
 		r.State, r.Start, r.StartedAt = Running, e.Start, e.At
+	case EntryPlaced:
+		r.Placed = e.Placed
+	case EntryStop:
+		if r.Stop == nil {
+			r.Stop = e.Stop
+		}
 	case EntryOutcome:
 		r.State, r.Outcome = e.Outcome.State, e.Outcome
+	case EntryDrift, EntryErasure, EntryFreeze, EntryLift: // the record shows nothing of them
 	}
 	return r, nil
 }
@@ -144,11 +186,15 @@ func (r Record) approved(s Start) bool {
 
 func (r Record) admits(e Entry) error {
 	switch {
+	case e.Kind == EntryFreeze || e.Kind == EntryLift:
+		return Errorf(Invalid, "bad_entry", "a %s is no step of a call", e.Kind)
 	case e.Kind != EntryReceived && r.Entries == 0:
 		return Errorf(Conflict, "not_received", "call %s was never received", e.CallID)
 	case e.Kind == EntryReceived && r.Entries > 0, e.Kind == EntryStart && r.Start != nil, e.Kind == EntryOutcome && r.Outcome != nil:
 		return Errorf(Conflict, "repeated", "call %s has its %s already", e.CallID, e.Kind)
-	case r.Outcome != nil && e.Kind != EntryRefusal:
+	case r.Outcome == nil && e.Kind == EntryErasure:
+		return Errorf(Conflict, "not_ended", "call %s has not ended", e.CallID)
+	case r.Outcome != nil && e.Kind != EntryRefusal && e.Kind != EntryErasure:
 		return Errorf(Conflict, "ended", "call %s has ended as %s", e.CallID, r.State)
 	case e.Kind == EntryOutcome && e.Outcome.State.NeverRan() && r.Start != nil:
 		return Errorf(Conflict, "started", "call %s has started", e.CallID)
@@ -158,7 +204,13 @@ func (r Record) admits(e Entry) error {
 		return Errorf(Conflict, "rejected", "call %s was rejected", e.CallID)
 	case e.Kind == EntryStart && !r.approved(*e.Start):
 		return Errorf(Conflict, "not_approved", "the votes on call %s are not those by which it is to start", e.CallID)
-	case r.Ballot != nil && e.Kind == EntryDecision:
+	case e.Kind == EntryPlan && r.Plan != nil:
+		return Errorf(Conflict, "repeated", "call %s has its %s already", e.CallID, e.Kind)
+	case e.Kind == EntryPlaced && r.Start == nil:
+		return Errorf(Conflict, "not_started", "call %s never started", e.CallID)
+	case e.Kind == EntryStart && r.Stop != nil:
+		return Errorf(Conflict, "stopped", "somebody wants call %s to end", e.CallID)
+	case r.Ballot != nil && (e.Kind == EntryDecision || e.Kind == EntryPlan):
 		return Errorf(Conflict, "asked", "call %s waits on the decision that it has", e.CallID)
 	case r.Start != nil && (e.Kind == EntryBallot || e.Kind == EntryVote):
 		return Errorf(Conflict, "started", "call %s has started", e.CallID)

@@ -65,11 +65,11 @@ func (l *Ledger) poll(ctx context.Context) {
 func (l *Ledger) pollOnce(ctx context.Context) {
 	var size, checkpoints int64
 	var hash []byte
-	err := l.reads.QueryRowContext(ctx, sqlHead).Scan(&size, &hash, &checkpoints)
+	err := l.db.QueryRowContext(ctx, sqlHead).Scan(&size, &hash, &checkpoints)
 	for _, id := range l.watch.changed(size) {
 		var entries int
 		if err == nil {
-			err = l.reads.QueryRowContext(ctx, sqlEntries, id).Scan(&entries)
+			err = l.db.QueryRowContext(ctx, sqlEntries, id).Scan(&entries)
 		}
 		l.watch.grown(id, entries)
 	}

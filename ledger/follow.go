@@ -40,7 +40,7 @@ func (l *Ledger) Position(ctx context.Context, follower string) (int64, error) {
 
 func (l *Ledger) position(ctx context.Context, follower string) (int64, error) {
 	var at int64
-	err := l.reads.QueryRowContext(ctx, sqlPosition, follower).Scan(&at)
+	err := l.db.QueryRowContext(ctx, sqlPosition, follower).Scan(&at)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return 0, unreadable(err)
 	}
@@ -80,7 +80,7 @@ func (l *Ledger) AwaitSize(ctx context.Context, seen int64) (int64, error) {
 func (l *Ledger) size(ctx context.Context) (int64, error) {
 	var size, checkpoints int64
 	var hash []byte
-	if err := l.reads.QueryRowContext(ctx, sqlHead).Scan(&size, &hash, &checkpoints); err != nil {
+	if err := l.db.QueryRowContext(ctx, sqlHead).Scan(&size, &hash, &checkpoints); err != nil {
 		return 0, unreadable(err)
 	}
 	return size, nil
@@ -126,7 +126,7 @@ type place struct {
 }
 
 func (l *Ledger) asked(ctx context.Context, from, to int64) ([]place, error) {
-	rows, err := l.reads.QueryContext(ctx, sqlAsked, from, to)
+	rows, err := l.db.QueryContext(ctx, sqlAsked, from, to)
 	if err != nil {
 		return nil, unreadable(err)
 	}
@@ -149,7 +149,7 @@ var errGone = errors.New("the contents were erased")
 
 // fold is an entry, and what its call's entries before it add up to.
 func (l *Ledger) fold(ctx context.Context, p place) (before sallyport.Record, e sallyport.Entry, err error) {
-	rows, err := l.reads.QueryContext(ctx, sqlStory, p.callID, p.number)
+	rows, err := l.db.QueryContext(ctx, sqlStory, p.callID, p.number)
 	if err != nil {
 		return before, e, unreadable(err)
 	}

@@ -16,7 +16,9 @@ import (
 )
 
 const (
-	leafVersion = "sallyport/leaf/v1"
+	leafVersion = "sallyport/leaf/v2"
+	// firstLeafVersion does not show why a call did not succeed.
+	firstLeafVersion = "sallyport/leaf/v1"
 	// maxLeaf is what a tlog-tiles entry bundle can hold.
 	maxLeaf = 65535
 	// maxShown bounds a value that a leaf shows, in bytes.
@@ -57,6 +59,12 @@ type leaf struct {
 	People []string `json:"people,omitempty"` // pseudonyms
 	Runner string   `json:"runner,omitempty"`
 	State  string   `json:"state,omitempty"`
+	Code   string   `json:"code,omitempty"` // why it did not succeed
+
+	Image  string `json:"image,omitempty"` // by digest
+	Place  string `json:"place,omitempty"`
+	UID    string `json:"uid,omitempty"`    // the Job's
+	Freeze string `json:"freeze,omitempty"` // id of the one that stopped the call
 
 	Commitments map[string]string `json:"commitments"`
 }
@@ -65,13 +73,18 @@ type leaf struct {
 // of its arguments alone, so that a leaf can be made again from the store and
 // compared.
 func leafOf(e sallyport.Entry, number int, salt []byte) ([]byte, error) {
+	return leafAs(leafVersion, e, number, salt)
+}
+
+// leafAs is [leafOf] as a version of this package made it.
+func leafAs(version string, e sallyport.Entry, number int, salt []byte) ([]byte, error) {
 	whole, err := encode(e)
 	if err != nil {
 		return nil, err
 	}
 	s := sealer{salt: salt}
 	l := leaf{
-		Version: leafVersion, Call: e.CallID, Number: number, Kind: e.Kind, Key: s.key(e.Key),
+		Version: version, Call: e.CallID, Number: number, Kind: e.Kind, Key: s.key(e.Key),
 		Time:        e.At.UTC().Format(time.RFC3339Nano),
 		Commitments: map[string]string{"entry": s.seal("entry", whole)},
 	}
@@ -104,6 +117,9 @@ func (s *sealer) fill(l *leaf, e sallyport.Entry) {
 		if e.Plan != nil {
 			s.commit(l, "plan", e.Plan)
 		}
+	case sallyport.EntryPlan:
+		s.commit(l, "plan", e.Plan)
+		s.commit(l, "plan_digest", e.Plan.Digest())
 	case sallyport.EntryBallot:
 		l.Ballot = e.Ballot.Digest()
 		s.commit(l, "intent_digest", e.Ballot.Intent)
@@ -123,8 +139,33 @@ func (s *sealer) fill(l *leaf, e sallyport.Entry) {
 		s.fillStart(l, *e.Start)
 	case sallyport.EntryOutcome:
 		l.State = string(e.Outcome.State)
+		if f := e.Outcome.Error; f != nil && l.Version != firstLeafVersion {
+			l.Code = s.show("code", f.Code)
+		}
 		s.commit(l, "result", e.Outcome.Result)
 		s.commit(l, "error", e.Outcome.Error)
+	default:
+		s.fillBeside(l, e)
+	}
+}
+
+// fillBeside is fill for what is beside a call's way from its receipt to its
+// outcome.
+func (s *sealer) fillBeside(l *leaf, e sallyport.Entry) {
+	switch e.Kind {
+	case sallyport.EntryDrift:
+		s.commit(l, "drift", e.Drift)
+	case sallyport.EntryPlaced:
+		l.Place, l.UID, l.Image = s.show("place", e.Placed.Place), s.show("uid", e.Placed.UID), s.show("image", e.Placed.Image)
+	case sallyport.EntryStop:
+		l.Person, l.Freeze = s.pseudonym(e.Stop.By), s.show("freeze", e.Stop.Freeze)
+	case sallyport.EntryErasure:
+		l.Person = s.pseudonym(e.Erasure.By)
+	case sallyport.EntryFreeze:
+		l.Person = s.pseudonym(e.Freeze.By)
+		l.Agent, l.Tool, l.Namespace = s.show("agent", e.Freeze.Agent), s.show("tool", e.Freeze.Tool), s.show("namespace", e.Freeze.Namespace)
+	case sallyport.EntryLift:
+		l.Person = s.pseudonym(e.Lift.By)
 	}
 }
 
@@ -142,6 +183,9 @@ func (s *sealer) fillIntent(l *leaf, i sallyport.Intent) {
 
 func (s *sealer) fillDecision(l *leaf, d sallyport.Decision) {
 	l.Effect, l.Revision = s.show("effect", string(d.Effect)), s.show("revision", d.Revision)
+	if d.Input != "" {
+		s.commit(l, "input", d.Input)
+	}
 	for _, r := range d.Reasons {
 		l.Reasons = append(l.Reasons, s.show("code", r.Code))
 	}
@@ -149,7 +193,7 @@ func (s *sealer) fillDecision(l *leaf, d sallyport.Decision) {
 
 func (s *sealer) fillStart(l *leaf, start sallyport.Start) {
 	l.Effect, l.Revision = s.show("effect", string(start.Effect)), s.show("revision", start.Revision)
-	l.Runner = s.show("runner", start.Runner)
+	l.Runner, l.Image, l.Place = s.show("runner", start.Runner), s.show("image", start.Image), s.show("place", start.Place)
 	l.Ballot = sallyport.Digest(s.show("ballot", string(start.Ballot)))
 	for _, p := range start.People {
 		l.People = append(l.People, s.pseudonym(p))

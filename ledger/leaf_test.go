@@ -15,15 +15,22 @@ import (
 	"github.com/sallyport/sallyport/strict"
 )
 
-const goldenLeaves = "testdata/leaves.jsonl"
-
-// TestGoldenLeaves holds the format of leaves fast: a log that exists must
+// TestGoldenLeaves holds the formats of leaves fast: a log that exists must
 // verify with every later version. With GOLDEN=write in the environment it
-// writes the file instead.
+// writes the files instead.
 func TestGoldenLeaves(t *testing.T) {
+	for version, file := range map[string]string{
+		firstLeafVersion: "testdata/leaves_v1.jsonl",
+		leafVersion:      "testdata/leaves.jsonl",
+	} {
+		t.Run(file, func(t *testing.T) { testGoldenLeaves(t, version, file) })
+	}
+}
+
+func testGoldenLeaves(t *testing.T, version, goldenLeaves string) {
 	var got bytes.Buffer
 	for n, e := range sallyporttest.Approved(1) {
-		leaf, err := leafOf(e, n, bytes.Repeat([]byte{7}, saltSize))
+		leaf, err := leafAs(version, e, n, bytes.Repeat([]byte{7}, saltSize))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"log/slog"
 	"sync"
@@ -22,8 +21,9 @@ type Options struct {
 // Ledger is an open ledger. It implements [sallyport.Recorder] and
 // [sallyport.Reader]. Several processes may have the same one open.
 type Ledger struct {
+	*Archive
+
 	log   *slog.Logger
-	reads *sql.DB
 	write *writer
 	watch *watch
 
@@ -56,7 +56,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.close())
 	}
-	l := &Ledger{log: o.Logger, reads: db.read, write: w, watch: newWatch(), closing: make(chan struct{})}
+	l := &Ledger{Archive: &Archive{db.read}, log: o.Logger, write: w, watch: newWatch(), closing: make(chan struct{})}
 	w.committed = l.watch.committed
 	background := context.WithoutCancel(ctx)
 	l.running.Go(func() { w.run(background, l.closing) })
@@ -70,7 +70,7 @@ func (l *Ledger) Close() error {
 	l.closeOnce.Do(func() {
 		close(l.closing)
 		l.running.Wait()
-		l.closeErr = errors.Join(l.write.close(), l.reads.Close())
+		l.closeErr = errors.Join(l.write.close(), l.db.Close())
 	})
 	return l.closeErr
 }

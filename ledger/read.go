@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/sallyport/sallyport"
@@ -16,10 +17,28 @@ const (
 	maxLimit     = 500
 )
 
+// Archive reads a ledger and never writes to it. It implements
+// [sallyport.Reader] but for Await, which takes a [Ledger].
+type Archive struct {
+	db *sql.DB
+}
+
+// OpenArchive opens a ledger that is there for reading alone.
+func OpenArchive(ctx context.Context, path string) (*Archive, error) {
+	db, err := openReadOnly(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("the ledger's database can't be opened for reading: %w", err)
+	}
+	return &Archive{db}, nil
+}
+
+// Close closes the database.
+func (a *Archive) Close() error { return a.db.Close() }
+
 // Call implements [sallyport.Reader].
-func (l *Ledger) Call(ctx context.Context, id string) (sallyport.Record, error) {
+func (a *Archive) Call(ctx context.Context, id string) (sallyport.Record, error) {
 	var b []byte
-	err := l.reads.QueryRowContext(ctx, sqlRecord, id).Scan(&b)
+	err := a.db.QueryRowContext(ctx, sqlRecord, id).Scan(&b)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return sallyport.Record{}, sallyport.Errorf(sallyport.NotFound, "no_such_call", "there is no call %q", id)
@@ -32,7 +51,7 @@ func (l *Ledger) Call(ctx context.Context, id string) (sallyport.Record, error) 
 }
 
 // Calls implements [sallyport.Reader]. Newest is what was received last.
-func (l *Ledger) Calls(ctx context.Context, q sallyport.Query) (sallyport.Page, error) {
+func (a *Archive) Calls(ctx context.Context, q sallyport.Query) (sallyport.Page, error) {
 	limit := q.Limit
 	if limit == 0 {
 		limit = defaultLimit
@@ -45,7 +64,7 @@ func (l *Ledger) Calls(ctx context.Context, q sallyport.Query) (sallyport.Page, 
 		return sallyport.Page{}, err
 	}
 	text, args := selectCalls(q, after, limit)
-	records, err := l.records(ctx, text, args...)
+	records, err := a.records(ctx, text, args...)
 	if err != nil || len(records) <= limit {
 		return sallyport.Page{Records: records}, err
 	}
@@ -58,15 +77,15 @@ func (l *Ledger) Calls(ctx context.Context, q sallyport.Query) (sallyport.Page, 
 
 // Sweepable is, oldest first, what has not ended and whose last entry is later
 // than after and earlier than before.
-func (l *Ledger) Sweepable(ctx context.Context, after, before time.Time, limit int) ([]sallyport.Record, error) {
-	return l.records(ctx, sqlSweepable, nanos(after), nanos(before), max(limit, 0))
+func (a *Archive) Sweepable(ctx context.Context, after, before time.Time, limit int) ([]sallyport.Record, error) {
+	return a.records(ctx, sqlSweepable, nanos(after), nanos(before), max(limit, 0))
 }
 
 // History implements [sallyport.Reader]. Calls that other clocks received
 // after now count too.
-func (l *Ledger) History(ctx context.Context, i sallyport.Intent, now time.Time) (sallyport.History, error) {
+func (a *Archive) History(ctx context.Context, i sallyport.Intent, now time.Time) (sallyport.History, error) {
 	var h sallyport.History
-	err := l.reads.QueryRowContext(ctx, sqlHistory, i.Agent.ID, i.CallID, nanos(now.Add(-time.Minute)), nanos(now.Add(-time.Hour)),
+	err := a.db.QueryRowContext(ctx, sqlHistory, i.Agent.ID, i.CallID, nanos(now.Add(-time.Minute)), nanos(now.Add(-time.Hour)),
 		i.Tool.Name, string(argumentsDigest(i.Arguments)), string(sallyport.Refused)).
 		Scan(&h.CallsLastMinute, &h.CallsLastHour, &h.SameArgumentsLastHour, &h.DeniedLastHour)
 	if err != nil {
@@ -76,8 +95,8 @@ func (l *Ledger) History(ctx context.Context, i sallyport.Intent, now time.Time)
 }
 
 // records reads the records that a query selects.
-func (l *Ledger) records(ctx context.Context, text string, args ...any) ([]sallyport.Record, error) {
-	rows, err := l.reads.QueryContext(ctx, text, args...)
+func (a *Archive) records(ctx context.Context, text string, args ...any) ([]sallyport.Record, error) {
+	rows, err := a.db.QueryContext(ctx, text, args...)
 	if err != nil {
 		return nil, unreadable(err)
 	}

@@ -93,18 +93,19 @@ func (c *callCheck) findAt(s stored, format string, args ...any) {
 }
 
 func (c *callCheck) step(s stored) {
-	c.checkLeaf(s)
+	version := c.checkLeaf(s)
 	switch {
 	case !s.there:
 		c.findAt(s, "its content is missing from the store")
 	case s.content != nil:
 		c.intact++
-		c.checkContent(s)
+		c.checkContent(s, version)
 	}
 }
 
-// checkLeaf checks what can be checked without the store.
-func (c *callCheck) checkLeaf(s stored) {
+// checkLeaf checks what can be checked without the store. It returns the leaf's
+// version.
+func (c *callCheck) checkLeaf(s stored) string {
 	var l leaf
 	canonical, err := strict.JSON(s.leaf, strict.DefaultLimits)
 	if err == nil && !bytes.Equal(canonical, s.leaf) {
@@ -115,7 +116,10 @@ func (c *callCheck) checkLeaf(s stored) {
 	}
 	if err != nil {
 		c.findAt(s, "it can't be read: %v", err)
-		return
+		return ""
+	}
+	if l.Version != leafVersion && l.Version != firstLeafVersion {
+		c.findAt(s, "it is of the unknown version %q", l.Version)
 	}
 	if l.Call != s.callID || l.Number != s.number || string(l.Kind) != s.kind || l.Key != s.key {
 		c.findAt(s, "it is %s %q, number %d of call %s, and stored as %s %q, number %d of call %s",
@@ -132,10 +136,11 @@ func (c *callCheck) checkLeaf(s stored) {
 		c.findAt(s, "its call has the %s %q already", l.Kind, l.Key)
 	}
 	c.leaves = append(c.leaves, l)
+	return l.Version
 }
 
 // checkContent makes the leaf again from the store, and the record.
-func (c *callCheck) checkContent(s stored) {
+func (c *callCheck) checkContent(s stored, version string) {
 	e, err := decodeEntry(s.content)
 	if err != nil {
 		c.findAt(s, "its content can't be read: %v", errors.Unwrap(err))
@@ -153,7 +158,7 @@ func (c *callCheck) checkContent(s stored) {
 		c.findAt(s, "it has content, and its call has no salt")
 		return
 	}
-	if want, err := leafOf(e, s.number, c.salt); err != nil || !bytes.Equal(want, s.leaf) {
+	if want, err := leafAs(version, e, s.number, c.salt); err != nil || !bytes.Equal(want, s.leaf) {
 		c.findAt(s, "it is not the leaf of what the store holds")
 	}
 	record, err := c.record.Apply(e)
