@@ -190,32 +190,50 @@ func (r Record) admits(e Entry) error {
 		return Errorf(Invalid, "bad_entry", "a %s is no step of a call", e.Kind)
 	case e.Kind != EntryReceived && r.Entries == 0:
 		return Errorf(Conflict, "not_received", "call %s was never received", e.CallID)
-	case e.Kind == EntryReceived && r.Entries > 0, e.Kind == EntryStart && r.Start != nil, e.Kind == EntryOutcome && r.Outcome != nil:
+	case r.has(e.Kind):
 		return Errorf(Conflict, "repeated", "call %s has its %s already", e.CallID, e.Kind)
-	case r.Outcome == nil && e.Kind == EntryErasure:
-		return Errorf(Conflict, "not_ended", "call %s has not ended", e.CallID)
 	case r.Outcome != nil && e.Kind != EntryRefusal && e.Kind != EntryErasure:
 		return Errorf(Conflict, "ended", "call %s has ended as %s", e.CallID, r.State)
-	case e.Kind == EntryOutcome && e.Outcome.State.NeverRan() && r.Start != nil:
-		return Errorf(Conflict, "started", "call %s has started", e.CallID)
-	case e.Kind == EntryOutcome && e.Outcome.State.Ran() && r.Start == nil:
+	case r.Outcome == nil && e.Kind == EntryErasure:
+		return Errorf(Conflict, "not_ended", "call %s has not ended", e.CallID)
+	case r.Start != nil:
+		return r.admitsStarted(e)
+	case e.Kind == EntryPlaced, e.Kind == EntryOutcome && e.Outcome.State.Ran():
 		return Errorf(Conflict, "not_started", "call %s never started", e.CallID)
-	case (e.Kind == EntryStart || e.Kind == EntryBallot) && r.rejected():
+	case e.Kind == EntryStart || e.Kind == EntryBallot:
+		return r.admitsNext(e)
+	case r.Ballot != nil && (e.Kind == EntryDecision || e.Kind == EntryPlan):
+		return Errorf(Conflict, "asked", "call %s waits on the decision that it has", e.CallID)
+	case e.Kind == EntryVote && !r.waitsFor(*e.Vote):
+		return Errorf(Conflict, "other_ballot", "call %s does not wait for votes on ballot %s", e.CallID, e.Vote.Ballot)
+	}
+	return nil
+}
+
+// has reports whether there is an entry already of a kind of which a call has
+// one.
+func (r Record) has(k EntryKind) bool {
+	return k == EntryReceived && r.Entries > 0 || k == EntryPlan && r.Plan != nil || k == EntryStart && r.Start != nil || k == EntryOutcome && r.Outcome != nil
+}
+
+// admitsStarted is about what may follow a start.
+func (r Record) admitsStarted(e Entry) error {
+	if e.Kind == EntryPlan || e.Kind == EntryDecision || e.Kind == EntryBallot || e.Kind == EntryVote ||
+		e.Kind == EntryOutcome && e.Outcome.State.NeverRan() {
+		return Errorf(Conflict, "started", "call %s has started", e.CallID)
+	}
+	return nil
+}
+
+// admitsNext is about what leads to a run.
+func (r Record) admitsNext(e Entry) error {
+	switch {
+	case r.Stop != nil:
+		return Errorf(Conflict, "stopped", "somebody wants call %s to end", e.CallID)
+	case r.rejected():
 		return Errorf(Conflict, "rejected", "call %s was rejected", e.CallID)
 	case e.Kind == EntryStart && !r.approved(*e.Start):
 		return Errorf(Conflict, "not_approved", "the votes on call %s are not those by which it is to start", e.CallID)
-	case e.Kind == EntryPlan && r.Plan != nil:
-		return Errorf(Conflict, "repeated", "call %s has its %s already", e.CallID, e.Kind)
-	case e.Kind == EntryPlaced && r.Start == nil:
-		return Errorf(Conflict, "not_started", "call %s never started", e.CallID)
-	case e.Kind == EntryStart && r.Stop != nil:
-		return Errorf(Conflict, "stopped", "somebody wants call %s to end", e.CallID)
-	case r.Ballot != nil && (e.Kind == EntryDecision || e.Kind == EntryPlan):
-		return Errorf(Conflict, "asked", "call %s waits on the decision that it has", e.CallID)
-	case r.Start != nil && (e.Kind == EntryBallot || e.Kind == EntryVote):
-		return Errorf(Conflict, "started", "call %s has started", e.CallID)
-	case e.Kind == EntryVote && !r.waitsFor(*e.Vote):
-		return Errorf(Conflict, "other_ballot", "call %s does not wait for votes on ballot %s", e.CallID, e.Vote.Ballot)
 	}
 	return nil
 }

@@ -30,6 +30,11 @@ func entries() map[string]sallyport.Entry {
 		"received": {Kind: sallyport.EntryReceived, Call: &g.Call, Signed: "signed"},
 		"intent":   {Kind: sallyport.EntryIntent, Intent: &g.Intent},
 		"decision": {Kind: sallyport.EntryDecision, Decision: &g.Decision, Plan: g.Plan},
+		"plan":     {Kind: sallyport.EntryPlan, Plan: g.Plan},
+		"drift":    {Kind: sallyport.EntryDrift, Drift: &sallyport.Drift{Message: "replicas are 4, not 3"}},
+		"stop":     {Kind: sallyport.EntryStop, Stop: &sallyport.Stop{By: "olga"}},
+		"placed":   {Kind: sallyport.EntryPlaced, Placed: &sallyport.Placement{Place: "execution/call", UID: "u"}},
+		"erasure":  {Kind: sallyport.EntryErasure, Erasure: &sallyport.Erasure{By: "olga", Reason: "asked for"}},
 		"ballot":   {Kind: sallyport.EntryBallot, Ballot: &first, Key: "1"},
 		"ballot2":  {Kind: sallyport.EntryBallot, Ballot: &second, Key: "2"},
 		"vote":     {Kind: sallyport.EntryVote, Vote: &yes, Key: "1"},
@@ -70,24 +75,26 @@ func legal(so []string, next string) bool {
 		return false
 	case next == "refusal":
 		return true
-	case ended:
-		return false
+	case ended || next == "erasure":
+		return ended && next == "erasure"
 	}
 	switch next {
 	case "start":
-		return !started && latest == ""
+		return !started && latest == "" && !had("stop")
 	case "start1":
-		return !started && latest == "ballot" && agreed && !had("no")
+		return !started && latest == "ballot" && agreed && !had("no") && !had("stop")
 	case "start2":
-		return !started && latest == "ballot2" && agreed
-	case "ran":
+		return !started && latest == "ballot2" && agreed && !had("stop")
+	case "ran", "placed":
 		return started
 	case "never":
 		return !started
 	case "ballot", "ballot2":
-		return !started && !had("no")
+		return !started && !had("no") && !had("stop")
 	case "decision":
-		return latest == ""
+		return !started && latest == ""
+	case "plan":
+		return !started && latest == "" && !had("plan") && !had("decision")
 	case "vote", "no":
 		return !started && latest == "ballot"
 	case "vote2":
@@ -128,7 +135,7 @@ func TestRecordOfEveryOrder(t *testing.T) {
 		}
 	}
 	walk(sallyport.Record{}, nil)
-	if sequences < 6700 {
+	if sequences < 30_000 {
 		t.Errorf("only %d sequences", sequences)
 	}
 }

@@ -60,8 +60,9 @@ var arrows = map[string][]string{
 	"deploy/image":  nil, // makes images of these; no part of them
 
 	// What tests share. Nothing that is shipped may import these.
-	"sallyporttest":           {"tools"},
-	"workflows/workflowstest": {"*"},
+	"sallyporttest":              {"tools"},
+	"sallyporttest/postgrestest": nil,
+	"workflows/workflowstest":    {"*"},
 
 	"docs": nil, // tests of the documentation
 
@@ -73,9 +74,10 @@ var arrows = map[string][]string{
 // libraries says which packages alone may import a library, by the prefix of
 // its import path. Whoever needs what it does asks one of them.
 var libraries = map[string][]string{
-	"database/sql":                           {"ledger", "dev/..."}, // there it is the Temporal server's
+	"database/sql":                           {"ledger", "sallyporttest/postgrestest", "dev/..."}, // there it is the Temporal server's
 	"modernc.org/sqlite":                     {"ledger", "dev/..."},
-	"github.com/jackc/pgx":                   {"ledger", "dev/..."}, // there it is the Temporal server's
+	"github.com/jackc/pgx":                   {"ledger", "sallyporttest/postgrestest", "dev/..."}, // there it is the Temporal server's
+	"github.com/pressly/goose":               {"ledger"},
 	"go.temporal.io/":                        {"activities", "workflows", "workflows/workflowstest", "worker", "gateway", "cmd/sallyport", "dev/...", "bench/..."},
 	"go.temporal.io/server":                  {"dev/..."},
 	"github.com/temporalio":                  {"dev/..."},

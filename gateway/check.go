@@ -76,8 +76,7 @@ func (c *checker) web(key, value string) {
 // check reports everything that is wrong at once.
 func (c *checker) check(conf Config) error {
 	c.required("identities", conf.Identities)
-	c.required("ledger.path", conf.Ledger.Path)
-	c.required("ledger.key_file", conf.Ledger.KeyFile)
+	c.checkLedger(conf.Ledger)
 	c.checkAPI(conf.API)
 	if conf.Worker.Listen != "" {
 		c.hostPort("worker.listen", conf.Worker.Listen)
@@ -100,6 +99,16 @@ func (c *checker) check(conf Config) error {
 	c.positive("sweep.grace", conf.Sweep.Grace)
 	c.positive("sweep.run_grace", conf.Sweep.RunGrace)
 	return errors.Join(c.errs...)
+}
+
+func (c *checker) checkLedger(conf LedgerConfig) {
+	switch {
+	case conf.DSNFile == "":
+		c.required("ledger.path", conf.Path)
+	case conf.Path != "":
+		c.add("ledger.path", "and dsn_file are both set, and a ledger is in one place")
+	}
+	c.required("ledger.key_file", conf.KeyFile)
 }
 
 func (c *checker) checkAPI(conf APIConfig) {

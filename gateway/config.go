@@ -84,10 +84,12 @@ type SigningConfig struct {
 	PublicKeysFile string `yaml:"public_keys_file"` // SPKI PEM, one or more; the worker has it
 }
 
-// LedgerConfig is about the ledger.
+// LedgerConfig is about the ledger, which is in SQLite or in PostgreSQL.
 type LedgerConfig struct {
-	Path    string `yaml:"path"`     // the SQLite database
-	KeyFile string `yaml:"key_file"` // the signed-note key that signs checkpoints
+	Path    string   `yaml:"path"`     // the SQLite database
+	DSNFile string   `yaml:"dsn_file"` // a file with the address of the PostgreSQL database, which `sallyport ledger migrate` has made
+	KeyFile string   `yaml:"key_file"` // the signed-note key that signs checkpoints
+	OldKeys []string `yaml:"old_keys"` // files with the public keys that it has replaced
 }
 
 // SandboxConfig is about the sandbox runner.
@@ -182,7 +184,7 @@ func Defaults() Config {
 // resolve makes paths absolute.
 func (c *Config) resolve(dir string) {
 	paths := []*string{
-		&c.Temporal.TokenFile, &c.Signing.PrivateKeyFile, &c.Signing.PublicKeysFile, &c.Ledger.Path, &c.Ledger.KeyFile,
+		&c.Temporal.TokenFile, &c.Signing.PrivateKeyFile, &c.Signing.PublicKeysFile, &c.Ledger.Path, &c.Ledger.DSNFile, &c.Ledger.KeyFile,
 		&c.Policies, &c.Tools, &c.Identities, &c.Sandbox.Executor, &c.Git.Repository,
 	}
 	if t := c.Temporal.TLS; t != nil {
@@ -198,6 +200,9 @@ func (c *Config) resolve(dir string) {
 		for i := range n.SecretFiles {
 			paths = append(paths, &n.SecretFiles[i])
 		}
+	}
+	for i := range c.Ledger.OldKeys {
+		paths = append(paths, &c.Ledger.OldKeys[i])
 	}
 	for i := range c.Payloads {
 		paths = append(paths, &c.Payloads[i].File)

@@ -101,13 +101,45 @@ func (g *Gateway) open(ctx context.Context) (err error) {
 	if g.codec, err = loadCodec(c.Payloads); err != nil {
 		return err
 	}
-	key, err := ledger.LoadKey(c.Ledger.KeyFile)
-	if err != nil {
-		return err
-	}
-	g.origin = key.Signer.Name()
-	g.ledger, err = ledger.Open(ctx, ledger.Options{Path: c.Ledger.Path, Signer: key.Signer, Logger: o.Logger})
+	g.ledger, g.origin, err = openLedger(ctx, c.Ledger, o.Logger)
 	return err
+}
+
+func openLedger(ctx context.Context, c LedgerConfig, logger *slog.Logger) (*ledger.Ledger, string, error) {
+	o := ledger.Options{Logger: logger}
+	key, err := ledger.LoadKey(c.KeyFile)
+	if err != nil {
+		return nil, "", err
+	}
+	o.Signer = key
+	for _, file := range c.OldKeys {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return nil, "", fmt.Errorf("an old public key of the ledger can't be read: %w", err)
+		}
+		old, err := ledger.ParseVerifier(string(b))
+		if err != nil {
+			return nil, "", fmt.Errorf("%s: %w", file, err)
+		}
+		o.OldKeys = append(o.OldKeys, old)
+	}
+	if o.Database, err = c.Database(); err != nil {
+		return nil, "", err
+	}
+	l, err := ledger.Open(ctx, o)
+	return l, key.Verifier().Name(), err
+}
+
+// Database is where the ledger is.
+func (c LedgerConfig) Database() (ledger.Database, error) {
+	if c.DSNFile == "" {
+		return ledger.Database{Path: c.Path}, nil
+	}
+	dsn, err := Secret(c.DSNFile)
+	if err != nil {
+		return ledger.Database{}, fmt.Errorf("the address of the ledger's database can't be read: %w", err)
+	}
+	return ledger.Database{DSN: dsn}, nil
 }
 
 // Watch keeps the policy and the identity table up to date until ctx ends.

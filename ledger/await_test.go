@@ -39,7 +39,7 @@ func TestOwnAppendsWake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "db"), Signer: key.Signer})
+	l, err := Open(t.Context(), Options{Database: Database{Path: filepath.Join(t.TempDir(), "db")}, Signer: key})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -36,21 +37,34 @@ func signCheckpoint(tree tlog.Tree, signer note.Signer) ([]byte, error) {
 	return note.Sign(&note.Note{Text: checkpointText(signer.Name(), tree)}, signer)
 }
 
+// originOf is the log that a checkpoint says it is of, or "".
+func originOf(msg []byte) string {
+	text, _, _ := bytes.Cut(msg, []byte("\n\n"))
+	origin, _, _ := parseCheckpointText(string(text) + "\n")
+	return origin
+}
+
+// opened is a checkpoint whose signature was verified.
+type opened struct {
+	tree tlog.Tree
+	key  uint32 // hash of the key that signed it
+}
+
 // openCheckpoint opens a checkpoint that one of the verifiers signed as the
 // log itself.
-func openCheckpoint(msg []byte, verifiers note.Verifiers) (tlog.Tree, error) {
+func openCheckpoint(msg []byte, verifiers note.Verifiers) (opened, error) {
 	n, err := note.Open(msg, verifiers)
 	if err != nil {
-		return tlog.Tree{}, err
+		return opened{}, err
 	}
 	origin, tree, err := parseCheckpointText(n.Text)
 	if err != nil {
-		return tlog.Tree{}, err
+		return opened{}, err
 	}
 	for _, s := range n.Sigs {
 		if s.Name == origin {
-			return tree, nil
+			return opened{tree, s.Hash}, nil
 		}
 	}
-	return tlog.Tree{}, fmt.Errorf("it is signed by others than its origin %q", origin)
+	return opened{}, fmt.Errorf("it is signed by others than its origin %q", origin)
 }

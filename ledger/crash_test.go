@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,7 +36,7 @@ func TestMain(m *testing.M) {
 	}
 	key, err := ledger.LoadKey(os.Getenv("LEDGER_TEST_KEY"))
 	if err == nil {
-		err = work(place{path: os.Getenv("LEDGER_TEST_PATH"), key: key})
+		err = work(place{path: os.Getenv("LEDGER_TEST_PATH"), dsn: os.Getenv("LEDGER_TEST_DSN"), key: key})
 	}
 	if err != nil {
 		log.Fatal(err)
@@ -46,7 +47,7 @@ func TestMain(m *testing.M) {
 func (p place) child(t *testing.T, mode string, arguments ...string) (*exec.Cmd, io.Reader) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], arguments...)
-	cmd.Env = append(os.Environ(), childMode+"="+mode, "LEDGER_TEST_PATH="+p.path, "LEDGER_TEST_KEY="+p.keyFile)
+	cmd.Env = append(os.Environ(), childMode+"="+mode, "LEDGER_TEST_PATH="+p.path, "LEDGER_TEST_DSN="+p.dsn, "LEDGER_TEST_KEY="+p.keyFile)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -84,7 +85,7 @@ func appendForEver(p place) error {
 	if err != nil {
 		return err
 	}
-	l, err := ledger.Open(context.Background(), ledger.Options{Path: p.path, Signer: p.key.Signer})
+	l, err := ledger.Open(context.Background(), ledger.Options{Database: p.database(), Signer: p.key})
 	if err != nil {
 		return err
 	}
@@ -109,79 +110,98 @@ func appendForEver(p place) error {
 	return l.Close()
 }
 
-// TestKilled kills a process in the middle of its appends, again and again.
-// Nothing that it said was durable may be gone.
+// TestKilled kills two processes in the middle of their appends, again and
+// again. Nothing that they said was durable may be gone, or be there twice.
 func TestKilled(t *testing.T) {
-	p := newPlace(t)
-	var all []acknowledged
-	for round := range 4 {
-		cmd, out := p.child(t, "append", strconv.Itoa(round*10_000), "0")
-		lines := bufio.NewScanner(out)
-		for seen := 0; lines.Scan(); {
-			a, ok := parseAcknowledged(lines.Text())
-			if !ok {
-				continue // cut off by the kill
+	onEach(t, func(t *testing.T, newPlace func(testing.TB) place) {
+		const rounds, processes = 20, 2
+		p := newPlace(t)
+		var all []acknowledged
+		for round := range rounds {
+			first := round * processes
+			var killed sync.WaitGroup
+			said := make([][]acknowledged, processes)
+			for i := range processes {
+				cmd, out := p.child(t, "append", strconv.Itoa((first+i)*10_000), "0")
+				killed.Go(func() { said[i] = killAfter(t, cmd, out, 30+10*round) })
 			}
-			all = append(all, a)
-			if seen++; seen == 150*(round+1) {
-				if err := cmd.Process.Kill(); err != nil {
-					t.Fatal(err)
-				}
-			}
+			killed.Wait()
+			all = append(all, slices.Concat(said...)...)
 		}
-		_ = cmd.Wait()
-		r := p.mustVerify(t)
-		if int(r.Leaves) < len(all) {
+		if r := p.mustVerify(t); int(r.Leaves) < len(all) {
 			t.Fatalf("%d entries were acknowledged and %d are there", len(all), r.Leaves)
 		}
-	}
-	l := p.open(t)
-	for _, a := range all {
-		r, err := l.Record(t.Context(), sallyporttest.Approved(a.call)[a.step])
-		if err != nil || !r.Repeated || r.Leaf != a.leaf {
-			t.Fatalf("entry %d of call %d was acknowledged: repeated %t, leaf %s, want %s, %v", a.step, a.call, r.Repeated, r.Leaf, a.leaf, err)
+		l := p.open(t)
+		for _, a := range all {
+			r, err := l.Record(t.Context(), sallyporttest.Approved(a.call)[a.step])
+			if err != nil || !r.Repeated || r.Leaf != a.leaf {
+				t.Fatalf("entry %d of call %d was acknowledged: repeated %t, leaf %s, want %s, %v", a.step, a.call, r.Repeated, r.Leaf, a.leaf, err)
+			}
+		}
+		mustClose(t, l)
+		if r := p.mustVerify(t); r.Unsigned != 0 {
+			t.Errorf("%d leaves are unsigned after the ledger was opened again", r.Unsigned)
+		}
+	})
+}
+
+// killAfter kills a process when it has acknowledged some entries, and returns
+// all that it acknowledged.
+func killAfter(t *testing.T, cmd *exec.Cmd, out io.Reader, entries int) (said []acknowledged) {
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		a, ok := parseAcknowledged(lines.Text())
+		if !ok {
+			continue // cut off by the kill
+		}
+		if said = append(said, a); len(said) == entries {
+			if err := cmd.Process.Kill(); err != nil {
+				t.Error(err)
+			}
 		}
 	}
-	mustClose(t, l)
-	if r := p.mustVerify(t); r.Unsigned != 0 {
-		t.Errorf("%d leaves are unsigned after the ledger was opened again", r.Unsigned)
-	}
+	_ = cmd.Wait()
+	return said
 }
 
 // TestTwoProcesses lets two processes append to one ledger, and one wait for
 // what the other appends.
 func TestTwoProcesses(t *testing.T) {
-	const calls, theirs = 60, 50_000
-	p := newPlace(t)
-	l := p.open(t)
-	mustRecord(t, l, sallyporttest.Approved(theirs + calls)[0])
-	cmd, out := p.child(t, "append", strconv.Itoa(theirs), strconv.Itoa(calls+1))
-	waited := make(chan error, 1)
-	go func() {
-		id := sallyporttest.Approved(theirs + calls)[0].CallID
-		for seen := 1; ; {
-			r, err := l.Await(context.Background(), id, seen)
-			if seen = r.Entries; err != nil || r.State.Final() {
-				waited <- err
-				return
-			}
+	onEach(t, func(t *testing.T, newPlace func(testing.TB) place) {
+		const calls, theirs = 60, 50_000
+		p := newPlace(t)
+		l := p.open(t)
+		last := sallyporttest.Approved(theirs + calls)[0]
+		mustRecord(t, l, last)
+		cmd, out := p.child(t, "append", strconv.Itoa(theirs), strconv.Itoa(calls+1))
+		waited := make(chan error, 1)
+		go func() { waited <- awaitEnd(l, last.CallID) }()
+		for n := range calls {
+			mustRecord(t, l, sallyporttest.Approved(n)...)
 		}
-	}()
-	for n := range calls {
-		mustRecord(t, l, sallyporttest.Approved(n)...)
-	}
-	if _, err := io.Copy(io.Discard, out); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-waited; err != nil {
-		t.Error(err)
-	}
-	mustClose(t, l)
-	if r := p.mustVerify(t); r.Leaves != 8*(2*calls+1) || r.Unsigned != 0 {
-		t.Errorf("%d leaves, %d of them unsigned; want %d and 0", r.Leaves, r.Unsigned, 8*(2*calls+1))
+		if _, err := io.Copy(io.Discard, out); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-waited; err != nil {
+			t.Error(err)
+		}
+		mustClose(t, l)
+		if r := p.mustVerify(t); r.Leaves != 8*(2*calls+1) || r.Unsigned != 0 {
+			t.Errorf("%d leaves, %d of them unsigned; want %d and 0", r.Leaves, r.Unsigned, 8*(2*calls+1))
+		}
+	})
+}
+
+// awaitEnd waits until a call has ended.
+func awaitEnd(l *ledger.Ledger, id string) error {
+	for seen := 1; ; {
+		r, err := l.Await(context.Background(), id, seen)
+		if seen = r.Entries; err != nil || r.State.Final() {
+			return err
+		}
 	}
 }
 
@@ -208,7 +228,7 @@ func TestFullDisk(t *testing.T) {
 func appendOnFullDisk(p place) error {
 	signal.Ignore(syscall.SIGXFSZ) // so that writing fails instead
 	ctx := context.Background()
-	l, err := ledger.Open(ctx, ledger.Options{Path: p.path, Signer: p.key.Signer})
+	l, err := ledger.Open(ctx, ledger.Options{Database: p.database(), Signer: p.key})
 	if err != nil {
 		return err
 	}
@@ -291,7 +311,7 @@ func appendToReadOnly(p place) error {
 			return err
 		}
 	}
-	_, err := ledger.Open(context.Background(), ledger.Options{Path: p.path, Signer: p.key.Signer})
+	_, err := ledger.Open(context.Background(), ledger.Options{Database: p.database(), Signer: p.key})
 	if sallyport.KindOf(err) != sallyport.Unavailable {
 		return fmt.Errorf("a ledger that can't be written to was opened: %v", err)
 	}
@@ -299,7 +319,7 @@ func appendToReadOnly(p place) error {
 	if err != nil {
 		return err
 	}
-	r, err := ledger.Verify(context.Background(), ledger.VerifyOptions{Path: p.path, Verifiers: verifiers})
+	r, err := ledger.Verify(context.Background(), ledger.VerifyOptions{Database: p.database(), Verifiers: verifiers})
 	if err != nil || !r.OK() || r.Leaves != 8 {
 		return fmt.Errorf("an auditor who may only read finds %d leaves, %v: %v", r.Leaves, r.Findings, err)
 	}

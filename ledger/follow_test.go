@@ -99,7 +99,7 @@ func TestAskedStepsLeaveOut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newPlace(t)
 			var log bytes.Buffer
-			l, err := ledger.Open(t.Context(), ledger.Options{Path: p.path, Signer: p.key.Signer, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			l, err := ledger.Open(t.Context(), ledger.Options{Database: p.database(), Signer: p.key, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -160,14 +160,14 @@ func TestPositions(t *testing.T) {
 	}
 }
 
-// TestLedgerWithoutFollowers opens and verifies a ledger of an earlier
-// version.
-func TestLedgerWithoutFollowers(t *testing.T) {
+// TestEarlierLedger opens and verifies a ledger from before there were
+// followers and migrations.
+func TestEarlierLedger(t *testing.T) {
 	p := newPlace(t)
 	l := p.open(t)
 	mustRecord(t, l, sallyporttest.Approved(1)...)
 	mustClose(t, l)
-	p.edit(t).exec("DROP TABLE followers")
+	p.edit(t).exec("DROP TABLE followers; DROP TABLE goose_db_version")
 	p.mustVerify(t)
 	if n := len(p.edit(t).rows("SELECT 1 FROM sqlite_schema WHERE name = 'followers'")); n != 0 {
 		t.Error("verifying changed the database")
@@ -184,7 +184,7 @@ func TestForeignDatabase(t *testing.T) {
 	p := newPlace(t)
 	e := p.edit(t)
 	e.exec("CREATE TABLE theirs (a)")
-	if _, err := ledger.Open(t.Context(), ledger.Options{Path: p.path, Signer: p.key.Signer}); err == nil {
+	if _, err := ledger.Open(t.Context(), ledger.Options{Database: p.database(), Signer: p.key}); err == nil {
 		t.Fatal("it was opened")
 	}
 	if n := len(e.rows("SELECT 1 FROM sqlite_schema")); n != 1 {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
@@ -15,12 +16,19 @@ import (
 	"github.com/sallyport/sallyport/strict"
 )
 
-// Key signs checkpoints, and verifies them.
+// Key is a [Signer] whose private half is in this process.
 type Key struct {
-	Signer   note.Signer
-	Verifier note.Verifier
-	Public   string // the verifier's key, in the form that [Verifiers] takes
+	Public string // the verifier's key, in the form that [Verifiers] takes
+
+	signer   note.Signer
+	verifier note.Verifier
 }
+
+// Verifier implements [Signer].
+func (k Key) Verifier() note.Verifier { return k.verifier }
+
+// Sign implements [Signer].
+func (k Key) Sign(_ context.Context, msg []byte) ([]byte, error) { return k.signer.Sign(msg) }
 
 // NewKey draws an Ed25519 key. Its name is the log's origin: a URL without
 // scheme, such as "sallyport.example.com/ledger", without spaces or plus.
@@ -60,7 +68,7 @@ func ParseKey(private string) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	return Key{Signer: signer, Verifier: verifier, Public: public}, nil
+	return Key{signer: signer, verifier: verifier, Public: public}, nil
 }
 
 // CreateKey draws a key and writes it to a file that only its owner can read.
@@ -110,13 +118,22 @@ func LoadOrCreateKey(path, name string) (Key, error) {
 	return key, err
 }
 
+// ParseVerifier reads a public key as [NewKey] wrote it.
+func ParseVerifier(public string) (note.Verifier, error) {
+	v, err := note.NewVerifier(strings.TrimSpace(public))
+	if err != nil {
+		return nil, fmt.Errorf("%q is not a ledger's public key, which reads name+hash+base64", public)
+	}
+	return v, nil
+}
+
 // Verifiers makes a list of public keys, as [NewKey] wrote them.
 func Verifiers(public ...string) (note.Verifiers, error) {
 	var list []note.Verifier
 	for _, p := range public {
-		v, err := note.NewVerifier(strings.TrimSpace(p))
+		v, err := ParseVerifier(p)
 		if err != nil {
-			return nil, fmt.Errorf("%q is not a ledger's public key, which reads name+hash+base64", p)
+			return nil, err
 		}
 		list = append(list, v)
 	}

@@ -166,6 +166,7 @@ func (s *sealer) fillBeside(l *leaf, e sallyport.Entry) {
 		l.Agent, l.Tool, l.Namespace = s.show("agent", e.Freeze.Agent), s.show("tool", e.Freeze.Tool), s.show("namespace", e.Freeze.Namespace)
 	case sallyport.EntryLift:
 		l.Person = s.pseudonym(e.Lift.By)
+	default: // fill has it
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"golang.org/x/mod/sumdb/note"
@@ -13,9 +14,10 @@ import (
 
 // Options say which ledger to open, and how.
 type Options struct {
-	Path   string       // of the SQLite database; made where there is none
-	Signer note.Signer  // of checkpoints; its name is the log's origin. It must sign alike what is alike, as Ed25519 does
-	Logger *slog.Logger // nil logs nothing
+	Database Database        // a SQLite file is made where there is none
+	Signer   Signer          // of checkpoints
+	OldKeys  []note.Verifier // that the signer's has replaced
+	Logger   *slog.Logger    // nil logs nothing
 }
 
 // Ledger is an open ledger. It implements [sallyport.Recorder] and
@@ -23,9 +25,11 @@ type Options struct {
 type Ledger struct {
 	*Archive
 
-	log   *slog.Logger
-	write *writer
-	watch *watch
+	log    *slog.Logger
+	write  *writer
+	notary *notary
+	growth chan struct{} // has a value when this process has appended
+	watch  *watch
 
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -42,26 +46,55 @@ var (
 // kind [sallyport.Internal], one whose log is no longer what was signed. The
 // context bounds the opening alone.
 func Open(ctx context.Context, o Options) (*Ledger, error) {
-	if o.Path == "" || o.Signer == nil {
-		return nil, errors.New("a ledger needs the path of its database and a signer for its checkpoints")
+	if o.Signer == nil {
+		return nil, errors.New("a ledger needs a signer for its checkpoints")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	db, err := openSQLite(ctx, o.Path)
+	db, err := o.Database.open(ctx)
 	if err != nil {
-		return nil, unavailable(err, "the ledger's database can't be opened: %v", err)
+		return nil, notOpened(err)
 	}
-	w, err := newWriter(ctx, db.write, o)
-	if err != nil {
-		return nil, errors.Join(err, db.close())
+	l := &Ledger{
+		Archive: &Archive{db: db.reads()}, log: o.Logger, write: newWriter(db, o.Logger), growth: make(chan struct{}, 1),
+		watch: newWatch(), closing: make(chan struct{}),
 	}
-	l := &Ledger{Archive: &Archive{db.read}, log: o.Logger, write: w, watch: newWatch(), closing: make(chan struct{})}
-	w.committed = l.watch.committed
+	l.notary = &notary{
+		db: db.reads(), signer: o.Signer, trusted: note.VerifierList(append(slices.Clone(o.OldKeys), o.Signer.Verifier())...), store: l.storeNow,
+	}
+	if err := l.checkSigned(ctx); err != nil {
+		return nil, errors.Join(err, l.write.close())
+	}
+	l.notary.store = l.storeAmong
+	l.write.committed = func(base, size int64, calls []string) {
+		l.watch.committed(base, size, calls)
+		if size > base {
+			raise(l.growth)
+		}
+	}
 	background := context.WithoutCancel(ctx)
-	l.running.Go(func() { w.run(background, l.closing) })
+	l.running.Go(func() { l.write.run(background, l.closing) })
+	l.running.Go(func() { l.signSoon(background) })
 	l.running.Go(func() { l.poll(background) })
 	return l, nil
+}
+
+// checkSigned signs what nobody has signed yet, which shows whether the log is
+// what was signed.
+func (l *Ledger) checkSigned(ctx context.Context) error {
+	err := l.write.transaction(ctx, func(*transaction) error { return nil }) // the tree's edge is the head's
+	if err == nil {
+		err = l.notary.sign(ctx)
+	}
+	if err == nil {
+		return nil
+	}
+	l.write.suspect(err)
+	if t := l.write.tampered.Load(); t != nil {
+		return errors.Join(t, err)
+	}
+	return unavailable(err, "the ledger's checkpoint can't be signed: %v", err)
 }
 
 // Close writes what was asked for so far, signs the head, and closes the
@@ -70,7 +103,13 @@ func (l *Ledger) Close() error {
 	l.closeOnce.Do(func() {
 		close(l.closing)
 		l.running.Wait()
-		l.closeErr = errors.Join(l.write.close(), l.db.Close())
+		ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+		defer cancel()
+		l.notary.store = l.storeNow
+		if err := l.notary.sign(ctx); err != nil { // whoever opens it next does it
+			l.log.LogAttrs(ctx, slog.LevelError, "ledger checkpoint not signed", slog.Any("error", err))
+		}
+		l.closeErr = l.write.close()
 	})
 	return l.closeErr
 }

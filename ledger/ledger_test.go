@@ -20,26 +20,35 @@ import (
 
 // place is where a test has its ledger.
 type place struct {
-	path    string
+	path    string // of a SQLite database, or
+	dsn     string // the gateway's of a PostgreSQL database
+	owner   string // the same database for its owner
 	key     ledger.Key
 	keyFile string
 }
+
+func (p place) database() ledger.Database { return ledger.Database{Path: p.path, DSN: p.dsn} }
 
 func newPlace(t testing.TB) place {
 	t.Helper()
 	dir := t.TempDir()
 	p := place{path: filepath.Join(dir, "ledger.db"), keyFile: filepath.Join(dir, "ledger.key")}
+	p.createKey(t)
+	return p
+}
+
+func (p *place) createKey(t testing.TB) {
+	t.Helper()
 	var err error
 	if p.key, err = ledger.CreateKey(p.keyFile, "ledger.example/test"); err != nil {
 		t.Fatal(err)
 	}
-	return p
 }
 
 // open opens the ledger and leaves it to the test to close it early.
 func (p place) open(t testing.TB) *ledger.Ledger {
 	t.Helper()
-	l, err := ledger.Open(context.Background(), ledger.Options{Path: p.path, Signer: p.key.Signer})
+	l, err := ledger.Open(context.Background(), ledger.Options{Database: p.database(), Signer: p.key})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +66,7 @@ func mustClose(t testing.TB, l *ledger.Ledger) {
 func (p place) verify(t testing.TB, known ...[]byte) (ledger.Report, error) {
 	t.Helper()
 	return ledger.Verify(context.Background(), ledger.VerifyOptions{
-		Path: p.path, Verifiers: note.VerifierList(p.key.Verifier), Known: known,
+		Database: p.database(), Verifiers: note.VerifierList(p.key.Verifier()), Known: known,
 	})
 }
 
@@ -83,7 +92,9 @@ func mustRecord(t testing.TB, l sallyport.Recorder, entries ...sallyport.Entry) 
 }
 
 func TestConformance(t *testing.T) {
-	sallyporttest.TestRecorder(t, func(t *testing.T) sallyporttest.RecorderReader { return newPlace(t).open(t) })
+	onEach(t, func(t *testing.T, newPlace func(testing.TB) place) {
+		sallyporttest.TestRecorder(t, func(t *testing.T) sallyporttest.RecorderReader { return newPlace(t).open(t) })
+	})
 }
 
 func TestVerify(t *testing.T) {
@@ -224,7 +235,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := filled(t)
 			tt.harm(t, &p)
-			l, err := ledger.Open(t.Context(), ledger.Options{Path: p.path, Signer: p.key.Signer})
+			l, err := ledger.Open(t.Context(), ledger.Options{Database: p.database(), Signer: p.key})
 			if err == nil {
 				mustClose(t, l)
 				t.Fatalf("it was opened: %s", tt.reason)
@@ -234,10 +245,10 @@ func TestOpenRefuses(t *testing.T) {
 			}
 		})
 	}
-	if _, err := ledger.Open(t.Context(), ledger.Options{Path: "x.db"}); err == nil {
+	if _, err := ledger.Open(t.Context(), ledger.Options{Database: ledger.Database{Path: "x.db"}}); err == nil {
 		t.Error("a ledger without a signer was opened")
 	}
-	if _, err := ledger.Open(t.Context(), ledger.Options{Signer: newPlace(t).key.Signer}); err == nil {
+	if _, err := ledger.Open(t.Context(), ledger.Options{Signer: newPlace(t).key}); err == nil {
 		t.Error("a ledger without a path was opened")
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/sallyport/sallyport"
@@ -24,10 +23,10 @@ type Archive struct {
 }
 
 // OpenArchive opens a ledger that is there for reading alone.
-func OpenArchive(ctx context.Context, path string) (*Archive, error) {
-	db, err := openReadOnly(ctx, path)
+func OpenArchive(ctx context.Context, d Database) (*Archive, error) {
+	db, _, err := d.openReadOnly(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("the ledger's database can't be opened for reading: %w", err)
+		return nil, err
 	}
 	return &Archive{db}, nil
 }

@@ -1,112 +1,213 @@
 package ledger
 
 import (
-	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// trySign signs the head. Where it fails it will be tried again.
-func (w *writer) trySign(ctx context.Context) {
-	if !w.unsigned || w.tampered.Load() != nil {
-		return
-	}
-	if err := w.sign(ctx); err != nil {
-		w.log.LogAttrs(ctx, slog.LevelError, "ledger checkpoint not signed", slog.Any("error", err))
-	}
+const (
+	// signDelay is how long leaves wait for a checkpoint, so that many of
+	// them share one.
+	signDelay = 100 * time.Millisecond
+	// signAgain is how long to wait after a signature could not be had.
+	signAgain = time.Second
+	// signLimit is how long one may take.
+	signLimit = 30 * time.Second
+	// closeLimit is how long the last one, and a server's good-bye, may take.
+	closeLimit = 5 * time.Second
+)
+
+// Signer signs checkpoints as their log. A [Key] is one whose private half is a
+// file; one that has it elsewhere, as a key management service, takes a
+// request for each checkpoint.
+//
+// Sign returns the Ed25519 signature of a message by the private half of
+// Verifier's key, whose name is the log's origin. It may take its time, or
+// fail: checkpoints wait for it and nothing else does. Safe for concurrent use.
+type Signer interface {
+	Verifier() note.Verifier
+	Sign(ctx context.Context, msg []byte) ([]byte, error)
+}
+
+// noteSigner is a [Signer] as package note takes it.
+type noteSigner struct {
+	Signer
+
+	ctx context.Context //nolint:containedctx // note's interface has no place for it
+}
+
+func (s noteSigner) Name() string { return s.Verifier().Name() }
+
+func (s noteSigner) KeyHash() uint32 { return s.Verifier().KeyHash() }
+
+func (s noteSigner) Sign(msg []byte) ([]byte, error) { return s.Signer.Sign(s.ctx, msg) }
+
+// checkpoint is a head that was signed.
+type checkpoint struct {
+	seq  int64 // how many there were
+	tree tlog.Tree
+	note []byte
+}
+
+// notary signs heads, beside what is appended.
+type notary struct {
+	db      *sql.DB
+	signer  Signer
+	trusted note.Verifiers // the signer's, and those it has replaced
+	store   func(context.Context, checkpoint) error
 }
 
 // sign signs the head, unless that is done. Before it signs a tree, it checks
 // that the last signed one is its beginning: what was changed behind our back
-// must not get our signature.
-func (w *writer) sign(ctx context.Context) error {
-	err := w.transaction(ctx, func(t *transaction) error {
-		head := tlog.Tree{N: t.edge.size}
-		var err error
-		if head.Hash, err = t.edge.root(); err != nil {
-			return err
-		}
-		if t.checkpoints == 0 {
-			if head.N > 0 {
-				return tamperedError{what: "there are leaves and no checkpoint, which the empty log has already"}
-			}
-			return t.addCheckpoint(ctx, head)
-		}
-		last, err := t.lastCheckpoint(ctx)
-		if err != nil || last.N == head.N && last.Hash == head.Hash {
-			return err
-		}
-		if err := t.consistent(ctx, last, head); err != nil {
-			return err
-		}
-		return t.addCheckpoint(ctx, head)
-	})
-	w.unsigned = err != nil
-	if t := w.tampered.Load(); t != nil {
-		return errors.Join(t, err)
-	}
+// must not get our signature. It holds up nobody who writes: all that it reads
+// is there for good.
+func (n *notary) sign(ctx context.Context) error {
+	head, checkpoints, err := readHead(ctx, n.db)
 	if err != nil {
-		return unavailable(err, "the ledger's checkpoint can't be signed: %v", err)
+		return fmt.Errorf("the head can't be read: %w", err)
 	}
-	return nil
+	if checkpoints > 0 {
+		done, err := n.extends(ctx, head, checkpoints)
+		if done || err != nil {
+			return err
+		}
+	} else if head.N > 0 {
+		return tamperedError{what: "there are leaves and no checkpoint, which the empty log has already"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, signLimit)
+	defer cancel()
+	msg, err := signCheckpoint(head, noteSigner{n.signer, ctx})
+	if err != nil {
+		return fmt.Errorf("no signature: %w", err)
+	}
+	return n.store(ctx, checkpoint{seq: checkpoints, tree: head, note: msg})
+}
+
+// extends checks that a head extends the last checkpoint, and reports whether
+// it is the same.
+func (n *notary) extends(ctx context.Context, head tlog.Tree, checkpoints int64) (bool, error) {
+	last, err := n.lastCheckpoint(ctx, checkpoints-1)
+	if err != nil || last == head {
+		return err == nil, err
+	}
+	if last.N > head.N {
+		return false, tamperedError{what: fmt.Sprintf("a tree of %d leaves was signed, and there are %d", last.N, head.N)}
+	}
+	if last.N == 0 {
+		return false, nil
+	}
+	proof, err := tlog.ProveTree(head.N, last.N, hashesOf(ctx, n.db))
+	if err != nil {
+		return false, err
+	}
+	if err := tlog.CheckTree(proof, head.N, head.Hash, last.N, last.Hash); err != nil {
+		return false, tamperedError{what: fmt.Sprintf("the signed tree of %d leaves is not the beginning of the one of %d: %v", last.N, head.N, err)}
+	}
+	return false, nil
 }
 
 // lastCheckpoint reads the last checkpoint, which must be one that our key
-// signs.
-func (t *transaction) lastCheckpoint(ctx context.Context) (tlog.Tree, error) {
+// signed, or one that ours has replaced.
+func (n *notary) lastCheckpoint(ctx context.Context, seq int64) (tlog.Tree, error) {
 	var msg []byte
-	if err := t.w.row(ctx, []any{&msg}, sqlCheckpoint, t.checkpoints-1); err != nil {
+	if err := n.db.QueryRowContext(ctx, sqlCheckpoint, seq).Scan(&msg); err != nil {
 		return tlog.Tree{}, fmt.Errorf("the last checkpoint can't be read: %w", err)
 	}
-	signer := t.w.signer
-	text, _, _ := bytes.Cut(msg, []byte("\n\n"))
-	origin, tree, err := parseCheckpointText(string(text) + "\n")
+	name := n.signer.Verifier().Name()
+	if origin := originOf(msg); origin != "" && origin != name {
+		return tlog.Tree{}, fmt.Errorf("this is the ledger of %q, and the key is of %q: open it with the key that signed it", origin, name)
+	}
+	c, err := openCheckpoint(msg, n.trusted)
 	if err != nil {
-		return tree, tamperedError{what: "the last checkpoint is damaged: " + err.Error()}
+		return tlog.Tree{}, tamperedError{what: fmt.Sprintf("the last checkpoint is not signed by this key, nor by one that it has replaced: %v", err)}
 	}
-	if origin != signer.Name() {
-		return tree, fmt.Errorf("this is the ledger of %q, and the key is of %q: open it with the key that signed it", origin, signer.Name())
-	}
-	ours, err := note.Sign(&note.Note{Text: string(text) + "\n"}, signer)
-	if err != nil {
-		return tree, err
-	}
-	if !bytes.Equal(ours, msg) {
-		return tree, tamperedError{what: "the last checkpoint is not signed by this key"}
-	}
-	return tree, nil
+	return c.tree, nil
 }
 
-// consistent checks that a tree is the beginning of another.
-func (t *transaction) consistent(ctx context.Context, old, head tlog.Tree) error {
-	if old.N == 0 && head.N > 0 {
+// readHead reads the tree's size and hash, and how many checkpoints there are.
+func readHead(ctx context.Context, db queryer) (head tlog.Tree, checkpoints int64, err error) {
+	var hash []byte
+	err = db.QueryRowContext(ctx, sqlHead).Scan(&head.N, &hash, &checkpoints)
+	copy(head.Hash[:], hash)
+	return head, checkpoints, err
+}
+
+// hashesOf reads stored hashes, which are there for good.
+func hashesOf(ctx context.Context, db queryer) tlog.HashReader {
+	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		hashes := make([]tlog.Hash, len(indexes))
+		for i, x := range indexes {
+			var h []byte
+			err := db.QueryRowContext(ctx, sqlNode, x).Scan(&h)
+			if errors.Is(err, sql.ErrNoRows) {
+				return nil, tamperedError{what: fmt.Sprintf("node %d is missing", x)}
+			}
+			if err != nil {
+				return nil, fmt.Errorf("node %d: %w", x, err)
+			}
+			copy(hashes[i][:], h)
+		}
+		return hashes, nil
+	})
+}
+
+// addCheckpoint stores a checkpoint, unless another process has stored one
+// since its head was read. Then there will be a later one.
+func (t *transaction) addCheckpoint(c checkpoint) {
+	if c.seq != t.checkpoints {
+		return
+	}
+	t.checkpoints++
+	t.write(sqlAddCheckpoint, c.seq, c.tree.N, c.note)
+	t.write(sqlSetCheckpoints, t.checkpoints)
+}
+
+// signSoon signs what this process appends, until it closes.
+func (l *Ledger) signSoon(ctx context.Context) {
+	for {
+		select {
+		case <-l.growth:
+		case <-l.closing:
+			return
+		}
+		wait := signDelay
+		for {
+			select {
+			case <-time.After(wait):
+			case <-l.closing:
+				return
+			}
+			err := l.notary.sign(ctx)
+			if err == nil {
+				break
+			}
+			if l.write.suspect(err); l.write.tampered.Load() != nil {
+				return
+			}
+			l.log.LogAttrs(ctx, slog.LevelError, "ledger checkpoint not signed", slog.Any("error", err))
+			wait = signAgain
+		}
+	}
+}
+
+// storeNow stores a checkpoint while nobody else writes on this process's
+// connection: before the ledger is open and after it is closed.
+func (l *Ledger) storeNow(ctx context.Context, c checkpoint) error {
+	return l.write.transaction(ctx, func(t *transaction) error {
+		t.addCheckpoint(c)
 		return nil
-	}
-	if old.N > head.N {
-		return tamperedError{what: fmt.Sprintf("a tree of %d leaves was signed, and there are %d", old.N, head.N)}
-	}
-	proof, err := tlog.ProveTree(head.N, old.N, t.nodes(ctx))
-	if err != nil {
-		return err
-	}
-	if err := tlog.CheckTree(proof, head.N, head.Hash, old.N, old.Hash); err != nil {
-		return tamperedError{what: fmt.Sprintf("the signed tree of %d leaves is not the beginning of the one of %d: %v", old.N, head.N, err)}
-	}
-	return nil
+	})
 }
 
-func (t *transaction) addCheckpoint(ctx context.Context, tree tlog.Tree) error {
-	msg, err := signCheckpoint(tree, t.w.signer)
-	if err != nil {
-		return err
-	}
-	if err := t.w.exec(ctx, sqlAddCheckpoint, t.checkpoints, tree.N, msg); err != nil {
-		return err
-	}
-	return t.w.exec(ctx, sqlSetCheckpoints, t.checkpoints+1)
+// storeAmong stores a checkpoint among what is appended.
+func (l *Ledger) storeAmong(ctx context.Context, c checkpoint) error {
+	_, err := l.submit(ctx, &request{ctx: ctx, checkpoint: &c})
+	return err
 }

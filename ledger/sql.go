@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	_ "embed"
 	"strconv"
 	"strings"
 
@@ -11,22 +10,23 @@ import (
 // All SQL is in this file and in the schema. Placeholders are $1, $2 and so
 // on, which SQLite and PostgreSQL both take.
 
-//go:embed schema_sqlite.sql
-var schemaSQLite string
-
-// followersSQLite adds a table that the first ledgers did not have: whoever
-// opens one adds it, and whoever only verifies does without.
-//
-//go:embed schema_followers_sqlite.sql
-var followersSQLite string
-
-const followersTable = "table followers"
+// Where the two differ, there are two statements.
 
 const (
 	sqlSchema = `SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema ORDER BY type, name`
 	sqlBegin  = `BEGIN IMMEDIATE`
 	sqlCommit = `COMMIT`
-	sqlAbort  = `ROLLBACK`
+
+	sqlSchemaVersion  = `SELECT max(version_id) FROM goose_db_version`
+	sqlAdoptFollowers = `CREATE TABLE IF NOT EXISTS followers (
+  name     TEXT    PRIMARY KEY,
+  position INTEGER NOT NULL CHECK (position >= 0) -- of the leaf to be read next
+) STRICT, WITHOUT ROWID`
+
+	// Only one transaction at a time holds the head's lock in PostgreSQL.
+	sqlBeginPostgres = `BEGIN`
+	sqlLockHead      = `SELECT size FROM head WHERE id = 1 FOR UPDATE`
+	sqlProbePostgres = `UPDATE head SET size = size WHERE id = 1`
 
 	sqlHead           = `SELECT size, hash, checkpoints FROM head WHERE id = 1`
 	sqlSetHead        = `UPDATE head SET size = $1, hash = $2 WHERE id = 1`
@@ -40,6 +40,7 @@ const (
 	sqlAddCheckpoint = `INSERT INTO checkpoints (seq, size, note) VALUES ($1, $2, $3)`
 
 	sqlSalt       = `SELECT salt FROM salts WHERE call_id = $1`
+	sqlKnown      = `SELECT s.salt, c.record FROM salts s LEFT JOIN calls c ON c.call_id = s.call_id WHERE s.call_id = $1`
 	sqlAddSalt    = `INSERT INTO salts (call_id, salt) VALUES ($1, $2)`
 	sqlAddContent = `INSERT INTO contents (idx, entry) VALUES ($1, $2)`
 	sqlStored     = `SELECT l.idx, l.number, l.leaf, c.entry FROM leaves l LEFT JOIN contents c ON c.idx = l.idx
@@ -67,11 +68,11 @@ const (
 
 	// For Verify, in the order in which it reads.
 	sqlIntegrity      = `PRAGMA integrity_check(20)`
-	sqlAllLeaves      = `SELECT idx, leaf FROM leaves ORDER BY idx`
-	sqlAllNodes       = `SELECT idx, hash FROM nodes ORDER BY idx`
+	sqlLeavesAfter    = `SELECT idx, leaf FROM leaves WHERE idx > $1 ORDER BY idx LIMIT $2`
+	sqlNodesAfter     = `SELECT idx, hash FROM nodes WHERE idx > $1 ORDER BY idx LIMIT $2`
 	sqlAllCheckpoints = `SELECT seq, size, note FROM checkpoints ORDER BY seq`
-	sqlAllSteps       = `SELECT l.idx, l.call_id, l.number, l.kind, l.key, l.leaf, c.idx IS NOT NULL, c.entry
-		FROM leaves l LEFT JOIN contents c ON c.idx = l.idx ORDER BY l.call_id, l.number`
+	sqlStepsAfter     = `SELECT l.idx, l.call_id, l.number, l.kind, l.key, l.leaf, c.idx IS NOT NULL, c.entry
+		FROM leaves l LEFT JOIN contents c ON c.idx = l.idx WHERE (l.call_id, l.number) > ($1, $2) ORDER BY l.call_id, l.number LIMIT $3`
 	sqlCallRow = `SELECT state, final, agent, tool, namespace, arguments, received_at, updated_at, entries, record
 		FROM calls WHERE call_id = $1`
 	sqlStrayContents = `SELECT idx FROM contents WHERE idx NOT IN (SELECT idx FROM leaves) ORDER BY idx`
@@ -113,3 +114,33 @@ func selectCalls(q sallyport.Query, after *cursor, limit int) (string, []any) {
 	return "SELECT record FROM calls WHERE " + strings.Join(where, " AND ") +
 		" ORDER BY received_at DESC, call_id DESC LIMIT " + hold(limit+1), args
 }
+
+// sqlSchemaPostgres lists what the ledger's schema consists of. It names things
+// as they are stored, and has no text in it that a version of PostgreSQL words
+// anew, but the functions' own.
+const sqlSchemaPostgres = `
+WITH ours AS (SELECT oid FROM pg_namespace WHERE nspname = current_schema()),
+     tables AS (SELECT c.oid, c.relname, c.relkind, c.relrowsecurity, c.relispartition FROM pg_class c JOIN ours ON c.relnamespace = ours.oid)
+SELECT 'relation ' || relname, relkind::text || ' ' || relrowsecurity || ' ' || relispartition FROM tables
+UNION ALL
+SELECT 'column ' || t.relname || '.' || a.attname, a.attnum || ' ' || format_type(a.atttypid, a.atttypmod) || ' ' || a.attnotnull || ' ' || a.atthasdef
+  FROM pg_attribute a JOIN tables t ON a.attrelid = t.oid WHERE a.attnum > 0 AND NOT a.attisdropped AND t.relkind = 'r'
+UNION ALL
+SELECT 'constraint ' || t.relname || '.' || k.conname, k.contype::text || ' ' || coalesce(k.conkey::text, '') || ' ' || k.convalidated
+  FROM pg_constraint k JOIN tables t ON k.conrelid = t.oid WHERE k.contype <> 'n'
+UNION ALL
+SELECT 'index ' || t.relname, i.indkey::text || ' ' || i.indisunique || ' ' || i.indisvalid || ' ' || (i.indpred IS NOT NULL)
+  FROM pg_index i JOIN tables t ON i.indexrelid = t.oid
+UNION ALL
+SELECT 'trigger ' || t.relname || '.' || g.tgname, p.proname || ' ' || g.tgtype || ' ' || g.tgenabled::text
+  FROM pg_trigger g JOIN tables t ON g.tgrelid = t.oid JOIN pg_proc p ON p.oid = g.tgfoid WHERE NOT g.tgisinternal
+UNION ALL
+SELECT 'rule ' || t.relname || '.' || r.rulename, r.ev_type::text || ' ' || r.ev_enabled::text FROM pg_rewrite r JOIN tables t ON r.ev_class = t.oid
+UNION ALL
+SELECT 'policy ' || t.relname || '.' || y.polname, y.polcmd::text FROM pg_policy y JOIN tables t ON y.polrelid = t.oid
+UNION ALL
+SELECT 'function ' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')', md5(p.prosrc) FROM pg_proc p JOIN ours ON p.pronamespace = ours.oid
+UNION ALL
+SELECT 'event trigger ' || evtname, evtevent || ' ' || evtenabled::text FROM pg_event_trigger`
+
+const sqlCurrentSchema = `SELECT current_schema()`

@@ -11,7 +11,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
+	"github.com/pressly/goose/v3"
+	gstore "github.com/pressly/goose/v3/database"
 	"modernc.org/sqlite"
 )
 
@@ -19,43 +22,110 @@ import (
 // read while somebody writes.
 const maxReaders = 4
 
-// database is one SQLite file: the connections that read it, and the one that
+// sqliteDatabase is one file: the connections that read it, and the one that
 // writes.
-type database struct {
+type sqliteDatabase struct {
 	read, write *sql.DB
 }
 
-func (d database) close() error { return errors.Join(d.read.Close(), d.write.Close()) }
+func (d *sqliteDatabase) reads() *sql.DB { return d.read }
+
+func (d *sqliteDatabase) close() error { return errors.Join(d.read.Close(), d.write.Close()) }
+
+func (d *sqliteDatabase) connect(ctx context.Context) (connection, error) {
+	conn, err := d.write.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &sqliteConnection{conn: conn, prepared: map[string]*sql.Stmt{}}, nil
+}
 
 // openSQLite opens a database file, or makes one that only its owner can
 // read.
-func openSQLite(ctx context.Context, path string) (database, error) {
+func openSQLite(ctx context.Context, path string) (*sqliteDatabase, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return database{}, err
+		return nil, err
 	}
 	if err := f.Close(); err != nil {
-		return database{}, err
+		return nil, err
 	}
-	write, err := connect(path, "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=trusted_schema(0)")
+	write, err := connect(path, "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=trusted_schema(0)&_pragma=secure_delete(1)")
 	if err != nil {
-		return database{}, err
+		return nil, err
 	}
 	write.SetMaxOpenConns(1)
 	if err := makeSchema(ctx, write); err != nil {
-		return database{}, errors.Join(err, write.Close())
+		return nil, errors.Join(err, write.Close())
 	}
 	read, err := connect(path, "_pragma=busy_timeout(10000)&_pragma=query_only(1)&_pragma=trusted_schema(0)")
 	if err != nil {
-		return database{}, errors.Join(err, write.Close())
+		return nil, errors.Join(err, write.Close())
 	}
 	read.SetMaxOpenConns(maxReaders)
 	read.SetMaxIdleConns(maxReaders)
-	return database{read: read, write: write}, nil
+	return &sqliteDatabase{read: read, write: write}, nil
 }
 
-// openReadOnly opens a database file that must exist, and never writes to it.
-func openReadOnly(ctx context.Context, path string) (*sql.DB, error) {
+// sqliteConnection writes to a file. A statement is no round trip, so that it
+// runs one after the other.
+type sqliteConnection struct {
+	conn     *sql.Conn
+	prepared map[string]*sql.Stmt
+}
+
+func (c *sqliteConnection) begin(ctx context.Context) error { return c.run(ctx, exec(sqlBegin)) }
+
+func (c *sqliteConnection) commit(ctx context.Context, last ...*statement) error {
+	return c.run(ctx, append(last, exec(sqlCommit))...)
+}
+
+func (c *sqliteConnection) run(ctx context.Context, statements ...*statement) error {
+	for _, s := range statements {
+		if err := c.one(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *sqliteConnection) one(ctx context.Context, s *statement) error {
+	p, ok := c.prepared[s.text]
+	if !ok {
+		var err error
+		if p, err = c.conn.PrepareContext(ctx, s.text); err != nil {
+			return err
+		}
+		c.prepared[s.text] = p
+	}
+	if s.into == nil {
+		_, err := p.ExecContext(ctx, s.args...)
+		return err
+	}
+	err := p.QueryRowContext(ctx, s.args...).Scan(s.into...)
+	if s.none = errors.Is(err, sql.ErrNoRows); s.none {
+		return nil
+	}
+	return err
+}
+
+// probe goes there and back, because SQLite
+// does not write what an update leaves unchanged.
+func (*sqliteDatabase) probe() []*statement {
+	return []*statement{exec(sqlMoveHead, 1), exec(sqlMoveHead, -1)}
+}
+
+func (c *sqliteConnection) close() error {
+	var errs []error
+	for _, p := range c.prepared {
+		errs = append(errs, p.Close())
+	}
+	return errors.Join(append(errs, discard(c.conn))...)
+}
+
+// openSQLiteReadOnly opens a database file that must exist, and never writes to
+// it.
+func openSQLiteReadOnly(ctx context.Context, path string) (*sql.DB, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, err
 	}
@@ -99,55 +169,69 @@ func connect(path, parameters string) (*sql.DB, error) {
 	return sql.OpenDB(c), nil
 }
 
-// makeSchema fills an empty database, adds what those of earlier versions lack,
-// and refuses one that has anything else than this schema: a trigger too many could change what is written.
+// makeSchema brings a database to this version, and refuses one that has
+// anything else than its schema: a trigger too many could change what is
+// written. Another process may do it at the same time.
 func makeSchema(ctx context.Context, db *sql.DB) error {
-	conn, err := db.Conn(ctx)
+	m, err := migrator(db, goose.DialectSQLite3)
 	if err != nil {
 		return err
 	}
-	if err := fillEmpty(ctx, conn); err != nil {
-		return errors.Join(err, discard(conn))
+	for try := 0; ; try++ {
+		if err = adopt(ctx, db); err == nil {
+			_, err = m.Up(ctx)
+		}
+		if err == nil || try == migrationTries || ctx.Err() != nil {
+			break
+		}
+		time.Sleep(migrationPause)
 	}
-	differences, err := compareSchema(ctx, conn)
+	if err != nil {
+		return err
+	}
+	differences, err := sqliteInspector{}.differences(ctx, db)
 	if err == nil && len(differences) > 0 {
 		err = fmt.Errorf("it is no ledger of this version: %s", differences[0])
 	}
-	return errors.Join(err, conn.Close())
+	return err
 }
 
-func fillEmpty(ctx context.Context, conn *sql.Conn) error {
-	if _, err := conn.ExecContext(ctx, sqlBegin); err != nil {
+// Two processes that open a new database at once get in each other's way once
+// for each migration, at most.
+const (
+	migrationTries = 50
+	migrationPause = 50 * time.Millisecond
+)
+
+// adopt lets a database that was made before there were migrations, and that
+// has the first one's schema, take the others.
+func adopt(ctx context.Context, db *sql.DB) error {
+	have, err := schemaOf(ctx, db)
+	if err != nil || len(have) == 0 || have[versionsTable] != "" {
 		return err
 	}
-	have, err := schemaOf(ctx, conn)
+	if _, ok := have["table leaves"]; !ok {
+		return errors.New("it is no ledger's database: it holds something else")
+	}
+	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	if len(have) == 0 {
-		if _, err := conn.ExecContext(ctx, schemaSQLite); err != nil {
-			return err
-		}
+	defer tx.Rollback() //nolint:errcheck // committed below
+	versions, err := gstore.NewStore(goose.DialectSQLite3, goose.DefaultTablename)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, sqlAdoptFollowers)
 	}
-	if err := addFollowers(ctx, conn, have); err != nil {
+	if err == nil {
+		err = versions.CreateVersionTable(ctx, tx)
+	}
+	for v := int64(0); v <= 1 && err == nil; v++ {
+		err = versions.Insert(ctx, tx, gstore.InsertRequest{Version: v})
+	}
+	if err != nil {
 		return err
 	}
-	_, err = conn.ExecContext(ctx, sqlCommit)
-	return err
-}
-
-// addFollowers adds the table that ledgers of earlier versions lack, and adds
-// nothing to a database that is none.
-func addFollowers(ctx context.Context, conn *sql.Conn, have map[string]string) error {
-	if _, ok := have[followersTable]; ok {
-		return nil
-	}
-	differences, err := compareSchema(ctx, conn)
-	if err != nil || len(differences) > 0 {
-		return err
-	}
-	_, err = conn.ExecContext(ctx, followersSQLite)
-	return err
+	return tx.Commit()
 }
 
 // discard closes a connection, and so ends a transaction that may be open on
@@ -160,50 +244,61 @@ func discard(conn *sql.Conn) error {
 	return err
 }
 
-// queryer is what a database, a connection and a transaction can all do.
-type queryer interface {
-	QueryContext(context.Context, string, ...any) (*sql.Rows, error)
-	QueryRowContext(context.Context, string, ...any) *sql.Row
-}
-
-// schemaOf is what a database consists of, by type and name.
+// schemaOf is what a SQLite database consists of, by type and name.
 func schemaOf(ctx context.Context, db queryer) (map[string]string, error) {
-	rows, err := db.QueryContext(ctx, sqlSchema)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	schema := map[string]string{}
-	for rows.Next() {
+	err := each(ctx, db, func(rows *sql.Rows) error {
 		var kind, name, table, text string
-		if err := rows.Scan(&kind, &name, &table, &text); err != nil {
-			return nil, err
-		}
+		err := rows.Scan(&kind, &name, &table, &text)
 		schema[kind+" "+name] = table + ": " + text
-	}
-	return schema, rows.Err()
+		return err
+	}, sqlSchema)
+	return schema, err
 }
 
-// compareSchema says in words how a database's schema differs from ours.
-func compareSchema(ctx context.Context, db queryer) ([]string, error) {
+// sqliteInspector looks at a SQLite database.
+type sqliteInspector struct{}
+
+func (sqliteInspector) integrity(ctx context.Context, db queryer) ([]string, error) {
+	lines, err := column(ctx, db, sqlIntegrity)
+	return slices.DeleteFunc(lines, func(l string) bool { return l == "ok" }), err
+}
+
+func (sqliteInspector) differences(ctx context.Context, db queryer) ([]string, error) {
 	have, err := schemaOf(ctx, db)
 	if err != nil {
 		return nil, err
 	}
-	want, err := ourSchema(ctx)
-	if err != nil {
+	if _, ok := have[versionsTable]; !ok { // nobody has opened it since there are migrations
+		want, err := ourSchema(ctx, 1)
+		for _, name := range []string{versionsTable, "table sqlite_sequence", followersTable} {
+			if _, ok := have[name]; !ok {
+				delete(want, name)
+			}
+		}
+		return compare(have, want), err
+	}
+	var version int64
+	if err := db.QueryRowContext(ctx, sqlSchemaVersion).Scan(&version); err != nil {
 		return nil, err
 	}
+	want, err := ourSchema(ctx, version)
+	return compare(have, want), err
+}
+
+const (
+	versionsTable  = "table " + goose.DefaultTablename
+	followersTable = "table followers" // which the first ledgers did not have
+)
+
+// compare says in words how a schema differs from ours.
+func compare(have, want map[string]string) []string {
 	var differences []string
 	for name, text := range want {
-		switch have[name] {
-		case text:
-		case "":
-			if name == followersTable { // nobody has opened it since there is one
-				continue
-			}
+		switch h, ok := have[name]; {
+		case !ok:
 			differences = append(differences, name+" is missing")
-		default:
+		case h != text:
 			differences = append(differences, name+" is not as it should be")
 		}
 	}
@@ -213,10 +308,11 @@ func compareSchema(ctx context.Context, db queryer) ([]string, error) {
 		}
 	}
 	slices.Sort(differences)
-	return differences, nil
+	return differences
 }
 
-func ourSchema(ctx context.Context) (map[string]string, error) {
+// ourSchema is what the migrations up to a version make of an empty database.
+func ourSchema(ctx context.Context, version int64) (map[string]string, error) {
 	c, err := sqlite.NewConnector(":memory:")
 	if err != nil {
 		return nil, err
@@ -224,7 +320,11 @@ func ourSchema(ctx context.Context) (map[string]string, error) {
 	db := sql.OpenDB(c)
 	db.SetMaxOpenConns(1)
 	defer db.Close()
-	if _, err := db.ExecContext(ctx, schemaSQLite+followersSQLite); err != nil {
+	m, err := migrator(db, goose.DialectSQLite3)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := m.UpTo(ctx, version); err != nil {
 		return nil, err
 	}
 	return schemaOf(ctx, db)

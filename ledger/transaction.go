@@ -3,8 +3,6 @@ package ledger
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
-	"errors"
 	"fmt"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -26,35 +24,61 @@ type tamperedError struct{ what string }
 func (e tamperedError) Error() string { return e.what }
 
 // transaction adds entries to the ledger as it stands within one SQL
-// transaction.
+// transaction. It reads what it needs at once, and what it writes is sent with
+// the commit.
 type transaction struct {
-	w           *writer
+	conn        connection
 	edge        frontier
 	checkpoints int64 // how many there are
+	calls       map[string]*known
+	writes      []*statement
+}
+
+// known is what the ledger holds of a call, with what this transaction adds.
+type known struct {
+	salt   []byte
+	fresh  bool // nothing is stored yet
+	erased bool
+	record sallyport.Record
+	stored map[slot]sallyport.Receipt
+}
+
+// slot is where there is at most one entry of a call.
+type slot struct {
+	kind sallyport.EntryKind
+	key  string // as in the leaf
 }
 
 // load reads the head. Where another process has moved it, the tree's edge is
 // read again, and must have the head's hash.
-func (t *transaction) load(ctx context.Context) error {
+func (t *transaction) load(ctx context.Context, edge frontier) error {
 	var size int64
 	var hash []byte
-	if err := t.w.row(ctx, []any{&size, &hash, &t.checkpoints}, sqlHead); err != nil {
+	head := query([]any{&size, &hash, &t.checkpoints}, sqlHead)
+	if err := t.conn.run(ctx, head); err != nil || head.none {
 		return fmt.Errorf("the head can't be read: %w", err)
 	}
-	t.edge = t.w.edge.clone()
-	if ok, err := hasRoot(t.edge, size, hash); ok || err != nil {
-		return err
+	var err error
+	t.edge, err = followEdge(edge, size, hash, nodesOf(ctx, t.conn))
+	return err
+}
+
+// followEdge is the edge of a tree of this size and hash: the one that is known,
+// or one read anew.
+func followEdge(edge frontier, size int64, hash []byte, nodes tlog.HashReader) (frontier, error) {
+	edge = edge.clone()
+	if ok, err := hasRoot(edge, size, hash); ok || err != nil {
+		return edge, err
 	}
-	edge, err := loadFrontier(size, t.nodes(ctx))
+	edge, err := loadFrontier(size, nodes)
 	if err != nil {
-		return fmt.Errorf("the tree of %d leaves can't be read: %w", size, err)
+		return edge, fmt.Errorf("the tree of %d leaves can't be read: %w", size, err)
 	}
 	ok, err := hasRoot(edge, size, hash)
 	if err == nil && !ok {
 		err = tamperedError{what: fmt.Sprintf("the head's hash is not that of the tree of %d leaves", size)}
 	}
-	t.edge = edge
-	return err
+	return edge, err
 }
 
 func hasRoot(f frontier, size int64, hash []byte) (bool, error) {
@@ -65,45 +89,142 @@ func hasRoot(f frontier, size int64, hash []byte) (bool, error) {
 	return err == nil && string(root[:]) == string(hash), err
 }
 
-// nodes reads stored hashes.
-func (t *transaction) nodes(ctx context.Context) tlog.HashReader {
+// nodesOf reads stored hashes.
+func nodesOf(ctx context.Context, conn connection) tlog.HashReader {
 	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		stored := make([][]byte, len(indexes))
+		reads := make([]*statement, len(indexes))
+		for i, x := range indexes {
+			reads[i] = query([]any{&stored[i]}, sqlNode, x)
+		}
+		if err := conn.run(ctx, reads...); err != nil {
+			return nil, fmt.Errorf("nodes: %w", err)
+		}
 		hashes := make([]tlog.Hash, len(indexes))
 		for i, x := range indexes {
-			var h []byte
-			err := t.w.row(ctx, []any{&h}, sqlNode, x)
-			if errors.Is(err, sql.ErrNoRows) {
+			if reads[i].none {
 				return nil, tamperedError{what: fmt.Sprintf("node %d is missing", x)}
 			}
-			if err != nil {
-				return nil, fmt.Errorf("node %d: %w", x, err)
-			}
-			copy(hashes[i][:], h)
+			copy(hashes[i][:], stored[i])
 		}
 		return hashes, nil
 	})
 }
 
+// learn reads what the ledger holds of the calls of some entries, and of these.
+func (t *transaction) learn(ctx context.Context, entries []sallyport.Entry) error {
+	if err := t.learnCalls(ctx, entries); err != nil {
+		return err
+	}
+	var reads []*statement
+	var finds []*found
+	for _, e := range entries {
+		k := t.calls[e.CallID]
+		if k.fresh || k.erased {
+			continue
+		}
+		f := &found{call: k, slot: k.slot(e)}
+		finds = append(finds, f)
+		reads = append(reads, query([]any{&f.receipt.Index, &f.receipt.Number, &f.leaf, &f.content}, sqlStored, e.CallID, string(e.Kind), f.slot.key))
+	}
+	if err := t.conn.run(ctx, reads...); err != nil {
+		return fmt.Errorf("what was recorded can't be read: %w", err)
+	}
+	for i, f := range finds {
+		if reads[i].none {
+			continue
+		}
+		if err := f.keep(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// learnCalls reads the salts and the records of calls.
+func (t *transaction) learnCalls(ctx context.Context, entries []sallyport.Entry) error {
+	t.calls = map[string]*known{}
+	var reads []*statement
+	var calls []*known
+	records := make([][]byte, len(entries))
+	for i, e := range entries {
+		if t.calls[e.CallID] != nil {
+			continue
+		}
+		k := &known{stored: map[slot]sallyport.Receipt{}}
+		t.calls[e.CallID] = k
+		calls = append(calls, k)
+		reads = append(reads, query([]any{&k.salt, &records[i]}, sqlKnown, e.CallID))
+	}
+	if err := t.conn.run(ctx, reads...); err != nil {
+		return fmt.Errorf("what is known of calls can't be read: %w", err)
+	}
+	for i, k := range calls {
+		record, _ := reads[i].into[1].(*[]byte)
+		if err := k.fill(reads[i].none, *record); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill makes of a call's row what is known of it.
+func (k *known) fill(none bool, record []byte) error {
+	switch {
+	case none:
+		k.fresh, k.salt = true, make([]byte, saltSize)
+		_, _ = rand.Read(k.salt) // it never fails
+	case len(k.salt) != saltSize || record == nil:
+		k.erased = true
+	default:
+		var err error
+		k.record, err = decodeRecord(record)
+		return err
+	}
+	return nil
+}
+
+// slot is where an entry goes.
+func (k *known) slot(e sallyport.Entry) slot {
+	return slot{e.Kind, (&sealer{salt: k.salt}).key(e.Key)}
+}
+
+// found is an entry that the ledger holds already.
+type found struct {
+	call    *known
+	slot    slot
+	receipt sallyport.Receipt
+	leaf    []byte
+	content []byte
+}
+
+func (f *found) keep() (err error) {
+	if f.content == nil {
+		f.call.erased = true
+		return nil
+	}
+	f.receipt.Leaf = leafDigest(f.leaf)
+	f.receipt.Entry, err = decodeEntry(f.content)
+	f.call.stored[f.slot] = f.receipt
+	return err
+}
+
 // append adds an entry, or finds that it is there.
-func (t *transaction) append(ctx context.Context, e sallyport.Entry, content []byte) (sallyport.Receipt, error) {
-	salt, fresh, err := t.salt(ctx, e.CallID)
-	if err != nil {
-		return sallyport.Receipt{}, err
+func (t *transaction) append(e sallyport.Entry, content []byte) (sallyport.Receipt, error) {
+	k := t.calls[e.CallID]
+	if k.erased {
+		return sallyport.Receipt{}, refusedError{erased(e.CallID)}
 	}
-	key := (&sealer{salt: salt}).key(e.Key)
-	stored, err := t.find(ctx, e, key)
-	if err == nil || !errors.Is(err, sql.ErrNoRows) {
-		return stored, err
+	at := k.slot(e)
+	if stored, ok := k.stored[at]; ok {
+		stored.Repeated = true
+		return stored, nil
 	}
-	record, err := t.record(ctx, e.CallID)
-	if err != nil {
-		return sallyport.Receipt{}, err
-	}
-	next, err := record.Apply(e)
+	next, err := k.record.Apply(e)
 	if err != nil {
 		return sallyport.Receipt{}, refusedError{err}
 	}
-	leaf, err := leafOf(e, record.Entries, salt)
+	leaf, err := leafOf(e, k.record.Entries, k.salt)
 	if err != nil {
 		return sallyport.Receipt{}, refusedError{err}
 	}
@@ -112,105 +233,48 @@ func (t *transaction) append(ctx context.Context, e sallyport.Entry, content []b
 		return sallyport.Receipt{}, refusedError{err}
 	}
 	// From here on the entry is part of the transaction.
-	r := sallyport.Receipt{Index: t.edge.size, Number: record.Entries, Leaf: leafDigest(leaf), Entry: e}
-	if fresh {
-		if err := t.w.exec(ctx, sqlAddSalt, e.CallID, salt); err != nil {
-			return r, fmt.Errorf("the call's salt can't be stored: %w", err)
-		}
+	r := sallyport.Receipt{Index: t.edge.size, Number: k.record.Entries, Leaf: leafDigest(leaf), Entry: e}
+	if k.fresh {
+		t.write(sqlAddSalt, e.CallID, k.salt)
 	}
-	if err := t.w.exec(ctx, sqlAddContent, r.Index, content); err != nil {
-		return r, fmt.Errorf("the entry can't be stored: %w", err)
-	}
-	if err := t.w.exec(ctx, sqlAddLeaf, r.Index, e.CallID, r.Number, string(e.Kind), key, leaf); err != nil {
-		return r, fmt.Errorf("the leaf can't be stored: %w", err)
-	}
-	if err := t.grow(ctx, leaf); err != nil {
-		return r, err
-	}
-	return r, t.project(ctx, e.CallID, projected)
+	t.write(sqlAddContent, r.Index, content)
+	t.write(sqlAddLeaf, r.Index, e.CallID, r.Number, string(e.Kind), at.key, leaf)
+	t.project(e.CallID, projected)
+	k.fresh, k.record, k.stored[at] = false, next, r
+	return r, t.grow(leaf)
 }
 
-// find returns the stored entry of the same call, kind and key, or
-// [sql.ErrNoRows].
-func (t *transaction) find(ctx context.Context, e sallyport.Entry, key string) (sallyport.Receipt, error) {
-	r := sallyport.Receipt{Repeated: true}
-	var leaf, content []byte
-	err := t.w.row(ctx, []any{&r.Index, &r.Number, &leaf, &content}, sqlStored, e.CallID, string(e.Kind), key)
-	if err != nil {
-		return r, err
-	}
-	r.Leaf = leafDigest(leaf)
-	if content == nil {
-		return r, refusedError{erased(e.CallID)}
-	}
-	r.Entry, err = decodeEntry(content)
-	return r, err
-}
-
-// record is the call's record so far: the zero one for a new call.
-func (t *transaction) record(ctx context.Context, callID string) (sallyport.Record, error) {
-	var b []byte
-	err := t.w.row(ctx, []any{&b}, sqlRecord, callID)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return sallyport.Record{}, nil
-	case err != nil:
-		return sallyport.Record{}, err
-	case b == nil:
-		return sallyport.Record{}, refusedError{erased(callID)}
-	}
-	return decodeRecord(b)
-}
-
-// salt is the call's, or a fresh one for a new call.
-func (t *transaction) salt(ctx context.Context, callID string) (salt []byte, fresh bool, err error) {
-	err = t.w.row(ctx, []any{&salt}, sqlSalt, callID)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		salt = make([]byte, saltSize)
-		_, _ = rand.Read(salt) // it never fails
-		return salt, true, nil
-	case err != nil:
-		return nil, false, fmt.Errorf("the call's salt can't be read: %w", err)
-	case len(salt) != saltSize:
-		return nil, false, refusedError{erased(callID)}
-	}
-	return salt, false, nil
+// write leaves a statement to the end of the transaction.
+func (t *transaction) write(text string, args ...any) {
+	t.writes = append(t.writes, exec(text, args...))
 }
 
 // grow adds a leaf to the tree.
-func (t *transaction) grow(ctx context.Context, leaf []byte) error {
+func (t *transaction) grow(leaf []byte) error {
 	first, hashes, err := t.edge.add(tlog.RecordHash(leaf))
 	if err != nil {
 		return err
 	}
 	for i, h := range hashes {
-		if err := t.w.exec(ctx, sqlAddNode, first+int64(i), h[:]); err != nil {
-			return fmt.Errorf("a node can't be stored: %w", err)
-		}
+		t.write(sqlAddNode, first+int64(i), h[:])
 	}
 	return nil
 }
 
 // project writes a call's row of the projection.
-func (t *transaction) project(ctx context.Context, callID string, c columns) error {
-	var err error
+func (t *transaction) project(callID string, c columns) {
 	if c.entries == 1 {
-		err = t.w.exec(ctx, sqlAddCall, callID, c.state, c.final, c.agent, c.tool, c.namespace,
-			c.arguments, c.receivedAt, c.updatedAt, c.entries, c.record)
-	} else {
-		err = t.w.exec(ctx, sqlSetCall, callID, c.state, c.final, c.namespace, c.updatedAt, c.entries, c.record)
+		t.write(sqlAddCall, callID, c.state, c.final, c.agent, c.tool, c.namespace, c.arguments, c.receivedAt, c.updatedAt, c.entries, c.record)
+		return
 	}
-	if err != nil {
-		return fmt.Errorf("the call's record can't be stored: %w", err)
-	}
-	return nil
+	t.write(sqlSetCall, callID, c.state, c.final, c.namespace, c.updatedAt, c.entries, c.record)
 }
 
-func (t *transaction) setHead(ctx context.Context) error {
+func (t *transaction) setHead() error {
 	root, err := t.edge.root()
 	if err != nil {
 		return err
 	}
-	return t.w.exec(ctx, sqlSetHead, t.edge.size, root[:])
+	t.write(sqlSetHead, t.edge.size, root[:])
+	return nil
 }

@@ -13,7 +13,7 @@ import (
 
 // VerifyOptions say which ledger to verify, and against what.
 type VerifyOptions struct {
-	Path      string         // of the SQLite database, which is only read
+	Database  Database       // which is only read
 	Verifiers note.Verifiers // of checkpoints
 	// Known are checkpoints that somebody kept elsewhere. The log must hold
 	// what they say: only so is a database found out that was set back, as a
@@ -31,20 +31,20 @@ type VerifyOptions struct {
 // An error means that the ledger could not be verified, which is not better
 // than findings.
 func Verify(ctx context.Context, o VerifyOptions) (Report, error) {
-	if o.Path == "" || o.Verifiers == nil {
-		return Report{}, errors.New("to verify a ledger takes the path of its database and the verifiers of its checkpoints")
+	if o.Verifiers == nil {
+		return Report{}, errors.New("to verify a ledger takes the verifiers of its checkpoints")
 	}
-	db, err := openReadOnly(ctx, o.Path)
+	db, inspector, err := o.Database.openReadOnly(ctx)
 	if err != nil {
-		return Report{}, fmt.Errorf("the ledger's database can't be opened for reading: %w", err)
+		return Report{}, err
 	}
 	defer db.Close()
-	tx, err := db.BeginTx(ctx, nil)
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return Report{}, fmt.Errorf("the ledger's database can't be read: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // it was only read
-	v := &verification{tx: tx, verifiers: o.Verifiers, signedVote: o.SignedVote}
+	v := &verification{tx: tx, inspector: inspector, verifiers: o.Verifiers, signedVote: o.SignedVote}
 	v.report = Report{Unfinished: []string{}, Erased: []string{}, Findings: []Finding{}}
 	for _, step := range []func(context.Context) error{
 		v.file,
@@ -64,6 +64,7 @@ func Verify(ctx context.Context, o VerifyOptions) (Report, error) {
 // verification is one pass over one state of a ledger.
 type verification struct {
 	tx         *sql.Tx
+	inspector  inspector
 	verifiers  note.Verifiers
 	signedVote func(sallyport.Vote, sallyport.Ballot) error
 	report     Report
@@ -72,38 +73,21 @@ type verification struct {
 	covered    int64        // leaves that a checkpoint is right about
 }
 
-// each calls scan for each row of a query. While it does, other queries may
-// run.
+// each calls scan for each row of a query.
 func (v *verification) each(ctx context.Context, scan func(*sql.Rows) error, text string) error {
-	rows, err := v.tx.QueryContext(ctx, text)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+	return each(ctx, v.tx, scan, text)
 }
 
 // file checks the database itself: pages, indexes, constraints and schema.
 func (v *verification) file(ctx context.Context) error {
-	err := v.each(ctx, func(rows *sql.Rows) error {
-		var line string
-		if err := rows.Scan(&line); err != nil {
-			return err
-		}
-		if line != "ok" {
-			v.report.find("database", "%s", line)
-		}
-		return nil
-	}, sqlIntegrity)
+	lines, err := v.inspector.integrity(ctx, v.tx)
+	for _, l := range lines {
+		v.report.find("database", "%s", l)
+	}
 	if err != nil {
 		return err
 	}
-	differences, err := compareSchema(ctx, v.tx)
+	differences, err := v.inspector.differences(ctx, v.tx)
 	for _, d := range differences {
 		v.report.find("schema", "%s", d)
 	}

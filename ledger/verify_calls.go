@@ -29,34 +29,47 @@ func (s stored) where() string { return fmt.Sprintf("leaf %d", s.index) }
 // calls goes through the log call by call.
 func (v *verification) calls(ctx context.Context) error {
 	var call *callCheck
-	finish := func() error {
-		if call == nil {
-			return nil
-		}
-		return call.finish(ctx)
-	}
-	err := v.each(ctx, func(rows *sql.Rows) error {
-		var s stored
-		if err := rows.Scan(&s.index, &s.callID, &s.number, &s.kind, &s.key, &s.leaf, &s.there, &s.content); err != nil {
+	for last := (stored{number: -1}); ; {
+		steps, err := v.steps(ctx, last)
+		if err != nil {
 			return err
 		}
-		if call == nil || call.id != s.callID {
-			if err := finish(); err != nil {
-				return err
-			}
-			next, err := v.newCallCheck(ctx, s.callID)
-			if err != nil {
-				return err
-			}
-			call = next
+		if len(steps) == 0 {
+			return call.finish(ctx)
 		}
-		call.step(s)
-		return nil
-	}, sqlAllSteps)
-	if err != nil {
-		return err
+		for _, s := range steps {
+			if call, err = v.step(ctx, call, s); err != nil {
+				return err
+			}
+		}
+		last = steps[len(steps)-1]
 	}
-	return finish()
+}
+
+// step takes the next step of a call, or the first one of another.
+func (v *verification) step(ctx context.Context, call *callCheck, s stored) (*callCheck, error) {
+	if call == nil || call.id != s.callID {
+		if err := call.finish(ctx); err != nil {
+			return nil, err
+		}
+		var err error
+		if call, err = v.newCallCheck(ctx, s.callID); err != nil {
+			return nil, err
+		}
+	}
+	call.step(s)
+	return call, nil
+}
+
+// steps are the next ones after one, by call.
+func (v *verification) steps(ctx context.Context, last stored) (steps []stored, err error) {
+	err = each(ctx, v.tx, func(rows *sql.Rows) error {
+		var s stored
+		err := rows.Scan(&s.index, &s.callID, &s.number, &s.kind, &s.key, &s.leaf, &s.there, &s.content)
+		steps = append(steps, s)
+		return err
+	}, sqlStepsAfter, last.callID, last.number, pageSize)
+	return steps, err
 }
 
 // callCheck goes through one call's steps.
@@ -177,6 +190,9 @@ func (c *callCheck) checkContent(s stored, version string) {
 
 // finish compares the call's row in the projection with the fold.
 func (c *callCheck) finish(ctx context.Context) error {
+	if c == nil { // the log is empty
+		return nil
+	}
 	started := slices.ContainsFunc(c.leaves, func(l leaf) bool { return l.Kind == sallyport.EntryStart })
 	ended := slices.ContainsFunc(c.leaves, func(l leaf) bool { return l.Kind == sallyport.EntryOutcome })
 	if started && !ended {

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -22,6 +23,7 @@ type signedTree struct {
 // somebody kept elsewhere.
 func (v *verification) readCheckpoints(ctx context.Context, known [][]byte) error {
 	last := int64(-1)
+	var keys []uint32 // that have signed, in their order
 	err := v.each(ctx, func(rows *sql.Rows) error {
 		var seq, size int64
 		var msg []byte
@@ -33,14 +35,23 @@ func (v *verification) readCheckpoints(ctx context.Context, known [][]byte) erro
 			v.report.find(where, "checkpoint %d should come here: one is missing", v.report.Checkpoints)
 		}
 		v.report.Checkpoints = seq + 1
-		tree, ok := v.openSigned(where, msg)
-		if ok && tree.N != size {
-			v.report.find(where, "it is signed for %d leaves and stored as for %d", tree.N, size)
+		c, ok := v.openSigned(where, msg)
+		if !ok {
+			return nil
 		}
-		if ok && tree.N <= last {
-			v.report.find(where, "it is for %d leaves and the one before it for %d", tree.N, last)
+		if c.tree.N != size {
+			v.report.find(where, "it is signed for %d leaves and stored as for %d", c.tree.N, size)
 		}
-		last = max(last, tree.N)
+		if c.tree.N <= last {
+			v.report.find(where, "it is for %d leaves and the one before it for %d", c.tree.N, last)
+		}
+		last = max(last, c.tree.N)
+		// A key that was replaced, and got into other hands, signs no more.
+		if slices.Contains(keys, c.key) && keys[len(keys)-1] != c.key {
+			v.report.find(where, "it is signed by a key that another one had replaced")
+		} else if !slices.Contains(keys, c.key) {
+			keys = append(keys, c.key)
+		}
 		return nil
 	}, sqlAllCheckpoints)
 	for i, msg := range known {
@@ -50,87 +61,124 @@ func (v *verification) readCheckpoints(ctx context.Context, known [][]byte) erro
 	return err
 }
 
-func (v *verification) openSigned(where string, msg []byte) (tlog.Tree, bool) {
-	tree, err := openCheckpoint(msg, v.verifiers)
+func (v *verification) openSigned(where string, msg []byte) (opened, bool) {
+	c, err := openCheckpoint(msg, v.verifiers)
 	if err != nil {
 		v.report.find(where, "it is not one that this log signed: %v", err)
-		return tree, false
+		return c, false
 	}
-	v.signed = append(v.signed, signedTree{where: where, tree: tree})
-	return tree, true
+	v.signed = append(v.signed, signedTree{where: where, tree: c.tree})
+	return c, true
+}
+
+// pageSize is how many rows are read at once: a connection to PostgreSQL answers
+// one question after the other.
+const pageSize = 4096
+
+// row is a leaf or a node as the database has it.
+type row struct {
+	index int64
+	value []byte
+}
+
+// rows reads a table in the order of its index.
+type rows struct {
+	tx   *sql.Tx
+	text string
+	last int64
+	page []row
+}
+
+func newRows(tx *sql.Tx, text string) *rows { return &rows{tx: tx, text: text, last: math.MinInt64} }
+
+// next is the next row. At the end there is none.
+func (r *rows) next(ctx context.Context) (row, bool, error) {
+	if len(r.page) == 0 {
+		err := each(ctx, r.tx, func(s *sql.Rows) error {
+			var one row
+			err := s.Scan(&one.index, &one.value)
+			r.page = append(r.page, one)
+			return err
+		}, r.text, r.last, pageSize)
+		if err != nil || len(r.page) == 0 {
+			return row{}, false, err
+		}
+	}
+	one := r.page[0]
+	r.page, r.last = r.page[1:], one.index
+	return one, true, nil
+}
+
+// each calls f for each row that is left.
+func (r *rows) each(ctx context.Context, f func(row) error) error {
+	for {
+		one, ok, err := r.next(ctx)
+		if err != nil || !ok {
+			return err
+		}
+		if err := f(one); err != nil {
+			return err
+		}
+	}
 }
 
 // tree makes the Merkle tree from the leaves and compares nodes and
 // checkpoints with it.
 func (v *verification) tree(ctx context.Context) error {
-	nodes, err := v.tx.QueryContext(ctx, sqlAllNodes)
-	if err != nil {
-		return err
-	}
-	defer nodes.Close()
 	v.edge = newFrontier()
 	if err := v.compareSigned(); err != nil {
 		return err
 	}
-	err = v.each(ctx, func(rows *sql.Rows) error {
-		var index int64
-		var leaf []byte
-		if err := rows.Scan(&index, &leaf); err != nil {
-			return err
+	nodes := newRows(v.tx, sqlNodesAfter)
+	err := newRows(v.tx, sqlLeavesAfter).each(ctx, func(leaf row) error {
+		if leaf.index != v.edge.size {
+			v.report.find(fmt.Sprintf("leaf %d", leaf.index), "leaf %d should come here: leaves are missing", v.edge.size)
 		}
-		if index != v.edge.size {
-			v.report.find(fmt.Sprintf("leaf %d", index), "leaf %d should come here: leaves are missing", v.edge.size)
-		}
-		return v.addLeaf(leaf, nodes)
-	}, sqlAllLeaves)
+		return v.addLeaf(ctx, leaf.value, nodes)
+	})
 	if err != nil {
 		return err
 	}
-	for nodes.Next() {
-		var index int64
-		var hash []byte
-		if err := nodes.Scan(&index, &hash); err != nil {
-			return err
-		}
-		v.report.find(fmt.Sprintf("node %d", index), "the tree of %d leaves does not have it", v.edge.size)
-	}
+	err = nodes.each(ctx, func(node row) error {
+		v.report.find(fmt.Sprintf("node %d", node.index), "the tree of %d leaves does not have it", v.edge.size)
+		return nil
+	})
 	for _, s := range v.signed {
 		v.report.find(s.where, "it is for %d leaves, and there are %d: the log was cut off", s.tree.N, v.edge.size)
 	}
-	return nodes.Err()
+	return err
 }
 
 // addLeaf puts the next leaf into the tree.
-func (v *verification) addLeaf(leaf []byte, nodes *sql.Rows) error {
+func (v *verification) addLeaf(ctx context.Context, leaf []byte, nodes *rows) error {
 	first, hashes, err := v.edge.add(tlog.RecordHash(leaf))
 	if err != nil {
 		return err
 	}
 	v.report.Leaves++
 	for i, h := range hashes {
-		if err := v.compareNode(nodes, first+int64(i), h); err != nil {
+		if err := v.compareNode(ctx, nodes, first+int64(i), h); err != nil {
 			return err
 		}
 	}
 	return v.compareSigned()
 }
 
-func (v *verification) compareNode(nodes *sql.Rows, index int64, want tlog.Hash) error {
+func (v *verification) compareNode(ctx context.Context, nodes *rows, index int64, want tlog.Hash) error {
 	where := fmt.Sprintf("node %d", index)
-	if !nodes.Next() {
-		v.report.find(where, "it is missing")
-		return nodes.Err()
-	}
-	var got int64
-	var hash []byte
-	if err := nodes.Scan(&got, &hash); err != nil {
+	got, ok, err := nodes.next(ctx)
+	switch {
+	case err != nil:
 		return err
+	case !ok:
+		v.report.find(where, "it is missing")
+		return nil
 	}
 	v.report.Nodes++
 	switch {
-	case got != index:
-		v.report.find(where, "node %d stands in its place", got)
-	case !bytes.Equal(hash, want[:]):
+	case got.index != index:
+		v.report.find(where, "node %d stands in its place", got.index)
+	case !bytes.Equal(got.value, want[:]):
 		v.report.find(where, "its hash is not that of the leaves below it")
 	}
 	return nil

@@ -2,33 +2,25 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"log/slog"
 	"sync/atomic"
-	"time"
-
-	"golang.org/x/mod/sumdb/note"
 
 	"github.com/sallyport/sallyport"
 )
 
-const (
-	// maxBatch bounds how many entries share a transaction.
-	maxBatch = 128
-	// signDelay is how long leaves wait for a checkpoint, so that many of
-	// them share one.
-	signDelay = 100 * time.Millisecond
-)
+// maxBatch bounds how many entries share a transaction.
+const maxBatch = 128
 
-// request is an entry to be written or a follower to be moved, or, without
-// either, the question whether anything could be.
+// request is an entry to be written, a follower to be moved or a checkpoint to
+// be stored, or, without any of these, the question whether anything could be.
 type request struct {
-	ctx     context.Context // of whoever waits
-	entry   *sallyport.Entry
-	content []byte // the entry's JSON
-	move    *move
-	reply   chan reply
+	ctx        context.Context // of whoever waits
+	entry      *sallyport.Entry
+	content    []byte // the entry's JSON
+	move       *move
+	checkpoint *checkpoint
+	reply      chan reply
 }
 
 type reply struct {
@@ -40,53 +32,38 @@ type reply struct {
 // What is asked for while a transaction is committed shares the next one.
 type writer struct {
 	log       *slog.Logger
-	db        *sql.DB
-	signer    note.Signer
+	db        database
 	requests  chan *request
 	stopped   chan struct{}
 	committed func(base, size int64, calls []string)
 
-	conn     *sql.Conn
-	prepared map[string]*sql.Stmt
+	conn     connection
 	edge     frontier // as of the last transaction; read again when the head is another
-	unsigned bool     // there may be leaves that no checkpoint covers
 	tampered atomic.Pointer[sallyport.Error]
 }
 
-func newWriter(ctx context.Context, db *sql.DB, o Options) (*writer, error) {
-	w := &writer{
-		log: o.Logger, db: db, signer: o.Signer,
+func newWriter(db database, log *slog.Logger) *writer {
+	return &writer{
+		log: log, db: db,
 		requests:  make(chan *request, maxBatch),
 		stopped:   make(chan struct{}),
 		committed: func(int64, int64, []string) {},
 		edge:      newFrontier(),
 	}
-	if err := w.sign(ctx); err != nil {
-		return nil, errors.Join(err, w.drop())
-	}
-	return w, nil
 }
 
 // run writes until closing is closed, and then what was asked for before.
 func (w *writer) run(ctx context.Context, closing <-chan struct{}) {
 	defer close(w.stopped)
-	var due <-chan time.Time
 	for {
 		select {
 		case r := <-w.requests:
 			w.writeAll(ctx, w.gather(r))
-		case <-due:
-			due = nil
-			w.trySign(ctx)
 		case <-closing:
 			for len(w.requests) > 0 {
 				w.writeAll(ctx, w.gather(<-w.requests))
 			}
-			w.trySign(ctx)
 			return
-		}
-		if w.unsigned && due == nil {
-			due = time.After(signDelay)
 		}
 	}
 }
@@ -130,32 +107,45 @@ func (w *writer) writeBatch(ctx context.Context, batch []*request) error {
 		return t
 	}
 	replies := make([]reply, len(batch))
-	var calls []string
 	var base, size int64
 	err := w.transaction(ctx, func(t *transaction) error {
 		base = t.edge.size
+		if err := t.learn(ctx, entriesOf(batch)); err != nil {
+			return err
+		}
 		for i, r := range batch {
 			if err := w.step(ctx, t, r, &replies[i]); err != nil {
 				return err
-			}
-			if r.entry != nil && replies[i].err == nil && !replies[i].receipt.Repeated {
-				calls = append(calls, r.entry.CallID)
 			}
 		}
 		if size = t.edge.size; size == base {
 			return nil
 		}
-		return t.setHead(ctx)
+		return t.setHead()
 	})
 	if err != nil {
 		return err
 	}
-	w.unsigned = w.unsigned || size > base
+	var calls []string
 	for i, r := range batch {
+		if r.entry != nil && replies[i].err == nil && !replies[i].receipt.Repeated {
+			calls = append(calls, r.entry.CallID)
+		}
 		r.reply <- replies[i]
 	}
 	w.committed(base, size, calls)
 	return nil
+}
+
+// entriesOf are a batch's entries.
+func entriesOf(batch []*request) []sallyport.Entry {
+	var entries []sallyport.Entry
+	for _, r := range batch {
+		if r.entry != nil {
+			entries = append(entries, *r.entry)
+		}
+	}
+	return entries
 }
 
 // step takes one request of a batch. An error fails the transaction; what
@@ -165,13 +155,17 @@ func (w *writer) step(ctx context.Context, t *transaction, r *request, answer *r
 		answer.err = unavailable(err, "the ledger was not asked: %v", err)
 		return nil
 	}
-	if r.move != nil {
-		return w.exec(ctx, sqlAdvance, r.move.follower, r.move.to)
+	switch {
+	case r.move != nil:
+		t.write(sqlAdvance, r.move.follower, r.move.to)
+		return nil
+	case r.checkpoint != nil:
+		t.addCheckpoint(*r.checkpoint)
+		return nil
+	case r.entry == nil:
+		return t.conn.run(ctx, w.db.probe()...)
 	}
-	if r.entry == nil {
-		return w.probe(ctx)
-	}
-	receipt, err := t.append(ctx, *r.entry, r.content)
+	receipt, err := t.append(*r.entry, r.content)
 	if refusal, ok := errors.AsType[refusedError](err); ok {
 		answer.err = refusal.err
 		return nil
@@ -180,79 +174,45 @@ func (w *writer) step(ctx context.Context, t *transaction, r *request, answer *r
 	return err
 }
 
-// probe writes a page and leaves it as it was. There and back, because SQLite
-// does not write what an update leaves unchanged.
-func (w *writer) probe(ctx context.Context) error {
-	if err := w.exec(ctx, sqlMoveHead, 1); err != nil {
-		return err
-	}
-	return w.exec(ctx, sqlMoveHead, -1)
-}
-
-// transaction runs f between BEGIN IMMEDIATE and COMMIT. Without an error,
+// transaction runs f within a transaction of the database. Without an error,
 // what f did is durable. After one, the connection is thrown away, because
 // nobody knows what is left open on it.
 func (w *writer) transaction(ctx context.Context, f func(*transaction) error) error {
-	err := w.begin(ctx)
+	t, err := w.begin(ctx)
 	if err == nil {
-		t := &transaction{w: w}
-		if err = t.load(ctx); err == nil {
-			err = f(t)
-		}
-		if err == nil {
-			err = w.exec(ctx, sqlCommit)
-		}
-		if err == nil {
-			w.edge = t.edge
-			return nil
-		}
+		err = f(t)
 	}
-	if e, ok := errors.AsType[tamperedError](err); ok {
-		w.tampered.Store(sallyport.Errorf(sallyport.Internal, "ledger_tampered", "the ledger is no longer what was signed: %w", e))
+	if err == nil {
+		err = t.conn.commit(ctx, t.writes...)
 	}
+	if err == nil {
+		w.edge = t.edge
+		return nil
+	}
+	w.suspect(err)
 	return errors.Join(err, w.drop())
 }
 
-func (w *writer) begin(ctx context.Context) error {
+func (w *writer) begin(ctx context.Context) (*transaction, error) {
 	if w.conn == nil {
-		conn, err := w.db.Conn(ctx)
+		conn, err := w.db.connect(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		w.conn, w.prepared = conn, map[string]*sql.Stmt{}
+		w.conn = conn
 	}
-	return w.exec(ctx, sqlBegin)
-}
-
-func (w *writer) statement(ctx context.Context, text string) (*sql.Stmt, error) {
-	if s, ok := w.prepared[text]; ok {
-		return s, nil
-	}
-	s, err := w.conn.PrepareContext(ctx, text)
-	if err != nil {
+	t := &transaction{conn: w.conn}
+	if err := t.conn.begin(ctx); err != nil {
 		return nil, err
 	}
-	w.prepared[text] = s
-	return s, nil
+	return t, t.load(ctx, w.edge)
 }
 
-func (w *writer) exec(ctx context.Context, text string, args ...any) error {
-	s, err := w.statement(ctx, text)
-	if err != nil {
-		return err
+// suspect stops all writing where an error says that the log was tampered with.
+func (w *writer) suspect(err error) {
+	if e, ok := errors.AsType[tamperedError](err); ok {
+		w.tampered.Store(sallyport.Errorf(sallyport.Internal, "ledger_tampered", "the ledger is no longer what was signed: %w", e))
 	}
-	_, err = s.ExecContext(ctx, args...)
-	return err
-}
-
-// row scans the one row of a query. It returns [sql.ErrNoRows] where there is
-// none.
-func (w *writer) row(ctx context.Context, into []any, text string, args ...any) error {
-	s, err := w.statement(ctx, text)
-	if err != nil {
-		return err
-	}
-	return s.QueryRowContext(ctx, args...).Scan(into...)
 }
 
 // drop throws the connection away.
@@ -260,13 +220,9 @@ func (w *writer) drop() error {
 	if w.conn == nil {
 		return nil
 	}
-	var errs []error
-	for _, s := range w.prepared {
-		errs = append(errs, s.Close())
-	}
-	errs = append(errs, discard(w.conn))
-	w.conn, w.prepared = nil, nil
-	return errors.Join(errs...)
+	err := w.conn.close()
+	w.conn = nil
+	return err
 }
 
-func (w *writer) close() error { return errors.Join(w.drop(), w.db.Close()) }
+func (w *writer) close() error { return errors.Join(w.drop(), w.db.close()) }

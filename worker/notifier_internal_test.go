@@ -41,7 +41,7 @@ func newScene(t *testing.T) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(t.TempDir(), "db"), Signer: key.Signer})
+	l, err := ledger.Open(t.Context(), ledger.Options{Database: ledger.Database{Path: filepath.Join(t.TempDir(), "db")}, Signer: key})
 	if err != nil {
 		t.Fatal(err)
 	}

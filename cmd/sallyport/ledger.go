@@ -6,13 +6,63 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/sallyport/sallyport/gateway"
 	"github.com/sallyport/sallyport/ledger"
 	"github.com/sallyport/sallyport/oidc"
 )
 
 func ledgerCommand() *cobra.Command {
-	return group("ledger", "Work with the log of all calls", "  sallyport ledger verify", verifyCommand(), newKeyCommand())
+	return group("ledger", "Work with the log of all calls", "  sallyport ledger verify", verifyCommand(), migrateCommand(), newKeyCommand())
+}
+
+// databaseFlags say where a ledger is.
+type databaseFlags struct{ path, dsnFile string }
+
+func (d *databaseFlags) flags(f *pflag.FlagSet) {
+	f.StringVar(&d.path, "ledger", ".sallyport/ledger.db", "the ledger's SQLite database `file`")
+	f.StringVar(&d.dsnFile, "dsn-file", "", "or a `file` with the address of its PostgreSQL database")
+}
+
+func (d databaseFlags) database() (ledger.Database, error) {
+	return gateway.LedgerConfig{Path: d.path, DSNFile: d.dsnFile}.Database()
+}
+
+func migrateCommand() *cobra.Command {
+	var dsnFile, role string
+	cmd := &cobra.Command{
+		Use:   "migrate --dsn-file FILE [--grant ROLE]",
+		Short: "Make the ledger's schema in PostgreSQL, or bring it to this version",
+		Long: `Create the tables of a ledger in a PostgreSQL database, or bring those of an
+earlier version to this one. It has to be done as the database's owner, before a
+gateway of this version starts.
+
+With --grant, a role that exists already gets what API and worker need: it may
+add to the log and change what is derived from it, and can neither change nor
+delete what was written. Give the gateway that role, and nobody the owner's.
+
+A ledger in SQLite needs no such step.`,
+		Example: `  sallyport ledger migrate --dsn-file owner.dsn --grant sallyport`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d, err := databaseFlags{dsnFile: dsnFile}.database()
+			if err != nil {
+				return err
+			}
+			if err := ledger.Migrate(cmd.Context(), d.DSN, role); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "the ledger's schema is that of this version")
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&dsnFile, "dsn-file", "", "`file` with the database's address, as its owner")
+	cmd.Flags().StringVar(&role, "grant", "", "`role` of the gateway")
+	if err := cmd.MarkFlagRequired("dsn-file"); err != nil {
+		panic(err) // it is defined above
+	}
+	return cmd
 }
 
 func newKeyCommand() *cobra.Command {
@@ -44,7 +94,7 @@ sallyport.example.com/ledger. It stands in every checkpoint.`,
 func verifyCommand() *cobra.Command {
 	var v verifying
 	cmd := &cobra.Command{
-		Use:   "verify --ledger FILE --key KEY",
+		Use:   "verify [--ledger FILE | --dsn-file FILE] --key KEY",
 		Short: "Check that nobody changed the ledger",
 		Long: `Read the ledger's database and check everything in it against everything else:
 every leaf against the tree, the tree against every signed checkpoint, every
@@ -75,7 +125,7 @@ ledger could not be verified.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&v.path, "ledger", ".sallyport/ledger.db", "the ledger's database `file`")
+	v.database.flags(f)
 	f.StringArrayVar(&v.kept, "checkpoint", nil, "`file` with a checkpoint that was kept elsewhere, which the log must extend; may be repeated")
 	f.StringArrayVar(&v.keys, "key", []string{".sallyport/ledger.pub"}, "public `key`, or a file that holds one; may be repeated")
 	f.StringVar(&v.voters.Issuer, "people-issuer", "", "`URL` of the identity provider that signs votes")
@@ -86,20 +136,23 @@ ledger could not be verified.`,
 
 // verifying is what the flags of verify say.
 type verifying struct {
-	path       string
+	database   databaseFlags
 	keys, kept []string
 	people     string // file of keys
 	voters     oidc.Kept
 }
 
 func (v *verifying) options() (ledger.VerifyOptions, error) {
-	o := ledger.VerifyOptions{Path: v.path}
+	var o ledger.VerifyOptions
+	var err error
+	if o.Database, err = v.database.database(); err != nil {
+		return o, err
+	}
 	for i, k := range v.keys {
 		if b, err := os.ReadFile(k); err == nil {
 			v.keys[i] = string(b)
 		}
 	}
-	var err error
 	if o.Verifiers, err = ledger.Verifiers(v.keys...); err != nil {
 		return o, err
 	}

@@ -292,7 +292,7 @@ func verify(ctx context.Context, s state) (string, error) {
 		return "", err
 	}
 	report, err := ledger.Verify(ctx, ledger.VerifyOptions{
-		Path: s.path("ledger.db"), Verifiers: verifiers,
+		Database: ledger.Database{Path: s.path("ledger.db")}, Verifiers: verifiers,
 		SignedVote: oidc.Kept{Audience: idp.VoteAudience}.Verify,
 	})
 	if err != nil {

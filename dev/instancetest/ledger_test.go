@@ -122,7 +122,7 @@ func verify(t *testing.T, i *instancetest.Instance) ledger.Report {
 		t.Fatal(err)
 	}
 	report, err := ledger.Verify(t.Context(), ledger.VerifyOptions{
-		Path: i.Path("ledger.db"), Verifiers: verifiers,
+		Database: ledger.Database{Path: i.Path("ledger.db")}, Verifiers: verifiers,
 		SignedVote: oidc.Kept{Audience: idp.VoteAudience}.Verify,
 	})
 	if err != nil {

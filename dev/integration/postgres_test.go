@@ -4,8 +4,8 @@ import (
 	"testing"
 
 	"github.com/sallyport/sallyport"
-	"github.com/sallyport/sallyport/dev/internal/postgrestest"
 	"github.com/sallyport/sallyport/dev/temporaltest"
+	"github.com/sallyport/sallyport/sallyporttest/postgrestest"
 	"github.com/sallyport/sallyport/workflows/workflowstest"
 )
 

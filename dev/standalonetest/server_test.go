@@ -27,10 +27,10 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 
 	"github.com/sallyport/sallyport/dev/authz"
-	"github.com/sallyport/sallyport/dev/internal/postgrestest"
 	"github.com/sallyport/sallyport/dev/internal/program"
 	"github.com/sallyport/sallyport/dev/temporaltest"
 	"github.com/sallyport/sallyport/gateway"
+	"github.com/sallyport/sallyport/sallyporttest/postgrestest"
 )
 
 // executable is the path of cmd/temporal-server, built at the first call.

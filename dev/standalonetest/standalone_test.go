@@ -18,7 +18,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/sallyport/sallyport/dev/authz"
-	"github.com/sallyport/sallyport/dev/internal/postgrestest"
+	"github.com/sallyport/sallyport/sallyporttest/postgrestest"
 	"github.com/sallyport/sallyport/workflows"
 )
 

@@ -3,8 +3,8 @@ package temporaltest
 import (
 	"testing"
 
-	"github.com/sallyport/sallyport/dev/internal/postgrestest"
 	"github.com/sallyport/sallyport/dev/internal/temporald"
+	"github.com/sallyport/sallyport/sallyporttest/postgrestest"
 )
 
 // OnPostgres is new databases in a cluster, for [Options].Postgres.

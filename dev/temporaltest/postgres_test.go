@@ -10,9 +10,9 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/sallyport/sallyport/dev/authz"
-	"github.com/sallyport/sallyport/dev/internal/postgrestest"
 	"github.com/sallyport/sallyport/dev/internal/temporald"
 	"github.com/sallyport/sallyport/dev/temporaltest"
+	"github.com/sallyport/sallyport/sallyporttest/postgrestest"
 )
 
 // TestPostgres runs servers on a real PostgreSQL. The subtests share one

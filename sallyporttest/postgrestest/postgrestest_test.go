@@ -4,7 +4,7 @@ import (
 	"database/sql"
 	"testing"
 
-	"github.com/sallyport/sallyport/dev/internal/postgrestest"
+	"github.com/sallyport/sallyport/sallyporttest/postgrestest"
 )
 
 // TestCluster makes a table, kills the server, and finds the table.

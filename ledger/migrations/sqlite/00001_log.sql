@@ -1,3 +1,5 @@
+-- +goose Up
+
 -- The log. It only grows: the triggers below stop accidents, the tree and the
 -- signatures find everything else.
 CREATE TABLE leaves (
@@ -29,13 +31,27 @@ CREATE TABLE checkpoints (
   note BLOB    NOT NULL         -- C2SP tlog-checkpoint
 ) STRICT;
 
+-- +goose StatementBegin
 CREATE TRIGGER leaves_update BEFORE UPDATE ON leaves BEGIN SELECT RAISE(ABORT, 'the log only grows'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
 CREATE TRIGGER leaves_delete BEFORE DELETE ON leaves BEGIN SELECT RAISE(ABORT, 'the log only grows'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
 CREATE TRIGGER nodes_update BEFORE UPDATE ON nodes BEGIN SELECT RAISE(ABORT, 'the log only grows'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
 CREATE TRIGGER nodes_delete BEFORE DELETE ON nodes BEGIN SELECT RAISE(ABORT, 'the log only grows'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
 CREATE TRIGGER head_delete BEFORE DELETE ON head BEGIN SELECT RAISE(ABORT, 'the log only grows'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
 CREATE TRIGGER checkpoints_update BEFORE UPDATE ON checkpoints BEGIN SELECT RAISE(ABORT, 'the log only grows'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
 CREATE TRIGGER checkpoints_delete BEFORE DELETE ON checkpoints BEGIN SELECT RAISE(ABORT, 'the log only grows'); END;
+-- +goose StatementEnd
 
 -- The store. Erasing a call sets salt and entries to NULL.
 CREATE TABLE salts (
@@ -70,3 +86,9 @@ CREATE INDEX calls_open ON calls (updated_at, call_id) WHERE final = 0;
 
 INSERT INTO head (id, size, hash, checkpoints)
 VALUES (1, 0, x'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', 0);
+-- Where whoever follows the log stands. It proves nothing and is no part of
+-- the log. Ledgers of earlier versions get it when they are opened.
+CREATE TABLE followers (
+  name     TEXT    PRIMARY KEY,
+  position INTEGER NOT NULL CHECK (position >= 0) -- of the leaf to be read next
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,139 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/sallyport/sallyport"
+)
+
+// Database says where a ledger is: exactly one of its fields is set.
+type Database struct {
+	Path string // of a SQLite database
+	DSN  string // of a PostgreSQL database, as libpq takes it; it may hold a password
+}
+
+func (d Database) check() error {
+	if (d.Path == "") == (d.DSN == "") {
+		return errors.New("a ledger needs either the path of a SQLite database or the address of a PostgreSQL database")
+	}
+	return nil
+}
+
+// database is where a ledger is kept.
+type database interface {
+	// reads are connections on which nothing is written.
+	reads() *sql.DB
+	// connect makes the connection on which this process writes.
+	connect(ctx context.Context) (connection, error)
+	// probe writes the head and leaves it as it is.
+	probe() []*statement
+	close() error
+}
+
+// connection is where transactions are run, one at a time.
+type connection interface {
+	// begin begins a transaction that sees, and has to itself until it ends,
+	// the whole ledger. No other writer's transaction overlaps it.
+	begin(ctx context.Context) error
+	// run runs statements in their order, and in as few round trips as the
+	// database lets it. After an error the transaction is broken.
+	run(ctx context.Context, statements ...*statement) error
+	// commit makes the transaction durable, after some last statements.
+	commit(ctx context.Context, last ...*statement) error
+	close() error
+}
+
+// statement is an SQL statement of a transaction, with at most one row.
+type statement struct {
+	text string
+	args []any
+	into []any // where its row goes; nil where it has none
+	none bool  // it had no row
+}
+
+func exec(text string, args ...any) *statement { return &statement{text: text, args: args} }
+
+func query(into []any, text string, args ...any) *statement {
+	return &statement{text: text, args: args, into: into}
+}
+
+// open opens a database to write to it.
+func (d Database) open(ctx context.Context) (db database, err error) {
+	if err := d.check(); err != nil {
+		return nil, err
+	}
+	if d.DSN != "" {
+		db, err = openPostgres(ctx, d.DSN)
+	} else {
+		db, err = openSQLite(ctx, d.Path)
+	}
+	return db, err
+}
+
+// inspector looks at a database itself, beside what it holds of the log.
+type inspector interface {
+	// integrity says in words what is wrong with the files.
+	integrity(ctx context.Context, db queryer) ([]string, error)
+	// differences says in words how the schema is not as it should be.
+	differences(ctx context.Context, db queryer) ([]string, error)
+}
+
+// openReadOnly opens a database that must be there, and never writes to it.
+func (d Database) openReadOnly(ctx context.Context) (*sql.DB, inspector, error) {
+	if err := d.check(); err != nil {
+		return nil, nil, err
+	}
+	var db *sql.DB
+	var i inspector = sqliteInspector{}
+	var err error
+	if d.DSN != "" {
+		i = postgresInspector{}
+		db, err = connectPostgres(d.DSN, true)
+	} else {
+		db, err = openSQLiteReadOnly(ctx, d.Path)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("the ledger's database can't be opened for reading: %w", err)
+	}
+	return db, i, nil
+}
+
+// queryer is what a database, a connection and a transaction can all do.
+type queryer interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// each calls scan for each row of a query.
+func each(ctx context.Context, db queryer, scan func(*sql.Rows) error, text string, args ...any) error {
+	rows, err := db.QueryContext(ctx, text, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// column is the one column of a query's rows.
+func column(ctx context.Context, db queryer, text string, args ...any) ([]string, error) {
+	var all []string
+	err := each(ctx, db, func(rows *sql.Rows) error {
+		var s string
+		err := rows.Scan(&s)
+		all = append(all, s)
+		return err
+	}, text, args...)
+	return all, err
+}
+
+func notOpened(err error) *sallyport.Error {
+	return unavailable(err, "the ledger's database can't be opened: %v", err)
+}

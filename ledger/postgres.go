@@ -1,0 +1,215 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+)
+
+// What a session asks of the server: a commit is on disk when it returns, and
+// nobody holds up the others for longer than this, whatever became of them.
+const (
+	synchronousCommit = "on"
+	lockTimeout       = "10s"
+	idleTimeout       = "10s" // within a transaction
+)
+
+// postgresDatabase is a database of a PostgreSQL server.
+type postgresDatabase struct {
+	config *pgx.ConnConfig
+	read   *sql.DB
+}
+
+func (d *postgresDatabase) reads() *sql.DB { return d.read }
+
+func (d *postgresDatabase) close() error { return d.read.Close() }
+
+func (d *postgresDatabase) connect(ctx context.Context) (connection, error) {
+	conn, err := pgx.ConnectConfig(ctx, d.config)
+	if err != nil {
+		return nil, unnamed(err)
+	}
+	return &postgresConnection{conn}, nil
+}
+
+// configure reads an address. What it says is not repeated in errors, because
+// there may be a password in it.
+func configure(dsn string, readOnly bool) (*pgx.ConnConfig, error) {
+	c, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, errors.New("the address of the ledger's PostgreSQL database is none, such as postgres://user:password@host:5432/name?sslmode=verify-full")
+	}
+	c.RuntimeParams["application_name"] = "sallyport"
+	c.RuntimeParams["synchronous_commit"] = synchronousCommit
+	c.RuntimeParams["lock_timeout"] = lockTimeout
+	c.RuntimeParams["idle_in_transaction_session_timeout"] = idleTimeout
+	if readOnly {
+		c.RuntimeParams["default_transaction_read_only"] = "on"
+		c.RuntimeParams["idle_in_transaction_session_timeout"] = "0" // who verifies takes their time
+	}
+	return c, nil
+}
+
+func connectPostgres(dsn string, readOnly bool) (*sql.DB, error) {
+	c, err := configure(dsn, readOnly)
+	if err != nil {
+		return nil, err
+	}
+	return stdlib.OpenDB(*c), nil
+}
+
+// openPostgres opens a database that `sallyport ledger migrate` has made.
+func openPostgres(ctx context.Context, dsn string) (*postgresDatabase, error) {
+	c, err := configure(dsn, false)
+	if err != nil {
+		return nil, err
+	}
+	read, err := connectPostgres(dsn, true)
+	if err != nil {
+		return nil, err
+	}
+	read.SetMaxOpenConns(maxReaders)
+	read.SetMaxIdleConns(maxReaders)
+	err = current(ctx, read, goose.DialectPostgres)
+	if err == nil {
+		var differences []string
+		differences, err = postgresInspector{}.differences(ctx, read)
+		if err == nil && len(differences) > 0 {
+			err = fmt.Errorf("it is no ledger of this version: %s", differences[0])
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(unnamed(err), read.Close())
+	}
+	return &postgresDatabase{config: c, read: read}, nil
+}
+
+// unnamed is an error of connecting without the address, which operators know,
+// and which logs need not hold.
+func unnamed(err error) error {
+	if c, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return fmt.Errorf("PostgreSQL is out of reach: %w", c.Unwrap())
+	}
+	return err
+}
+
+// postgresConnection writes to a database. What goes together is sent
+// together: a transaction takes four round trips, however many its entries.
+type postgresConnection struct {
+	conn *pgx.Conn
+}
+
+func (c *postgresConnection) begin(ctx context.Context) error {
+	var size int64
+	lock := query([]any{&size}, sqlLockHead)
+	err := c.run(ctx, exec(sqlBeginPostgres), lock)
+	if err == nil && lock.none {
+		err = tamperedError{what: "the log has no head"}
+	}
+	return err
+}
+
+func (c *postgresConnection) commit(ctx context.Context, last ...*statement) error {
+	return c.run(ctx, append(last, exec(sqlCommit))...)
+}
+
+func (c *postgresConnection) run(ctx context.Context, statements ...*statement) error {
+	if len(statements) == 0 {
+		return nil
+	}
+	var b pgx.Batch
+	for _, s := range statements {
+		b.Queue(s.text, s.args...)
+	}
+	results := c.conn.SendBatch(ctx, &b)
+	var err error
+	for _, s := range statements {
+		if err = s.read(results); err != nil {
+			break
+		}
+	}
+	return errors.Join(err, results.Close())
+}
+
+// read takes the statement's part of a batch's results.
+func (s *statement) read(results pgx.BatchResults) error {
+	if s.into == nil {
+		_, err := results.Exec()
+		return err
+	}
+	err := results.QueryRow().Scan(s.into...)
+	if s.none = errors.Is(err, pgx.ErrNoRows); s.none {
+		return nil
+	}
+	return err
+}
+
+func (*postgresDatabase) probe() []*statement { return []*statement{exec(sqlProbePostgres)} }
+
+// close ends the session, and with it what is open on it. A server that does
+// not answer finds that out by itself.
+func (c *postgresConnection) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	_ = c.conn.Close(ctx) // it is given up in any case
+	return nil
+}
+
+// grant lets a role do what the gateway has to.
+func grant(ctx context.Context, db *sql.DB, role string) error {
+	if role == "" {
+		return nil
+	}
+	name := pgx.Identifier{role}.Sanitize()
+	var schema string
+	if err := db.QueryRowContext(ctx, sqlCurrentSchema).Scan(&schema); err != nil {
+		return err
+	}
+	for _, text := range []string{
+		"GRANT USAGE ON SCHEMA " + pgx.Identifier{schema}.Sanitize() + " TO " + name,
+		"REVOKE ALL ON ALL TABLES IN SCHEMA " + pgx.Identifier{schema}.Sanitize() + " FROM " + name,
+		"GRANT SELECT ON ALL TABLES IN SCHEMA " + pgx.Identifier{schema}.Sanitize() + " TO " + name,
+		"GRANT INSERT ON leaves, nodes, checkpoints, salts, contents, calls, followers TO " + name,
+		"GRANT UPDATE ON head, calls, followers TO " + name,
+	} {
+		if _, err := db.ExecContext(ctx, text); err != nil {
+			return fmt.Errorf("the role %q can't be granted what the gateway needs: %w", role, err)
+		}
+	}
+	return nil
+}
+
+// postgresInspector looks at a PostgreSQL database.
+type postgresInspector struct{}
+
+// integrity finds nothing: the server's own checksums are for its files, and
+// Verify reads every row.
+func (postgresInspector) integrity(context.Context, queryer) ([]string, error) { return nil, nil }
+
+// differences compares what can change what is written or read: columns,
+// constraints and indexes, triggers, rules, row policies and functions.
+func (postgresInspector) differences(ctx context.Context, db queryer) ([]string, error) {
+	have, err := schemaOfPostgres(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	want, err := postgresSchema()
+	return compare(have, want), err
+}
+
+func schemaOfPostgres(ctx context.Context, db queryer) (map[string]string, error) {
+	schema := map[string]string{}
+	err := each(ctx, db, func(rows *sql.Rows) error {
+		var name, text string
+		err := rows.Scan(&name, &text)
+		schema[name] = text
+		return err
+	}, sqlSchemaPostgres)
+	return schema, err
+}
