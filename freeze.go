@@ -1,6 +1,10 @@
 package sallyport
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // Freeze stops calls until it is lifted: no new ones start, those that wait
 // end, and those that run are killed. It names an agent, a tool, a namespace or
@@ -18,14 +22,75 @@ type Freeze struct {
 
 // Lift ends a freeze.
 type Lift struct {
-	By     string    `json:"by"`
-	Reason string    `json:"reason,omitempty"`
-	At     time.Time `json:"at"`
+	By string    `json:"by"`
+	At time.Time `json:"at"`
 }
 
 // Stops reports whether a call of this agent, tool and namespace is stopped.
+// Before a call is made precise, its namespace is "".
 func (f Freeze) Stops(agent, tool, namespace string) bool {
 	return fits(f.Agent, agent) && fits(f.Tool, tool) && fits(f.Namespace, namespace)
 }
 
 func fits(want, have string) bool { return want == "" || want == have }
+
+// Scope says in words what is stopped.
+func (f Freeze) Scope() string {
+	var of []string
+	for _, s := range []struct{ what, which string }{{"agent", f.Agent}, {"tool", f.Tool}, {"namespace", f.Namespace}} {
+		if s.which != "" {
+			of = append(of, s.what+" "+s.which)
+		}
+	}
+	if len(of) == 0 {
+		return "everything"
+	}
+	return strings.Join(of, ", ")
+}
+
+// Refusal is why a call is stopped.
+func (f Freeze) Refusal() *Error {
+	return Errorf(Frozen, "frozen", "%s", f.message())
+}
+
+func (f Freeze) message() string {
+	return fmt.Sprintf("%s is frozen since %s: %s (freeze %s)", f.Scope(), f.At.Format(time.RFC3339), f.Reason, f.ID)
+}
+
+// Decision is the one on a call that is stopped.
+func (f Freeze) Decision() Decision {
+	return Decision{Effect: Deny, Reasons: []Reason{{Code: "frozen", Message: f.message()}}}
+}
+
+// FreezeRecord is what a freeze's entries add up to.
+type FreezeRecord struct {
+	Entries int    `json:"entries"` // how many there are
+	Freeze  Freeze `json:"freeze"`
+	Lift    *Lift  `json:"lift,omitempty"`
+}
+
+// Apply adds the freeze's next entry. It refuses, with an error of kind
+// [Conflict], one that can't come next.
+func (r FreezeRecord) Apply(e Entry) (FreezeRecord, error) {
+	if err := e.Check(); err != nil {
+		return r, err
+	}
+	switch {
+	case e.Kind == EntryFreeze && r.Entries == 0:
+		r.Freeze = *e.Freeze
+	case e.Kind == EntryLift && r.Entries > 0 && r.Lift == nil:
+		r.Lift = e.Lift
+	case e.Kind == EntryLift && r.Lift != nil:
+		return r, Errorf(Conflict, "lifted", "freeze %s was lifted at %s", e.CallID, r.Lift.At.Format(time.RFC3339))
+	default:
+		return r, Errorf(Conflict, "not_frozen", "a %s can't come here: there is no freeze %s", e.Kind, e.CallID)
+	}
+	r.Entries++
+	return r, nil
+}
+
+// Limits bound what an agent does, whatever policy lets it. Zero is no limit.
+type Limits struct {
+	CallsPerMinute int // that are received
+	Running        int // calls at once that wait for nobody
+}

@@ -31,6 +31,9 @@ const (
 	EntryLift   EntryKind = "lift"   // it ended: Lift
 )
 
+// OfFreeze reports whether this is a step of a freeze, and of no call.
+func (k EntryKind) OfFreeze() bool { return k == EntryFreeze || k == EntryLift }
+
 // Entry is one step of one call, or of one freeze, as the ledger keeps it. The
 // fields that its kind names are set.
 type Entry struct {
@@ -186,7 +189,7 @@ func (r Record) approved(s Start) bool {
 
 func (r Record) admits(e Entry) error {
 	switch {
-	case e.Kind == EntryFreeze || e.Kind == EntryLift:
+	case e.Kind.OfFreeze():
 		return Errorf(Invalid, "bad_entry", "a %s is no step of a call", e.Kind)
 	case e.Kind != EntryReceived && r.Entries == 0:
 		return Errorf(Conflict, "not_received", "call %s was never received", e.CallID)

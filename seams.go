@@ -144,10 +144,25 @@ type Keeper interface {
 // after the call's outcome, a never-ran outcome after its start, and any
 // entry of a call that was never received are refused with an error of kind
 // [Conflict], and one that fails [Entry.Check] or can't be encoded with
-// [Invalid]. Any other error is [Unavailable]. Whatever the error, the step
+// [Invalid]. A ballot and a start of a call that a freeze stops are refused with
+// an error of kind [Frozen]: in the order of the ledger, none comes after the
+// freeze. What goes beyond an agent's limits is refused with an error whose code
+// is "rate_limited" or "too_many_running". Any other error is [Unavailable]. Whatever the error, the step
 // which was to be recorded must not be taken. Safe for concurrent use.
 type Recorder interface {
 	Record(context.Context, Entry) (Receipt, error)
+}
+
+// Freezes reads what the ledger holds of freezes.
+//
+// Held lists the freezes that nobody has lifted, the earliest first. Freeze
+// returns an error of kind [NotFound] for one that it doesn't know. Stopped
+// lists, oldest first, calls that a freeze stops and that have not ended. Safe
+// for concurrent use.
+type Freezes interface {
+	Held(ctx context.Context) ([]FreezeRecord, error)
+	Freeze(ctx context.Context, id string) (FreezeRecord, error)
+	Stopped(ctx context.Context, f Freeze, limit int) ([]Record, error)
 }
 
 // Reader reads what the ledger holds of calls.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/pressly/goose/v3"
+
 	"github.com/sallyport/sallyport"
 )
 
@@ -86,14 +88,17 @@ func (d Database) openReadOnly(ctx context.Context) (*sql.DB, inspector, error) 
 	if err := d.check(); err != nil {
 		return nil, nil, err
 	}
-	var db *sql.DB
 	var i inspector = sqliteInspector{}
-	var err error
+	open, dialect := openSQLiteReadOnly, goose.DialectSQLite3
+	where := d.Path
 	if d.DSN != "" {
-		i = postgresInspector{}
-		db, err = connectPostgres(d.DSN, true)
-	} else {
-		db, err = openSQLiteReadOnly(ctx, d.Path)
+		i, open, dialect, where = postgresInspector{}, openPostgresReadOnly, goose.DialectPostgres, d.DSN
+	}
+	db, err := open(ctx, where)
+	if err == nil {
+		if err = current(ctx, db, dialect); err != nil {
+			err = errors.Join(unnamed(err), db.Close())
+		}
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("the ledger's database can't be opened for reading: %w", err)

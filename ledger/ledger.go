@@ -18,6 +18,9 @@ type Options struct {
 	Signer   Signer          // of checkpoints
 	OldKeys  []note.Verifier // that the signer's has replaced
 	Logger   *slog.Logger    // nil logs nothing
+
+	// Limits of an agent; nil limits nobody.
+	Limits func(agent string) sallyport.Limits
 }
 
 // Ledger is an open ledger. It implements [sallyport.Recorder] and
@@ -40,6 +43,7 @@ type Ledger struct {
 var (
 	_ sallyport.Recorder = (*Ledger)(nil)
 	_ sallyport.Reader   = (*Ledger)(nil)
+	_ sallyport.Freezes  = (*Archive)(nil)
 )
 
 // Open opens a ledger, or makes an empty one. It refuses, with an error of
@@ -52,12 +56,15 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Limits == nil {
+		o.Limits = func(string) sallyport.Limits { return sallyport.Limits{} }
+	}
 	db, err := o.Database.open(ctx)
 	if err != nil {
 		return nil, notOpened(err)
 	}
 	l := &Ledger{
-		Archive: &Archive{db: db.reads()}, log: o.Logger, write: newWriter(db, o.Logger), growth: make(chan struct{}, 1),
+		Archive: &Archive{db: db.reads()}, log: o.Logger, write: newWriter(db, o), growth: make(chan struct{}, 1),
 		watch: newWatch(), closing: make(chan struct{}),
 	}
 	l.notary = &notary{

@@ -62,13 +62,17 @@ func current(ctx context.Context, db *sql.DB, dialect goose.Dialect) error {
 	if err != nil {
 		return err
 	}
+	how := "`sallyport ledger migrate` of this version, by the database's owner,"
+	if dialect == goose.DialectSQLite3 {
+		how = "a gateway of this version that opens it"
+	}
 	var have int64
 	if err := db.QueryRowContext(ctx, sqlSchemaVersion).Scan(&have); err != nil {
-		return fmt.Errorf("it holds no ledger, or one that may not be read; its owner makes one with `sallyport ledger migrate`: %w", err)
+		return fmt.Errorf("it holds no ledger of this version; %s makes it one: %w", how, err)
 	}
 	sources := m.ListSources()
 	if want := sources[len(sources)-1].Version; have != want {
-		return fmt.Errorf("its schema has version %d, and this program needs %d; its owner brings it there with `sallyport ledger migrate` of this version", have, want)
+		return fmt.Errorf("its schema has version %d, and this program needs %d; %s brings it there", have, want, how)
 	}
 	return nil
 }

@@ -64,6 +64,10 @@ func connectPostgres(dsn string, readOnly bool) (*sql.DB, error) {
 	return stdlib.OpenDB(*c), nil
 }
 
+func openPostgresReadOnly(_ context.Context, dsn string) (*sql.DB, error) {
+	return connectPostgres(dsn, true)
+}
+
 // openPostgres opens a database that `sallyport ledger migrate` has made.
 func openPostgres(ctx context.Context, dsn string) (*postgresDatabase, error) {
 	c, err := configure(dsn, false)
@@ -175,8 +179,8 @@ func grant(ctx context.Context, db *sql.DB, role string) error {
 		"GRANT USAGE ON SCHEMA " + pgx.Identifier{schema}.Sanitize() + " TO " + name,
 		"REVOKE ALL ON ALL TABLES IN SCHEMA " + pgx.Identifier{schema}.Sanitize() + " FROM " + name,
 		"GRANT SELECT ON ALL TABLES IN SCHEMA " + pgx.Identifier{schema}.Sanitize() + " TO " + name,
-		"GRANT INSERT ON leaves, nodes, checkpoints, salts, contents, calls, followers TO " + name,
-		"GRANT UPDATE ON head, calls, followers TO " + name,
+		"GRANT INSERT ON leaves, nodes, checkpoints, salts, contents, calls, freezes, followers TO " + name,
+		"GRANT UPDATE ON head, calls, freezes, followers TO " + name,
 	} {
 		if _, err := db.ExecContext(ctx, text); err != nil {
 			return fmt.Errorf("the role %q can't be granted what the gateway needs: %w", role, err)

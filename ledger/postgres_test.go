@@ -234,14 +234,15 @@ func TestEveryStoredValuePostgres(t *testing.T) {
 	p := onPostgres(t)(t)
 	for n := range 2 {
 		l := p.open(t)
-		mustRecord(t, l, sallyporttest.Approved(n)[:8-4*n]...)
+		freeze, _ := freezing(byte(n), sallyport.Freeze{Tool: "gitops_set_image"})
+		mustRecord(t, l, append(sallyporttest.Approved(n)[:8-4*n:8-4*n], freeze)...)
 		mustClose(t, l)
 	}
 	f := forger{t, connect(t, p.owner)}
 	f.exec("SET session_replication_role = replica") // no trigger fires
 	f.exec("CREATE SCHEMA kept")
 	changes := 0
-	for _, table := range []string{"leaves", "nodes", "head", "checkpoints", "salts", "contents", "calls"} {
+	for _, table := range []string{"leaves", "nodes", "head", "checkpoints", "salts", "contents", "calls", "freezes"} {
 		f.exec("CREATE TABLE kept." + table + " AS TABLE " + table)
 		columns, rows := rowsOf(t, f.db, "TABLE "+table)
 		for n, row := range rows {

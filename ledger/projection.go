@@ -50,6 +50,35 @@ func decodeRecord(b []byte) (sallyport.Record, error) {
 	return r, nil
 }
 
+// project is what writes a call's row.
+func project(callID string, c columns) *statement {
+	if c.entries == 1 {
+		return exec(sqlAddCall, callID, c.state, c.final, c.agent, c.tool, c.namespace, c.arguments, c.receivedAt, c.updatedAt, c.entries, c.record)
+	}
+	return exec(sqlSetCall, callID, c.state, c.final, c.namespace, c.updatedAt, c.entries, c.record)
+}
+
+// projectFreeze is what writes a freeze's row.
+func projectFreeze(r sallyport.FreezeRecord) (*statement, error) {
+	b, err := encode(r)
+	if r.Lift != nil {
+		return exec(sqlLiftFreeze, r.Freeze.ID, b), err
+	}
+	f := r.Freeze
+	return exec(sqlAddFreeze, f.ID, f.Agent, f.Tool, f.Namespace, 0, nanos(f.At), b), err
+}
+
+func decodeFreeze(b []byte) (sallyport.FreezeRecord, error) {
+	var r sallyport.FreezeRecord
+	if err := json.Unmarshal(b, &r); err != nil {
+		return r, &sallyport.Error{
+			Kind: sallyport.Internal, Code: "bad_projection",
+			Message: "a freeze's record in the ledger can't be read", Err: err,
+		}
+	}
+	return r, nil
+}
+
 func erased(callID string) error {
 	return sallyport.Errorf(sallyport.NotFound, "erased", "the contents of call %s were erased", callID)
 }

@@ -80,6 +80,54 @@ func (a *Archive) Sweepable(ctx context.Context, after, before time.Time, limit 
 	return a.records(ctx, sqlSweepable, nanos(after), nanos(before), max(limit, 0))
 }
 
+// Held implements [sallyport.Freezes].
+func (a *Archive) Held(ctx context.Context) ([]sallyport.FreezeRecord, error) {
+	return a.freezes(ctx, sqlHeld)
+}
+
+// Freeze implements [sallyport.Freezes].
+func (a *Archive) Freeze(ctx context.Context, id string) (sallyport.FreezeRecord, error) {
+	found, err := a.freezes(ctx, sqlFreeze, id)
+	if err == nil && len(found) == 0 {
+		err = sallyport.Errorf(sallyport.NotFound, "no_such_freeze", "there is no freeze %q", id)
+	}
+	if err != nil {
+		return sallyport.FreezeRecord{}, err
+	}
+	return found[0], nil
+}
+
+// Stopped implements [sallyport.Freezes].
+func (a *Archive) Stopped(ctx context.Context, f sallyport.Freeze, limit int) ([]sallyport.Record, error) {
+	return a.records(ctx, sqlStopped, f.Agent, f.Tool, f.Namespace, max(limit, 0))
+}
+
+// Frozen is the freeze that stops an intent, or nil.
+func (a *Archive) Frozen(ctx context.Context, i sallyport.Intent) (*sallyport.Freeze, error) {
+	found, err := a.freezes(ctx, sqlFrozen, i.Agent.ID, i.Tool.Name, i.Namespace)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[0].Freeze, nil
+}
+
+func (a *Archive) freezes(ctx context.Context, text string, args ...any) ([]sallyport.FreezeRecord, error) {
+	var all []sallyport.FreezeRecord
+	err := each(ctx, a.db, func(rows *sql.Rows) error {
+		var b []byte
+		if err := rows.Scan(&b); err != nil {
+			return err
+		}
+		r, err := decodeFreeze(b)
+		all = append(all, r)
+		return err
+	}, text, args...)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	return all, nil
+}
+
 // History implements [sallyport.Reader]. Calls that other clocks received
 // after now count too.
 func (a *Archive) History(ctx context.Context, i sallyport.Intent, now time.Time) (sallyport.History, error) {

@@ -11,6 +11,7 @@ type Report struct {
 	Nodes       int64  `json:"nodes"`
 	Checkpoints int64  `json:"checkpoints"`
 	Calls       int64  `json:"calls"`
+	Freezes     int64  `json:"freezes"`
 	SignedVotes int64  `json:"signed_votes"` // votes whose ID tokens were verified
 	Root        string `json:"root"`         // hash of the tree of all leaves, in base64 as in a checkpoint
 

@@ -39,8 +39,9 @@ const (
 	sqlCheckpoint    = `SELECT note FROM checkpoints WHERE seq = $1`
 	sqlAddCheckpoint = `INSERT INTO checkpoints (seq, size, note) VALUES ($1, $2, $3)`
 
-	sqlSalt       = `SELECT salt FROM salts WHERE call_id = $1`
-	sqlKnown      = `SELECT s.salt, c.record FROM salts s LEFT JOIN calls c ON c.call_id = s.call_id WHERE s.call_id = $1`
+	sqlSalt  = `SELECT salt FROM salts WHERE call_id = $1`
+	sqlKnown = `SELECT s.salt, c.record, f.record FROM salts s
+		LEFT JOIN calls c ON c.call_id = s.call_id LEFT JOIN freezes f ON f.id = s.call_id WHERE s.call_id = $1`
 	sqlAddSalt    = `INSERT INTO salts (call_id, salt) VALUES ($1, $2)`
 	sqlAddContent = `INSERT INTO contents (idx, entry) VALUES ($1, $2)`
 	sqlStored     = `SELECT l.idx, l.number, l.leaf, c.entry FROM leaves l LEFT JOIN contents c ON c.idx = l.idx
@@ -56,6 +57,18 @@ const (
 		count(CASE WHEN tool = $5 AND arguments = $6 THEN 1 END), count(CASE WHEN state = $7 THEN 1 END)
 		FROM calls WHERE agent = $1 AND received_at >= $4 AND call_id <> $2`
 	sqlSweepable = `SELECT record FROM calls WHERE final = 0 AND updated_at > $1 AND updated_at < $2 AND record IS NOT NULL ORDER BY updated_at, call_id LIMIT $3`
+
+	sqlAddFreeze  = `INSERT INTO freezes (id, agent, tool, namespace, lifted, at, record) VALUES ($1, $2, $3, $4, $5, $6, $7)`
+	sqlLiftFreeze = `UPDATE freezes SET lifted = 1, record = $2 WHERE id = $1`
+	sqlHeld       = `SELECT record FROM freezes WHERE lifted = 0 ORDER BY at, id`
+	sqlFreeze     = `SELECT record FROM freezes WHERE id = $1`
+	sqlFrozen     = `SELECT record FROM freezes WHERE lifted = 0 AND agent IN ('', $1) AND tool IN ('', $2)
+		AND (CAST($3 AS TEXT) IS NULL OR namespace IN ('', $3)) ORDER BY at, id LIMIT 1`
+	sqlStopped = `SELECT record FROM calls WHERE final = 0 AND record IS NOT NULL AND $1 IN ('', agent) AND $2 IN ('', tool)
+		AND $3 IN ('', namespace) ORDER BY updated_at, call_id LIMIT $4`
+	sqlReceivedBetween = `SELECT count(*), min(received_at) FROM calls WHERE agent = $1 AND received_at > $2 AND received_at < $3`
+	sqlAtWork          = `SELECT count(*), count(CASE WHEN state = 'running' THEN 1 END) FROM calls
+		WHERE agent = $1 AND final = 0 AND state <> 'awaiting_approval'`
 
 	// For followers of the log.
 	sqlPosition = `SELECT position FROM followers WHERE name = $1`
@@ -77,6 +90,8 @@ const (
 		FROM calls WHERE call_id = $1`
 	sqlStrayContents = `SELECT idx FROM contents WHERE idx NOT IN (SELECT idx FROM leaves) ORDER BY idx`
 	sqlStraySalts    = `SELECT call_id FROM salts WHERE call_id NOT IN (SELECT call_id FROM leaves) ORDER BY call_id`
+	sqlFreezeRow     = `SELECT agent, tool, namespace, lifted, at, record FROM freezes WHERE id = $1`
+	sqlStrayFreezes  = `SELECT id FROM freezes WHERE id NOT IN (SELECT call_id FROM leaves) ORDER BY id`
 	sqlStrayCalls    = `SELECT call_id FROM calls WHERE call_id NOT IN (SELECT call_id FROM leaves) ORDER BY call_id`
 )
 

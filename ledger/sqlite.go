@@ -269,27 +269,11 @@ func (sqliteInspector) differences(ctx context.Context, db queryer) ([]string, e
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := have[versionsTable]; !ok { // nobody has opened it since there are migrations
-		want, err := ourSchema(ctx, 1)
-		for _, name := range []string{versionsTable, "table sqlite_sequence", followersTable} {
-			if _, ok := have[name]; !ok {
-				delete(want, name)
-			}
-		}
-		return compare(have, want), err
-	}
-	var version int64
-	if err := db.QueryRowContext(ctx, sqlSchemaVersion).Scan(&version); err != nil {
-		return nil, err
-	}
-	want, err := ourSchema(ctx, version)
+	want, err := ourSchema(ctx)
 	return compare(have, want), err
 }
 
-const (
-	versionsTable  = "table " + goose.DefaultTablename
-	followersTable = "table followers" // which the first ledgers did not have
-)
+const versionsTable = "table " + goose.DefaultTablename
 
 // compare says in words how a schema differs from ours.
 func compare(have, want map[string]string) []string {
@@ -311,8 +295,8 @@ func compare(have, want map[string]string) []string {
 	return differences
 }
 
-// ourSchema is what the migrations up to a version make of an empty database.
-func ourSchema(ctx context.Context, version int64) (map[string]string, error) {
+// ourSchema is what the migrations make of an empty database.
+func ourSchema(ctx context.Context) (map[string]string, error) {
 	c, err := sqlite.NewConnector(":memory:")
 	if err != nil {
 		return nil, err
@@ -324,7 +308,7 @@ func ourSchema(ctx context.Context, version int64) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := m.UpTo(ctx, version); err != nil {
+	if _, err := m.Up(ctx); err != nil {
 		return nil, err
 	}
 	return schemaOf(ctx, db)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/ledger"
 	"github.com/sallyport/sallyport/sallyporttest"
 
@@ -96,7 +97,8 @@ func sample(t testing.TB) place {
 	p := newPlace(t)
 	for n := range 2 {
 		l := p.open(t)
-		mustRecord(t, l, sallyporttest.Approved(n)[:8-4*n]...)
+		freeze, _ := freezing(byte(n), sallyport.Freeze{Tool: "gitops_set_image"})
+		mustRecord(t, l, append(sallyporttest.Approved(n)[:8-4*n:8-4*n], freeze)...)
 		mustClose(t, l)
 	}
 	return p

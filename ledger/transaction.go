@@ -31,15 +31,19 @@ type transaction struct {
 	edge        frontier
 	checkpoints int64 // how many there are
 	calls       map[string]*known
+	agents      map[string]*tally
 	writes      []*statement
 }
 
-// known is what the ledger holds of a call, with what this transaction adds.
+// known is what the ledger holds of a call or of a freeze, with what this
+// transaction adds.
 type known struct {
 	salt   []byte
 	fresh  bool // nothing is stored yet
 	erased bool
-	record sallyport.Record
+	record sallyport.Record       // of a call
+	freeze sallyport.FreezeRecord // or of a freeze
+	frozen *sallyport.Freeze      // that stops the call
 	stored map[slot]sallyport.Receipt
 }
 
@@ -111,11 +115,23 @@ func nodesOf(ctx context.Context, conn connection) tlog.HashReader {
 	})
 }
 
-// learn reads what the ledger holds of the calls of some entries, and of these.
-func (t *transaction) learn(ctx context.Context, entries []sallyport.Entry) error {
+// learn reads what the ledger holds of the calls of some entries, and of these,
+// and what may stand against them.
+func (t *transaction) learn(ctx context.Context, entries []sallyport.Entry, limits func(agent string) sallyport.Limits) error {
 	if err := t.learnCalls(ctx, entries); err != nil {
 		return err
 	}
+	if err := t.learnStored(ctx, entries); err != nil {
+		return err
+	}
+	if err := t.learnFreezes(ctx, entries); err != nil {
+		return err
+	}
+	return t.learnAgents(ctx, entries, limits)
+}
+
+// learnStored reads what was recorded already.
+func (t *transaction) learnStored(ctx context.Context, entries []sallyport.Entry) error {
 	var reads []*statement
 	var finds []*found
 	for _, e := range entries {
@@ -146,7 +162,7 @@ func (t *transaction) learnCalls(ctx context.Context, entries []sallyport.Entry)
 	t.calls = map[string]*known{}
 	var reads []*statement
 	var calls []*known
-	records := make([][]byte, len(entries))
+	records, freezes := make([][]byte, len(entries)), make([][]byte, len(entries))
 	for i, e := range entries {
 		if t.calls[e.CallID] != nil {
 			continue
@@ -154,34 +170,35 @@ func (t *transaction) learnCalls(ctx context.Context, entries []sallyport.Entry)
 		k := &known{stored: map[slot]sallyport.Receipt{}}
 		t.calls[e.CallID] = k
 		calls = append(calls, k)
-		reads = append(reads, query([]any{&k.salt, &records[i]}, sqlKnown, e.CallID))
+		reads = append(reads, query([]any{&k.salt, &records[i], &freezes[i]}, sqlKnown, e.CallID))
 	}
 	if err := t.conn.run(ctx, reads...); err != nil {
 		return fmt.Errorf("what is known of calls can't be read: %w", err)
 	}
 	for i, k := range calls {
 		record, _ := reads[i].into[1].(*[]byte)
-		if err := k.fill(reads[i].none, *record); err != nil {
+		freeze, _ := reads[i].into[2].(*[]byte)
+		if err := k.fill(reads[i].none, *record, *freeze); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// fill makes of a call's row what is known of it.
-func (k *known) fill(none bool, record []byte) error {
+// fill makes of a call's row, or a freeze's, what is known of it.
+func (k *known) fill(none bool, record, freeze []byte) (err error) {
 	switch {
 	case none:
 		k.fresh, k.salt = true, make([]byte, saltSize)
 		_, _ = rand.Read(k.salt) // it never fails
+	case freeze != nil:
+		k.freeze, err = decodeFreeze(freeze)
 	case len(k.salt) != saltSize || record == nil:
 		k.erased = true
 	default:
-		var err error
 		k.record, err = decodeRecord(record)
-		return err
 	}
-	return nil
+	return err
 }
 
 // slot is where an entry goes.
@@ -220,28 +237,55 @@ func (t *transaction) append(e sallyport.Entry, content []byte) (sallyport.Recei
 		stored.Repeated = true
 		return stored, nil
 	}
-	next, err := k.record.Apply(e)
+	if err := t.admit(k, e); err != nil {
+		return sallyport.Receipt{}, refusedError{err}
+	}
+	number := k.record.Entries + k.freeze.Entries
+	projection, err := k.apply(e)
 	if err != nil {
 		return sallyport.Receipt{}, refusedError{err}
 	}
-	leaf, err := leafOf(e, k.record.Entries, k.salt)
-	if err != nil {
-		return sallyport.Receipt{}, refusedError{err}
-	}
-	projected, err := columnsOf(next)
+	leaf, err := leafOf(e, number, k.salt)
 	if err != nil {
 		return sallyport.Receipt{}, refusedError{err}
 	}
 	// From here on the entry is part of the transaction.
-	r := sallyport.Receipt{Index: t.edge.size, Number: k.record.Entries, Leaf: leafDigest(leaf), Entry: e}
+	r := sallyport.Receipt{Index: t.edge.size, Number: number, Leaf: leafDigest(leaf), Entry: e}
 	if k.fresh {
 		t.write(sqlAddSalt, e.CallID, k.salt)
 	}
 	t.write(sqlAddContent, r.Index, content)
 	t.write(sqlAddLeaf, r.Index, e.CallID, r.Number, string(e.Kind), at.key, leaf)
-	t.project(e.CallID, projected)
-	k.fresh, k.record, k.stored[at] = false, next, r
+	t.writes = append(t.writes, projection)
+	k.fresh, k.stored[at] = false, r
+	t.count(e)
 	return r, t.grow(leaf)
+}
+
+// apply adds an entry to what is known, and returns what that does to the
+// projection. Where it refuses, it changes nothing.
+func (k *known) apply(e sallyport.Entry) (*statement, error) {
+	if e.Kind.OfFreeze() && k.record.Entries == 0 {
+		next, err := k.freeze.Apply(e)
+		if err != nil {
+			return nil, err
+		}
+		k.freeze = next
+		return projectFreeze(next)
+	}
+	if k.freeze.Entries > 0 {
+		return nil, sallyport.Errorf(sallyport.Conflict, "not_received", "%s is a freeze, and no call", e.CallID)
+	}
+	next, err := k.record.Apply(e)
+	if err != nil {
+		return nil, err
+	}
+	c, err := columnsOf(next)
+	if err != nil {
+		return nil, err
+	}
+	k.record = next
+	return project(e.CallID, c), nil
 }
 
 // write leaves a statement to the end of the transaction.
@@ -259,15 +303,6 @@ func (t *transaction) grow(leaf []byte) error {
 		t.write(sqlAddNode, first+int64(i), h[:])
 	}
 	return nil
-}
-
-// project writes a call's row of the projection.
-func (t *transaction) project(callID string, c columns) {
-	if c.entries == 1 {
-		t.write(sqlAddCall, callID, c.state, c.final, c.agent, c.tool, c.namespace, c.arguments, c.receivedAt, c.updatedAt, c.entries, c.record)
-		return
-	}
-	t.write(sqlSetCall, callID, c.state, c.final, c.namespace, c.updatedAt, c.entries, c.record)
 }
 
 func (t *transaction) setHead() error {

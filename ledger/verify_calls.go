@@ -78,6 +78,7 @@ type callCheck struct {
 	id     string
 	salt   []byte // nil when it is erased, or missing
 	record sallyport.Record
+	freeze sallyport.FreezeRecord
 	leaves []leaf
 	last   int64 // index of the last leaf
 	intact int   // steps whose contents are in the store
@@ -174,12 +175,15 @@ func (c *callCheck) checkContent(s stored, version string) {
 	if want, err := leafAs(version, e, s.number, c.salt); err != nil || !bytes.Equal(want, s.leaf) {
 		c.findAt(s, "it is not the leaf of what the store holds")
 	}
-	record, err := c.record.Apply(e)
+	if e.Kind.OfFreeze() {
+		c.freeze, err = c.freeze.Apply(e)
+	} else {
+		c.record, err = c.record.Apply(e)
+	}
 	if err != nil {
 		c.findAt(s, "it can't come here: %v", err)
 		return
 	}
-	c.record = record
 	if verify := c.v.signedVote; verify != nil && e.Kind == sallyport.EntryVote && e.Vote.Evidence.Class == sallyport.IDPSigned {
 		c.v.report.SignedVotes++
 		if err := verify(*e.Vote, *c.record.Ballot); err != nil {
@@ -192,6 +196,9 @@ func (c *callCheck) checkContent(s stored, version string) {
 func (c *callCheck) finish(ctx context.Context) error {
 	if c == nil { // the log is empty
 		return nil
+	}
+	if len(c.leaves) > 0 && c.leaves[0].Kind.OfFreeze() {
+		return c.finishFreeze(ctx)
 	}
 	started := slices.ContainsFunc(c.leaves, func(l leaf) bool { return l.Kind == sallyport.EntryStart })
 	ended := slices.ContainsFunc(c.leaves, func(l leaf) bool { return l.Kind == sallyport.EntryOutcome })
@@ -216,6 +223,38 @@ func (c *callCheck) finish(ctx context.Context) error {
 		c.find("only a part of its contents is there")
 	case !c.broken:
 		return c.compareRow(row)
+	}
+	return nil
+}
+
+// finishFreeze compares a freeze's row in the projection with the fold.
+func (c *callCheck) finishFreeze(ctx context.Context) error {
+	c.v.report.Calls--
+	c.v.report.Freezes++
+	var got struct {
+		agent, tool, namespace string
+		lifted, at             int64
+		record                 []byte
+	}
+	err := c.v.tx.QueryRowContext(ctx, sqlFreezeRow, c.id).Scan(&got.agent, &got.tool, &got.namespace, &got.lifted, &got.at, &got.record)
+	if errors.Is(err, sql.ErrNoRows) {
+		c.find("its record is missing")
+		return nil
+	}
+	if err != nil || c.broken {
+		return err
+	}
+	want := got
+	f := c.freeze.Freeze
+	want.agent, want.tool, want.namespace, want.lifted, want.at = f.Agent, f.Tool, f.Namespace, 0, nanos(f.At)
+	if c.freeze.Lift != nil {
+		want.lifted = 1
+	}
+	if want.record, err = encode(c.freeze); err != nil {
+		return err
+	}
+	if g, w := fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want); g != w {
+		c.find("the freeze's record is not what its entries add up to")
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 
 	"github.com/sallyport/sallyport"
@@ -35,6 +36,7 @@ type writer struct {
 	db        database
 	requests  chan *request
 	stopped   chan struct{}
+	limits    func(agent string) sallyport.Limits
 	committed func(base, size int64, calls []string)
 
 	conn     connection
@@ -42,9 +44,9 @@ type writer struct {
 	tampered atomic.Pointer[sallyport.Error]
 }
 
-func newWriter(db database, log *slog.Logger) *writer {
+func newWriter(db database, o Options) *writer {
 	return &writer{
-		log: log, db: db,
+		log: o.Logger, db: db, limits: o.Limits,
 		requests:  make(chan *request, maxBatch),
 		stopped:   make(chan struct{}),
 		committed: func(int64, int64, []string) {},
@@ -86,11 +88,15 @@ func (w *writer) gather(first *request) []*request {
 // fails, each request gets a transaction of its own, so that one of them
 // can't fail the others.
 func (w *writer) writeAll(ctx context.Context, batch []*request) {
-	err := w.writeBatch(ctx, batch)
-	if err == nil {
-		return
+	alone := len(batch) > 1 && slices.ContainsFunc(batch, freezing)
+	var err error
+	if !alone {
+		if err = w.writeBatch(ctx, batch); err == nil {
+			return
+		}
+		alone = len(batch) > 1 && w.tampered.Load() == nil
 	}
-	if len(batch) > 1 && w.tampered.Load() == nil {
+	if alone {
 		for _, r := range batch {
 			w.writeAll(ctx, []*request{r})
 		}
@@ -110,7 +116,7 @@ func (w *writer) writeBatch(ctx context.Context, batch []*request) error {
 	var base, size int64
 	err := w.transaction(ctx, func(t *transaction) error {
 		base = t.edge.size
-		if err := t.learn(ctx, entriesOf(batch)); err != nil {
+		if err := t.learn(ctx, entriesOf(batch), w.limits); err != nil {
 			return err
 		}
 		for i, r := range batch {
@@ -136,6 +142,10 @@ func (w *writer) writeBatch(ctx context.Context, batch []*request) error {
 	w.committed(base, size, calls)
 	return nil
 }
+
+// freezing reports whether a request is of a freeze. It gets a transaction of its
+// own: what a transaction knows of freezes does not change within it.
+func freezing(r *request) bool { return r.entry != nil && r.entry.Kind.OfFreeze() }
 
 // entriesOf are a batch's entries.
 func entriesOf(batch []*request) []sallyport.Entry {
