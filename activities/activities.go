@@ -64,7 +64,11 @@ type Options struct {
 
 // Activities are the steps. Their exported methods that take a signed call
 // are Temporal activities.
-type Activities struct{ Options }
+type Activities struct {
+	Options
+
+	runs runs
+}
 
 // New checks the options.
 func New(o Options) (*Activities, error) {
@@ -78,7 +82,7 @@ func New(o Options) (*Activities, error) {
 			}
 		}
 	}
-	return &Activities{o}, o.Judge.check()
+	return &Activities{Options: o}, o.Judge.check()
 }
 
 // step times one step; call the returned function with its error.

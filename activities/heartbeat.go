@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -47,6 +48,39 @@ func whileWanted(ctx context.Context) (context.Context, func()) {
 		}
 	})
 	return wanted, func() { stop(); cancel(context.Canceled) }
+}
+
+// runs are those of this process, by call.
+type runs struct {
+	mu   sync.Mutex
+	stop map[string]context.CancelFunc
+}
+
+// begin is a context that [Activities.StopRun] ends.
+func (r *runs) begin(ctx context.Context, callID string) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stop == nil {
+		r.stop = map[string]context.CancelFunc{}
+	}
+	r.stop[callID] = cancel
+	return ctx, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.stop, callID)
+		cancel()
+	}
+}
+
+// StopRun stops a call's run if it is in this process: sooner than Temporal
+// tells it of the call's cancellation with the answer to its next heartbeat.
+func (a *Activities) StopRun(callID string) {
+	a.runs.mu.Lock()
+	defer a.runs.mu.Unlock()
+	if stop, ok := a.runs.stop[callID]; ok {
+		stop()
+	}
 }
 
 // place says where a call runs, as far as its runner knows.

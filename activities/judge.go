@@ -23,8 +23,9 @@ type Policy interface {
 	sallyport.Visibility
 }
 
-// Historian counts an agent's other calls.
+// Historian counts an agent's other calls, and knows what is frozen.
 type Historian interface {
+	Frozen(ctx context.Context, i sallyport.Intent) (*sallyport.Freeze, error)
 	History(ctx context.Context, i sallyport.Intent, now time.Time) (sallyport.History, error)
 }
 
@@ -95,9 +96,16 @@ func (j Judge) resolveFor(ctx context.Context, call sallyport.Call, agent sallyp
 	return subject{call, intent, tool}, err
 }
 
-// judge asks policy. Where policy can't decide, the decision is to deny;
+// judge asks policy, unless a freeze answers before it. Where policy can't decide, the decision is to deny;
 // only what is out of reach for now is an error.
 func (j Judge) judge(ctx context.Context, i sallyport.Intent, plan *sallyport.Plan) (sallyport.Decision, error) {
+	frozen, err := j.Historian.Frozen(ctx, i)
+	if err != nil {
+		return sallyport.Decision{}, err
+	}
+	if frozen != nil {
+		return frozen.Decision(), nil
+	}
 	now := j.Now()
 	history, err := j.Historian.History(ctx, i, now)
 	if err != nil {

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/sallyport/sallyport"
 )
@@ -43,11 +44,23 @@ func (a *Activities) finish(ctx context.Context, rec sallyport.Record, out sally
 	if err != nil {
 		return Ended{}, err
 	}
+	if rec.Stop != nil && out.State == sallyport.Cancelled {
+		out.Error = stopped(*rec.Stop)
+	}
 	i := sallyport.Intent{Agent: sallyport.Agent{ID: rec.Call.AgentID}, Tool: sallyport.ToolRef{Name: rec.Call.Tool}}
 	if rec.Intent != nil {
 		i = *rec.Intent
 	}
 	return a.end(ctx, i, rec.Call.ID, out)
+}
+
+// stopped is why a call ended that somebody wanted to end.
+func stopped(s sallyport.Stop) *sallyport.Failure {
+	f := &sallyport.Failure{Code: "cancelled", Message: "cancelled by " + s.By + " before it ran"}
+	if s.Freeze != "" {
+		f.Code, f.Message = "frozen", fmt.Sprintf("stopped by %s before it ran: %s (freeze %s)", s.By, s.Reason, s.Freeze)
+	}
+	return f
 }
 
 // Lost ends a call whose workflow is gone: it was terminated, it timed out,

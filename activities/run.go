@@ -142,6 +142,8 @@ func (a *Activities) act(ctx context.Context, r namedRunner, p sallyport.Permit,
 	began := a.Now()
 	wanted, done := whileWanted(ctx)
 	defer done()
+	wanted, over := a.runs.begin(wanted, p.Call().ID)
+	defer over()
 	running, cancel := context.WithTimeout(wanted, r.limit)
 	defer cancel()
 	out, err := r.Run(running, p)

@@ -43,7 +43,15 @@ func ended(s sallyport.State) error {
 func (s *Server) stop(ctx context.Context, r sallyport.Record, who sallyport.Identity) error {
 	ctx, cancel := s.handover(ctx)
 	defer cancel()
-	err := s.opts.Calls.Cancel(ctx, r.Call.ID, who)
+	// Who wants it is in the log before it happens. From then on it can't start.
+	_, err := s.opts.Recorder.Record(ctx, sallyport.Entry{
+		CallID: r.Call.ID, Kind: sallyport.EntryStop, Key: "by/" + identityID(who), At: s.opts.Now().Round(0).UTC(),
+		Stop: &sallyport.Stop{By: identityID(who)},
+	})
+	if err != nil {
+		return err
+	}
+	err = s.opts.Calls.Cancel(ctx, r.Call.ID, who)
 	if sallyport.KindOf(err) != sallyport.NotFound {
 		return err
 	}

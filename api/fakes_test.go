@@ -45,6 +45,7 @@ func newGateway(tb testing.TB) *gateway {
 		Signer:         signer{},
 		Recorder:       g.ledger,
 		Reader:         reader{Ledger: g.ledger, down: g.down},
+		Freezes:        reader{Ledger: g.ledger, down: g.down},
 		Calls:          g.workflow,
 		Catalogue:      catalogue{down: g.down},
 		Preview:        previewer{down: g.down},
@@ -215,6 +216,20 @@ func (r reader) Calls(ctx context.Context, q sallyport.Query) (sallyport.Page, e
 		q.Limit = 2 // so that lists have more than one page
 	}
 	return r.Ledger.Calls(ctx, q)
+}
+
+func (r reader) Held(ctx context.Context) ([]sallyport.FreezeRecord, error) {
+	if err := r.down.check("ledger"); err != nil {
+		return nil, err
+	}
+	return r.Ledger.Held(ctx)
+}
+
+func (r reader) Freeze(ctx context.Context, id string) (sallyport.FreezeRecord, error) {
+	if err := r.down.check("ledger"); err != nil {
+		return sallyport.FreezeRecord{}, err
+	}
+	return r.Ledger.Freeze(ctx, id)
 }
 
 type catalogue struct{ down *outages }

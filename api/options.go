@@ -20,6 +20,7 @@ type Options struct {
 	Signer     Signer
 	Recorder   sallyport.Recorder
 	Reader     sallyport.Reader
+	Freezes    sallyport.Freezes
 	Calls      Calls
 	Catalogue  Catalogue
 	Preview    Previewer
@@ -128,6 +129,7 @@ func (o Options) check() error {
 		"Signer":     o.Signer == nil,
 		"Recorder":   o.Recorder == nil,
 		"Reader":     o.Reader == nil,
+		"Freezes":    o.Freezes == nil,
 		"Calls":      o.Calls == nil,
 		"Catalogue":  o.Catalogue == nil,
 		"Preview":    o.Preview == nil,

@@ -21,6 +21,8 @@ const (
 	codeNotAnAgent  = "not_an_agent"
 	codeNotAPerson  = "not_a_person"
 	codeRateLimited = "rate_limited"
+	codeTooMany     = "too_many_running"
+	codeFrozen      = "frozen"
 	codeTooLarge    = "too_large"
 	codeMediaType   = "unsupported_media_type"
 	codeNoMethod    = "method_not_allowed"
@@ -114,7 +116,7 @@ func classify(e *sallyport.Error) (sallyport.Kind, int) {
 		return sallyport.Invalid, http.StatusRequestEntityTooLarge
 	case codeMediaType:
 		return sallyport.Invalid, http.StatusUnsupportedMediaType
-	case codeRateLimited:
+	case codeRateLimited, codeTooMany:
 		return sallyport.Unavailable, http.StatusTooManyRequests
 	case codeUnknownTool:
 		return sallyport.NotFound, http.StatusNotFound
@@ -190,6 +192,9 @@ func outcomeProblem(r sallyport.Record) *problem {
 	switch r.State {
 	case sallyport.Refused, sallyport.Rejected, sallyport.Expired:
 		p = newProblem(sallyport.Denied, http.StatusForbidden, why.Code, why.Message)
+		if why.Code == codeFrozen {
+			p = newProblem(sallyport.Frozen, http.StatusForbidden, why.Code, why.Message)
+		}
 	case sallyport.Cancelled:
 		if why.Code == codeUnavailable { // nobody asked for the end: something was out of reach
 			p = newProblem(sallyport.Unavailable, http.StatusServiceUnavailable, why.Code, why.Message)

@@ -25,7 +25,7 @@ import (
 // TestScripts runs testdata/*.txtar. Beside testscript's own commands they have
 //
 //	http FILE       sends the request in FILE, and prints the answer to stdout;
-//	                $CALL and $BALLOT in it are those of the last answers, and
+//	                $CALL, $BALLOT and $FREEZE in it are those of the last answers, and
 //	                $BIG is 64 KiB long
 //	[!] down WHAT   puts WHAT out of reach, or back
 //	advance N       moves the clock by N (a duration)
@@ -162,6 +162,7 @@ func remember(ts *testscript.TestScript, body []byte) {
 	var answer struct {
 		ID     string `json:"id"`
 		CallID string `json:"call_id"`
+		Freeze *bool  `json:"everything"`
 		Ballot *struct {
 			Digest string `json:"digest"`
 		} `json:"ballot"`
@@ -169,7 +170,9 @@ func remember(ts *testscript.TestScript, body []byte) {
 	if json.Unmarshal(body, &answer) != nil {
 		return
 	}
-	if id := answer.ID + answer.CallID; id != "" {
+	if answer.Freeze != nil {
+		ts.Setenv("FREEZE", answer.ID)
+	} else if id := answer.ID + answer.CallID; id != "" {
 		ts.Setenv("CALL", id)
 	}
 	if answer.Ballot != nil {

@@ -96,6 +96,24 @@ type ballotsView struct {
 	Ballots []callView `json:"ballots"`
 }
 
+type freezesView struct {
+	Freezes []freezeView `json:"freezes"`
+}
+
+type freezeView struct {
+	ID         string     `json:"id"`
+	Agent      string     `json:"agent,omitempty"`
+	Tool       string     `json:"tool,omitempty"`
+	Namespace  string     `json:"namespace,omitempty"`
+	Everything bool       `json:"everything"`
+	Reason     string     `json:"reason"`
+	By         string     `json:"by"`
+	At         time.Time  `json:"at"`
+	Open       int        `json:"open"` // calls that it has yet to stop, 1000 at most
+	LiftedBy   *string    `json:"lifted_by,omitempty"`
+	LiftedAt   *time.Time `json:"lifted_at,omitempty"`
+}
+
 type toolsView struct {
 	Tools []toolView `json:"tools"`
 }

@@ -64,6 +64,13 @@ func (w *workflow) play(ctx context.Context, call sallyport.Call) {
 	owner := map[string]string{"deploy-bot": "alice", "triage-bot": "carol"}[call.AgentID]
 	intent, decision := intentFor(call, args, owner), decisionFor(args)
 	w.record(ctx, sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryIntent, Intent: &intent})
+	if f, err := w.ledger.Frozen(ctx, intent); err == nil && f != nil {
+		decision = f.Decision()
+		w.record(ctx, sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryDecision, Decision: &decision})
+		why := f.Refusal()
+		w.end(ctx, call.ID, sallyport.Outcome{State: sallyport.Refused, Error: &sallyport.Failure{Code: why.Code, Message: why.Message}})
+		return
+	}
 	entry := sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryDecision, Decision: &decision}
 	if decision.Effect == sallyport.Ask {
 		entry.Plan = &sallyport.Plan{Summary: "replicas 3 → 5", Diff: "-replicas: 3\n+replicas: 5 # <b>", Preconditions: json.RawMessage(`{}`)}

@@ -180,6 +180,39 @@ func (c *Client) Cancel(ctx context.Context, id string) error {
 	return c.do(ctx, http.MethodPost, "/v1/calls/"+url.PathEscape(id)+"/cancel", nil, nil, nil)
 }
 
+// Freeze is what an operator stops, or has stopped.
+type Freeze struct {
+	ID         string    `json:"id,omitempty"`
+	Agent      string    `json:"agent,omitempty"`
+	Tool       string    `json:"tool,omitempty"`
+	Namespace  string    `json:"namespace,omitempty"`
+	Everything bool      `json:"everything,omitempty"`
+	Reason     string    `json:"reason"`
+	By         string    `json:"by,omitempty"`
+	At         time.Time `json:"at,omitzero"`
+	Open       int       `json:"open,omitempty"` // calls that it has yet to stop
+}
+
+// Freeze stops calls until the freeze is lifted.
+func (c *Client) Freeze(ctx context.Context, f Freeze) (Freeze, error) {
+	var made Freeze
+	return made, c.do(ctx, http.MethodPost, "/v1/freezes", nil, f, &made)
+}
+
+// Freezes lists the freezes that hold.
+func (c *Client) Freezes(ctx context.Context) ([]Freeze, error) {
+	var list struct {
+		Freezes []Freeze `json:"freezes"`
+	}
+	return list.Freezes, c.do(ctx, http.MethodGet, "/v1/freezes", nil, nil, &list)
+}
+
+// Lift ends a freeze.
+func (c *Client) Lift(ctx context.Context, id string) (Freeze, error) {
+	var f Freeze
+	return f, c.do(ctx, http.MethodDelete, "/v1/freezes/"+url.PathEscape(id), nil, nil, &f)
+}
+
 // Ready reports whether the gateway can take calls.
 func (c *Client) Ready(ctx context.Context) error {
 	return c.do(ctx, http.MethodGet, "/readyz", nil, nil, nil)

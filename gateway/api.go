@@ -62,7 +62,7 @@ func (g *Gateway) server(temporal client.Client) (*api.Server, error) {
 	}
 	judge := g.judge()
 	return api.New(api.Options{
-		Identifier: g.ids, Signer: signer, Recorder: g.ledger, Reader: g.ledger, Calls: apiCalls{calls}, Catalogue: judge, Preview: judge,
+		Identifier: g.ids, Signer: signer, Recorder: g.ledger, Reader: g.ledger, Freezes: g.ledger, Calls: apiCalls{calls}, Catalogue: judge, Preview: judge,
 		Ready: []api.Check{
 			{Name: "policy", Check: func(context.Context) error { return g.policy.Ready() }},
 			{Name: "ledger", Check: g.ledger.Ping},

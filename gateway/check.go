@@ -77,6 +77,10 @@ func (c *checker) web(key, value string) {
 func (c *checker) check(conf Config) error {
 	c.required("identities", conf.Identities)
 	c.checkLedger(conf.Ledger)
+	c.checkLimits("limits", conf.Limits.Limits)
+	for agent, l := range conf.Limits.Agents {
+		c.checkLimits("limits.agents."+agent, l)
+	}
 	c.checkAPI(conf.API)
 	if conf.Worker.Listen != "" {
 		c.hostPort("worker.listen", conf.Worker.Listen)
@@ -109,6 +113,12 @@ func (c *checker) checkLedger(conf LedgerConfig) {
 		c.add("ledger.path", "and dsn_file are both set, and a ledger is in one place")
 	}
 	c.required("ledger.key_file", conf.KeyFile)
+}
+
+func (c *checker) checkLimits(key string, l Limits) {
+	if l.CallsPerMinute < 0 || l.Running < 0 {
+		c.add(key, "has a negative number: 0 is no limit, and a freeze stops an agent altogether")
+	}
 }
 
 func (c *checker) checkAPI(conf APIConfig) {

@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/time/rate"
 
+	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/strict"
 	"github.com/sallyport/sallyport/telemetry"
 )
@@ -26,6 +27,7 @@ type Config struct {
 	Payloads   []PayloadKey      `yaml:"payload_keys"` // the first encrypts, all decrypt
 	Signing    SigningConfig     `yaml:"signing"`
 	Ledger     LedgerConfig      `yaml:"ledger"`
+	Limits     LimitsConfig      `yaml:"limits"`
 	Policies   string            `yaml:"policies"`   // directory of Rego and data; empty means the built-in ones
 	Tools      string            `yaml:"tools"`      // directory of manifests that add to the built-in ones or replace them
 	Identities string            `yaml:"identities"` // the identity table
@@ -90,6 +92,28 @@ type LedgerConfig struct {
 	DSNFile string   `yaml:"dsn_file"` // a file with the address of the PostgreSQL database, which `sallyport ledger migrate` has made
 	KeyFile string   `yaml:"key_file"` // the signed-note key that signs checkpoints
 	OldKeys []string `yaml:"old_keys"` // files with the public keys that it has replaced
+}
+
+// LimitsConfig bounds what agents do, whatever policy lets them.
+type LimitsConfig struct {
+	Limits `yaml:",inline"`
+
+	Agents map[string]Limits `yaml:"agents"` // by id, instead of the above
+}
+
+// Limits are those of one agent.
+type Limits struct {
+	CallsPerMinute int `yaml:"calls_per_minute"` // that are taken; 0 is no limit
+	Running        int `yaml:"running"`          // at once that wait for nobody; 0 is no limit
+}
+
+// of are an agent's limits.
+func (c LimitsConfig) of(agent string) sallyport.Limits {
+	l, ok := c.Agents[agent]
+	if !ok {
+		l = c.Limits
+	}
+	return sallyport.Limits{CallsPerMinute: l.CallsPerMinute, Running: l.Running}
 }
 
 // SandboxConfig is about the sandbox runner.
@@ -175,6 +199,7 @@ func Defaults() Config {
 	return Config{
 		API:      APIConfig{Listen: "127.0.0.1:8080", MaxWait: time.Minute, CallsPerSecond: 20, CallsBurst: 50},
 		Temporal: TemporalConfig{Address: "127.0.0.1:7233", Namespace: "default"},
+		Limits:   LimitsConfig{Limits: Limits{CallsPerMinute: 1200, Running: 64}},
 		Git:      GitConfig{Branch: "main", Name: "Sallyport", Email: "sallyport@localhost"},
 		Log:      LogConfig{Level: "info", Format: "text"},
 		Sweep:    SweepConfig{Every: 30 * time.Second, Grace: time.Minute, RunGrace: 20 * time.Minute},

@@ -125,6 +125,10 @@ func TestSample(t *testing.T) {
 	visit = func(path string, typ reflect.Type, v reflect.Value) {
 		for i := range typ.NumField() {
 			key, field := typ.Field(i).Tag.Get("yaml"), v.Field(i)
+			if key == ",inline" {
+				visit(path, field.Type(), field)
+				continue
+			}
 			if path+key == "ledger.dsn_file" { // it is instead of the path
 				key = "# " + key
 				field = reflect.ValueOf(sample)

@@ -101,12 +101,11 @@ func (g *Gateway) open(ctx context.Context) (err error) {
 	if g.codec, err = loadCodec(c.Payloads); err != nil {
 		return err
 	}
-	g.ledger, g.origin, err = openLedger(ctx, c.Ledger, o.Logger)
+	g.ledger, g.origin, err = openLedger(ctx, c.Ledger, ledger.Options{Logger: o.Logger, Limits: c.Limits.of})
 	return err
 }
 
-func openLedger(ctx context.Context, c LedgerConfig, logger *slog.Logger) (*ledger.Ledger, string, error) {
-	o := ledger.Options{Logger: logger}
+func openLedger(ctx context.Context, c LedgerConfig, o ledger.Options) (*ledger.Ledger, string, error) {
 	key, err := ledger.LoadKey(c.KeyFile)
 	if err != nil {
 		return nil, "", err

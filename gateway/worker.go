@@ -50,6 +50,7 @@ func (g *Gateway) RunWorker(ctx context.Context) error {
 		Sweep: worker.SweepOptions{
 			Ledger: g.ledger, Workflows: calls, Now: time.Now, Every: s.Every, Grace: s.Grace, RunGrace: s.RunGrace,
 		},
+		Stop: worker.StopOptions{Ledger: g.ledger, Calls: calls, Now: time.Now},
 	})
 	if err != nil {
 		return err

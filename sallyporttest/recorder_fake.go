@@ -35,6 +35,7 @@ type Ledger struct {
 
 type fakeCall struct {
 	record   sallyport.Record
+	freeze   sallyport.FreezeRecord // of a freeze, which has no record
 	receipts []sallyport.Receipt
 }
 
@@ -82,7 +83,15 @@ func (l *Ledger) write(e sallyport.Entry) (sallyport.Receipt, error) {
 			return r, nil
 		}
 	}
-	record, err := c.record.Apply(e)
+	if err := l.frozen(c.record, e); err != nil {
+		return sallyport.Receipt{}, err
+	}
+	record, err := c.record, error(nil)
+	if e.Kind.OfFreeze() {
+		err = c.writeFreeze(e)
+	} else {
+		record, err = c.record.Apply(e)
+	}
 	if err != nil {
 		return sallyport.Receipt{}, err
 	}
@@ -145,7 +154,7 @@ func (l *Ledger) look(id string) (sallyport.Record, <-chan struct{}, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := l.calls[id]
-	if c == nil {
+	if c == nil || c.record.Entries == 0 {
 		return sallyport.Record{}, nil, sallyport.Errorf(sallyport.NotFound, "no_such_call", "there is no call %q", id)
 	}
 	r, err := copyOf(c.record)
@@ -214,7 +223,7 @@ func (l *Ledger) selected(want func(sallyport.Record) bool, order func(a, b sall
 	defer l.mu.Unlock()
 	var records []sallyport.Record
 	for _, c := range l.calls {
-		if !want(c.record) {
+		if c.record.Entries == 0 || !want(c.record) {
 			continue
 		}
 		r, err := copyOf(c.record)

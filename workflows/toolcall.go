@@ -184,7 +184,7 @@ func outcomeOf(cause error, cancelled bool) sallyport.Outcome {
 	switch end, ok := errors.AsType[ending](cause); {
 	case ok:
 		state, e = end.state, end.cause
-	case cancelled || temporal.IsCanceledError(cause): // a step that was stopped may answer anything
+	case cancelled || temporal.IsCanceledError(cause) || e.Code == "stopped": // a step that was stopped may answer anything
 		state, e = sallyport.Cancelled, sallyport.Errorf(sallyport.Denied, "cancelled", "the call was cancelled before it ran")
 	case e.Kind == sallyport.Unavailable || e.Kind == sallyport.Internal: // nobody denied it; and the message is for operators
 		state, e = sallyport.Cancelled, sallyport.Errorf(e.Kind, "unavailable", "something that the gateway needs was out of reach; nothing was run")

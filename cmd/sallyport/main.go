@@ -63,7 +63,7 @@ commands, or the REST API behind them.`,
 		SilenceErrors: true,
 		Version:       version(),
 	}
-	root.AddCommand(apiCommand(), workerCommand(), callCommand(), approveCommand(), tokenCommand(), ledgerCommand(), policyCommand(), toolsCommand())
+	root.AddCommand(apiCommand(), workerCommand(), callCommand(), approveCommand(), freezeCommand(), tokenCommand(), ledgerCommand(), policyCommand(), toolsCommand())
 	return root
 }
 

@@ -203,8 +203,9 @@ func (p *Platform) values() section {
 					"address": TemporalFrontend, "tls": section{"ca_file": "secrets/ca.crt"},
 					"ui": TemporalUI, "principal_issuer": PeopleIssuer,
 				},
-				"log":   section{"format": "text"},
-				"sweep": section{"every": "2s", "grace": "10s"},
+				"limits": section{"calls_per_minute": 6000, "running": 200},
+				"log":    section{"format": "text"},
+				"sweep":  section{"every": "2s", "grace": "10s"},
 			},
 			"worker": section{"kubernetes": section{"ttl": TTL.String()}},
 			"api": section{"api": section{

@@ -1,0 +1,154 @@
+package api
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/sallyport/sallyport"
+)
+
+// maxScope bounds what a freeze names, in characters.
+const maxScope = 256
+
+// maxOpen bounds how many calls are counted that a freeze has yet to stop.
+const maxOpen = 1000
+
+// freezeBody is what an operator sends to stop calls.
+type freezeBody struct {
+	Agent      string `json:"agent"`
+	Tool       string `json:"tool"`
+	Namespace  string `json:"namespace"`
+	Everything bool   `json:"everything"`
+	Reason     string `json:"reason"`
+}
+
+func (b *freezeBody) check() error {
+	var wrong faults
+	scoped := b.Agent != "" || b.Tool != "" || b.Namespace != ""
+	wrong.unless(scoped || b.Everything, "/agent", `name an agent, a tool or a namespace, or say "everything": true`)
+	wrong.unless(!scoped || !b.Everything, "/everything", "this is all, and goes with no agent, tool or namespace")
+	wrong.unless(b.Reason != "", "/reason", "say why: it is recorded, and agents and approvers read it")
+	wrong.atMost(maxReason, "/reason", b.Reason)
+	for pointer, s := range map[string]string{"/agent": b.Agent, "/tool": b.Tool, "/namespace": b.Namespace} {
+		wrong.atMost(maxScope, pointer, s)
+	}
+	return wrong.err()
+}
+
+// freeze stops calls from now on. What is under way is stopped by the workers,
+// which look for freezes in the ledger.
+func (s *Server) freeze(c echo.Context, who sallyport.Identity) error {
+	if err := s.mustOperate(who); err != nil {
+		return err
+	}
+	var body freezeBody
+	if _, err := readBody(c, &body); err != nil {
+		return err
+	}
+	var bits [16]byte
+	if _, err := io.ReadFull(s.opts.Random, bits[:]); err != nil {
+		return sallyport.Errorf(sallyport.Internal, "no_random", "drawing a freeze's id: %w", err)
+	}
+	f := sallyport.Freeze{
+		ID: sallyport.CallID(bits), Agent: body.Agent, Tool: body.Tool, Namespace: body.Namespace,
+		Reason: body.Reason, By: who.Person.ID, At: s.opts.Now().Round(0).UTC(),
+	}
+	ctx, cancel := s.handover(c.Request().Context())
+	defer cancel()
+	receipt, err := s.opts.Recorder.Record(ctx, sallyport.Entry{CallID: f.ID, Kind: sallyport.EntryFreeze, At: f.At, Freeze: &f})
+	switch {
+	case err != nil:
+		return err
+	case receipt.Repeated:
+		return sallyport.Errorf(sallyport.Internal, "id_drawn_twice", "the random id %s belongs to another freeze", f.ID)
+	}
+	v, err := s.freezeView(c, sallyport.FreezeRecord{Entries: 1, Freeze: f})
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(echo.HeaderLocation, "/v1/freezes/"+f.ID)
+	return reply(c, http.StatusCreated, v)
+}
+
+// listFreezes lists the freezes that hold, the earliest first.
+func (s *Server) listFreezes(c echo.Context, who sallyport.Identity) error {
+	if !s.seesAll(who) {
+		return sallyport.Errorf(sallyport.Denied, "not_an_operator", "operators and auditors may see freezes")
+	}
+	held, err := s.opts.Freezes.Held(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	list := freezesView{Freezes: make([]freezeView, 0, len(held))}
+	for _, f := range held {
+		v, err := s.freezeView(c, f)
+		if err != nil {
+			return err
+		}
+		list.Freezes = append(list.Freezes, v)
+	}
+	return reply(c, http.StatusOK, list)
+}
+
+// lift ends a freeze.
+func (s *Server) lift(c echo.Context, who sallyport.Identity) error {
+	if err := s.mustOperate(who); err != nil {
+		return err
+	}
+	id := c.Param("id")
+	ctx, cancel := s.handover(c.Request().Context())
+	defer cancel()
+	f, err := s.opts.Freezes.Freeze(ctx, id)
+	if sallyport.KindOf(err) == sallyport.NotFound {
+		return sallyport.Errorf(sallyport.NotFound, "no_freeze", "there is no such freeze")
+	}
+	if err != nil {
+		return err
+	}
+	lifted := func(l sallyport.Lift) error {
+		return sallyport.Errorf(sallyport.Conflict, "lifted", "%s", fmt.Sprintf("%s lifted it already", l.By))
+	}
+	if f.Lift != nil {
+		return lifted(*f.Lift)
+	}
+	now := s.opts.Now().Round(0).UTC()
+	f.Lift = &sallyport.Lift{By: who.Person.ID, At: now}
+	receipt, err := s.opts.Recorder.Record(ctx, sallyport.Entry{CallID: id, Kind: sallyport.EntryLift, At: now, Lift: f.Lift})
+	switch {
+	case err != nil:
+		return err
+	case receipt.Repeated && receipt.Entry.Lift != nil: // somebody was quicker
+		return lifted(*receipt.Entry.Lift)
+	}
+	v, err := s.freezeView(c, f)
+	if err != nil {
+		return err
+	}
+	return reply(c, http.StatusOK, v)
+}
+
+func (s *Server) mustOperate(who sallyport.Identity) error {
+	if s.operates(who) {
+		return nil
+	}
+	return sallyport.Errorf(sallyport.Denied, "not_an_operator", "operators may freeze and lift freezes")
+}
+
+func (s *Server) freezeView(c echo.Context, r sallyport.FreezeRecord) (freezeView, error) {
+	f := r.Freeze
+	v := freezeView{
+		ID: f.ID, Agent: f.Agent, Tool: f.Tool, Namespace: f.Namespace, Everything: f.Agent == "" && f.Tool == "" && f.Namespace == "",
+		Reason: f.Reason, By: f.By, At: f.At.UTC(),
+	}
+	if r.Lift != nil {
+		at := r.Lift.At.UTC()
+		v.LiftedBy, v.LiftedAt = &r.Lift.By, &at
+		return v, nil
+	}
+	open, err := s.opts.Freezes.Stopped(c.Request().Context(), f, maxOpen)
+	v.Open = len(open)
+	return v, err
+}
