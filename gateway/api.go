@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sallyport/sallyport"
@@ -31,19 +30,25 @@ func (g *Gateway) ServeAPI(ctx context.Context, l net.Listener) error {
 		return errors.Join(err, l.Close())
 	}
 	defer release()
-	server, err := g.server(temporal) //nolint:contextcheck // requests bring their own contexts
+	calls, err := workflows.NewClient(temporal)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	server, err := g.server(calls) //nolint:contextcheck // requests bring their own contexts
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return server.Serve(ctx, l) })
+	stop := &stopper{g.ledger, g.cancelFrozen(apiCalls{calls}), g.o.Logger}
+	group.Go(func() error { stop.run(ctx); return nil })
 	if !g.o.OneProcess { // else the worker does
 		group.Go(func() error { return g.inspect(ctx, temporal) })
 	}
 	return group.Wait()
 }
 
-func (g *Gateway) server(temporal client.Client) (*api.Server, error) {
+func (g *Gateway) server(calls *workflows.Client) (*api.Server, error) {
 	c := g.o.Config
 	if c.Signing.PrivateKeyFile == "" {
 		return nil, errors.New("the configuration lacks signing.private_key_file, which the API needs")
@@ -53,10 +58,6 @@ func (g *Gateway) server(temporal client.Client) (*api.Server, error) {
 		return nil, fmt.Errorf("signing.private_key_file: %w", err)
 	}
 	signer, err := jws.NewSigner(key)
-	if err != nil {
-		return nil, err
-	}
-	calls, err := workflows.NewClient(temporal)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,6 @@ func (g *Gateway) RunWorker(ctx context.Context) error {
 		Sweep: worker.SweepOptions{
 			Ledger: g.ledger, Workflows: calls, Now: time.Now, Every: s.Every, Grace: s.Grace, RunGrace: s.RunGrace,
 		},
-		Stop: worker.StopOptions{Ledger: g.ledger, Calls: calls, Now: time.Now},
 	})
 	if err != nil {
 		return err
@@ -62,6 +61,11 @@ func (g *Gateway) RunWorker(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return monitor(ctx) })
 	group.Go(func() error { return g.inspect(ctx, temporal) })
+	kill := &stopper{g.ledger, func(_ context.Context, c sallyport.Record, _ sallyport.Freeze) error {
+		acts.StopRun(c.Call.ID)
+		return nil
+	}, g.o.Logger}
+	group.Go(func() error { kill.run(ctx); return nil })
 	// Runs that are to finish still need to hear of their pods.
 	outlasting, stop := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error { defer stop(); return w.Run(ctx) })

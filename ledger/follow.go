@@ -12,7 +12,7 @@ import (
 
 // followEvery is how often a follower looks for what other processes
 // appended. What this process appends wakes it at once.
-const followEvery = time.Second
+const followEvery = 250 * time.Millisecond
 
 // move puts a follower to a leaf; behind where it stands it changes nothing.
 type move struct {

@@ -103,7 +103,7 @@ func (t *transaction) learnAgents(ctx context.Context, entries []sallyport.Entry
 
 // limited is the agent whose limits an entry may reach, or "".
 func (t *transaction) limited(e sallyport.Entry) string {
-	switch e.Kind { //nolint:exhaustive // nothing else is limited
+	switch e.Kind {
 	case sallyport.EntryReceived:
 		return e.Call.AgentID
 	case sallyport.EntryStart:

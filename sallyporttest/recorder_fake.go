@@ -86,7 +86,8 @@ func (l *Ledger) write(e sallyport.Entry) (sallyport.Receipt, error) {
 	if err := l.frozen(c.record, e); err != nil {
 		return sallyport.Receipt{}, err
 	}
-	record, err := c.record, error(nil)
+	record := c.record
+	var err error
 	if e.Kind.OfFreeze() {
 		err = c.writeFreeze(e)
 	} else {

@@ -26,7 +26,6 @@ type Options struct {
 	Client     client.Client // with the data converter of workflows.NewDataConverter
 	Activities *activities.Activities
 	Sweep      SweepOptions
-	Stop       StopOptions
 	Notify     *NotifyOptions // nil tells nobody
 	Logger     *slog.Logger
 }
@@ -35,7 +34,6 @@ type Options struct {
 type Worker struct {
 	worker   worker.Worker
 	sweeper  *sweeper
-	stopper  *stopper
 	notifier *notifier // nil tells nobody
 	fatal    chan error
 }
@@ -62,10 +60,6 @@ func New(o Options) (*Worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	stop, err := newStopper(o)
-	if err != nil {
-		return nil, err
-	}
 	var n *notifier
 	if o.Notify != nil {
 		if n, err = newNotifier(*o.Notify, o.Logger); err != nil {
@@ -83,7 +77,7 @@ func New(o Options) (*Worker, error) {
 		DisableRegistrationAliasing:        true,
 	})
 	Register(w, o.Activities)
-	return &Worker{worker: w, sweeper: s, stopper: stop, notifier: n, fatal: fatal}, nil
+	return &Worker{worker: w, sweeper: s, notifier: n, fatal: fatal}, nil
 }
 
 // Registry takes workflows and activities: a worker, a replayer or a test
@@ -114,7 +108,6 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer w.worker.Stop()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return w.sweeper.run(ctx) })
-	group.Go(func() error { return w.stopper.run(ctx) })
 	if w.notifier != nil {
 		group.Go(func() error { w.notifier.run(ctx); return nil })
 	}

@@ -68,6 +68,25 @@ func TestEnds(t *testing.T) {
 		"NoRunner": {
 			reason: "a tool that nothing here can run is refused before it starts", tool: "nowhere", state: sallyport.Refused, code: "no_runner",
 		},
+		"Frozen": {
+			reason: "a freeze beats what policy allows", tool: "write", state: sallyport.Refused, code: "frozen",
+			prepare: func(h *workflowstest.House) { freeze(h, sallyport.Freeze{Agent: "deploy-bot"}) },
+		},
+		"FrozenElsewhere": {
+			reason: "it stops what it names", tool: "write", state: sallyport.Succeeded, effects: 1,
+			prepare: func(h *workflowstest.House) { freeze(h, sallyport.Freeze{Agent: "triage-bot"}) },
+		},
+		"FrozenBetween": {
+			reason: "the run looks again, where it is recorded", tool: "write", state: sallyport.Refused, code: "frozen",
+			prepare: func(h *workflowstest.House) {
+				h.Ledger.Fail = func(e sallyport.Entry) error {
+					if e.Kind == sallyport.EntryStart {
+						freeze(h, sallyport.Freeze{Tool: "write"})
+					}
+					return nil
+				}
+			},
+		},
 		"PlannedAndAllowed": {
 			reason: "a tool may want a plan though nobody is asked", tool: "planned", state: sallyport.Succeeded, effects: 1,
 		},
@@ -194,6 +213,24 @@ func (u *updateResult) Complete(result any, err error) {
 	}
 }
 
+// freeze stops what it names.
+func freeze(h *workflowstest.House, f sallyport.Freeze) {
+	f.ID, f.Reason, f.By, f.At = sallyport.CallID([16]byte{1}), "it loops", "olga", h.Now().UTC()
+	h.Record(sallyport.Entry{CallID: f.ID, Kind: sallyport.EntryFreeze, At: f.At, Freeze: &f})
+}
+
+func freezes(h *workflowstest.House, _ *testsuite.TestWorkflowEnvironment, _ sallyport.Call) {
+	freeze(h, sallyport.Freeze{Namespace: "production"})
+}
+
+// isStopped does to a call what the worker does to what is frozen.
+func isStopped(h *workflowstest.House, env *testsuite.TestWorkflowEnvironment, call sallyport.Call) {
+	h.Record(sallyport.Entry{
+		CallID: call.ID, Kind: sallyport.EntryStop, At: h.Now().UTC(), Stop: &sallyport.Stop{By: "olga", Freeze: "f", Reason: "it loops"},
+	})
+	env.CancelWorkflow()
+}
+
 func TestApproval(t *testing.T) {
 	for name, tt := range map[string]struct {
 		reason string
@@ -244,6 +281,13 @@ func TestApproval(t *testing.T) {
 		},
 		"CancelledWhileWaiting": {
 			reason: "cancelled before it ran", quorum: 1, state: sallyport.Cancelled, code: "cancelled", acts: []act{cancels},
+		},
+		"FrozenBeforeTheVote": {
+			reason: "a freeze beats what people agreed to", quorum: 1, state: sallyport.Refused, code: "frozen",
+			acts: []act{freezes, votes("bob", sallyport.Approve, "")},
+		},
+		"StoppedByAFreeze": {
+			reason: "it says by what it was ended", quorum: 1, state: sallyport.Cancelled, code: "frozen", acts: []act{isStopped},
 		},
 		"Nobody": {
 			reason: "time runs out", quorum: 1, state: sallyport.Expired, code: "expired",

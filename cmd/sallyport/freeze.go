@@ -70,7 +70,7 @@ func freezeListCommand() *cobra.Command {
 		Long: `List what is frozen, since when, by whom and why, and how many calls that it
 stops have not ended yet. For operators and auditors.`,
 		Example: `  sallyport freeze list --as audra`,
-		Args:  cobra.NoArgs,
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			api, err := conn.client(cmd.Context())
 			if err != nil {
@@ -104,7 +104,7 @@ func freezeLiftCommand() *cobra.Command {
 		Long: `End a freeze, so that new calls may start again. What it has ended stays ended:
 agents have to ask anew. For operators.`,
 		Example: `  sallyport freeze lift k3v9qf2m7c5n4a6b8d1e3g0h2j --as olga`,
-		Args:  cobra.ExactArgs(1),
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, err := conn.client(cmd.Context())
 			if err != nil {

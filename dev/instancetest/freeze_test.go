@@ -1,0 +1,117 @@
+package instancetest_test
+
+import (
+	"errors"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/client"
+	"github.com/sallyport/sallyport/dev/instancetest"
+	"github.com/sallyport/sallyport/dev/internal/program"
+)
+
+// TestFreeze stops an agent whose call waits for people, kills the gateway, and
+// lifts the freeze when it is back.
+func TestFreeze(t *testing.T) {
+	t.Parallel()
+	d := start(t, seeded(t, "production/api", "staging/api", "staging/worker"))
+	waiting := d.submit(scale("production/api", 5))
+	d.ballot(waiting)
+	olga := d.Client(t, "olga")
+	frozen, err := olga.Freeze(t.Context(), client.Freeze{Agent: "deploy-bot", Reason: "it loops"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.ends(waiting, sallyport.Cancelled)
+	wantCode(t, d.bot, waiting, "frozen")
+	wantFrozen(t, d.bot, scale("staging/api", 4))
+	if _, err := d.Client(t, "triage-bot").Submit(t.Context(), read("staging/api")); err != nil {
+		t.Errorf("another agent's call: %v", err)
+	}
+
+	d.Kill(t)
+	d.Restart(t)
+	d.connect()
+	wantFrozen(t, d.bot, scale("staging/worker", 4))
+	olga = d.Client(t, "olga")
+	if held, err := olga.Freezes(t.Context()); err != nil || len(held) != 1 || held[0].Open != 0 {
+		t.Errorf("what holds is %+v, %v", held, err)
+	}
+	if _, err := olga.Lift(t.Context(), frozen.ID); err != nil {
+		t.Fatal(err)
+	}
+	again := scale("staging/api", 4)
+	again.Key, again.Wait = "again", 30*time.Second
+	call, err := d.bot.Submit(t.Context(), again)
+	if err != nil || call.State != sallyport.Succeeded {
+		t.Errorf("after it was lifted: %s, %v", call.State, err)
+	}
+	d.Interrupt(t)
+	if r := verify(t, d.Instance); r.Freezes != 1 {
+		t.Errorf("the ledger has %d freezes", r.Freezes)
+	}
+}
+
+// timeToStop is how long a run may go on after the answer to a freeze, on a
+// machine that does much else. It takes some milliseconds on a quiet one, and
+// seconds where only a heartbeat tells.
+const timeToStop = 2 * time.Second
+
+// TestFreezeKillsRuns stops everything while a tool is at work that would never
+// end.
+func TestFreezeKillsRuns(t *testing.T) {
+	t.Parallel()
+	const executor = "github.com/sallyport/sallyport/dev/instancetest/testdata/stuckexec"
+	dir, err := program.Build(t.Context(), program.Source{Package: executor})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := instancetest.Start(t, instancetest.Options{Executor: filepath.Join(dir, filepath.Base(executor))})
+	bot, olga := i.Client(t, "triage-bot"), i.Client(t, "olga")
+	running := read("staging/api")
+	running.Wait = 0
+	call, err := bot.Submit(t.Context(), running)
+	if err != nil {
+		t.Fatal(err)
+	}
+	instancetest.Await(t, "the tool is at work", func() bool {
+		call, err = bot.Get(t.Context(), call.ID, 0)
+		return err != nil || call.State == sallyport.Running
+	})
+	began := time.Now()
+	if _, err := olga.Freeze(t.Context(), client.Freeze{Everything: true, Reason: "stop"}); err != nil {
+		t.Fatal(err)
+	}
+	answered := time.Since(began)
+	if call, err = bot.Get(t.Context(), call.ID, time.Minute); err != nil || call.State != sallyport.Failed {
+		t.Fatalf("the call is %s, %v; a read that was killed has failed", call.State, err)
+	}
+	took := time.Since(began)
+	t.Logf("no call can start after %s, and the run's end is recorded after %s", answered, took)
+	if took > timeToStop {
+		t.Errorf("it took %s", took)
+	}
+	wantFrozen(t, bot, read("staging/worker"))
+}
+
+// wantFrozen makes a call that must be denied by a freeze.
+func wantFrozen(t *testing.T, c *client.Client, s client.Submission) {
+	t.Helper()
+	s.Wait = 30 * time.Second
+	_, err := c.Submit(t.Context(), s)
+	p, ok := errors.AsType[*client.Problem](err)
+	if !ok || p.Status != 403 || p.Code != "frozen" || p.Type != "urn:sallyport:problem:frozen" || p.CallID == "" {
+		t.Errorf("a call that is frozen: %v", err)
+	}
+}
+
+// wantCode wants a call to have ended by a code.
+func wantCode(t *testing.T, c *client.Client, id, code string) {
+	t.Helper()
+	call, err := c.Get(t.Context(), id, 0)
+	if err != nil || call.Error == nil || call.Error.Code != code {
+		t.Errorf("call %s ended as %s %+v, %v; want %s", id, call.State, call.Error, err, code)
+	}
+}
