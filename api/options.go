@@ -21,6 +21,7 @@ type Options struct {
 	Recorder   sallyport.Recorder
 	Reader     sallyport.Reader
 	Freezes    sallyport.Freezes
+	Prover     Prover
 	Calls      Calls
 	Catalogue  Catalogue
 	Preview    Previewer
@@ -82,6 +83,13 @@ type Calls interface {
 	Cancel(ctx context.Context, callID string, by sallyport.Identity) error
 }
 
+// Prover proves, in JSON, what the ledger says of a call: with what its leaves
+// commit to, or without. It returns an error of kind [sallyport.Unavailable] while
+// that is not signed.
+type Prover interface {
+	Prove(ctx context.Context, callID string, contents bool) ([]byte, error)
+}
+
 // Catalogue says which tools an agent may see.
 type Catalogue interface {
 	Visible(context.Context, sallyport.Agent) ([]sallyport.Tool, error)
@@ -130,6 +138,7 @@ func (o Options) check() error {
 		"Recorder":   o.Recorder == nil,
 		"Reader":     o.Reader == nil,
 		"Freezes":    o.Freezes == nil,
+		"Prover":     o.Prover == nil,
 		"Calls":      o.Calls == nil,
 		"Catalogue":  o.Catalogue == nil,
 		"Preview":    o.Preview == nil,

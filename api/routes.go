@@ -34,6 +34,7 @@ func (s *Server) routes() []route {
 		{http.MethodPost, "/v1/calls", limited, s.submit},
 		{http.MethodGet, "/v1/calls", known, s.listCalls},
 		{http.MethodGet, "/v1/calls/:id", known, s.getCall},
+		{http.MethodGet, "/v1/calls/:id/proof", known, s.proof},
 		{http.MethodPost, "/v1/calls/:id/cancel", known, s.cancel},
 		{http.MethodPost, "/v1/calls/:id/votes", voters, s.vote},
 		{http.MethodGet, "/v1/ballots", people, s.listBallots},

@@ -85,6 +85,7 @@ type errorView struct {
 type linksView struct {
 	Self    string `json:"self"`
 	Approve string `json:"approve,omitempty"`
+	Proof   string `json:"proof"`
 }
 
 type listView struct {
@@ -154,7 +155,7 @@ func (s *Server) view(r sallyport.Record) callView {
 		ID: r.Call.ID, State: r.State, Agent: r.Call.AgentID, Tool: r.Call.Tool,
 		CreatedAt: r.Call.ReceivedAt.UTC(),
 		TraceID:   traceID(r.Call.TraceParent),
-		Links:     linksView{Self: callPath(r.Call.ID)},
+		Links:     linksView{Self: callPath(r.Call.ID), Proof: callPath(r.Call.ID) + "/proof"},
 	}
 	if r.Intent != nil {
 		intent := intentOf(*r.Intent)

@@ -63,7 +63,7 @@ func (g *Gateway) server(calls *workflows.Client) (*api.Server, error) {
 	}
 	judge := g.judge()
 	return api.New(api.Options{
-		Identifier: g.ids, Signer: signer, Recorder: g.ledger, Reader: g.ledger, Freezes: g.ledger, Calls: apiCalls{calls}, Catalogue: judge, Preview: judge,
+		Identifier: g.ids, Signer: signer, Recorder: g.ledger, Reader: g.ledger, Freezes: g.ledger, Prover: g.ledger, Calls: apiCalls{calls}, Catalogue: judge, Preview: judge,
 		Ready: []api.Check{
 			{Name: "policy", Check: func(context.Context) error { return g.policy.Ready() }},
 			{Name: "ledger", Check: g.ledger.Ping},

@@ -39,9 +39,14 @@ func signCheckpoint(tree tlog.Tree, signer note.Signer) ([]byte, error) {
 
 // originOf is the log that a checkpoint says it is of, or "".
 func originOf(msg []byte) string {
-	text, _, _ := bytes.Cut(msg, []byte("\n\n"))
-	origin, _, _ := parseCheckpointText(string(text) + "\n")
+	origin, _, _ := parseCheckpointText(textOf(msg))
 	return origin
+}
+
+// textOf is what was signed of a note.
+func textOf(msg []byte) string {
+	text, _, _ := bytes.Cut(msg, []byte("\n\n"))
+	return string(text) + "\n"
 }
 
 // opened is a checkpoint whose signature was verified.

@@ -70,6 +70,10 @@ const (
 	sqlAtWork          = `SELECT count(*), count(CASE WHEN state = 'running' THEN 1 END) FROM calls
 		WHERE agent = $1 AND final = 0 AND state <> 'awaiting_approval'`
 
+	// For proofs.
+	sqlLastCheckpoint = `SELECT seq, note FROM checkpoints ORDER BY seq DESC LIMIT 1`
+	sqlLeavesOf       = `SELECT l.idx, l.leaf, c.entry FROM leaves l LEFT JOIN contents c ON c.idx = l.idx WHERE l.call_id = $1 ORDER BY l.number`
+
 	// For followers of the log.
 	sqlPosition = `SELECT position FROM followers WHERE name = $1`
 	sqlAdvance  = `INSERT INTO followers (name, position) VALUES ($1, $2)

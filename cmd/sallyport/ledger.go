@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/mod/sumdb/note"
 
 	"github.com/sallyport/sallyport/gateway"
 	"github.com/sallyport/sallyport/ledger"
@@ -14,7 +15,7 @@ import (
 )
 
 func ledgerCommand() *cobra.Command {
-	return group("ledger", "Work with the log of all calls", "  sallyport ledger verify", verifyCommand(), migrateCommand(), newKeyCommand())
+	return group("ledger", "Work with the log of all calls", "  sallyport ledger verify", verifyCommand(), proveCommand(), migrateCommand(), newKeyCommand())
 }
 
 // databaseFlags say where a ledger is.
@@ -94,9 +95,12 @@ sallyport.example.com/ledger. It stands in every checkpoint.`,
 func verifyCommand() *cobra.Command {
 	var v verifying
 	cmd := &cobra.Command{
-		Use:   "verify [--ledger FILE | --dsn-file FILE] --key KEY",
-		Short: "Check that nobody changed the ledger",
-		Long: `Read the ledger's database and check everything in it against everything else:
+		Use:   "verify [FILE] --key KEY",
+		Short: "Check that nobody changed the ledger, or what a proof proves",
+		Long: `With FILE, check a proof that ` + "`sallyport ledger prove`" + ` or the API made, and say in
+words what it proves and what it does not. Nothing but public keys is needed.
+
+Without, read the ledger's database and check everything in it against everything else:
 every leaf against the tree, the tree against every signed checkpoint, every
 call's entries against their numbering and against what is kept of them, and
 every vote that an identity provider signed against the key it had then.
@@ -110,9 +114,13 @@ they must be with --people-issuer, and which it published with --people-keys.
 The exit code is 0 when nothing was changed, and 1 when something was or the
 ledger could not be verified.`,
 		Example: `  sallyport ledger verify
+  sallyport ledger verify proof.json --key ledger.pub --api-keys api.pub
   sallyport ledger verify --ledger /var/lib/sallyport/ledger.db --key /etc/sallyport/ledger.pub --people-keys jwks.json`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return v.file(cmd.OutOrStdout(), args[0])
+			}
 			o, err := v.options()
 			if err != nil {
 				return err
@@ -126,10 +134,11 @@ ledger could not be verified.`,
 	}
 	f := cmd.Flags()
 	v.database.flags(f)
-	f.StringArrayVar(&v.kept, "checkpoint", nil, "`file` with a checkpoint that was kept elsewhere, which the log must extend; may be repeated")
+	f.StringArrayVar(&v.kept, "from", nil, "`file` with a checkpoint that was kept elsewhere, which the log must extend; may be repeated")
 	f.StringArrayVar(&v.keys, "key", []string{".sallyport/ledger.pub"}, "public `key`, or a file that holds one; may be repeated")
 	f.StringVar(&v.voters.Issuer, "people-issuer", "", "`URL` of the identity provider that signs votes")
 	f.StringVar(&v.voters.Audience, "vote-audience", approveClient, "audience of ID tokens that are votes, as the identity table has it")
+	f.StringVar(&v.api, "api-keys", "", "`file` with the API's public keys (PEM), with which a proof's call and votes are checked too")
 	f.StringVar(&v.people, "people-keys", "", "`file` with the keys (JWKS) that the identity provider of people published")
 	return cmd
 }
@@ -139,6 +148,7 @@ type verifying struct {
 	database   databaseFlags
 	keys, kept []string
 	people     string // file of keys
+	api        string // the same
 	voters     oidc.Kept
 }
 
@@ -148,12 +158,7 @@ func (v *verifying) options() (ledger.VerifyOptions, error) {
 	if o.Database, err = v.database.database(); err != nil {
 		return o, err
 	}
-	for i, k := range v.keys {
-		if b, err := os.ReadFile(k); err == nil {
-			v.keys[i] = string(b)
-		}
-	}
-	if o.Verifiers, err = ledger.Verifiers(v.keys...); err != nil {
+	if o.Verifiers, err = v.verifiers(); err != nil {
 		return o, err
 	}
 	for _, file := range v.kept {
@@ -163,17 +168,39 @@ func (v *verifying) options() (ledger.VerifyOptions, error) {
 		}
 		o.Known = append(o.Known, b)
 	}
-	if v.people != "" {
-		b, err := os.ReadFile(v.people)
-		if err != nil {
-			return o, fmt.Errorf("the identity provider's keys can't be read: %w", err)
-		}
-		if v.voters.Keys, err = oidc.ParseKeys(b); err != nil {
-			return o, fmt.Errorf("%s: %w", v.people, err)
-		}
+	if err := v.readPeople(); err != nil {
+		return o, err
 	}
 	o.SignedVote = v.voters.Verify
 	return o, nil
+}
+
+// verifiers are those of checkpoints.
+func (v *verifying) verifiers() (note.Verifiers, error) {
+	keys := make([]string, len(v.keys))
+	for i, k := range v.keys {
+		keys[i] = k
+		if b, err := os.ReadFile(k); err == nil {
+			keys[i] = string(b)
+		}
+	}
+	return ledger.Verifiers(keys...)
+}
+
+// readPeople reads the keys of the identity provider of people, if there is a
+// file of them.
+func (v *verifying) readPeople() error {
+	if v.people == "" {
+		return nil
+	}
+	b, err := os.ReadFile(v.people)
+	if err != nil {
+		return fmt.Errorf("the identity provider's keys can't be read: %w", err)
+	}
+	if v.voters.Keys, err = oidc.ParseKeys(b); err != nil {
+		return fmt.Errorf("%s: %w", v.people, err)
+	}
+	return nil
 }
 
 func showReport(w io.Writer, r ledger.Report) error {

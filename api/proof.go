@@ -1,0 +1,32 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/sallyport/sallyport"
+)
+
+// proof answers with what the ledger says of a call, for those who don't trust
+// us. Auditors get what the leaves commit to besides; the call's agent does not:
+// there are votes and tokens of people in it.
+func (s *Server) proof(c echo.Context, who sallyport.Identity) error {
+	record, err := s.find(c, who)
+	if err != nil {
+		return err
+	}
+	id := record.Call.ID
+	if who.Agent == nil && !s.audits(who) {
+		return about(id, sallyport.Errorf(sallyport.Denied, "not_an_auditor", "auditors may have the proof of a call, and its agent"))
+	}
+	proof, err := s.opts.Prover.Prove(c.Request().Context(), id, who.Agent == nil)
+	if err != nil {
+		return about(id, err)
+	}
+	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, proof)
+}
+
+func (s *Server) audits(who sallyport.Identity) bool {
+	return who.Person != nil && sallyport.Overlap(s.opts.AuditorGroups, who.Person.Groups)
+}

@@ -1,0 +1,128 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/sallyport/sallyport"
+)
+
+const proofVersion = "sallyport/proof/v1"
+
+// Proof is what the ledger says of one call, or of one freeze, for those who
+// don't trust it: the leaves, that each of them is in the log, and what was
+// signed of the log. [VerifyProof] checks it with public keys alone.
+type Proof struct {
+	Version    string       `json:"version"`
+	Call       string       `json:"call"`
+	Checkpoint string       `json:"checkpoint"` // C2SP tlog-checkpoint
+	Leaves     []ProvenLeaf `json:"leaves"`     // in their order, without a gap
+	Salt       []byte       `json:"salt,omitempty"`
+}
+
+// ProvenLeaf is a leaf with its inclusion proof.
+type ProvenLeaf struct {
+	Index     int64       `json:"index"` // in the log
+	Leaf      string      `json:"leaf"`  // its bytes, canonical JSON
+	Inclusion []tlog.Hash `json:"inclusion"`
+	// Entry is what the leaf commits to, as the store has it: JSON. The salt
+	// opens the commitments. Both are left out for those who may not see what
+	// was asked and who agreed, and there is none of what was erased.
+	Entry string `json:"entry,omitempty"`
+}
+
+// Prove proves a call's leaves, with what they commit to or without. It returns
+// an error of kind [sallyport.NotFound] for a call that it doesn't know, and one
+// of kind [sallyport.Unavailable] while its last leaf is not signed.
+func (a *Archive) Prove(ctx context.Context, id string, contents bool) (Proof, error) {
+	head, err := a.signedHead(ctx)
+	if err != nil {
+		return Proof{}, err
+	}
+	p := Proof{Version: proofVersion, Call: id, Checkpoint: string(head.note), Leaves: []ProvenLeaf{}}
+	unsigned := false
+	err = each(ctx, a.db, func(rows *sql.Rows) error {
+		var l ProvenLeaf
+		var leaf, content []byte
+		if err := rows.Scan(&l.Index, &leaf, &content); err != nil {
+			return err
+		}
+		l.Leaf = string(leaf)
+		if contents {
+			l.Entry = string(content)
+		}
+		unsigned = unsigned || l.Index >= head.tree.N
+		p.Leaves = append(p.Leaves, l)
+		return nil
+	}, sqlLeavesOf, id)
+	switch {
+	case err != nil:
+		return Proof{}, unreadable(err)
+	case len(p.Leaves) == 0:
+		return Proof{}, sallyport.Errorf(sallyport.NotFound, "no_such_call", "there is no call %q", id)
+	case unsigned:
+		return Proof{}, notSigned(id)
+	}
+	for i, l := range p.Leaves {
+		if p.Leaves[i].Inclusion, err = tlog.ProveRecord(head.tree.N, l.Index, hashesOf(ctx, a.db)); err != nil {
+			return Proof{}, unreadable(err)
+		}
+	}
+	if contents {
+		if err := a.db.QueryRowContext(ctx, sqlSalt, id).Scan(&p.Salt); err != nil {
+			return Proof{}, unreadable(err)
+		}
+	}
+	return p, nil
+}
+
+func notSigned(id string) error {
+	e := sallyport.Errorf(sallyport.Unavailable, "not_signed_yet", "no checkpoint covers all leaves of call %s yet; try again", id)
+	e.RetryAfter = time.Second
+	return e
+}
+
+// signedHead is the last checkpoint, whose signature the reader verifies.
+func (a *Archive) signedHead(ctx context.Context) (checkpoint, error) {
+	var c checkpoint
+	if err := a.db.QueryRowContext(ctx, sqlLastCheckpoint).Scan(&c.seq, &c.note); err != nil {
+		return c, unreadable(err)
+	}
+	var err error
+	if _, c.tree, err = parseCheckpointText(textOf(c.note)); err != nil {
+		return c, unreadable(fmt.Errorf("the last checkpoint: %w", err))
+	}
+	return c, nil
+}
+
+// proveLimit is how long to wait for a signature, which takes longer than
+// signDelay only where something is wrong.
+const proveLimit = 3 * time.Second
+
+// Prove is [Archive.Prove] as JSON, a little later where the call's last leaf
+// waits for its signature.
+func (l *Ledger) Prove(ctx context.Context, id string, contents bool) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, proveLimit)
+	defer cancel()
+	tick := time.NewTicker(signDelay)
+	defer tick.Stop()
+	for {
+		p, err := l.Archive.Prove(ctx, id, contents)
+		if err == nil {
+			return json.Marshal(p)
+		}
+		if sallyport.AsError(err).Code != "not_signed_yet" {
+			return nil, err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}

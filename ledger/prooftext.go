@@ -1,0 +1,148 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sallyport/sallyport"
+)
+
+// ProofReport says in words what a proof proves, and what it does not.
+type ProofReport struct {
+	Call   string   `json:"call"`
+	Proves []string `json:"proves"`
+	Not    []string `json:"does_not_prove"`
+}
+
+// say tells a leaf as a sentence.
+func (l leaf) say() string {
+	at := "at " + l.Time + " "
+	switch l.Kind {
+	case sallyport.EntryReceived:
+		return at + "the gateway received the call of agent " + shown(l.Agent) + " for tool " + shown(l.Tool)
+	case sallyport.EntryIntent:
+		return at + fmt.Sprintf("it was made precise: %s %s in %s, by the tool with the digest %s", shown(l.Action), shown(l.Resource), shown(l.Namespace), l.ToolDigest)
+	case sallyport.EntryDecision:
+		return at + fmt.Sprintf("policy of revision %s said %s%s", shown(l.Revision), l.Effect, because(l.Reasons))
+	case sallyport.EntryPlan:
+		return at + "what it would change was found out and committed to"
+	case sallyport.EntryBallot:
+		return at + fmt.Sprintf("people were asked, on ballot %s", l.Ballot)
+	case sallyport.EntryVote:
+		return at + fmt.Sprintf("a vote counted: %s, by %s, with evidence of the class %s, on ballot %s", l.Verdict, shown(l.Person), l.Evidence, l.Ballot)
+	case sallyport.EntryRefusal:
+		return at + fmt.Sprintf("a vote was refused: %s", shown(l.Refusal))
+	case sallyport.EntryStart:
+		return at + l.sayStart()
+	case sallyport.EntryOutcome:
+		return at + "it ended as " + l.State + because(some(l.Code))
+	default:
+		return at + l.sayBeside()
+	}
+}
+
+func (l leaf) sayStart() string {
+	s := "a run was about to act, by runner " + shown(l.Runner)
+	if l.Image != "" {
+		s += ", with image " + l.Image
+	}
+	if l.Place != "" {
+		s += ", in " + l.Place
+	}
+	if len(l.People) > 0 {
+		s += fmt.Sprintf(", with the approval of %d people", len(l.People))
+	}
+	return s
+}
+
+func (l leaf) sayBeside() string {
+	switch l.Kind {
+	case sallyport.EntryDrift:
+		return "it was no more what had been recorded"
+	case sallyport.EntryPlaced:
+		return "it ran in " + shown(l.Place) + " with the uid " + shown(l.UID) + because(some(l.Image))
+	case sallyport.EntryStop:
+		if l.Freeze != "" {
+			return "it was to end because of freeze " + shown(l.Freeze)
+		}
+		return "it was to end because somebody wanted it"
+	case sallyport.EntryErasure:
+		return "what was kept of it was erased"
+	case sallyport.EntryFreeze:
+		return "a freeze began of " + sallyport.Freeze{Agent: l.Agent, Tool: l.Tool, Namespace: l.Namespace}.Scope()
+	case sallyport.EntryLift:
+		return "the freeze was lifted"
+	default:
+		return "a " + string(l.Kind) + " was recorded"
+	}
+}
+
+func some(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return []string{s}
+}
+
+func because(codes []string) string {
+	if len(codes) == 0 {
+		return ""
+	}
+	return " (" + sallyport.Visible(strings.Join(codes, ", ")) + ")"
+}
+
+// shown is a value of a leaf: what is committed to is not shown.
+func shown(s string) string {
+	if strings.HasPrefix(s, "hmac-sha256:") {
+		return s[:len("hmac-sha256:")+12] + "…"
+	}
+	return sallyport.Visible(s)
+}
+
+// say tells what an entry adds to its leaf, for those who may see it.
+func sayEntry(e sallyport.Entry) string {
+	switch {
+	case e.Vote != nil:
+		return "  that was " + sallyport.Visible(e.Vote.Person) + " (" + sallyport.Visible(e.Vote.Account.Subject) + " of " + sallyport.Visible(e.Vote.Account.Issuer) + ")"
+	case e.Intent != nil:
+		return "  its object was " + sallyport.Visible(e.Intent.Name) + ", and the agent's owner " + sallyport.Visible(e.Intent.Agent.Owner)
+	case e.Start != nil && len(e.Start.People) > 0:
+		return "  those were " + sallyport.Visible(strings.Join(e.Start.People, ", "))
+	case e.Stop != nil:
+		return "  " + sallyport.Visible(e.Stop.By) + " wanted it"
+	case e.Erasure != nil:
+		return "  by " + sallyport.Visible(e.Erasure.By) + ": " + sallyport.Visible(e.Erasure.Reason)
+	default:
+		return ""
+	}
+}
+
+// limits says what the proof does not show.
+func (c *proofCheck) limits() []string {
+	not := []string{
+		"that the times are right: they are the gateway's own",
+		"that nobody was shown another log: compare the checkpoint with one that you have from elsewhere (ledger verify --from)",
+		fmt.Sprintf("that nothing was added to it after leaf %d of the log", c.tree.N-1),
+		"that nothing was done that did not pass the gateway",
+	}
+	if !c.opened {
+		not = append(not, "who the people are, what the arguments, plans and results were: the file holds commitments to them, and not themselves")
+	}
+	for _, class := range []struct {
+		class sallyport.EvidenceClass
+		not   string
+	}{
+		{sallyport.APIAttested, "that votes of the class api-attested were cast: they rest on the API's word"},
+		{sallyport.TemporalPrincipal, "that votes of the class temporal-principal were cast: they rest on the Temporal server's history, which is not in the file"},
+	} {
+		if slices.ContainsFunc(c.leaves, func(l leaf) bool { return l.Kind == sallyport.EntryVote && l.Evidence == string(class.class) }) &&
+			(class.class != sallyport.APIAttested || c.o.Attestation == nil || !c.opened) {
+			not = append(not, class.not)
+		}
+	}
+	if c.opened && c.o.SignedCall == nil {
+		not = append(not, "that the API signed the call: give its public keys to have that checked")
+	}
+	return not
+}

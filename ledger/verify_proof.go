@@ -1,0 +1,212 @@
+package ledger
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/strict"
+)
+
+// maxProof bounds a proof's file, in bytes.
+const maxProof = 64 << 20
+
+// ProofOptions say by which keys a proof is verified.
+type ProofOptions struct {
+	Verifiers note.Verifiers // of checkpoints
+	// SignedVote verifies a vote that an identity provider signed. Nil leaves
+	// that out.
+	SignedVote func(sallyport.Vote, sallyport.Ballot) error
+	// SignedCall and Attestation open what the API signed. Nil leaves that
+	// out.
+	SignedCall  func(sallyport.SignedCall) (sallyport.Call, error)
+	Attestation func(token string) (sallyport.Attestation, error)
+}
+
+// VerifyProof checks a proof, as [Archive.Prove] makes it, with public keys
+// alone, and says what it shows. An error says what is wrong with it: then it
+// proves nothing.
+func VerifyProof(data []byte, o ProofOptions) (ProofReport, error) {
+	if o.Verifiers == nil {
+		return ProofReport{}, fmt.Errorf("to verify a proof takes the verifiers of checkpoints")
+	}
+	if len(data) > maxProof {
+		return ProofReport{}, fmt.Errorf("a proof has at most %d bytes, and this has %d", maxProof, len(data))
+	}
+	canonical, err := strict.JSON(data, strict.Limits{Depth: strict.DefaultLimits.Depth, Tokens: maxProof / 16})
+	if err != nil {
+		return ProofReport{}, fmt.Errorf("this is no proof: %w", err)
+	}
+	c := &proofCheck{o: o}
+	if err := strict.Decode(canonical, &c.proof); err != nil {
+		return ProofReport{}, fmt.Errorf("this is no proof: %w", err)
+	}
+	if c.proof.Version != proofVersion {
+		return ProofReport{}, fmt.Errorf("this is a %q, and not a %s", c.proof.Version, proofVersion)
+	}
+	opened, err := openCheckpoint([]byte(c.proof.Checkpoint), o.Verifiers)
+	if err != nil {
+		return ProofReport{}, fmt.Errorf("the checkpoint is not one that the log signed: %w", err)
+	}
+	c.tree = opened.tree
+	if len(c.proof.Leaves) == 0 {
+		return ProofReport{}, fmt.Errorf("it has no leaves")
+	}
+	for i := range c.proof.Leaves {
+		if err := c.check(i); err != nil {
+			return ProofReport{}, fmt.Errorf("leaf %d of the call: %w", i, err)
+		}
+	}
+	if err := c.complete(); err != nil {
+		return ProofReport{}, err
+	}
+	return c.report(), nil
+}
+
+// proofCheck goes through one proof.
+type proofCheck struct {
+	o      ProofOptions
+	proof  Proof
+	tree   tlog.Tree
+	leaves []leaf
+	opened bool // entries are there
+	record sallyport.Record
+	freeze sallyport.FreezeRecord
+	said   []string
+}
+
+// check checks the i-th leaf: that it is in the log, that it comes here, and,
+// where the entry is there, that it is what the leaf commits to.
+func (c *proofCheck) check(i int) error {
+	p := c.proof.Leaves[i]
+	if err := tlog.CheckRecord(p.Inclusion, c.tree.N, c.tree.Hash, p.Index, tlog.RecordHash([]byte(p.Leaf))); err != nil {
+		return fmt.Errorf("it is not in the log that was signed: %w", err)
+	}
+	l, err := parseLeaf([]byte(p.Leaf))
+	if err != nil {
+		return err
+	}
+	switch {
+	case l.Call != c.proof.Call:
+		return fmt.Errorf("it is of call %s", sallyport.Visible(l.Call))
+	case l.Number != i:
+		return fmt.Errorf("it has the number %d: a leaf is missing", l.Number)
+	case i > 0 && p.Index <= c.proof.Leaves[i-1].Index:
+		return fmt.Errorf("it comes before the one with the number before it")
+	case slices.ContainsFunc(c.leaves, func(o leaf) bool { return o.Kind == l.Kind && o.Key == l.Key }):
+		return fmt.Errorf("there is a %s of the same key already", l.Kind)
+	}
+	c.leaves = append(c.leaves, l)
+	c.said = append(c.said, l.say())
+	if p.Entry == "" {
+		return nil
+	}
+	return c.open(i, l, p)
+}
+
+// parseLeaf reads a leaf, which must be one that some version of this package
+// wrote.
+func parseLeaf(b []byte) (leaf, error) {
+	var l leaf
+	canonical, err := strict.JSON(b, strict.DefaultLimits)
+	if err == nil && !bytes.Equal(canonical, b) {
+		err = fmt.Errorf("it is not canonical")
+	}
+	if err == nil {
+		err = strict.Decode(b, &l)
+	}
+	if err == nil && l.Version != leafVersion && l.Version != firstLeafVersion {
+		err = fmt.Errorf("it is of the unknown version %q", l.Version)
+	}
+	if err != nil {
+		return l, fmt.Errorf("it can't be read: %w", err)
+	}
+	return l, nil
+}
+
+// open checks an entry against its leaf, and against what came before it.
+func (c *proofCheck) open(i int, l leaf, p ProvenLeaf) error {
+	e, err := decodeEntry([]byte(p.Entry))
+	if err == nil {
+		err = e.Check()
+	}
+	if err != nil {
+		return fmt.Errorf("its entry can't be read: %w", err)
+	}
+	if again, err := leafAs(l.Version, e, i, c.proof.Salt); err != nil || !bytes.Equal(again, []byte(p.Leaf)) {
+		return fmt.Errorf("it does not commit to the entry that the file shows")
+	}
+	c.opened = true
+	if e.Kind == sallyport.EntryErasure { // what came before is gone
+		c.said = append(c.said, sayEntry(e))
+		return nil
+	}
+	if e.Kind.OfFreeze() {
+		c.freeze, err = c.freeze.Apply(e)
+	} else {
+		c.record, err = c.record.Apply(e)
+	}
+	if err != nil {
+		return fmt.Errorf("it can't come here: %w", err)
+	}
+	if said := sayEntry(e); said != "" {
+		c.said = append(c.said, said)
+	}
+	return c.signatures(e)
+}
+
+// signatures verifies what others than the log signed.
+func (c *proofCheck) signatures(e sallyport.Entry) error {
+	switch {
+	case e.Call != nil && c.o.SignedCall != nil:
+		signed, err := c.o.SignedCall(e.Signed)
+		if err != nil || signed.ID != e.Call.ID || string(signed.Arguments) != string(e.Call.Arguments) || signed.Tool != e.Call.Tool || signed.AgentID != e.Call.AgentID {
+			return fmt.Errorf("the API did not sign this call: %w", err)
+		}
+		c.said = append(c.said, "  the API signed it")
+	case e.Vote != nil && e.Vote.Evidence.Class == sallyport.IDPSigned && c.o.SignedVote != nil:
+		if err := c.o.SignedVote(*e.Vote, *c.record.Ballot); err != nil {
+			return fmt.Errorf("the identity provider did not sign this vote: %w", err)
+		}
+		c.said = append(c.said, "  the identity provider signed it, with a key that is kept beside it")
+	case e.Vote != nil && e.Vote.Evidence.Class == sallyport.APIAttested && c.o.Attestation != nil:
+		a, err := c.o.Attestation(e.Vote.Evidence.Token)
+		if err != nil || a.CallID != e.CallID || a.Account != e.Vote.Account || a.Paper.Ballot != e.Vote.Ballot || a.Paper.Verdict != e.Vote.Verdict {
+			return fmt.Errorf("the API did not attest this vote: %w", err)
+		}
+		c.said = append(c.said, "  the API signed that it saw this vote")
+	}
+	return nil
+}
+
+// complete refuses a file from which entries were taken: all are there, or none,
+// or none before an erasure.
+func (c *proofCheck) complete() error {
+	last := len(c.leaves) - 1
+	erased := c.leaves[last].Kind == sallyport.EntryErasure
+	for i, p := range c.proof.Leaves {
+		if c.opened && p.Entry == "" && !erased {
+			return fmt.Errorf("leaf %d of the call: its entry was left out, and others are there", i)
+		}
+	}
+	if first := c.leaves[0].Kind; first != sallyport.EntryReceived && first != sallyport.EntryFreeze {
+		return fmt.Errorf("it begins with a %s", first)
+	}
+	return nil
+}
+
+func (c *proofCheck) report() ProofReport {
+	proves := []string{fmt.Sprintf("the log %s, of %d leaves, was signed as it then was, and these are %d of them, in this order:",
+		originOf([]byte(c.proof.Checkpoint)), c.tree.N, len(c.leaves))}
+	last := c.leaves[len(c.leaves)-1].Kind
+	ended := slices.ContainsFunc(c.leaves, func(l leaf) bool { return l.Kind == sallyport.EntryOutcome })
+	proves = append(proves, c.said...)
+	if !ended && !last.OfFreeze() {
+		proves = append(proves, "it had not ended then")
+	}
+	return ProofReport{Call: c.proof.Call, Proves: proves, Not: c.limits()}
+}
