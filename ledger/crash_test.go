@@ -205,6 +205,27 @@ func awaitEnd(l *ledger.Ledger, id string) error {
 	}
 }
 
+// TestOpenedTogether lets processes open a new database at the same time: one
+// makes it, and all record in it.
+func TestOpenedTogether(t *testing.T) {
+	const processes = 4
+	p := newPlace(t)
+	var all sync.WaitGroup
+	for i := range processes {
+		cmd, out := p.child(t, "append", strconv.Itoa(i*10_000), "1")
+		all.Go(func() {
+			_, _ = io.Copy(io.Discard, out)
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("process %d: %v", i, err)
+			}
+		})
+	}
+	all.Wait()
+	if r := p.mustVerify(t); r.Leaves != 8*processes || r.Unsigned != 0 {
+		t.Errorf("%d leaves, %d of them unsigned; want %d and 0", r.Leaves, r.Unsigned, 8*processes)
+	}
+}
+
 // TestFullDisk lets a child run into a limit of file sizes, which is for the
 // database what a full disk is.
 func TestFullDisk(t *testing.T) {

@@ -46,6 +46,17 @@ func onPostgres(t testing.TB) func(testing.TB) place {
 	}
 }
 
+// placeOn makes a ledger on a server, whose owner is the gateway too.
+func placeOn(t testing.TB, pg *postgrestest.Cluster) place {
+	t.Helper()
+	p := place{dsn: pg.DSN(pg.Database(t)), keyFile: t.TempDir() + "/ledger.key"}
+	p.createKey(t)
+	if err := ledger.Migrate(context.Background(), p.dsn, ""); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 // connect is somebody's session.
 func connect(t testing.TB, dsn string) *sql.DB {
 	t.Helper()
@@ -164,11 +175,7 @@ func TestNotMigrated(t *testing.T) {
 // there, what was not is refused, and it goes on.
 func TestServerGone(t *testing.T) {
 	pg := postgrestest.Start(t)
-	p := place{dsn: pg.DSN(pg.Database(t)), keyFile: t.TempDir() + "/ledger.key"}
-	p.createKey(t)
-	if err := ledger.Migrate(t.Context(), p.dsn, ""); err != nil {
-		t.Fatal(err)
-	}
+	p := placeOn(t, pg)
 	l := p.open(t)
 	story := sallyporttest.Approved(1)
 	mustRecord(t, l, story[:3]...)

@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,6 +41,7 @@ type Cluster struct {
 	Addr     string // host:port
 	Password string // of User
 	dir      string
+	durable  bool
 	programs programs
 	account  *account // that runs it; nil for our own
 	postgres *exec.Cmd
@@ -50,6 +52,18 @@ type Cluster struct {
 // Start starts a cluster, and stops it when the test ends.
 func Start(tb testing.TB) *Cluster {
 	tb.Helper()
+	return start(tb, false)
+}
+
+// StartDurable starts a cluster that waits for the disk, as one does that is
+// meant to keep what it has: it is for figures.
+func StartDurable(tb testing.TB) *Cluster {
+	tb.Helper()
+	return start(tb, true)
+}
+
+func start(tb testing.TB, durable bool) *Cluster {
+	tb.Helper()
 	p, err := find()
 	switch {
 	case err != nil && os.Getenv("CI") == "true":
@@ -57,7 +71,7 @@ func Start(tb testing.TB) *Cluster {
 	case err != nil:
 		tb.Skip(err)
 	}
-	c := &Cluster{programs: p, Password: rand.Text()}
+	c := &Cluster{programs: p, Password: rand.Text(), durable: durable}
 	if c.account, err = ordinary(); err != nil {
 		tb.Fatal(err)
 	}
@@ -96,8 +110,14 @@ func (c *Cluster) initialize(ctx context.Context) error {
 			return err
 		}
 	}
-	cmd := exec.CommandContext(ctx, c.programs.initdb, "--pgdata="+c.data(), "--username="+User, "--pwfile="+secret, //nolint:gosec // found by find
-		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
+	arguments := []string{
+		"--pgdata=" + c.data(), "--username=" + User, "--pwfile=" + secret,
+		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions",
+	}
+	if !c.durable {
+		arguments = append(arguments, "--wal-segsize=1") // a small log is made sooner, and fits below a limit of file sizes
+	}
+	cmd := exec.CommandContext(ctx, c.programs.initdb, arguments...) //nolint:gosec // found by find
 	cmd.SysProcAttr = c.attributes()
 	cmd.Dir = c.dir
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -140,10 +160,13 @@ func (c *Cluster) launch() error {
 	if err != nil {
 		return err
 	}
-	// Nothing waits for the disk, but a commit is in the kernel's hands before
-	// it is acknowledged: Kill loses none.
-	cmd := exec.Command(c.programs.postgres, "-D", c.data(), "-p", port, "-k", c.dir, //nolint:gosec,noctx // found by find; ended by Kill
-		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "full_page_writes=off")
+	arguments := []string{"-D", c.data(), "-p", port, "-k", c.dir, "-c", "listen_addresses=127.0.0.1"}
+	if !c.durable {
+		// Nothing waits for the disk, but a commit is in the kernel's hands before
+		// it is acknowledged: Kill loses none.
+		arguments = append(arguments, "-c", "fsync=off", "-c", "full_page_writes=off")
+	}
+	cmd := exec.Command(c.programs.postgres, arguments...) //nolint:gosec,noctx // found by find; ended by Kill
 	cmd.SysProcAttr = c.attributes()
 	cmd.Dir = c.dir
 	c.log.Reset()
@@ -212,6 +235,18 @@ func (c *Cluster) Restart(tb testing.TB) {
 	if err != nil {
 		tb.Fatalf("start PostgreSQL again: %v\n%s", err, c.log.String())
 	}
+}
+
+// LimitFiles bounds the files that sessions write, as a full disk would, to a
+// number of bytes or to "unlimited". It ends the sessions that are there.
+func (c *Cluster) LimitFiles(tb testing.TB, bytes string) {
+	tb.Helper()
+	cmd := exec.CommandContext(tb.Context(), "prlimit", "--pid="+strconv.Itoa(c.postgres.Process.Pid), "--fsize="+bytes+":") //nolint:gosec // a test's
+	cmd.SysProcAttr = c.attributes()                                                                                         // the server's account may do it, and root may not everywhere
+	if out, err := cmd.CombinedOutput(); err != nil {
+		tb.Fatalf("prlimit: %v\n%s", err, out)
+	}
+	c.Exec(tb, "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()")
 }
 
 // DSN is how to connect to a database, as its owner.
