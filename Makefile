@@ -217,6 +217,11 @@ bench: check-run bin/bench bin/toolexec ## Measure calls beside a bare workflow,
 	bin/bench $(BENCHFLAGS)
 	$(GO) test -run='^$$' -bench=. -benchmem -benchtime=$(BENCHTIME) ./...
 
+# As many of each as say something: a bare commit is kept beside every entry.
+.PHONY: bench-ledger
+bench-ledger: check-test check-postgres ## Measure the ledger on both databases, beside bare commits
+	$(GO) test ./bench -run='^$$' -bench=Ledger -benchtime=10000x -timeout=20m
+
 .PHONY: help
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "; print "make <target>"} \
