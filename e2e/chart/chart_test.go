@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -58,6 +59,45 @@ func write(t *testing.T, files map[string]string) {
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(manifests, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestPostgres: with the ledger in PostgreSQL nothing ties API and worker to a
+// node; without, there is one of each.
+func TestPostgres(t *testing.T) {
+	files, err := chart.Render(dir, "sallyport", map[string]any{
+		"ledger": map[string]any{"dsnSecret": "sallyport-ledger-dsn"},
+		"api":    map[string]any{"replicas": 2}, "worker": map[string]any{"replicas": 3},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, ok := files["storage.yaml"]; ok {
+		t.Errorf("there is a volume:\n%s", text)
+	}
+	for name, replicas := range map[string]string{"api.yaml": "replicas: 2", "worker.yaml": "replicas: 3"} {
+		text := files[name]
+		for _, want := range []string{replicas, "name: sallyport-ledger-dsn", "path: ledger.dsn"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s has no %q:\n%s", name, want, text)
+			}
+		}
+		for _, not := range []string{"persistentVolumeClaim", "podAffinity", "Recreate", "/var/lib/sallyport"} {
+			if strings.Contains(text, not) {
+				t.Errorf("%s has %q:\n%s", name, not, text)
+			}
+		}
+	}
+	if config := files["config.yaml"]; strings.Count(config, "dsn_file: secrets/ledger.dsn") != 2 || strings.Contains(config, "ledger.db") {
+		t.Errorf("the configurations say of the ledger:\n%s", config)
+	}
+	if n := strings.Count(files["network.yaml"], "port: 5432"); n != 2 {
+		t.Errorf("%d of API and worker reach the database", n)
+	}
+	for _, name := range []string{"api", "worker"} {
+		if _, err := chart.Render(dir, "sallyport", map[string]any{name: map[string]any{"replicas": 2}}); err == nil || !strings.Contains(err.Error(), "ledger.dsnSecret") {
+			t.Errorf("two of %s with one SQLite file: %v", name, err)
 		}
 	}
 }

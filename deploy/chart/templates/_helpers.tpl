@@ -51,8 +51,10 @@ capabilities:
   mountPath: /etc/sallyport/tools
   readOnly: true
 {{- end }}
+{{- if not .Values.ledger.dsnSecret }}
 - name: ledger
   mountPath: /var/lib/sallyport
+{{- end }}
 - name: tmp
   mountPath: /tmp
 {{- end }}
@@ -72,6 +74,11 @@ capabilities:
       - secret:
           name: {{ . }}
       {{- end }}
+      {{- with .Values.ledger.dsnSecret }}
+      - secret:
+          name: {{ . }}
+          items: [{key: ledger.dsn, path: ledger.dsn}]
+      {{- end }}
       {{- with .Values.temporalTokens.audience }}
       - serviceAccountToken:
           audience: {{ . }}
@@ -90,9 +97,11 @@ capabilities:
   configMap:
     name: {{ .Values.configMaps.tools }}
 {{- end }}
+{{- if not .Values.ledger.dsnSecret }}
 - name: ledger
   persistentVolumeClaim:
     claimName: sallyport-ledger
+{{- end }}
 - name: tmp
   emptyDir:
     sizeLimit: 64Mi
@@ -105,6 +114,9 @@ capabilities:
 {{- $config := mergeOverwrite (deepCopy .Values.config.shared) (deepCopy (index .Values.config $component)) -}}
 {{- if .Values.configMaps.policies }}{{ $_ := set $config "policies" "policies" }}{{ end -}}
 {{- if .Values.configMaps.tools }}{{ $_ := set $config "tools" "tools" }}{{ end -}}
+{{- $place := dict "path" "/var/lib/sallyport/ledger.db" -}}
+{{- if .Values.ledger.dsnSecret }}{{ $place = dict "dsn_file" "secrets/ledger.dsn" }}{{ end -}}
+{{- $_ := set $config "ledger" (mergeOverwrite $place (get $config "ledger" | default dict)) -}}
 {{- $_ := set $config "kubernetes" (mergeOverwrite (include "sallyport.kubernetes" (list . $component) | fromYaml) (get $config "kubernetes" | default dict)) -}}
 {{ toYaml $config }}
 {{- end }}
