@@ -136,6 +136,12 @@ type Keeper interface {
 	Release(ctx context.Context, callID string) error
 }
 
+// Placer is a [Runner] that knows before a call runs where that will be, and
+// what will run there. Safe for concurrent use.
+type Placer interface {
+	Placement(Intent) Placement // without a UID
+}
+
 // Recorder appends entries to the ledger.
 //
 // When Record returns without an error the entry is durable. An entry whose

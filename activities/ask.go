@@ -38,7 +38,7 @@ func (a *Activities) Ask(ctx context.Context, in AskInput) (b sallyport.Ballot, 
 		return b, sallyport.Errorf(sallyport.Conflict, "not_asked", "policy did not ask for approval of call %s", call.ID)
 	}
 	if err := shown(s, rec, in.Plan); err != nil {
-		return b, err
+		return b, a.noted(ctx, call.ID, err)
 	}
 	b, err = a.draw(s, *rec.Decision.Approval, rec.Plan)
 	if err != nil {

@@ -25,19 +25,30 @@ func (a *Activities) Decide(ctx context.Context, in DecideInput) (d sallyport.De
 	if err != nil {
 		return d, err
 	}
+	key := "first"
+	if in.Plan != nil {
+		key = "planned"
+		if err := a.planned(ctx, call.ID, *in.Plan); err != nil {
+			return d, err
+		}
+	}
 	d, err = a.judge(ctx, s.intent, in.Plan)
 	if err != nil {
 		return d, err
 	}
-	key := "first"
-	if in.Plan != nil {
-		key = "planned"
-	}
-	r, err := a.Ledger.Record(ctx, sallyport.Entry{
-		CallID: call.ID, Kind: sallyport.EntryDecision, Key: key, At: a.Now(), Decision: &d, Plan: in.Plan,
-	})
+	r, err := a.Ledger.Record(ctx, sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryDecision, Key: key, At: a.Now(), Decision: &d})
 	if err != nil {
 		return sallyport.Decision{}, err
 	}
 	return *r.Entry.Decision, nil
+}
+
+// planned refuses a plan that is not the call's: whoever can start an activity
+// could make one up.
+func (a *Activities) planned(ctx context.Context, callID string, p sallyport.Plan) error {
+	rec, err := a.Ledger.Call(ctx, callID)
+	if err == nil && (rec.Plan == nil || rec.Plan.Digest() != p.Digest()) {
+		err = sallyport.Errorf(sallyport.Conflict, "other_plan", "the plan is not the one that was recorded for call %s", callID)
+	}
+	return err
 }

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"context"
 	"time"
 
 	"github.com/sallyport/sallyport"
@@ -9,6 +10,9 @@ import (
 // runLag is how long after its ballot closed a call may start: time to plan
 // it again, and no more.
 const runLag = 20 * time.Minute
+
+// codeDrift is the code of errors that say that a call is no more what it was.
+const codeDrift = "drift"
 
 // current refuses what was recorded, or approved, too long ago or otherwise.
 func (a *Activities) current(s subject, rec sallyport.Record) error {
@@ -45,10 +49,25 @@ func strayed(s subject, rec sallyport.Record) error {
 	return drifted(what, before, now)
 }
 
+// noted records what an error says of a drift, and is that error. What can't
+// be recorded is tried again.
+func (a *Activities) noted(ctx context.Context, callID string, err error) error {
+	if sallyport.CodeOf(err) != codeDrift {
+		return err
+	}
+	d := sallyport.Drift{Message: sallyport.AsError(err).Message}
+	key := sallyport.NewDigest("sallyport/drift/v1", []byte(d.Message))
+	_, unrecorded := a.Ledger.Record(ctx, sallyport.Entry{CallID: callID, Kind: sallyport.EntryDrift, Key: string(key), At: a.Now(), Drift: &d})
+	if unrecorded != nil && sallyport.KindOf(unrecorded) != sallyport.Conflict { // it has ended meanwhile
+		return unrecorded
+	}
+	return err
+}
+
 // drifted says that something is not any more as it was, and how it differs.
 func drifted(what string, before, now any) error {
 	if d := sallyport.Difference(before, now); d != "" {
 		what += ": " + d
 	}
-	return sallyport.Errorf(sallyport.Denied, "drift", "%s", what)
+	return sallyport.Errorf(sallyport.Denied, codeDrift, "%s", what)
 }

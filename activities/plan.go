@@ -6,7 +6,8 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// Plan finds out what the call would change, and changes nothing.
+// Plan finds out what the call would change, changes nothing, and records it:
+// a call has one plan, and the first that was recorded is it.
 func (a *Activities) Plan(ctx context.Context, signed sallyport.SignedCall) (p sallyport.Plan, err error) {
 	done := a.step(ctx, "plan")
 	defer func() { done(err); err = forTemporal(err) }()
@@ -20,7 +21,15 @@ func (a *Activities) Plan(ctx context.Context, signed sallyport.SignedCall) (p s
 	}
 	stop := a.heartbeats(ctx, call.ID)
 	defer stop()
-	return a.plan(ctx, s)
+	p, err = a.plan(ctx, s)
+	if err != nil {
+		return p, err
+	}
+	r, err := a.Ledger.Record(ctx, sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryPlan, At: a.Now(), Plan: &p})
+	if err != nil {
+		return sallyport.Plan{}, err
+	}
+	return *r.Entry.Plan, nil
 }
 
 func (a *Activities) plan(ctx context.Context, s subject) (sallyport.Plan, error) {

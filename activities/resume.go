@@ -40,12 +40,9 @@ func (a *Activities) resume(ctx context.Context, in RunInput, rec sallyport.Reco
 // again runs a call that has started once more, if it may still run, and
 // otherwise ends it as it says.
 func (a *Activities) again(ctx context.Context, in RunInput, rec sallyport.Record, otherwise func(*sallyport.Failure) sallyport.Outcome) (Ended, error) {
-	permit, err := a.permit(ctx, rec.Call, in.Evidence, rec)
+	permit, r, err := a.startable(ctx, rec.Call, in.Evidence, rec)
 	if err == nil {
-		var r namedRunner
-		if r, err = a.startable(permit); err == nil {
-			return a.act(ctx, r, permit, otherwise)
-		}
+		return a.act(ctx, r, permit, otherwise)
 	}
 	if sallyport.KindOf(err) == sallyport.Unavailable {
 		return Ended{}, err

@@ -43,15 +43,11 @@ func (a *Activities) Run(ctx context.Context, in RunInput) (end Ended, err error
 	case rec.Start != nil:
 		return a.resume(ctx, in, rec)
 	}
-	permit, err := a.permit(ctx, call, in.Evidence, rec)
+	permit, runner, err := a.startable(ctx, call, in.Evidence, rec)
 	if err != nil {
 		return end, err
 	}
-	runner, err := a.startable(permit)
-	if err != nil {
-		return end, err
-	}
-	receipt, err := a.Ledger.Record(ctx, startEntry(permit, a.Now(), runner.name))
+	receipt, err := a.Ledger.Record(ctx, startEntry(permit, a.Now(), runner))
 	switch {
 	case err != nil:
 		return end, err
@@ -110,10 +106,21 @@ type namedRunner struct {
 	limit time.Duration
 }
 
-func (a *Activities) startable(p sallyport.Permit) (namedRunner, error) {
+// startable is what a call may run by, and who runs it. Where it is no more
+// what it was, that is recorded.
+func (a *Activities) startable(ctx context.Context, call sallyport.Call, evidence []sallyport.Evidence, rec sallyport.Record) (sallyport.Permit, namedRunner, error) {
+	var r namedRunner
+	p, err := a.permit(ctx, call, evidence, rec)
+	if err == nil {
+		r, err = a.runnerFor(p)
+	}
+	return p, r, a.noted(ctx, call.ID, err)
+}
+
+func (a *Activities) runnerFor(p sallyport.Permit) (namedRunner, error) {
 	tool, ok := a.Catalogue.Tool(p.Intent().Tool.Name)
 	if !ok || tool.Digest != p.Intent().Tool.Digest {
-		return namedRunner{}, sallyport.Errorf(sallyport.Denied, "drift", "tool %s is not the one that was judged", p.Intent().Tool.Name)
+		return namedRunner{}, sallyport.Errorf(sallyport.Denied, codeDrift, "tool %s is not the one that was judged", p.Intent().Tool.Name)
 	}
 	r, err := a.runner(tool)
 	limit := tool.Timeout
@@ -123,9 +130,13 @@ func (a *Activities) startable(p sallyport.Permit) (namedRunner, error) {
 	return namedRunner{r, tool.Runner, limit}, err
 }
 
-func startEntry(p sallyport.Permit, now time.Time, runner string) sallyport.Entry {
+func startEntry(p sallyport.Permit, now time.Time, r namedRunner) sallyport.Entry {
 	s := sallyport.Start{
-		Intent: p.Intent().Digest(), People: p.People(), Effect: p.Decision().Effect, Revision: p.Decision().Revision, Runner: runner,
+		Intent: p.Intent().Digest(), People: p.People(), Effect: p.Decision().Effect, Revision: p.Decision().Revision, Runner: r.name,
+	}
+	if placer, ok := r.Runner.(sallyport.Placer); ok {
+		where := placer.Placement(p.Intent())
+		s.Place, s.Image = where.Place, where.Image
 	}
 	if plan := p.Plan(); plan != nil {
 		s.Plan = plan.Digest()

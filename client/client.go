@@ -103,6 +103,13 @@ type Call struct {
 	} `json:"links"`
 }
 
+// Proof is what the ledger proves of a call, for `sallyport ledger verify`: with
+// its contents for an auditor, without them for its agent.
+func (c *Client) Proof(ctx context.Context, id string) (json.RawMessage, error) {
+	var proof json.RawMessage
+	return proof, c.do(ctx, http.MethodGet, "/v1/calls/"+url.PathEscape(id)+"/proof", nil, nil, &proof)
+}
+
 // Vote is a vote that counted.
 type Vote struct {
 	Person   string                  `json:"person"`

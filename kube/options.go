@@ -42,6 +42,7 @@ type Reply struct {
 // Options are what a [Runner] is made of. All but Images and Reply are required.
 type Options struct {
 	Client    kubernetes.Interface
+	Recorder  sallyport.Recorder // where it is recorded which Job a run has
 	Catalogue Catalogue
 	Namespace string          // where Jobs run
 	Targets   []string        // the namespaces that calls may be about
@@ -58,8 +59,8 @@ var digest = regexp.MustCompile(`@sha256:[0-9a-f]{64}$`)
 
 func (o Options) check() error {
 	switch {
-	case o.Client == nil, o.Catalogue == nil, o.Logger == nil, o.Namespace == "":
-		return errors.New("kube: Options.Client, Catalogue, Namespace and Logger are required")
+	case o.Client == nil, o.Recorder == nil, o.Catalogue == nil, o.Logger == nil, o.Namespace == "":
+		return errors.New("kube: Options.Client, Recorder, Catalogue, Namespace and Logger are required")
 	case len(o.Targets) == 0:
 		return errors.New("kube: Options.Targets names no namespace: no call could run")
 	case slices.Contains(o.Targets, o.Namespace):

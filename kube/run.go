@@ -14,6 +14,9 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
+// recordTime is how long recording a run's place is tried.
+const recordTime = 10 * time.Second
+
 // Run lets the tool act as the permit says.
 func (r *Runner) Run(ctx context.Context, p sallyport.Permit) (sallyport.Outcome, error) {
 	if err := p.Check(); err != nil {
@@ -151,7 +154,9 @@ func (r *Runner) follow(ctx context.Context, t task, j *batchv1.Job, started tim
 	r.at(t.intent.CallID, r.place(j.Name, string(j.UID)))
 	defer r.at(t.intent.CallID, "")
 	began := time.Now()
+	placed := r.record(ctx, t, j)
 	a := r.await(ctx, t, j)
+	<-placed // the outcome comes after it
 	ended := time.Now()
 	if t.claims() && a.doubtful() {
 		a.broken, a.began = true, !r.seize(ctx, t)
@@ -167,6 +172,42 @@ func (r *Runner) follow(ctx context.Context, t task, j *batchv1.Job, started tim
 		}
 	}
 	return o
+}
+
+// Placement implements [sallyport.Placer].
+func (r *Runner) Placement(i sallyport.Intent) sallyport.Placement {
+	t := task{manifest: r.manifestThen(i)}
+	return sallyport.Placement{Place: r.place(runName(i.CallID), ""), Image: r.image(t)}
+}
+
+// record says in the ledger which Job a run has, while the run goes on. Where
+// that fails, the outcome can't be recorded either, and whoever comes to record
+// it adopts the Job and is here again.
+func (r *Runner) record(ctx context.Context, t task, j *batchv1.Job) (done <-chan struct{}) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+	recorded := make(chan struct{})
+	go func() {
+		defer close(recorded)
+		defer cancel()
+		p := sallyport.Placement{Place: r.place(j.Name, ""), UID: string(j.UID), Image: imageOf(j)}
+		_, err := r.o.Recorder.Record(ctx, sallyport.Entry{
+			CallID: t.intent.CallID, Kind: sallyport.EntryPlaced, Key: p.UID, At: time.Now().UTC(), Placed: &p,
+		})
+		if err != nil {
+			r.o.Logger.ErrorContext(ctx, "the ledger does not say yet which Job a call has", slog.String("call_id", t.intent.CallID), slog.Any("error", err))
+		}
+	}()
+	return recorded
+}
+
+// imageOf is what a Job runs.
+func imageOf(j *batchv1.Job) string {
+	for _, c := range j.Spec.Template.Spec.Containers {
+		if c.Name == container {
+			return c.Image
+		}
+	}
+	return ""
 }
 
 // settle takes back what a run was lent, before anybody hears how it ended, and

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -81,6 +82,35 @@ func TestWhoBegan(t *testing.T) {
 			tt.happens(t, r, j)
 			if o := <-done; o.State != tt.want {
 				t.Errorf("outcome %+v (%+v), want it %s: %s", o, o.Error, tt.want, tt.reason)
+			}
+		})
+	}
+}
+
+// TestRunSaysWhichJob: by the time a run's outcome is known, the ledger has been
+// told of its Job, and a ledger that is out of reach changes no outcome.
+func TestRunSaysWhichJob(t *testing.T) {
+	for name, answer := range map[string]error{"Recorded": nil, "OutOfReach": sallyport.Errorf(sallyport.Unavailable, "ledger_unavailable", "down")} {
+		t.Run(name, func(t *testing.T) {
+			k := scaling(t)
+			j := &batchv1.Job{ObjectMeta: k.meta("agent-execution")}
+			j.UID, j.CreationTimestamp = "job", metav1.Now()
+			j.Spec.Template.Spec.Containers = []corev1.Container{{Name: container, Image: "kubeexec@sha256:1"}}
+			r, _ := faking(t, j)
+			var told []sallyport.Entry
+			r.o.Recorder = sallyport.RecorderFunc(func(_ context.Context, e sallyport.Entry) (sallyport.Receipt, error) {
+				told = append(told, e)
+				return sallyport.Receipt{Entry: e}, answer
+			})
+			done := make(chan sallyport.Outcome, 1)
+			go func() { done <- r.follow(t.Context(), k, j, time.Now()) }()
+			post(t, r, k.name, `{"result":{"replicas":5}}`)
+			if o := <-done; o.State != sallyport.Succeeded {
+				t.Errorf("outcome %+v (%+v)", o, o.Error)
+			}
+			want := &sallyport.Placement{Place: r.Placement(k.intent).Place, UID: "job", Image: "kubeexec@sha256:1"}
+			if len(told) != 1 || told[0].Check() != nil || told[0].Key != "job" || !cmp.Equal(want, told[0].Placed) {
+				t.Errorf("the ledger was told %+v; want %+v", told, want)
 			}
 		})
 	}

@@ -3,7 +3,7 @@ package kube
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
+	"path"
 	"strings"
 	"time"
 
@@ -110,5 +110,5 @@ func literally(word string) string { return strings.ReplaceAll(word, "$", "$$") 
 
 // place is where a run is, for the ledger and for heartbeats.
 func (r *Runner) place(name, uid string) string {
-	return fmt.Sprintf("kube/%s/%s/%s", r.o.Namespace, name, uid)
+	return path.Join("kube", r.o.Namespace, name, uid)
 }

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/sallyporttest"
 	"github.com/sallyport/sallyport/tools"
 	"github.com/sallyport/sallyport/tools/wire"
 )
@@ -88,7 +89,7 @@ func runnerOf(t *testing.T) *Runner {
 func options() Options {
 	c, _ := tools.Load(tools.Embedded())
 	return Options{
-		Catalogue: c, Namespace: "agent-execution", Targets: []string{"staging"}, Executor: "registry.example/kubeexec@sha256:" + strings.Repeat("0", 64),
+		Recorder: sallyporttest.NewLedger(), Catalogue: c, Namespace: "agent-execution", Targets: []string{"staging"}, Executor: "registry.example/kubeexec@sha256:" + strings.Repeat("0", 64),
 		APIServer: []tools.Network{{CIDR: "192.0.2.1/32", Port: 6443}}, Patience: time.Second, Logger: slog.New(slog.DiscardHandler),
 	}
 }

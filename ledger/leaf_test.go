@@ -29,7 +29,11 @@ func TestGoldenLeaves(t *testing.T) {
 
 func testGoldenLeaves(t *testing.T, version, goldenLeaves string) {
 	var got bytes.Buffer
-	for n, e := range sallyporttest.Approved(1) {
+	entries := sallyporttest.Approved(1)
+	if version == leafVersion {
+		entries = append(entries, otherSteps(entries[0].CallID)...)
+	}
+	for n, e := range entries {
 		leaf, err := leafAs(version, e, n, bytes.Repeat([]byte{7}, saltSize))
 		if err != nil {
 			t.Fatal(err)
@@ -50,10 +54,34 @@ func testGoldenLeaves(t *testing.T, version, goldenLeaves string) {
 	}
 }
 
+// otherSteps are an entry of each kind that an approved call has none of, and a
+// decision, a start and an outcome that say all they can.
+func otherSteps(callID string) []sallyport.Entry {
+	at := time.Date(2026, 11, 21, 22, 1, 0, 0, time.UTC)
+	digest := sallyport.NewDigest("of", []byte("something"))
+	entries := []sallyport.Entry{
+		{Kind: sallyport.EntryDecision, Key: "planned", Decision: &sallyport.Decision{Effect: sallyport.Allow, Revision: "rev-2", Input: digest}},
+		{Kind: sallyport.EntryPlan, Plan: &sallyport.Plan{Summary: "replicas 3 → 5"}},
+		{Kind: sallyport.EntryDrift, Key: "drift", Drift: &sallyport.Drift{Message: "replicas: 3 → 4"}},
+		{Kind: sallyport.EntryStart, Start: &sallyport.Start{Intent: digest, Plan: digest, Runner: "kube", Image: "tool@sha256:1", Place: "kube/agents/call"}},
+		{Kind: sallyport.EntryPlaced, Key: "uid", Placed: &sallyport.Placement{Place: "kube/agents/call", UID: "uid", Image: "tool@sha256:1"}},
+		{Kind: sallyport.EntryStop, Key: "stop", Stop: &sallyport.Stop{By: "olga", Freeze: callID, Reason: "it loops"}},
+		{Kind: sallyport.EntryOutcome, Outcome: &sallyport.Outcome{State: sallyport.Ambiguous, Error: &sallyport.Failure{Code: "interrupted", Message: "alice must look"}}},
+		{Kind: sallyport.EntryErasure, Erasure: &sallyport.Erasure{By: "olga", Reason: "bob asked for it"}},
+		{Kind: sallyport.EntryFreeze, Freeze: &sallyport.Freeze{ID: callID, Agent: "deploy-bot", Tool: "http_probe", Namespace: "staging", By: "olga", Reason: "it loops", At: at}},
+		{Kind: sallyport.EntryLift, Lift: &sallyport.Lift{By: "olga", At: at}},
+	}
+	for i := range entries {
+		entries[i].CallID, entries[i].At = callID, at
+	}
+	return entries
+}
+
 // TestLeavesShowNothingPersonal looks for what the log must not hold.
 func TestLeavesShowNothingPersonal(t *testing.T) {
 	var leaves strings.Builder
-	for n, e := range sallyporttest.Approved(1) {
+	story := sallyporttest.Approved(1)
+	for n, e := range append(story, otherSteps(story[0].CallID)...) {
 		leaf, err := leafOf(e, n, make([]byte, saltSize))
 		if err != nil {
 			t.Fatal(err)
@@ -64,6 +92,7 @@ func TestLeavesShowNothingPersonal(t *testing.T) {
 		"an argument's name": "replicas", "a claim": "latency", "a session": "s-42", "the object's name": `"api"`,
 		"a person": "bob", "an owner": "alice", "an account's issuer": "https://", "a voter's reason": "looks right",
 		"a policy's message": "need approval", "a plan": "→", "a token": "header.payload", "a result": "commit",
+		"who stopped it": "olga", "why": "loops", "a difference": "replicas:", "a failure's message": "must look",
 		"a nonce": "nonce", "an unsalted digest of the intent": string(intentOf(t).Digest()),
 	} {
 		if strings.Contains(strings.ReplaceAll(leaves.String(), `"commitments"`, ""), text) {

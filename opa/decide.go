@@ -12,6 +12,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/strict"
 )
 
 // Decide implements [sallyport.Decider].
@@ -25,10 +26,23 @@ func (e *Engine) Decide(ctx context.Context, q sallyport.Question) (sallyport.De
 		return sallyport.Decision{}, err
 	}
 	d, err := p.decide(ctx, input)
+	if err == nil {
+		d.Input, err = inputDigest(input)
+	}
 	if err != nil {
 		return sallyport.Decision{}, e.noDecision(ctx, decisionRule, q.Intent.CallID, err)
 	}
 	return d, nil
+}
+
+// inputDigest is over the canonical JSON (RFC 8785) of what was judged: whoever
+// has the document can show that the decision was about it.
+func inputDigest(input map[string]any) (sallyport.Digest, error) {
+	b, err := strict.Canonical(input)
+	if err != nil {
+		return "", err
+	}
+	return sallyport.NewDigest("sallyport/input/v1", b), nil
 }
 
 // DecideVote implements [sallyport.VoteDecider].

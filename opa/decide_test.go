@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport/sallyport/opa"
 	"github.com/sallyport/sallyport/policies"
 	"github.com/sallyport/sallyport/sallyporttest"
+	"github.com/sallyport/sallyport/strict"
 )
 
 func TestDefaultPolicy(t *testing.T) {
@@ -107,6 +108,15 @@ func TestDecisionInFull(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			input, err := opa.Input(tt.question)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := strict.Canonical(input)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tt.want.Input = sallyport.NewDigest("sallyport/input/v1", b)
 			if diff := cmp.Diff(tt.want, d); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}

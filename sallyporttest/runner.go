@@ -176,12 +176,13 @@ func (r *Runner) Lose(_ context.Context, p sallyport.Permit) (sallyport.Outcome,
 }
 
 // Keeper is a [Runner] whose runs outlive the process that started them: a
-// [sallyport.Keeper]. It remembers which calls were released.
+// [sallyport.Keeper] and a [sallyport.Placer]. It remembers which calls were released.
 type Keeper struct {
 	*Runner
 
 	Again bool   // runs may be asked for once more
 	Where string // where calls run
+	Image string // what runs there
 
 	mu       sync.Mutex
 	released map[string]int
@@ -189,6 +190,11 @@ type Keeper struct {
 
 // Place says Where.
 func (k *Keeper) Place(string) string { return k.Where }
+
+// Placement says Where and Image.
+func (k *Keeper) Placement(sallyport.Intent) sallyport.Placement {
+	return sallyport.Placement{Place: k.Where, Image: k.Image}
+}
 
 // Resumable says Again.
 func (k *Keeper) Resumable(sallyport.Intent) bool { return k.Again }

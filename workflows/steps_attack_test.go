@@ -104,8 +104,11 @@ func TestAttackShowsAnotherPlan(t *testing.T) {
 		must(t, run("Plan", signed, &plan))
 		harmless := plan
 		harmless.Summary, harmless.Diff = "no change", "  # a comment"
-		must(t, run("Decide", activities.DecideInput{Call: signed, Plan: &harmless}, nil))
-		_ = run("Ask", activities.AskInput{Call: signed, Plan: &plan}, nil)
+		if run("Decide", activities.DecideInput{Call: signed, Plan: &harmless}, nil) == nil {
+			t.Error("policy judged a plan that nobody made")
+		}
+		must(t, run("Decide", activities.DecideInput{Call: signed, Plan: &plan}, nil))
+		_ = run("Ask", activities.AskInput{Call: signed, Plan: &harmless}, nil)
 		if h.Read(call.ID).Ballot == nil {
 			return
 		}

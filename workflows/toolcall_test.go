@@ -321,6 +321,12 @@ func TestApproval(t *testing.T) {
 // waiting prepares a call that policy asks about, in the environment's time.
 func waiting(t *testing.T, quorum int) (*workflowstest.House, *testsuite.TestWorkflowEnvironment, sallyport.Call, sallyport.SignedCall) {
 	t.Helper()
+	return preparing(t, "write", workflowstest.Asks(quorum))
+}
+
+// preparing prepares a call of a tool under a policy, in the environment's time.
+func preparing(t *testing.T, tool string, policy sallyport.Decision) (*workflowstest.House, *testsuite.TestWorkflowEnvironment, sallyport.Call, sallyport.SignedCall) {
+	t.Helper()
 	var env *testsuite.TestWorkflowEnvironment
 	h := workflowstest.New(t, func() time.Time {
 		if env == nil {
@@ -328,8 +334,8 @@ func waiting(t *testing.T, quorum int) (*workflowstest.House, *testsuite.TestWor
 		}
 		return env.Now()
 	})
-	h.Policy.Decision = workflowstest.Asks(quorum)
-	call, signed := h.Call("write")
+	h.Policy.Decision = policy
+	call, signed := h.Call(tool)
 	env = h.Env(call)
 	return h, env, call, signed
 }
@@ -373,7 +379,22 @@ func TestDrift(t *testing.T) {
 			if f := h.Read(call.ID).Outcome.Error; tt.diff != "" && !strings.Contains(f.Message, tt.diff) {
 				t.Errorf("the outcome says %q, and should say %q", f.Message, tt.diff)
 			}
+			wantDrift(t, h, call.ID, tt.diff)
 		})
+	}
+}
+
+// wantDrift wants one drift in the ledger that says how, or none.
+func wantDrift(t *testing.T, h *workflowstest.House, callID, how string) {
+	t.Helper()
+	drifts := []string{}
+	for _, e := range h.Ledger.Entries(callID) {
+		if e.Kind == sallyport.EntryDrift {
+			drifts = append(drifts, e.Drift.Message)
+		}
+	}
+	if how == "" && len(drifts) > 0 || how != "" && (len(drifts) != 1 || !strings.Contains(drifts[0], how)) {
+		t.Errorf("the ledger has the drifts %q, and should have one of %q", drifts, how)
 	}
 }
 

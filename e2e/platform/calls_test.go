@@ -201,10 +201,43 @@ func TestScale(t *testing.T) {
 		t.Fatalf("within the cap: %+v, %v", call, err)
 	}
 	scaledOnce(t, d, call.ID, 2)
+	provenPlace(t, agent, call.ID)
 	nothingLeft(t, call.ID)
 	_, err = submit(t, agent, "k8s_scale_deployment", `{"namespace":"staging","name":"scaled","replicas":11}`)
 	refused(t, err, http.StatusForbidden, "replica_cap")
 	scaledOnce(t, d, call.ID, 2)
+}
+
+// provenPlace wants a call's proof to name the Job that ran it, and its image.
+func provenPlace(t *testing.T, agent *client.Client, callID string) {
+	t.Helper()
+	made := jobs(t.Context(), callID)
+	if len(made) != 1 {
+		t.Fatalf("the call has %d Jobs", len(made))
+	}
+	var raw json.RawMessage
+	eventually(t, "a checkpoint over all of the call", func(ctx context.Context) (ok bool) {
+		var err error
+		raw, err = agent.Proof(ctx, callID)
+		return err == nil
+	})
+	var proof struct{ Leaves []struct{ Leaf string } }
+	if err := json.Unmarshal(raw, &proof); err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]string{}
+	for _, p := range proof.Leaves {
+		var l struct{ Kind, Place, UID, Image string }
+		if err := json.Unmarshal([]byte(p.Leaf), &l); err != nil {
+			t.Fatal(err)
+		}
+		said[l.Kind] = strings.Join([]string{l.Place, l.UID, l.Image}, " ")
+	}
+	place, image := "kube/"+platform.Execution+"/"+made[0].Name, made[0].Spec.Template.Spec.Containers[0].Image
+	want := map[string]string{"start": place + "  " + image, "placed": place + " " + string(made[0].UID) + " " + image}
+	if said["start"] != want["start"] || said["placed"] != want["placed"] {
+		t.Errorf("its leaves say %v; want %v", said, want)
+	}
 }
 
 // asks sends a call that waits for people.
