@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -78,7 +79,7 @@ func ownsAgent(p sallyport.Person, r sallyport.Record) bool {
 // listCalls lists calls, newest first: all for operators and auditors, its
 // own for an agent.
 func (s *Server) listCalls(c echo.Context, who sallyport.Identity) error {
-	q, err := readQuery(c.QueryParams())
+	q, err := readQuery(c.QueryParams(), listParameters())
 	if err != nil {
 		return err
 	}
@@ -90,6 +91,24 @@ func (s *Server) listCalls(c echo.Context, who sallyport.Identity) error {
 	case !s.seesAll(who):
 		return sallyport.Errorf(sallyport.Denied, "not_an_operator", "operators and auditors may list calls")
 	}
+	return s.list(c, q)
+}
+
+// search finds calls by whatever their steps say, newest first, for operators
+// and auditors.
+func (s *Server) search(c echo.Context, who sallyport.Identity) error {
+	if !s.seesAll(who) {
+		return sallyport.Errorf(sallyport.Denied, "not_an_auditor", "operators and auditors may search the ledger")
+	}
+	q, err := readQuery(c.QueryParams(), append(listParameters(), "namespace", "name", "person", "digest", "trace_id", "before", "limit"))
+	if err != nil {
+		return err
+	}
+	return s.list(c, q)
+}
+
+// list answers with a page of calls.
+func (s *Server) list(c echo.Context, q sallyport.Query) error {
 	page, err := s.opts.Reader.Calls(c.Request().Context(), q)
 	if err != nil {
 		return err
@@ -104,11 +123,17 @@ func (s *Server) listCalls(c echo.Context, who sallyport.Identity) error {
 	return reply(c, http.StatusOK, list)
 }
 
+func listParameters() []string { return []string{"state", "agent", "tool", "since", "cursor"} }
+
 // readQuery reads a list's parameters, and refuses what it doesn't know: a
 // misspelt filter must not list everything.
-func readQuery(params url.Values) (sallyport.Query, error) {
+func readQuery(params url.Values, known []string) (sallyport.Query, error) {
 	var q sallyport.Query
 	for name, values := range params {
+		if !slices.Contains(known, name) {
+			last := len(known) - 1
+			return q, badParameter(name, "is not known here: "+strings.Join(known[:last], ", ")+" and "+known[last]+" are")
+		}
 		if name == "state" {
 			values = strings.Split(strings.Join(values, ","), ",")
 		} else if len(values) > 1 {
@@ -123,27 +148,29 @@ func readQuery(params url.Values) (sallyport.Query, error) {
 	return q, nil
 }
 
-func setParameter(q *sallyport.Query, name, value string) error {
-	switch name {
-	case "state":
-		if !slices.Contains(sallyport.States(), sallyport.State(value)) {
-			return badParameter(name, "must be a state of a call, or several with commas between")
-		}
-		q.States = append(q.States, sallyport.State(value))
-	case "agent":
-		q.Agent = value
-	case "tool":
-		q.Tool = value
-	case "cursor":
-		q.Cursor = value
-	case "since":
-		since, err := time.Parse(time.RFC3339, value)
-		if err != nil {
+func setParameter(q *sallyport.Query, name, value string) (err error) {
+	texts := map[string]*string{
+		"agent": &q.Agent, "tool": &q.Tool, "namespace": &q.Namespace, "name": &q.Name, "person": &q.Person,
+		"trace_id": &q.TraceID, "cursor": &q.Cursor, "digest": (*string)(&q.Digest),
+	}
+	times := map[string]*time.Time{"since": &q.Since, "before": &q.Before}
+	switch text, at := texts[name], times[name]; {
+	case name == "digest" && !sallyport.Digest(value).Valid():
+		return badParameter(name, "must be sha256: and 64 hexadecimal digits")
+	case text != nil:
+		*text = value
+	case at != nil:
+		if *at, err = time.Parse(time.RFC3339, value); err != nil {
 			return badParameter(name, "must be a time as RFC 3339 writes it: 2026-11-21T22:00:00Z")
 		}
-		q.Since = since.UTC()
+	case name == "limit":
+		if q.Limit, err = strconv.Atoi(value); err != nil || q.Limit < 1 {
+			return badParameter(name, "must be a number, from 1 to 500")
+		}
+	case !slices.Contains(sallyport.States(), sallyport.State(value)):
+		return badParameter(name, "must be a state of a call, or several with commas between")
 	default:
-		return badParameter(name, "is not known here: state, agent, tool, since and cursor are")
+		q.States = append(q.States, sallyport.State(value))
 	}
 	return nil
 }

@@ -37,6 +37,7 @@ func (s *Server) routes() []route {
 		{http.MethodGet, "/v1/calls/:id/proof", known, s.proof},
 		{http.MethodPost, "/v1/calls/:id/cancel", known, s.cancel},
 		{http.MethodPost, "/v1/calls/:id/votes", voters, s.vote},
+		{http.MethodGet, "/v1/ledger", people, s.search},
 		{http.MethodGet, "/v1/ballots", people, s.listBallots},
 		{http.MethodPost, "/v1/freezes", people, s.freeze},
 		{http.MethodGet, "/v1/freezes", people, s.listFreezes},

@@ -3,7 +3,6 @@ package api
 import (
 	"bytes"
 	"encoding/json"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -154,7 +153,7 @@ func (s *Server) view(r sallyport.Record) callView {
 	v := callView{
 		ID: r.Call.ID, State: r.State, Agent: r.Call.AgentID, Tool: r.Call.Tool,
 		CreatedAt: r.Call.ReceivedAt.UTC(),
-		TraceID:   traceID(r.Call.TraceParent),
+		TraceID:   orNull(sallyport.TraceID(r.Call.TraceParent)),
 		Links:     linksView{Self: callPath(r.Call.ID), Proof: callPath(r.Call.ID) + "/proof"},
 	}
 	if r.Intent != nil {
@@ -221,13 +220,12 @@ func previewOf(i sallyport.Intent, d sallyport.Decision) previewView {
 	return v
 }
 
-// traceID is the second field of a W3C traceparent.
-func traceID(traceParent string) *string {
-	fields := strings.Split(traceParent, "-")
-	if len(fields) < 4 {
+// orNull makes JSON's null of what is empty.
+func orNull(s string) *string {
+	if s == "" {
 		return nil
 	}
-	return &fields[1]
+	return &s
 }
 
 // orEmpty makes JSON's [] of what would be its null.

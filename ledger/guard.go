@@ -35,7 +35,8 @@ func (t *transaction) learnFreezes(ctx context.Context, entries []sallyport.Entr
 	for i, e := range entries {
 		if k := t.calls[e.CallID]; (e.Kind == sallyport.EntryBallot || e.Kind == sallyport.EntryStart) && k.record.Entries > 0 {
 			calls = append(calls, k)
-			reads = append(reads, query([]any{&records[i]}, sqlFrozen, k.record.Call.AgentID, k.record.Call.Tool, namespaceOf(k.record)))
+			reads = append(reads, query([]any{&records[i]}, sqlFrozen,
+				sallyport.Searchable(k.record.Call.AgentID), sallyport.Searchable(k.record.Call.Tool), namespaceOf(k.record)))
 		}
 	}
 	if err := t.conn.run(ctx, reads...); err != nil {
@@ -58,7 +59,7 @@ func namespaceOf(r sallyport.Record) *string {
 	if r.Intent == nil {
 		return nil
 	}
-	return &r.Intent.Namespace
+	return new(sallyport.Searchable(r.Intent.Namespace))
 }
 
 // limitWindow is what a limit per minute looks at. Times of calls are those of
@@ -89,10 +90,10 @@ func (t *transaction) learnAgents(ctx context.Context, entries []sallyport.Entry
 		c := &tally{agent: agent, limits: limits(agent)}
 		t.agents[agent] = c
 		if c.limits.CallsPerMinute > 0 {
-			reads = append(reads, query([]any{&c.received, &c.oldest}, sqlReceivedBetween, agent, nanos(e.At.Add(-limitWindow)), nanos(e.At.Add(limitWindow))))
+			reads = append(reads, query([]any{&c.received, &c.oldest}, sqlReceivedBetween, sallyport.Searchable(agent), nanos(e.At.Add(-limitWindow)), nanos(e.At.Add(limitWindow))))
 		}
 		if c.limits.Running > 0 {
-			reads = append(reads, query([]any{&c.atWork, &c.running}, sqlAtWork, agent))
+			reads = append(reads, query([]any{&c.atWork, &c.running}, sqlAtWork, sallyport.Searchable(agent)))
 		}
 	}
 	if err := t.conn.run(ctx, reads...); err != nil {

@@ -179,7 +179,7 @@ func grant(ctx context.Context, db *sql.DB, role string) error {
 		"GRANT USAGE ON SCHEMA " + pgx.Identifier{schema}.Sanitize() + " TO " + name,
 		"REVOKE ALL ON ALL TABLES IN SCHEMA " + pgx.Identifier{schema}.Sanitize() + " FROM " + name,
 		"GRANT SELECT ON ALL TABLES IN SCHEMA " + pgx.Identifier{schema}.Sanitize() + " TO " + name,
-		"GRANT INSERT ON leaves, nodes, checkpoints, salts, contents, calls, freezes, followers TO " + name,
+		"GRANT INSERT ON leaves, nodes, checkpoints, salts, contents, calls, terms, freezes, followers TO " + name,
 		"GRANT UPDATE ON head, calls, freezes, followers TO " + name,
 	} {
 		if _, err := db.ExecContext(ctx, text); err != nil {

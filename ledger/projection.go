@@ -20,7 +20,7 @@ type columns struct {
 func columnsOf(r sallyport.Record) (columns, error) {
 	b, err := encode(r)
 	c := columns{
-		state: string(r.State), agent: r.Call.AgentID, tool: r.Call.Tool,
+		state: string(r.State), agent: sallyport.Searchable(r.Call.AgentID), tool: sallyport.Searchable(r.Call.Tool),
 		arguments:  string(argumentsDigest(r.Call.Arguments)),
 		receivedAt: nanos(r.Call.ReceivedAt), updatedAt: nanos(r.UpdatedAt),
 		entries: int64(r.Entries), record: b,
@@ -29,7 +29,7 @@ func columnsOf(r sallyport.Record) (columns, error) {
 		c.final = 1
 	}
 	if r.Intent != nil {
-		c.namespace = r.Intent.Namespace
+		c.namespace = sallyport.Searchable(r.Intent.Namespace)
 	}
 	return c, err
 }
@@ -64,8 +64,14 @@ func projectFreeze(r sallyport.FreezeRecord) (*statement, error) {
 	if r.Lift != nil {
 		return exec(sqlLiftFreeze, r.Freeze.ID, b), err
 	}
-	f := r.Freeze
+	f := searchable(r.Freeze)
 	return exec(sqlAddFreeze, f.ID, f.Agent, f.Tool, f.Namespace, 0, nanos(f.At), b), err
+}
+
+// searchable is a freeze with the texts by which calls are compared with it.
+func searchable(f sallyport.Freeze) sallyport.Freeze {
+	f.Agent, f.Tool, f.Namespace = sallyport.Searchable(f.Agent), sallyport.Searchable(f.Tool), sallyport.Searchable(f.Namespace)
+	return f
 }
 
 func decodeFreeze(b []byte) (sallyport.FreezeRecord, error) {

@@ -99,12 +99,13 @@ func (a *Archive) Freeze(ctx context.Context, id string) (sallyport.FreezeRecord
 
 // Stopped implements [sallyport.Freezes].
 func (a *Archive) Stopped(ctx context.Context, f sallyport.Freeze, limit int) ([]sallyport.Record, error) {
+	f = searchable(f)
 	return a.records(ctx, sqlStopped, f.Agent, f.Tool, f.Namespace, max(limit, 0))
 }
 
 // Frozen is the freeze that stops an intent, or nil.
 func (a *Archive) Frozen(ctx context.Context, i sallyport.Intent) (*sallyport.Freeze, error) {
-	found, err := a.freezes(ctx, sqlFrozen, i.Agent.ID, i.Tool.Name, i.Namespace)
+	found, err := a.freezes(ctx, sqlFrozen, sallyport.Searchable(i.Agent.ID), sallyport.Searchable(i.Tool.Name), sallyport.Searchable(i.Namespace))
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -132,8 +133,8 @@ func (a *Archive) freezes(ctx context.Context, text string, args ...any) ([]sall
 // after now count too.
 func (a *Archive) History(ctx context.Context, i sallyport.Intent, now time.Time) (sallyport.History, error) {
 	var h sallyport.History
-	err := a.db.QueryRowContext(ctx, sqlHistory, i.Agent.ID, i.CallID, nanos(now.Add(-time.Minute)), nanos(now.Add(-time.Hour)),
-		i.Tool.Name, string(argumentsDigest(i.Arguments)), string(sallyport.Refused)).
+	err := a.db.QueryRowContext(ctx, sqlHistory, sallyport.Searchable(i.Agent.ID), i.CallID, nanos(now.Add(-time.Minute)), nanos(now.Add(-time.Hour)),
+		sallyport.Searchable(i.Tool.Name), string(argumentsDigest(i.Arguments)), string(sallyport.Refused)).
 		Scan(&h.CallsLastMinute, &h.CallsLastHour, &h.SameArgumentsLastHour, &h.DeniedLastHour)
 	if err != nil {
 		return sallyport.History{}, unreadable(err)

@@ -53,6 +53,7 @@ const (
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
 	sqlSetCall = `UPDATE calls SET state = $2, final = $3, namespace = $4, updated_at = $5, entries = $6, record = $7
 		WHERE call_id = $1`
+	sqlAddTerm = `INSERT INTO terms (term, received_at, call_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
 	sqlHistory = `SELECT count(CASE WHEN received_at >= $3 THEN 1 END), count(*),
 		count(CASE WHEN tool = $5 AND arguments = $6 THEN 1 END), count(CASE WHEN state = $7 THEN 1 END)
 		FROM calls WHERE agent = $1 AND received_at >= $4 AND call_id <> $2`
@@ -96,42 +97,66 @@ const (
 	sqlStraySalts    = `SELECT call_id FROM salts WHERE call_id NOT IN (SELECT call_id FROM leaves) ORDER BY call_id`
 	sqlFreezeRow     = `SELECT agent, tool, namespace, lifted, at, record FROM freezes WHERE id = $1`
 	sqlStrayFreezes  = `SELECT id FROM freezes WHERE id NOT IN (SELECT call_id FROM leaves) ORDER BY id`
+	sqlCallTerms     = `SELECT term, received_at FROM terms WHERE call_id = $1 ORDER BY term`
+	sqlStrayTerms    = `SELECT DISTINCT call_id FROM terms WHERE call_id NOT IN (SELECT call_id FROM calls WHERE record IS NOT NULL) ORDER BY call_id`
 	sqlStrayCalls    = `SELECT call_id FROM calls WHERE call_id NOT IN (SELECT call_id FROM leaves) ORDER BY call_id`
 )
 
 // selectCalls is the statement of a query for calls, newest first, and its
 // arguments. It asks for one row more than the limit, to know of a next page.
 func selectCalls(q sallyport.Query, after *cursor, limit int) (string, []any) {
-	where := []string{"record IS NOT NULL"} // it is where a call was erased
-	var args []any
-	hold := func(v any) string {
-		args = append(args, v)
-		return "$" + strconv.Itoa(len(args))
+	var s selection
+	s.and("c.record IS NOT NULL") // it is where a call was erased
+	from, order := "calls c", "c"
+	for i, term := range q.Terms() {
+		if i == 0 { // the join has the index's order: terms come first
+			from, order = "terms t CROSS JOIN calls c", "t"
+			s.and("c.call_id = t.call_id AND t.term = $", term)
+			continue
+		}
+		s.and("EXISTS (SELECT 1 FROM terms o WHERE o.call_id = c.call_id AND o.received_at = c.received_at AND o.term = $)", term)
 	}
 	if len(q.States) > 0 {
-		var in []string
-		for _, s := range q.States {
-			in = append(in, hold(string(s)))
+		states := make([]any, len(q.States))
+		for i, state := range q.States {
+			states[i] = string(state)
 		}
-		where = append(where, "state IN ("+strings.Join(in, ", ")+")")
+		s.and("c.state IN ($"+strings.Repeat(", $", len(states)-1)+")", states...)
 	}
-	if q.Agent != "" {
-		where = append(where, "agent = "+hold(q.Agent))
-	}
-	if q.Tool != "" {
-		where = append(where, "tool = "+hold(q.Tool))
+	for _, column := range []struct{ name, value string }{{"agent", q.Agent}, {"tool", q.Tool}, {"namespace", q.Namespace}} {
+		if column.value != "" {
+			s.and("c."+column.name+" = $", sallyport.Searchable(column.value))
+		}
 	}
 	if !q.Since.IsZero() {
-		where = append(where, "received_at >= "+hold(nanos(q.Since)))
+		s.and(order+".received_at >= $", nanos(q.Since))
 	}
 	if !q.Before.IsZero() {
-		where = append(where, "received_at < "+hold(nanos(q.Before)))
+		s.and(order+".received_at < $", nanos(q.Before))
 	}
 	if after != nil {
-		where = append(where, "(received_at, call_id) < ("+hold(after.receivedAt)+", "+hold(after.callID)+")")
+		s.and("("+order+".received_at, "+order+".call_id) < ($, $)", after.receivedAt, after.callID)
 	}
-	return "SELECT record FROM calls WHERE " + strings.Join(where, " AND ") +
-		" ORDER BY received_at DESC, call_id DESC LIMIT " + hold(limit+1), args
+	s.args = append(s.args, limit+1)
+	return "SELECT c.record FROM " + from + " WHERE " + strings.Join(s.where, " AND ") +
+		" ORDER BY " + order + ".received_at DESC, " + order + ".call_id DESC LIMIT $" + strconv.Itoa(len(s.args)), s.args
+}
+
+// selection is what a statement selects.
+type selection struct {
+	where []string
+	args  []any
+}
+
+// and adds a condition. Each $ in it stands for the next of its arguments.
+func (s *selection) and(condition string, args ...any) {
+	parts := strings.Split(condition, "$")
+	var b strings.Builder
+	b.WriteString(parts[0])
+	for i, part := range parts[1:] {
+		b.WriteString("$" + strconv.Itoa(len(s.args)+i+1) + part)
+	}
+	s.where, s.args = append(s.where, b.String()), append(s.args, args...)
 }
 
 // sqlSchemaPostgres lists what the ledger's schema consists of. It names things

@@ -257,6 +257,9 @@ func (t *transaction) append(e sallyport.Entry, content []byte) (sallyport.Recei
 	t.write(sqlAddContent, r.Index, content)
 	t.write(sqlAddLeaf, r.Index, e.CallID, r.Number, string(e.Kind), at.key, leaf)
 	t.writes = append(t.writes, projection)
+	for _, term := range e.Terms() {
+		t.write(sqlAddTerm, term, nanos(k.record.Call.ReceivedAt), e.CallID)
+	}
 	k.fresh, k.stored[at] = false, r
 	t.count(e)
 	return r, t.grow(leaf)

@@ -100,6 +100,7 @@ func (v *verification) strays(ctx context.Context) error {
 		{"content of leaf %s", sqlStrayContents},
 		{"salt of call %s", sqlStraySalts},
 		{"record of call %s", sqlStrayCalls},
+		{"what call %s is found by", sqlStrayTerms},
 		{"record of freeze %s", sqlStrayFreezes},
 	} {
 		err := v.each(ctx, func(rows *sql.Rows) error {

@@ -79,6 +79,7 @@ type callCheck struct {
 	record sallyport.Record
 	freeze sallyport.FreezeRecord
 	leaves []leaf
+	terms  []string
 	last   int64 // index of the last leaf
 	intact int   // steps whose contents are in the store
 	broken bool
@@ -173,6 +174,7 @@ func (c *callCheck) checkContent(s stored, version string) {
 		c.findAt(s, "it can't come here: %v", err)
 		return
 	}
+	c.terms = append(c.terms, e.Terms()...)
 	if verify := c.v.signedVote; verify != nil && e.Kind == sallyport.EntryVote && e.Vote.Evidence.Class == sallyport.IDPSigned {
 		c.v.report.SignedVotes++
 		if err := verify(*e.Vote, *c.record.Ballot); err != nil {
@@ -211,9 +213,30 @@ func (c *callCheck) finish(ctx context.Context) error {
 	case c.intact != len(c.leaves) || c.salt == nil || row.record == nil:
 		c.find("only a part of its contents is there")
 	case !c.broken:
-		return c.compareRow(row)
+		return errors.Join(c.compareRow(row), c.compareTerms(ctx))
 	}
 	return nil
+}
+
+// compareTerms holds what the call is found by against its entries.
+func (c *callCheck) compareTerms(ctx context.Context) error {
+	var have []string
+	err := each(ctx, c.v.tx, func(rows *sql.Rows) error {
+		var term string
+		var receivedAt int64
+		err := rows.Scan(&term, &receivedAt)
+		if receivedAt != nanos(c.record.Call.ReceivedAt) {
+			term += ", at another time"
+		}
+		have = append(have, term)
+		return err
+	}, sqlCallTerms, c.id)
+	slices.Sort(c.terms)
+	slices.Sort(have) // as we order, whatever the database's collation
+	if want := slices.Compact(c.terms); !slices.Equal(have, want) {
+		c.find("a search finds it by %q, and should by %q", have, want)
+	}
+	return err
 }
 
 // finishFreeze compares a freeze's row in the projection with the fold.
@@ -234,7 +257,7 @@ func (c *callCheck) finishFreeze(ctx context.Context) error {
 		return err
 	}
 	want := got
-	f := c.freeze.Freeze
+	f := searchable(c.freeze.Freeze)
 	want.agent, want.tool, want.namespace, want.lifted, want.at = f.Agent, f.Tool, f.Namespace, 0, nanos(f.At)
 	if c.freeze.Lift != nil {
 		want.lifted = 1

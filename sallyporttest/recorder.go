@@ -41,6 +41,7 @@ func TestRecorder(t *testing.T, open func(t *testing.T) RecorderReader) {
 		"AwaitEnds":         testAwaitEnds,
 		"CallsNewestFirst":  testCallsNewestFirst,
 		"CallsSelected":     testCallsSelected,
+		"CallsFound":        testCallsFound,
 		"CallsPaged":        testCallsPaged,
 		"CallsBadQueries":   testCallsBadQueries,
 		"History":           testHistory,
@@ -142,6 +143,13 @@ func testFidelity(t *testing.T, l RecorderReader) {
 	mustRecord(t, l, s.received(), s.start("sandbox"), end)
 	if got := mustCall(t, l, s.id).Outcome.Error.Message; got != "bad \ufffd byte" {
 		t.Errorf("message %q", got)
+	}
+	// Nor does a byte that a database takes for the end of a text.
+	s = newStory(5)
+	s.tool = "http\x00probe"
+	mustRecord(t, l, s.received(), s.outcome(sallyport.Malformed))
+	if got := mustCalls(t, l, sallyport.Query{Tool: s.tool}).Records; len(got) != 1 || got[0].Call.Tool != s.tool {
+		t.Errorf("%d calls of the tool %q", len(got), s.tool)
 	}
 	// What the caller does with its entry afterwards is its own business.
 	s = newStory(4)

@@ -176,7 +176,7 @@ func (l *Ledger) Calls(_ context.Context, q sallyport.Query) (sallyport.Page, er
 		return sallyport.Page{}, err
 	}
 	records, err := l.selected(func(r sallyport.Record) bool {
-		return matches(r, q) && (after == nil || newestFirst(*after, position(r)) < 0)
+		return matches(r, q) && l.calls[r.Call.ID].foundBy(q.Terms()) && (after == nil || newestFirst(*after, position(r)) < 0)
 	}, func(a, b sallyport.Record) int { return newestFirst(position(a), position(b)) })
 	if err != nil || len(records) <= limit {
 		return sallyport.Page{Records: records}, err
@@ -237,10 +237,20 @@ func (l *Ledger) selected(want func(sallyport.Record) bool, order func(a, b sall
 	return records, nil
 }
 
+// foundBy reports whether a call has all of some terms.
+func (c *fakeCall) foundBy(terms []string) bool {
+	var have []string
+	for _, r := range c.receipts {
+		have = append(have, r.Entry.Terms()...)
+	}
+	return !slices.ContainsFunc(terms, func(t string) bool { return !slices.Contains(have, t) })
+}
+
 func matches(r sallyport.Record, q sallyport.Query) bool {
 	return (len(q.States) == 0 || slices.Contains(q.States, r.State)) &&
 		(q.Agent == "" || q.Agent == r.Call.AgentID) &&
 		(q.Tool == "" || q.Tool == r.Call.Tool) &&
+		(q.Namespace == "" || r.Intent != nil && q.Namespace == r.Intent.Namespace) &&
 		(q.Since.IsZero() || !r.Call.ReceivedAt.Before(q.Since)) &&
 		(q.Before.IsZero() || r.Call.ReceivedAt.Before(q.Before))
 }

@@ -2,6 +2,7 @@ package sallyporttest
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -115,6 +116,59 @@ func testCallsSelected(t *testing.T, l RecorderReader) {
 		if d := cmp.Diff(tt.want, ids(p.Records)); d != "" || p.Cursor != "" {
 			t.Errorf("%s: cursor %q (-want +got)\n%s", reason, p.Cursor, d)
 		}
+	}
+}
+
+// testCallsFound searches for what stands within a call's steps.
+func testCallsFound(t *testing.T, l RecorderReader) {
+	approved, stopped, other := newStory(1), newStory(2), newStory(3)
+	received, intent := approved.received(), approved.entry(sallyport.EntryIntent, "")
+	received.Call.TraceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	i := approved.intent()
+	intent.Intent = &i
+	story := approved.approved()
+	story[0], story[1] = received, intent
+	elsewhere, longName := other.entry(sallyport.EntryIntent, ""), strings.Repeat("n", 5000)+"\x00"
+	o := other.intent()
+	o.Namespace, o.Name = "staging", longName
+	elsewhere.Intent = &o
+	stop := stopped.entry(sallyport.EntryStop, "olga")
+	stop.Stop = &sallyport.Stop{By: "olga"}
+	start := other.start("kube")
+	image := sallyport.NewDigest("image")
+	start.Start.Image = "registry.example/tool@" + string(image)
+	mustRecord(t, l, append(story, stopped.received(), stop, other.received(), elsewhere, start)...)
+	for reason, tt := range map[string]struct {
+		query sallyport.Query
+		want  []string
+	}{
+		"who voted":                      {sallyport.Query{Person: "bob"}, []string{approved.id}},
+		"who stopped it":                 {sallyport.Query{Person: "olga"}, []string{stopped.id}},
+		"whose vote did not count":       {sallyport.Query{Person: "alice"}, nil},
+		"a namespace":                    {sallyport.Query{Namespace: "staging"}, []string{other.id}},
+		"a target":                       {sallyport.Query{Namespace: "production", Name: "api"}, []string{approved.id}},
+		"a target of an odd name":        {sallyport.Query{Name: longName}, []string{other.id}},
+		"a digest that people voted on":  {sallyport.Query{Digest: approved.ballot().Digest()}, []string{approved.id}},
+		"a digest of what it means":      {sallyport.Query{Digest: i.Digest()}, []string{approved.id}},
+		"a digest of what it changes":    {sallyport.Query{Digest: approved.plan().Digest()}, []string{approved.id}},
+		"a tool's manifest":              {sallyport.Query{Digest: i.Tool.Digest}, []string{other.id, approved.id}},
+		"an image":                       {sallyport.Query{Digest: image}, []string{other.id}},
+		"a trace":                        {sallyport.Query{TraceID: "0af7651916cd43dd8448eb211c80319c"}, []string{approved.id}},
+		"a person and a digest":          {sallyport.Query{Person: "bob", Digest: i.Tool.Digest}, []string{approved.id}},
+		"a person of another call":       {sallyport.Query{Person: "olga", Digest: i.Tool.Digest}, nil},
+		"a person, and a state":          {sallyport.Query{Person: "bob", States: []sallyport.State{sallyport.Running}}, nil},
+		"a digest, an agent and a time":  {sallyport.Query{Digest: i.Tool.Digest, Agent: "deploy-bot", Before: other.at}, []string{approved.id}},
+		"what would match every pattern": {sallyport.Query{Name: "%"}, nil},
+	} {
+		p := mustCalls(t, l, tt.query)
+		if d := cmp.Diff(tt.want, ids(p.Records)); d != "" || p.Cursor != "" {
+			t.Errorf("%s: cursor %q (-want +got)\n%s", reason, p.Cursor, d)
+		}
+	}
+	first := mustCalls(t, l, sallyport.Query{Digest: i.Tool.Digest, Limit: 1})
+	next := mustCalls(t, l, sallyport.Query{Digest: i.Tool.Digest, Limit: 1, Cursor: first.Cursor})
+	if d := cmp.Diff([]string{other.id, approved.id}, append(ids(first.Records), ids(next.Records)...)); d != "" || next.Cursor != "" {
+		t.Errorf("page by page: cursor %q (-want +got)\n%s", next.Cursor, d)
 	}
 }
 
