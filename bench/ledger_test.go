@@ -73,7 +73,7 @@ func inPostgres(b *testing.B) place {
 	b.Helper()
 	pg := postgrestest.StartDurable(b)
 	dsn := pg.DSN(pg.Database(b))
-	if err := ledger.Migrate(b.Context(), dsn, ""); err != nil {
+	if err := ledger.Migrate(b.Context(), dsn, ledger.Roles{}); err != nil {
 		b.Fatal(err)
 	}
 	return open(b, ledger.Database{DSN: dsn}, "pgx", dsn,

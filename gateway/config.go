@@ -92,6 +92,9 @@ type LedgerConfig struct {
 	DSNFile string   `yaml:"dsn_file"` // a file with the address of the PostgreSQL database, which `sallyport ledger migrate` has made
 	KeyFile string   `yaml:"key_file"` // the signed-note key that signs checkpoints
 	OldKeys []string `yaml:"old_keys"` // files with the public keys that it has replaced
+	// Retention is how long the contents of calls are kept after their end, by
+	// whoever runs `sallyport ledger erase --expired`. Zero keeps them for good.
+	Retention time.Duration `yaml:"retention"`
 }
 
 // LimitsConfig bounds what agents do, whatever policy lets them.

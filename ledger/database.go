@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/pressly/goose/v3"
 
@@ -24,6 +25,17 @@ func (d Database) check() error {
 	return nil
 }
 
+// mustExist refuses a SQLite database that is not there, where none is to be made.
+func (d Database) mustExist() error {
+	if d.Path == "" {
+		return nil
+	}
+	if _, err := os.Stat(d.Path); err != nil {
+		return notOpened(err)
+	}
+	return nil
+}
+
 // database is where a ledger is kept.
 type database interface {
 	// reads are connections on which nothing is written.
@@ -33,6 +45,12 @@ type database interface {
 	// probe writes the head and leaves it as it is.
 	probe() []*statement
 	close() error
+}
+
+// purger removes what a database itself keeps of what was erased, and says in
+// words what it can't.
+type purger interface {
+	purge(ctx context.Context) (rest string, err error)
 }
 
 // connection is where transactions are run, one at a time.

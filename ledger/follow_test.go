@@ -178,6 +178,9 @@ func TestEarlierLedger(t *testing.T) {
 	if at, err := l.Position(t.Context(), "a"); err != nil || at != 8 {
 		t.Errorf("it stands at %d, %v; want 8", at, err)
 	}
+	if n, err := ledger.Rebuild(t.Context(), p.database()); err != nil || n != 1 {
+		t.Errorf("making its projection anew: %d calls, %v", n, err)
+	}
 	p.mustVerify(t)
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +22,7 @@ type place struct {
 	path    string // of a SQLite database, or
 	dsn     string // the gateway's of a PostgreSQL database
 	owner   string // the same database for its owner
+	eraser  string // and for who erases
 	key     ledger.Key
 	keyFile string
 }
@@ -128,39 +128,6 @@ func TestCheckpointsFollowSoon(t *testing.T) {
 	l := p.open(t)
 	mustRecord(t, l, sallyporttest.Approved(1)...)
 	eventually(t, "a checkpoint covers all leaves", func() bool { return p.mustVerify(t).Unsigned == 0 })
-}
-
-// TestErased shows that the log verifies without what was erased, and says
-// so; and that a part of it can't vanish.
-func TestErased(t *testing.T) {
-	p := newPlace(t)
-	l := p.open(t)
-	mustRecord(t, l, sallyporttest.Approved(1)...)
-	mustRecord(t, l, sallyporttest.Approved(2)...)
-	mustClose(t, l)
-	id := sallyporttest.Approved(1)[0].CallID
-	db := p.edit(t)
-	db.exec("UPDATE salts SET salt = NULL WHERE call_id = $1", id)
-	db.exec("UPDATE contents SET entry = NULL WHERE idx IN (SELECT idx FROM leaves WHERE call_id = $1)", id)
-	if r, err := p.verify(t); err != nil || r.OK() {
-		t.Errorf("Verify = %v, %v; a record without the entries it is made of must be found", r.Findings, err)
-	}
-	db.exec("UPDATE calls SET record = NULL WHERE call_id = $1", id)
-	if r := p.mustVerify(t); !slices.Equal(r.Erased, []string{id}) {
-		t.Errorf("erased calls %v, want %s", r.Erased, id)
-	}
-	l = p.open(t)
-	if _, err := l.Call(t.Context(), id); sallyport.KindOf(err) != sallyport.NotFound {
-		t.Errorf("reading an erased call: %v", err)
-	}
-	for _, e := range []sallyport.Entry{sallyporttest.Approved(1)[6], sallyporttest.Approved(1)[7]} {
-		if _, err := l.Record(t.Context(), e); err == nil {
-			t.Errorf("the %s of an erased call was answered for", e.Kind)
-		}
-	}
-	if page, err := l.Calls(t.Context(), sallyport.Query{}); err != nil || len(page.Records) != 1 {
-		t.Errorf("%d calls are listed, %v; want the one that is left", len(page.Records), err)
-	}
 }
 
 func TestClosed(t *testing.T) {

@@ -35,12 +35,17 @@ func migrator(db *sql.DB, dialect goose.Dialect) (*goose.Provider, error) {
 	return goose.NewProvider(dialect, db, files, append(options, goose.WithDisableGlobalRegistry(true))...)
 }
 
+// Roles are those of a PostgreSQL server that work with a ledger. One that is
+// empty is granted nothing.
+type Roles struct {
+	Gateway string // may add to the log and to the store, and change the projection, but nothing that was written
+	Eraser  string // may take contents out of the store, and add to the log that it did
+}
+
 // Migrate brings the schema of a PostgreSQL database to this version, and lets
-// a role work with it as the gateway has to: it may add to the log and to the
-// store, and change the projection, but nothing that was written. An empty role
-// is granted nothing. The database's owner has to do it; one of SQLite needs no
+// roles work with it. The database's owner has to do it; one of SQLite needs no
 // such step.
-func Migrate(ctx context.Context, dsn, role string) (err error) {
+func Migrate(ctx context.Context, dsn string, roles Roles) (err error) {
 	db, err := connectPostgres(dsn, false)
 	if err != nil {
 		return err
@@ -53,7 +58,7 @@ func Migrate(ctx context.Context, dsn, role string) (err error) {
 	if _, err := m.Up(ctx); err != nil {
 		return fmt.Errorf("the ledger's schema can't be brought to this version: %w", err)
 	}
-	return grant(ctx, db, role)
+	return grant(ctx, db, roles)
 }
 
 // current refuses a schema that is not this version's.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -29,6 +30,10 @@ type postgresDatabase struct {
 func (d *postgresDatabase) reads() *sql.DB { return d.read }
 
 func (d *postgresDatabase) close() error { return d.read.Close() }
+
+func (*postgresDatabase) purge(context.Context) (string, error) {
+	return "PostgreSQL keeps old versions of rows until the tables are vacuumed (VACUUM contents, salts, calls, terms), and longer in its log and in backups", nil
+}
 
 func (d *postgresDatabase) connect(ctx context.Context) (connection, error) {
 	conn, err := pgx.ConnectConfig(ctx, d.config)
@@ -165,25 +170,28 @@ func (c *postgresConnection) close() error {
 	return nil
 }
 
-// grant lets a role do what the gateway has to.
-func grant(ctx context.Context, db *sql.DB, role string) error {
-	if role == "" {
-		return nil
-	}
-	name := pgx.Identifier{role}.Sanitize()
+// grant lets roles do what they have to, and nothing else.
+func grant(ctx context.Context, db *sql.DB, roles Roles) error {
 	var schema string
 	if err := db.QueryRowContext(ctx, sqlCurrentSchema).Scan(&schema); err != nil {
 		return err
 	}
-	for _, text := range []string{
-		"GRANT USAGE ON SCHEMA " + pgx.Identifier{schema}.Sanitize() + " TO " + name,
-		"REVOKE ALL ON ALL TABLES IN SCHEMA " + pgx.Identifier{schema}.Sanitize() + " FROM " + name,
-		"GRANT SELECT ON ALL TABLES IN SCHEMA " + pgx.Identifier{schema}.Sanitize() + " TO " + name,
-		"GRANT INSERT ON leaves, nodes, checkpoints, salts, contents, calls, terms, freezes, followers TO " + name,
-		"GRANT UPDATE ON head, calls, freezes, followers TO " + name,
+	for _, r := range []struct{ name, grants string }{
+		{roles.Gateway, `GRANT INSERT ON leaves, nodes, checkpoints, salts, contents, calls, terms, freezes, followers TO {role};
+			GRANT UPDATE ON head, calls, freezes, followers TO {role}`},
+		{roles.Eraser, `GRANT INSERT ON leaves, nodes, contents TO {role}; GRANT UPDATE ON head, calls TO {role};
+			GRANT UPDATE (entry) ON contents TO {role}; GRANT UPDATE (salt) ON salts TO {role}; GRANT DELETE ON terms TO {role}`},
 	} {
-		if _, err := db.ExecContext(ctx, text); err != nil {
-			return fmt.Errorf("the role %q can't be granted what the gateway needs: %w", role, err)
+		if r.name == "" {
+			continue
+		}
+		const all = `REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role}; GRANT USAGE ON SCHEMA {schema} TO {role};
+			GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}; `
+		names := strings.NewReplacer("{role}", pgx.Identifier{r.name}.Sanitize(), "{schema}", pgx.Identifier{schema}.Sanitize())
+		for text := range strings.SplitSeq(all+r.grants, ";") {
+			if _, err := db.ExecContext(ctx, names.Replace(text)); err != nil {
+				return fmt.Errorf("the role %q can't be granted what it needs: %w", r.name, err)
+			}
 		}
 	}
 	return nil

@@ -18,7 +18,7 @@ import (
 func TestPostgresSchema(t *testing.T) {
 	pg := postgrestest.Start(t)
 	dsn := pg.DSN(pg.Database(t))
-	if err := Migrate(t.Context(), dsn, ""); err != nil {
+	if err := Migrate(t.Context(), dsn, Roles{}); err != nil {
 		t.Fatal(err)
 	}
 	db, err := connectPostgres(dsn, true)

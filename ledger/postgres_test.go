@@ -14,9 +14,12 @@ import (
 	"github.com/sallyport/sallyport/sallyporttest/postgrestest"
 )
 
-// gateway is the role that the gateway has in a PostgreSQL database, which
+// The roles that the gateway and who erases have in a PostgreSQL database, which
 // another one owns.
-const gateway = "gateway"
+const (
+	gateway = "gateway"
+	eraser  = "eraser"
+)
 
 // onEach runs a test on ledgers in each kind of database.
 func onEach(t *testing.T, test func(t *testing.T, newPlace func(testing.TB) place)) {
@@ -28,22 +31,28 @@ func onEach(t *testing.T, test func(t *testing.T, newPlace func(testing.TB) plac
 func onPostgres(t testing.TB) func(testing.TB) place {
 	t.Helper()
 	pg := postgrestest.Start(t)
-	pg.Exec(t, "postgres", "CREATE ROLE "+gateway+" LOGIN PASSWORD 'secret'")
+	pg.Exec(t, "postgres", "CREATE ROLE "+gateway+" LOGIN PASSWORD 'secret'; CREATE ROLE "+eraser+" LOGIN PASSWORD 'secret'")
 	return func(t testing.TB) place {
 		t.Helper()
 		p := place{owner: pg.DSN(pg.Database(t)), keyFile: t.TempDir() + "/ledger.key"}
 		p.createKey(t)
-		u, err := url.Parse(p.owner)
-		if err != nil {
-			t.Fatal(err)
-		}
-		u.User = url.UserPassword(gateway, "secret")
-		p.dsn = u.String()
-		if err := ledger.Migrate(context.Background(), p.owner, gateway); err != nil {
+		p.dsn, p.eraser = as(t, p.owner, gateway), as(t, p.owner, eraser)
+		if err := ledger.Migrate(context.Background(), p.owner, ledger.Roles{Gateway: gateway, Eraser: eraser}); err != nil {
 			t.Fatal(err)
 		}
 		return p
 	}
+}
+
+// as is a database's address for a role.
+func as(t testing.TB, dsn, role string) string {
+	t.Helper()
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(role, "secret")
+	return u.String()
 }
 
 // placeOn makes a ledger on a server, whose owner is the gateway too.
@@ -51,7 +60,7 @@ func placeOn(t testing.TB, pg *postgrestest.Cluster) place {
 	t.Helper()
 	p := place{dsn: pg.DSN(pg.Database(t)), keyFile: t.TempDir() + "/ledger.key"}
 	p.createKey(t)
-	if err := ledger.Migrate(context.Background(), p.dsn, ""); err != nil {
+	if err := ledger.Migrate(context.Background(), p.dsn, ledger.Roles{}); err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -155,7 +164,7 @@ func TestNotMigrated(t *testing.T) {
 		}
 	}
 	refused("sallyport ledger migrate")
-	if err := ledger.Migrate(t.Context(), p.dsn, ""); err != nil {
+	if err := ledger.Migrate(t.Context(), p.dsn, ledger.Roles{}); err != nil {
 		t.Fatal(err)
 	}
 	mustRecord(t, p.open(t), sallyporttest.Approved(1)...) // the owner may be the gateway too

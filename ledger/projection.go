@@ -53,9 +53,13 @@ func decodeRecord(b []byte) (sallyport.Record, error) {
 // project is what writes a call's row.
 func project(callID string, c columns) *statement {
 	if c.entries == 1 {
-		return exec(sqlAddCall, callID, c.state, c.final, c.agent, c.tool, c.namespace, c.arguments, c.receivedAt, c.updatedAt, c.entries, c.record)
+		return addCall(callID, c)
 	}
 	return exec(sqlSetCall, callID, c.state, c.final, c.namespace, c.updatedAt, c.entries, c.record)
+}
+
+func addCall(callID string, c columns) *statement {
+	return exec(sqlAddCall, callID, c.state, c.final, c.agent, c.tool, c.namespace, c.arguments, c.receivedAt, c.updatedAt, c.entries, c.record)
 }
 
 // projectFreeze is what writes a freeze's row.

@@ -36,10 +36,35 @@ type ProvenLeaf struct {
 	Entry string `json:"entry,omitempty"`
 }
 
-// Prove proves a call's leaves, with what they commit to or without. It returns
-// an error of kind [sallyport.NotFound] for a call that it doesn't know, and one
-// of kind [sallyport.Unavailable] while its last leaf is not signed.
+// Prove proves a call's leaves, with what they commit to or without, a little
+// later where the last of them waits for its signature. It returns an error of
+// kind [sallyport.NotFound] for a call that it doesn't know, and one of kind
+// [sallyport.Unavailable] where nobody signs.
 func (a *Archive) Prove(ctx context.Context, id string, contents bool) (Proof, error) {
+	ctx, cancel := context.WithTimeout(ctx, proveLimit)
+	defer cancel()
+	tick := time.NewTicker(signDelay)
+	defer tick.Stop()
+	for {
+		p, err := a.prove(ctx, id, contents)
+		if sallyport.CodeOf(err) != codeNotSigned {
+			return p, err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return p, err
+		}
+	}
+}
+
+// proveLimit is how long to wait for a signature, which takes longer than
+// signDelay only where something is wrong.
+const proveLimit = 3 * time.Second
+
+const codeNotSigned = "not_signed_yet"
+
+func (a *Archive) prove(ctx context.Context, id string, contents bool) (Proof, error) {
 	head, err := a.signedHead(ctx)
 	if err != nil {
 		return Proof{}, err
@@ -82,7 +107,7 @@ func (a *Archive) Prove(ctx context.Context, id string, contents bool) (Proof, e
 }
 
 func notSigned(id string) error {
-	e := sallyport.Errorf(sallyport.Unavailable, "not_signed_yet", "no checkpoint covers all leaves of call %s yet; try again", id)
+	e := sallyport.Errorf(sallyport.Unavailable, codeNotSigned, "no checkpoint covers all leaves of call %s yet; try again", id)
 	e.RetryAfter = time.Second
 	return e
 }
@@ -100,29 +125,11 @@ func (a *Archive) signedHead(ctx context.Context) (checkpoint, error) {
 	return c, nil
 }
 
-// proveLimit is how long to wait for a signature, which takes longer than
-// signDelay only where something is wrong.
-const proveLimit = 3 * time.Second
-
-// Prove is [Archive.Prove] as JSON, a little later where the call's last leaf
-// waits for its signature.
+// Prove is [Archive.Prove] as JSON.
 func (l *Ledger) Prove(ctx context.Context, id string, contents bool) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, proveLimit)
-	defer cancel()
-	tick := time.NewTicker(signDelay)
-	defer tick.Stop()
-	for {
-		p, err := l.Archive.Prove(ctx, id, contents)
-		if err == nil {
-			return json.Marshal(p)
-		}
-		if sallyport.AsError(err).Code != "not_signed_yet" {
-			return nil, err
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil, err
-		}
+	p, err := l.Archive.Prove(ctx, id, contents)
+	if err != nil {
+		return nil, err
 	}
+	return json.Marshal(p)
 }

@@ -16,6 +16,9 @@ const (
 	// signDelay is how long leaves wait for a checkpoint, so that many of
 	// them share one.
 	signDelay = 100 * time.Millisecond
+	// signCheck is how often to look for leaves that nobody has signed: who
+	// erases has no key, and a process may die before it signs.
+	signCheck = 2 * time.Second
 	// signAgain is how long to wait after a signature could not be had.
 	signAgain = time.Second
 	// signLimit is how long one may take.
@@ -169,11 +172,15 @@ func (t *transaction) addCheckpoint(c checkpoint) {
 	t.write(sqlSetCheckpoints, t.checkpoints)
 }
 
-// signSoon signs what this process appends, until it closes.
+// signSoon signs what this process appends, and a little later what others do,
+// until it closes.
 func (l *Ledger) signSoon(ctx context.Context) {
+	check := time.NewTicker(signCheck)
+	defer check.Stop()
 	for {
 		select {
 		case <-l.growth:
+		case <-check.C:
 		case <-l.closing:
 			return
 		}

@@ -71,6 +71,25 @@ const (
 	sqlAtWork          = `SELECT count(*), count(CASE WHEN state = 'running' THEN 1 END) FROM calls
 		WHERE agent = $1 AND final = 0 AND state <> 'awaiting_approval'`
 
+	// For erasing, which the gateway's role may not do.
+	sqlEraseContents = `UPDATE contents SET entry = NULL WHERE idx IN (SELECT idx FROM leaves WHERE call_id = $1)`
+	sqlEraseSalt     = `UPDATE salts SET salt = $2 WHERE call_id = $1`
+	sqlEraseTerms    = `DELETE FROM terms WHERE call_id = $1`
+	sqlEraseCall     = `UPDATE calls SET record = NULL, arguments = '', updated_at = $2, entries = $3 WHERE call_id = $1`
+	sqlExpired       = `SELECT call_id FROM calls WHERE final = 1 AND record IS NOT NULL AND updated_at < $1 ORDER BY updated_at, call_id`
+	sqlTruncateLog   = `PRAGMA wal_checkpoint(TRUNCATE)`
+
+	// For making the projection anew.
+	sqlClearTerms   = `DELETE FROM terms`
+	sqlClearCalls   = `DELETE FROM calls`
+	sqlClearFreezes = `DELETE FROM freezes`
+
+	// For auditors.
+	sqlUnended = `SELECT call_id FROM leaves r WHERE kind = 'received'
+		AND NOT EXISTS (SELECT 1 FROM leaves o WHERE o.call_id = r.call_id AND o.kind = 'outcome') ORDER BY call_id`
+	sqlHasLeaves = `SELECT count(*) FROM leaves WHERE call_id = $1`
+	sqlExport    = `SELECT l.idx, l.leaf, c.entry FROM leaves l LEFT JOIN contents c ON c.idx = l.idx WHERE l.idx >= $1 ORDER BY l.idx LIMIT $2`
+
 	// For proofs.
 	sqlLastCheckpoint = `SELECT seq, note FROM checkpoints ORDER BY seq DESC LIMIT 1`
 	sqlLeavesOf       = `SELECT l.idx, l.leaf, c.entry FROM leaves l LEFT JOIN contents c ON c.idx = l.idx WHERE l.call_id = $1 ORDER BY l.number`

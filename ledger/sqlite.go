@@ -115,6 +115,17 @@ func (*sqliteDatabase) probe() []*statement {
 	return []*statement{exec(sqlMoveHead, 1), exec(sqlMoveHead, -1)}
 }
 
+// purge empties the write-ahead log, where earlier versions of pages are. The
+// pages themselves are written over as they are freed.
+func (d *sqliteDatabase) purge(ctx context.Context) (string, error) {
+	var busy, pages, moved int
+	err := d.write.QueryRowContext(ctx, sqlTruncateLog).Scan(&busy, &pages, &moved)
+	if err == nil && busy != 0 {
+		return "another process reads the database, and what was erased stays in its write-ahead log until a gateway that has it open is stopped", nil
+	}
+	return "", err
+}
+
 func (c *sqliteConnection) close() error {
 	var errs []error
 	for _, p := range c.prepared {

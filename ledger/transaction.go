@@ -254,8 +254,7 @@ func (t *transaction) append(e sallyport.Entry, content []byte) (sallyport.Recei
 	if k.fresh {
 		t.write(sqlAddSalt, e.CallID, k.salt)
 	}
-	t.write(sqlAddContent, r.Index, content)
-	t.write(sqlAddLeaf, r.Index, e.CallID, r.Number, string(e.Kind), at.key, leaf)
+	t.addLeaf(r, at.key, content, leaf)
 	t.writes = append(t.writes, projection)
 	for _, term := range e.Terms() {
 		t.write(sqlAddTerm, term, nanos(k.record.Call.ReceivedAt), e.CallID)
@@ -263,6 +262,12 @@ func (t *transaction) append(e sallyport.Entry, content []byte) (sallyport.Recei
 	k.fresh, k.stored[at] = false, r
 	t.count(e)
 	return r, t.grow(leaf)
+}
+
+// addLeaf stores an entry and its leaf.
+func (t *transaction) addLeaf(r sallyport.Receipt, key string, content, leaf []byte) {
+	t.write(sqlAddContent, r.Index, content)
+	t.write(sqlAddLeaf, r.Index, r.Entry.CallID, r.Number, string(r.Entry.Kind), key, leaf)
 }
 
 // apply adds an entry to what is known, and returns what that does to the

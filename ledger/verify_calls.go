@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -28,21 +29,14 @@ func (s stored) where() string { return fmt.Sprintf("leaf %d", s.index) }
 // calls goes through the log call by call.
 func (v *verification) calls(ctx context.Context) error {
 	var call *callCheck
-	for last := (stored{number: -1}); ; {
-		steps, err := v.steps(ctx, last)
-		if err != nil {
-			return err
-		}
-		if len(steps) == 0 {
-			return call.finish(ctx)
-		}
-		for _, s := range steps {
-			if call, err = v.step(ctx, call, s); err != nil {
-				return err
-			}
-		}
-		last = steps[len(steps)-1]
+	err := eachStep(ctx, v.tx, func(s stored) (err error) {
+		call, err = v.step(ctx, call, s)
+		return err
+	})
+	if err != nil {
+		return err
 	}
+	return call.finish(ctx)
 }
 
 // step takes the next step of a call, or the first one of another.
@@ -60,17 +54,6 @@ func (v *verification) step(ctx context.Context, call *callCheck, s stored) (*ca
 	return call, nil
 }
 
-// steps are the next ones after one, by call.
-func (v *verification) steps(ctx context.Context, last stored) (steps []stored, err error) {
-	err = each(ctx, v.tx, func(rows *sql.Rows) error {
-		var s stored
-		err := rows.Scan(&s.index, &s.callID, &s.number, &s.kind, &s.key, &s.leaf, &s.there, &s.content)
-		steps = append(steps, s)
-		return err
-	}, sqlStepsAfter, last.callID, last.number, pageSize)
-	return steps, err
-}
-
 // callCheck goes through one call's steps.
 type callCheck struct {
 	v      *verification
@@ -83,6 +66,7 @@ type callCheck struct {
 	last   int64 // index of the last leaf
 	intact int   // steps whose contents are in the store
 	broken bool
+	erased bool // there is an erasure's content
 }
 
 func (v *verification) newCallCheck(ctx context.Context, id string) (*callCheck, error) {
@@ -165,9 +149,12 @@ func (c *callCheck) checkContent(s stored, version string) {
 	if want, err := leafAs(version, e, s.number, c.salt); err != nil || !bytes.Equal(want, s.leaf) {
 		c.findAt(s, "it is not the leaf of what the store holds")
 	}
-	if e.Kind.OfFreeze() {
+	switch {
+	case e.Kind == sallyport.EntryErasure: // it is all that is left, and adds up to nothing
+		c.erased = true
+	case e.Kind.OfFreeze():
 		c.freeze, err = c.freeze.Apply(e)
-	} else {
+	default:
 		c.record, err = c.record.Apply(e)
 	}
 	if err != nil {
@@ -204,18 +191,36 @@ func (c *callCheck) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	switch erased := c.intact == 0 && c.salt == nil && row.record == nil; {
-	case erased:
-		c.v.report.Erased = append(c.v.report.Erased, c.id)
-		if row.entries != int64(len(c.leaves)) {
-			c.find("its record counts %d entries, and there are %d", row.entries, len(c.leaves))
-		}
+	switch {
+	case c.erased:
+		c.finishErased(row)
+	case c.intact == 0 && row.record == nil:
+		c.find("its contents are gone, and no leaf says who had them erased")
 	case c.intact != len(c.leaves) || c.salt == nil || row.record == nil:
 		c.find("only a part of its contents is there")
 	case !c.broken:
 		return errors.Join(c.compareRow(row), c.compareTerms(ctx))
 	}
 	return nil
+}
+
+// finishErased checks that nothing is left of a call that was erased but its
+// leaves and who had it done, and what its row shows of it.
+func (c *callCheck) finishErased(row columns) {
+	c.v.report.Erased = append(c.v.report.Erased, c.id)
+	last := c.leaves[len(c.leaves)-1]
+	state := ""
+	for _, l := range c.leaves {
+		state = cmp.Or(l.State, state)
+	}
+	switch {
+	case last.Kind != sallyport.EntryErasure || c.intact != 1:
+		c.find("it was erased, and something of its contents is there")
+	case row.record != nil || row.arguments != "":
+		c.find("it was erased, and its record is there")
+	case row.entries != int64(len(c.leaves)) || row.state != state || row.final != 1:
+		c.find("its record says %s, with %d entries, and its leaves say %s, and are %d", row.state, row.entries, state, len(c.leaves))
+	}
 }
 
 // compareTerms holds what the call is found by against its entries.

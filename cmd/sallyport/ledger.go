@@ -15,7 +15,8 @@ import (
 )
 
 func ledgerCommand() *cobra.Command {
-	return group("ledger", "Work with the log of all calls", "  sallyport ledger verify", verifyCommand(), proveCommand(), migrateCommand(), newKeyCommand())
+	return group("ledger", "Work with the log of all calls", "  sallyport ledger verify", verifyCommand(), proveCommand(), gapsCommand(), exportCommand(),
+		eraseCommand(), rebuildCommand(), migrateCommand(), newKeyCommand())
 }
 
 // databaseFlags say where a ledger is.
@@ -31,9 +32,10 @@ func (d databaseFlags) database() (ledger.Database, error) {
 }
 
 func migrateCommand() *cobra.Command {
-	var dsnFile, role string
+	var dsnFile string
+	var roles ledger.Roles
 	cmd := &cobra.Command{
-		Use:   "migrate --dsn-file FILE [--grant ROLE]",
+		Use:   "migrate --dsn-file FILE [--grant ROLE] [--grant-eraser ROLE]",
 		Short: "Make the ledger's schema in PostgreSQL, or bring it to this version",
 		Long: `Create the tables of a ledger in a PostgreSQL database, or bring those of an
 earlier version to this one. It has to be done as the database's owner, before a
@@ -41,7 +43,8 @@ gateway of this version starts.
 
 With --grant, a role that exists already gets what API and worker need: it may
 add to the log and change what is derived from it, and can neither change nor
-delete what was written. Give the gateway that role, and nobody the owner's.
+delete what was written. Give the gateway that role, and nobody the owner's. With
+--grant-eraser, another role gets what sallyport ledger erase needs, and no more.
 
 A ledger in SQLite needs no such step.`,
 		Example: `  sallyport ledger migrate --dsn-file owner.dsn --grant sallyport`,
@@ -51,7 +54,7 @@ A ledger in SQLite needs no such step.`,
 			if err != nil {
 				return err
 			}
-			if err := ledger.Migrate(cmd.Context(), d.DSN, role); err != nil {
+			if err := ledger.Migrate(cmd.Context(), d.DSN, roles); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), "the ledger's schema is that of this version")
@@ -59,7 +62,8 @@ A ledger in SQLite needs no such step.`,
 		},
 	}
 	cmd.Flags().StringVar(&dsnFile, "dsn-file", "", "`file` with the database's address, as its owner")
-	cmd.Flags().StringVar(&role, "grant", "", "`role` of the gateway")
+	cmd.Flags().StringVar(&roles.Gateway, "grant", "", "`role` of the gateway")
+	cmd.Flags().StringVar(&roles.Eraser, "grant-eraser", "", "`role` of who erases")
 	if err := cmd.MarkFlagRequired("dsn-file"); err != nil {
 		panic(err) // it is defined above
 	}

@@ -32,12 +32,13 @@ type split struct {
 	provider *idp.Provider
 	api      string
 	metrics  string
+	temporal *temporaltest.Instance
 }
 
 func newSplit(t *testing.T) *split {
 	t.Helper()
 	s := &split{dir: t.TempDir(), api: instancetest.FreeAddress(t), metrics: instancetest.FreeAddress(t)}
-	temporal := temporaltest.Start(t, temporaltest.Options{Open: true, SearchAttributes: workflows.SearchAttributes()})
+	s.temporal = temporaltest.Start(t, temporaltest.Options{Open: true, SearchAttributes: workflows.SearchAttributes()})
 
 	var handler http.Handler
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
@@ -63,7 +64,7 @@ func newSplit(t *testing.T) *split {
 		t.Fatal(err)
 	}
 	both := fmt.Sprintf("temporal: {address: %q}\nledger: {path: ledger.db, key_file: ledger.key}\npolicies: policies\nidentities: identities.yaml\n"+
-		"payload_keys: [{id: k1, file: payload.key}]\n", temporal.FrontendAddr())
+		"payload_keys: [{id: k1, file: payload.key}]\n", s.temporal.FrontendAddr())
 	s.write(t, "identities.yaml", string(idp.Table(server.URL)))
 	s.write(t, "payload.key", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
 	s.write(t, "api.pub", string(pem))

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport/sallyport/ledger"
+)
+
+func exportCommand() *cobra.Command {
+	var database databaseFlags
+	var from int64
+	var closed bool
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "Write the log as JSON Lines",
+		Long: `Write the log in its order, a leaf on each line: index is its place in the log, hash
+its hash in the tree, leaf the leaf, and entry what it commits to, unless that was
+erased. With --closed there are no entries, and nothing personal.
+
+Whoever keeps a copy goes on with --from and the index after the last one.`,
+		Example: `  sallyport ledger export > ledger.jsonl
+  sallyport ledger export --closed --from 120000 | gzip > more.jsonl.gz`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			d, err := database.database()
+			if err != nil {
+				return err
+			}
+			archive, err := ledger.OpenArchive(cmd.Context(), d)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, archive.Close()) }()
+			lines := json.NewEncoder(cmd.OutOrStdout())
+			lines.SetEscapeHTML(false)
+			return archive.Export(cmd.Context(), from, !closed, func(l ledger.ExportedLeaf) error { return lines.Encode(l) })
+		},
+	}
+	database.flags(cmd.Flags())
+	cmd.Flags().Int64Var(&from, "from", 0, "`index` of the first leaf")
+	cmd.Flags().BoolVar(&closed, "closed", false, "leave out what the leaves commit to")
+	return cmd
+}
+
+func rebuildCommand() *cobra.Command {
+	var database databaseFlags
+	cmd := &cobra.Command{
+		Use:   "rebuild",
+		Short: "Make anew what searches and answers are read from",
+		Long: `Make the ledger's projection anew from the log and what it commits to: the records
+of calls, what they are found by, and the freezes. The log stays as it is.
+
+It is needed after an upgrade that says so, or where sallyport ledger verify finds
+records that are not what their entries add up to. On PostgreSQL it takes the
+database's owner. Whoever records meanwhile waits.`,
+		Example: `  sallyport ledger rebuild
+  sallyport ledger rebuild --dsn-file owner.dsn`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d, err := database.database()
+			if err != nil {
+				return err
+			}
+			n, err := ledger.Rebuild(cmd.Context(), d)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "the records of %d calls and freezes were made anew; check the ledger with sallyport ledger verify\n", n)
+			return err
+		},
+	}
+	database.flags(cmd.Flags())
+	return cmd
+}

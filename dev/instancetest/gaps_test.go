@@ -1,0 +1,74 @@
+package instancetest_test
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	temporalclient "go.temporal.io/sdk/client"
+
+	"github.com/sallyport/sallyport/client"
+	"github.com/sallyport/sallyport/dev/instancetest"
+	"github.com/sallyport/sallyport/gateway"
+	"github.com/sallyport/sallyport/workflows"
+)
+
+// TestGaps asks for gaps while calls lose their workflows and somebody starts
+// workflows of their own.
+func TestGaps(t *testing.T) {
+	t.Parallel()
+	s := newSplit(t)
+	api := s.serve(t, "api") // nobody works
+	bot := s.client(t, "deploy-bot")
+	instancetest.Await(t, "the API is ready", func() bool { return bot.Ready(t.Context()) == nil })
+	call, err := bot.Submit(t.Context(), client.Submission{
+		Tool: "gitops_get_manifest", Arguments: json.RawMessage(`{"environment":"production","name":"api"}`),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.wantGaps(t, "1h", map[string]string{})
+	s.wantGaps(t, "0s", map[string]string{call.ID: "no_end"})
+
+	temporal := s.temporal.Dial(t, s.temporal.Anonymous())
+	if err := temporal.TerminateWorkflow(t.Context(), "call-"+call.ID, "", "by hand"); err != nil {
+		t.Fatal(err)
+	}
+	const nobodys = "call-aaaaaaaaaaaaaaaaaaaaaaaaaa"
+	for _, id := range []string{nobodys, "mine"} {
+		o := temporalclient.StartWorkflowOptions{ID: id, TaskQueue: "nobody"}
+		if _, err := temporal.ExecuteWorkflow(t.Context(), o, workflows.ToolCallName); err != nil {
+			t.Fatal(err)
+		}
+	}
+	instancetest.Await(t, "the server lists all three", func() bool {
+		n := 0
+		err := workflows.List(t.Context(), temporal, func(w workflows.Listed) error {
+			if w.Running != (w.ID == "call-"+call.ID) {
+				n++
+			}
+			return nil
+		})
+		return err == nil && n == 3
+	})
+	s.wantGaps(t, "0s", map[string]string{call.ID: "no_workflow", nobodys[len("call-"):]: "no_leaves", "mine": "stray_workflow"})
+	api.Stop(t)
+}
+
+// wantGaps asks the program, and wants gaps by what they are of.
+func (s *split) wantGaps(t *testing.T, grace string, want map[string]string) {
+	t.Helper()
+	r := instancetest.Command(t, "sallyport", "ledger", "gaps", "--config", filepath.Join(s.dir, "worker.yaml"), "--grace", grace, "--json")
+	var gaps []gateway.Gap
+	if err := json.Unmarshal([]byte(r.Stdout), &gaps); err != nil {
+		t.Fatalf("%v: %s%s", err, r.Stdout, r.Stderr)
+	}
+	got := map[string]string{}
+	for _, g := range gaps {
+		got[g.ID] = g.Kind
+	}
+	if d := cmp.Diff(want, got); d != "" || (r.Code == 0) != (len(want) == 0) {
+		t.Errorf("exit code %d (-want +got)\n%s", r.Code, d)
+	}
+}

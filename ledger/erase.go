@@ -1,0 +1,121 @@
+package ledger
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/sallyport/sallyport"
+)
+
+// Eraser takes the contents of calls out of a ledger: what was asked, planned
+// and answered, by whom it was agreed to, and by what evidence. The leaves stay,
+// and with them the log and every proof of it. It signs nothing, so that it needs
+// no key: a gateway that has the ledger open signs what it appends. Not safe for
+// concurrent use; several processes may erase at once.
+type Eraser struct {
+	archive *Archive
+	purger  purger
+	write   *writer
+}
+
+// OpenEraser opens a ledger that is there. The context bounds the opening alone.
+func OpenEraser(ctx context.Context, d Database) (*Eraser, error) {
+	if err := d.mustExist(); err != nil {
+		return nil, err
+	}
+	db, err := d.open(ctx)
+	if err != nil {
+		return nil, notOpened(err)
+	}
+	p, ok := db.(purger)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("nothing can be erased from a %T", db), db.close())
+	}
+	w := newWriter(db, Options{Logger: slog.New(slog.DiscardHandler)})
+	return &Eraser{&Archive{db: db.reads()}, p, w}, nil
+}
+
+// Close closes the database.
+func (r *Eraser) Close() error { return r.write.close() }
+
+// Erase takes out a call's contents, and adds a leaf that says who had it done,
+// and why. It refuses, with an error of kind [sallyport.NotFound], a call that is
+// not there or was erased, and with one of kind [sallyport.Conflict] one that has
+// not ended.
+func (r *Eraser) Erase(ctx context.Context, callID string, e sallyport.Erasure, at time.Time) (sallyport.Receipt, error) {
+	entry, content, err := settle(sallyport.Entry{CallID: callID, Kind: sallyport.EntryErasure, At: at, Erasure: &e})
+	if err != nil {
+		return sallyport.Receipt{}, err
+	}
+	var receipt sallyport.Receipt
+	err = r.write.transaction(ctx, func(t *transaction) error {
+		if err := t.learnCalls(ctx, []sallyport.Entry{entry}); err != nil {
+			return err
+		}
+		if receipt, err = t.erase(entry, content); err != nil {
+			return err
+		}
+		return t.setHead()
+	})
+	if refused, ok := errors.AsType[refusedError](err); ok {
+		return sallyport.Receipt{}, refused.err
+	}
+	if err != nil {
+		return sallyport.Receipt{}, unavailable(err, "the contents of call %s can't be erased", callID)
+	}
+	return receipt, nil
+}
+
+// erase takes out a call's contents, and draws its salt anew: what was
+// committed to under the old one can't be told from anything else any more.
+func (t *transaction) erase(e sallyport.Entry, content []byte) (sallyport.Receipt, error) {
+	k := t.calls[e.CallID]
+	switch {
+	case k.fresh || k.freeze.Entries > 0:
+		return sallyport.Receipt{}, refusedError{sallyport.Errorf(sallyport.NotFound, "no_such_call", "there is no call %q", e.CallID)}
+	case k.erased:
+		return sallyport.Receipt{}, refusedError{erased(e.CallID)}
+	}
+	next, err := k.record.Apply(e)
+	if err != nil {
+		return sallyport.Receipt{}, refusedError{err}
+	}
+	k.salt = make([]byte, saltSize)
+	_, _ = rand.Read(k.salt) // it never fails
+	leaf, err := leafOf(e, k.record.Entries, k.salt)
+	if err != nil {
+		return sallyport.Receipt{}, refusedError{err}
+	}
+	r := sallyport.Receipt{Index: t.edge.size, Number: k.record.Entries, Leaf: leafDigest(leaf), Entry: e}
+	t.write(sqlEraseContents, e.CallID)
+	t.write(sqlEraseSalt, e.CallID, k.salt)
+	t.write(sqlEraseTerms, e.CallID)
+	t.write(sqlEraseCall, e.CallID, nanos(next.UpdatedAt), next.Entries)
+	t.addLeaf(r, "", content, leaf)
+	return r, t.grow(leaf)
+}
+
+// Expired lists the calls that ended before a time and whose contents are there.
+func (r *Eraser) Expired(ctx context.Context, before time.Time) ([]string, error) {
+	ids, err := column(ctx, r.archive.db, sqlExpired, nanos(before))
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	return ids, nil
+}
+
+// Purge removes what the database itself still holds of contents that were
+// erased, as far as that can be done from here, and says in words what can't.
+func (r *Eraser) Purge(ctx context.Context) (rest string, err error) {
+	if err = r.write.drop(); err == nil {
+		rest, err = r.purger.purge(ctx)
+	}
+	if err != nil {
+		return "", fmt.Errorf("what was erased may still be in the database's files: %w", err)
+	}
+	return rest, nil
+}

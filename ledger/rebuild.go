@@ -1,0 +1,207 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/sallyport/sallyport"
+)
+
+// rebuildBatch is how many statements are sent at once.
+const rebuildBatch = 1000
+
+// Rebuild makes the projection anew from the leaves and what the store holds, and
+// returns of how many calls and freezes. It takes the rights of the database's
+// owner, and holds up whoever records meanwhile. It changes nothing of the log,
+// and trusts what it finds there: [Verify] says whether it may.
+func Rebuild(ctx context.Context, d Database) (n int, err error) {
+	if err := d.mustExist(); err != nil {
+		return 0, err
+	}
+	db, err := d.open(ctx)
+	if err != nil {
+		return 0, notOpened(err)
+	}
+	w := newWriter(db, Options{Logger: slog.New(slog.DiscardHandler)})
+	defer func() { err = errors.Join(err, w.close()) }()
+	err = w.transaction(ctx, func(t *transaction) error {
+		if err := t.conn.run(ctx, exec(sqlClearTerms), exec(sqlClearCalls), exec(sqlClearFreezes)); err != nil {
+			return err
+		}
+		b := rebuilding{t: t}
+		err := eachStep(ctx, db.reads(), func(s stored) error { return b.step(ctx, s) })
+		if err == nil {
+			err = b.finish(ctx)
+		}
+		n = b.done
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("the projection stays as it was: %w", err)
+	}
+	return n, nil
+}
+
+// eachStep goes through the log call by call.
+func eachStep(ctx context.Context, db queryer, visit func(stored) error) error {
+	for last := (stored{number: -1}); ; {
+		steps, err := stepsAfter(ctx, db, last)
+		if err != nil || len(steps) == 0 {
+			return err
+		}
+		for _, s := range steps {
+			if err := visit(s); err != nil {
+				return err
+			}
+		}
+		last = steps[len(steps)-1]
+	}
+}
+
+// stepsAfter are the next ones after one, by call.
+func stepsAfter(ctx context.Context, db queryer, last stored) (steps []stored, err error) {
+	err = each(ctx, db, func(rows *sql.Rows) error {
+		var s stored
+		err := rows.Scan(&s.index, &s.callID, &s.number, &s.kind, &s.key, &s.leaf, &s.there, &s.content)
+		steps = append(steps, s)
+		return err
+	}, sqlStepsAfter, last.callID, last.number, pageSize)
+	return steps, err
+}
+
+// rebuilding folds one call after the other.
+type rebuilding struct {
+	t    *transaction
+	call *folding
+	done int
+}
+
+// folding is what a call's, or a freeze's, steps so far add up to.
+type folding struct {
+	id     string
+	record sallyport.Record
+	freeze sallyport.FreezeRecord
+	terms  []string
+	shown  columns // what its leaves alone say, which is all there is of what was erased
+	erased bool
+}
+
+func (b *rebuilding) step(ctx context.Context, s stored) error {
+	if b.call == nil || b.call.id != s.callID {
+		if err := b.finish(ctx); err != nil {
+			return err
+		}
+		b.call = &folding{id: s.callID}
+	}
+	if err := b.call.add(s); err != nil {
+		return fmt.Errorf("leaf %d: %w", s.index, err)
+	}
+	return nil
+}
+
+func (f *folding) add(s stored) error {
+	if err := f.show(s); err != nil {
+		return err
+	}
+	if s.content == nil {
+		f.erased = true
+		return nil
+	}
+	e, err := decodeEntry(s.content)
+	switch {
+	case err != nil:
+		return err
+	case e.Kind == sallyport.EntryErasure:
+	case e.Kind.OfFreeze():
+		f.freeze, err = f.freeze.Apply(e)
+	case !f.erased:
+		f.record, err = f.record.Apply(e)
+		f.terms = append(f.terms, e.Terms()...)
+	}
+	return err
+}
+
+// show keeps what a leaf says in the clear.
+func (f *folding) show(s stored) error {
+	l, err := parseLeaf(s.leaf)
+	if err != nil {
+		return err
+	}
+	at, err := time.Parse(time.RFC3339Nano, l.Time)
+	if err != nil {
+		return fmt.Errorf("its time is none: %w", err)
+	}
+	c := &f.shown
+	c.updatedAt = nanos(at)
+	c.entries++
+	switch l.Kind { //nolint:exhaustive // the others say nothing of it
+	case sallyport.EntryReceived:
+		c.receivedAt, c.agent, c.tool = c.updatedAt, l.Agent, l.Tool
+	case sallyport.EntryIntent:
+		c.namespace = l.Namespace
+	case sallyport.EntryOutcome:
+		c.state, c.final = l.State, 1
+	}
+	return nil
+}
+
+// finish writes what the steps of a call add up to.
+func (b *rebuilding) finish(ctx context.Context) error {
+	f := b.call
+	if f != nil {
+		b.call = nil
+		b.done++
+		if err := f.project(b.t); err != nil {
+			return err
+		}
+	}
+	if f != nil && len(b.t.writes) < rebuildBatch {
+		return nil
+	}
+	writes := b.t.writes
+	b.t.writes = nil
+	return b.t.conn.run(ctx, writes...)
+}
+
+func (f *folding) project(t *transaction) error {
+	if f.freeze.Entries > 0 {
+		return f.projectFreeze(t)
+	}
+	c := f.shown
+	switch {
+	case f.erased && c.final == 0:
+		return fmt.Errorf("the contents of call %s are gone, and it has not ended", f.id)
+	case !f.erased:
+		var err error
+		if c, err = columnsOf(f.record); err != nil {
+			return err
+		}
+		for _, term := range f.terms {
+			t.write(sqlAddTerm, term, c.receivedAt, f.id)
+		}
+	}
+	t.writes = append(t.writes, addCall(f.id, c))
+	return nil
+}
+
+// projectFreeze writes a freeze's row as it came to be.
+func (f *folding) projectFreeze(t *transaction) error {
+	began := f.freeze
+	began.Lift = nil
+	records := []sallyport.FreezeRecord{began}
+	if f.freeze.Lift != nil {
+		records = append(records, f.freeze)
+	}
+	for _, r := range records {
+		s, err := projectFreeze(r)
+		if err != nil {
+			return err
+		}
+		t.writes = append(t.writes, s)
+	}
+	return nil
+}
