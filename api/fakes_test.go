@@ -234,6 +234,9 @@ func (r reader) Freeze(ctx context.Context, id string) (sallyport.FreezeRecord, 
 }
 
 func (r reader) Prove(_ context.Context, id string, contents bool) ([]byte, error) {
+	if len(r.Entries(id)) == 0 {
+		return nil, sallyport.Errorf(sallyport.NotFound, "no_such_call", "there is no call %q", id)
+	}
 	if err := r.down.check("signer"); err != nil {
 		return nil, err
 	}

@@ -34,20 +34,28 @@ func (s *Server) getCall(c echo.Context, who sallyport.Identity) error {
 // find is the call that the path names. A call that isn't there and one that
 // isn't the asker's to see are the same error.
 func (s *Server) find(c echo.Context, who sallyport.Identity) (sallyport.Record, error) {
-	none := sallyport.Errorf(sallyport.NotFound, "no_call", "there is no such call, or it is not yours to see")
 	id := c.Param("id")
 	if !sallyport.ValidCallID(id) {
-		return sallyport.Record{}, none
+		return sallyport.Record{}, noCall()
 	}
 	record, err := s.opts.Reader.Call(c.Request().Context(), id)
-	if sallyport.KindOf(err) == sallyport.NotFound || err == nil && !s.sees(who, record) {
-		return sallyport.Record{}, none
-	}
-	if err != nil {
+	switch {
+	case sallyport.CodeOf(err) == codeErased && s.seesAll(who):
+		return sallyport.Record{}, about(id, err)
+	case sallyport.KindOf(err) == sallyport.NotFound || err == nil && !s.sees(who, record):
+		return sallyport.Record{}, noCall()
+	case err != nil:
 		return sallyport.Record{}, err
 	}
 	exchangeOf(c).callID = id
 	return record, nil
+}
+
+// codeErased is the ledger's code for what there are only leaves of.
+const codeErased = "erased"
+
+func noCall() error {
+	return sallyport.Errorf(sallyport.NotFound, "no_call", "there is no such call, or it is not yours to see")
 }
 
 // sees reports whether a call is somebody's to see: its agent's, an

@@ -131,6 +131,9 @@ func (s *Server) accept(ctx context.Context, call sallyport.Call, keyed bool) (s
 	received := sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryReceived, At: call.ReceivedAt, Call: &call, Signed: signed}
 	receipt, err := s.opts.Recorder.Record(ctx, received)
 	switch {
+	case keyed && sallyport.CodeOf(err) == codeErased:
+		return sallyport.Record{}, sallyport.Errorf(sallyport.Conflict, codeErased,
+			"this Idempotency-Key names a call whose contents were erased, and names it for ever: use another one")
 	case err != nil:
 		return sallyport.Record{}, err
 	case receipt.Repeated && !keyed:

@@ -37,6 +37,14 @@ type fakeCall struct {
 	record   sallyport.Record
 	freeze   sallyport.FreezeRecord // of a freeze, which has no record
 	receipts []sallyport.Receipt
+	erased   bool
+}
+
+func (c *fakeCall) gone(id string) error {
+	if c == nil || !c.erased {
+		return nil
+	}
+	return sallyport.Errorf(sallyport.NotFound, "erased", "the contents of call %s were erased", id)
 }
 
 // NewLedger makes an empty ledger.
@@ -74,6 +82,9 @@ func (l *Ledger) write(e sallyport.Entry) (sallyport.Receipt, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := l.calls[e.CallID]
+	if err := c.gone(e.CallID); err != nil {
+		return sallyport.Receipt{}, err
+	}
 	if c == nil {
 		c = &fakeCall{}
 	}
@@ -130,6 +141,13 @@ func (l *Ledger) Entries(id string) []sallyport.Entry {
 	return entries
 }
 
+// Erase takes out a call's contents.
+func (l *Ledger) Erase(id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.calls[id].erased = true
+}
+
 // Call implements [sallyport.Reader].
 func (l *Ledger) Call(_ context.Context, id string) (sallyport.Record, error) {
 	r, _, err := l.look(id)
@@ -157,6 +175,9 @@ func (l *Ledger) look(id string) (sallyport.Record, <-chan struct{}, error) {
 	c := l.calls[id]
 	if c == nil || c.record.Entries == 0 {
 		return sallyport.Record{}, nil, sallyport.Errorf(sallyport.NotFound, "no_such_call", "there is no call %q", id)
+	}
+	if err := c.gone(id); err != nil {
+		return sallyport.Record{}, nil, err
 	}
 	r, err := copyOf(c.record)
 	return r, l.changed, err
@@ -224,7 +245,7 @@ func (l *Ledger) selected(want func(sallyport.Record) bool, order func(a, b sall
 	defer l.mu.Unlock()
 	var records []sallyport.Record
 	for _, c := range l.calls {
-		if c.record.Entries == 0 || !want(c.record) {
+		if c.record.Entries == 0 || c.erased || !want(c.record) {
 			continue
 		}
 		r, err := copyOf(c.record)
