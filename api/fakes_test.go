@@ -46,7 +46,7 @@ func newGateway(tb testing.TB) *gateway {
 		Recorder:       g.ledger,
 		Reader:         reader{Ledger: g.ledger, down: g.down},
 		Freezes:        reader{Ledger: g.ledger, down: g.down},
-		Prover:         reader{Ledger: g.ledger, down: g.down},
+		Log:            reader{Ledger: g.ledger, down: g.down},
 		Calls:          g.workflow,
 		Catalogue:      catalogue{down: g.down},
 		Preview:        previewer{down: g.down},
@@ -57,6 +57,7 @@ func newGateway(tb testing.TB) *gateway {
 		Random:         &dice{source: rand.NewChaCha8([32]byte{})},
 		OperatorGroups: []string{"operators"},
 		AuditorGroups:  []string{"auditors"},
+		Tiles:          api.TilesAuditors,
 		ApproveURL:     func(r sallyport.Record) string { return "http://temporal.test/call-" + r.Call.ID + "/user-metadata" },
 		RateLimit:      api.RateLimit{PerSecond: 1000, Burst: 1000},
 	}
@@ -247,6 +248,17 @@ func (r reader) Prove(_ context.Context, id string, contents bool) ([]byte, erro
 		proof["salt"] = "c2FsdA=="
 	}
 	return json.Marshal(proof)
+}
+
+func (r reader) Tile(_ context.Context, path string) ([]byte, error) {
+	if err := r.down.check("ledger"); err != nil {
+		return nil, err
+	}
+	b, ok := map[string]string{"checkpoint": "test\n0\n", "tile/0/x001/067.p/3": "hashes", "tile/entries/000": "leaves"}[path]
+	if !ok || r.down.check("publication") != nil {
+		return nil, sallyport.Errorf(sallyport.NotFound, "no_tile", "there is no %s", path)
+	}
+	return []byte(b), nil
 }
 
 type catalogue struct{ down *outages }

@@ -21,7 +21,7 @@ type Options struct {
 	Recorder   sallyport.Recorder
 	Reader     sallyport.Reader
 	Freezes    sallyport.Freezes
-	Prover     Prover
+	Log        Log
 	Calls      Calls
 	Catalogue  Catalogue
 	Preview    Previewer
@@ -34,6 +34,7 @@ type Options struct {
 
 	OperatorGroups []string // who sees all calls and may cancel them; may be empty
 	AuditorGroups  []string // who sees all calls; may be empty
+	Tiles          TileReaders
 
 	// ApproveURL is where a person approves a call, or "". Optional.
 	ApproveURL func(sallyport.Record) string
@@ -83,12 +84,28 @@ type Calls interface {
 	Cancel(ctx context.Context, callID string, by sallyport.Identity) error
 }
 
-// Prover proves, in JSON, what the ledger says of a call: with what its leaves
-// commit to, or without. It returns an error of kind [sallyport.Unavailable] while
-// that is not signed.
-type Prover interface {
+// Log is the ledger for those who don't trust it.
+//
+// Prove proves, in JSON, what it says of a call: with what its leaves commit to,
+// or without. It returns an error of kind [sallyport.Unavailable] while that is
+// not signed. Tile is what it has at "checkpoint" or at a path of a tile, as C2SP
+// tlog-tiles spells it; it returns one of kind [sallyport.NotFound] for what there
+// is not.
+type Log interface {
 	Prove(ctx context.Context, callID string, contents bool) ([]byte, error)
+	Tile(ctx context.Context, path string) ([]byte, error)
 }
+
+// TileReaders say who may read the whole log: its leaves, and nothing that they
+// commit to.
+type TileReaders string
+
+// The readers of tiles.
+const (
+	TilesNobody   TileReaders = "nobody" // as ""
+	TilesAuditors TileReaders = "auditors"
+	TilesAnyone   TileReaders = "anyone"
+)
 
 // Catalogue says which tools an agent may see.
 type Catalogue interface {
@@ -138,7 +155,7 @@ func (o Options) check() error {
 		"Recorder":   o.Recorder == nil,
 		"Reader":     o.Reader == nil,
 		"Freezes":    o.Freezes == nil,
-		"Prover":     o.Prover == nil,
+		"Log":        o.Log == nil,
 		"Calls":      o.Calls == nil,
 		"Catalogue":  o.Catalogue == nil,
 		"Preview":    o.Preview == nil,

@@ -21,7 +21,7 @@ func (s *Server) proof(c echo.Context, who sallyport.Identity) error {
 			return about(id, sallyport.Errorf(sallyport.Denied, "not_an_auditor", "auditors may have the proof of a call, and its agent"))
 		}
 	}
-	proof, err := s.opts.Prover.Prove(c.Request().Context(), id, who.Agent == nil)
+	proof, err := s.opts.Log.Prove(c.Request().Context(), id, who.Agent == nil)
 	switch {
 	case sallyport.KindOf(err) == sallyport.NotFound:
 		return noCall()

@@ -44,6 +44,8 @@ func (s *Server) routes() []route {
 		{http.MethodDelete, "/v1/freezes/:id", people, s.lift},
 		{http.MethodGet, "/v1/tools", agents, s.listTools},
 		{http.MethodPost, "/v1/decisions", limited, s.decide},
+		{http.MethodGet, "/ledger/checkpoint", anyone, s.tile},
+		{http.MethodGet, "/ledger/tile/*", anyone, s.tile},
 		{http.MethodGet, "/healthz", anyone, s.healthy},
 		{http.MethodGet, "/readyz", anyone, s.ready},
 		{http.MethodGet, "/metrics", anyone, s.metrics},

@@ -63,15 +63,16 @@ func (g *Gateway) server(calls *workflows.Client) (*api.Server, error) {
 	}
 	judge := g.judge()
 	return api.New(api.Options{
-		Identifier: g.ids, Signer: signer, Recorder: g.ledger, Reader: g.ledger, Freezes: g.ledger, Prover: g.ledger, Calls: apiCalls{calls}, Catalogue: judge, Preview: judge,
+		Identifier: g.ids, Signer: signer, Recorder: g.ledger, Reader: g.ledger, Freezes: g.ledger, Log: g.ledger, Calls: apiCalls{calls}, Catalogue: judge, Preview: judge,
 		Ready: []api.Check{
 			{Name: "policy", Check: func(context.Context) error { return g.policy.Ready() }},
 			{Name: "ledger", Check: g.ledger.Ping},
 			{Name: "temporal", Check: apiCalls{calls}.Ping},
 		},
 		Metrics: g.telemetry.MetricsHandler(), Logger: g.o.Logger, Now: time.Now, Random: rand.Reader,
-		OperatorGroups: c.API.OperatorGroups, AuditorGroups: c.API.AuditorGroups, ApproveURL: approveURL(c.Temporal),
-		RateLimit: api.RateLimit{PerSecond: c.API.CallsPerSecond, Burst: c.API.CallsBurst}, MaxWait: c.API.MaxWait,
+		OperatorGroups: c.API.OperatorGroups, AuditorGroups: c.API.AuditorGroups, Tiles: api.TileReaders(c.Ledger.Tiles),
+		ApproveURL: approveURL(c.Temporal),
+		RateLimit:  api.RateLimit{PerSecond: c.API.CallsPerSecond, Burst: c.API.CallsBurst}, MaxWait: c.API.MaxWait,
 		Wrap: func(h http.Handler) http.Handler { return g.telemetry.HTTP(g.withCodec(h)) },
 	})
 }

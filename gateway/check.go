@@ -113,6 +113,12 @@ func (c *checker) checkLedger(conf LedgerConfig) {
 		c.add("ledger.path", "and dsn_file are both set, and a ledger is in one place")
 	}
 	c.required("ledger.key_file", conf.KeyFile)
+	if conf.Retention < 0 {
+		c.add("ledger.retention", "must not be less than 0, which keeps contents for good")
+	}
+	if !slices.Contains([]string{"nobody", "auditors", "anyone"}, conf.Tiles) {
+		c.add("ledger.tiles", "is %q and must be nobody, auditors or anyone", conf.Tiles)
+	}
 }
 
 func (c *checker) checkLimits(key string, l Limits) {

@@ -95,6 +95,7 @@ type LedgerConfig struct {
 	// Retention is how long the contents of calls are kept after their end, by
 	// whoever runs `sallyport ledger erase --expired`. Zero keeps them for good.
 	Retention time.Duration `yaml:"retention"`
+	Tiles     string        `yaml:"tiles"` // who may read the log under /ledger/: nobody, auditors or anyone
 }
 
 // LimitsConfig bounds what agents do, whatever policy lets them.
@@ -202,6 +203,7 @@ func Defaults() Config {
 	return Config{
 		API:      APIConfig{Listen: "127.0.0.1:8080", MaxWait: time.Minute, CallsPerSecond: 20, CallsBurst: 50},
 		Temporal: TemporalConfig{Address: "127.0.0.1:7233", Namespace: "default"},
+		Ledger:   LedgerConfig{Tiles: "nobody"},
 		Limits:   LimitsConfig{Limits: Limits{CallsPerMinute: 1200, Running: 64}},
 		Git:      GitConfig{Branch: "main", Name: "Sallyport", Email: "sallyport@localhost"},
 		Log:      LogConfig{Level: "info", Format: "text"},

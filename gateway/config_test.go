@@ -37,7 +37,7 @@ func TestDefaults(t *testing.T) {
 	dir := filepath.Dir(got.Identities)
 	want := gateway.Defaults()
 	want.Identities = filepath.Join(dir, "identities.yaml")
-	want.Ledger = gateway.LedgerConfig{Path: filepath.Join(dir, "ledger.db"), KeyFile: filepath.Join(dir, "ledger.key")}
+	want.Ledger = gateway.LedgerConfig{Path: filepath.Join(dir, "ledger.db"), KeyFile: filepath.Join(dir, "ledger.key"), Tiles: "nobody"}
 	want.Payloads = []gateway.PayloadKey{{ID: "k1", File: filepath.Join(dir, "payload.key")}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
@@ -73,6 +73,7 @@ func TestBadConfigurations(t *testing.T) {
 		"NoBranch":      {least + "git:\n  repository: r.git\n  branch: \"\"\n", []string{":6: git.branch is missing"}},
 		"AllAtOnce":     {"api: {}\n", []string{":1: identities is missing", ":1: ledger.path is missing", ":1: ledger.key_file is missing", ":1: payload_keys is missing"}},
 		"HalfALedger":   {"identities: i.yaml\npayload_keys: [{id: k, file: f}]\nledger:\n  path: ledger.db\n", []string{":3: ledger.key_file is missing"}},
+		"BadTiles":      {strings.Replace(least, "path: l", "tiles: all, retention: -1h, path: l", 1), []string{":2: ledger.tiles is \"all\"", ":2: ledger.retention must not be less than 0"}},
 		"TwoLedgers":    {strings.Replace(least, "path: l", "path: l, dsn_file: d", 1), []string{":2: ledger.path and dsn_file are both set"}},
 		"HalfAKey":      {"identities: i.yaml\nledger: {path: l, key_file: k}\npayload_keys:\n  - id: k1\n", []string{":3: payload_keys has an entry, number 1, without id or file"}},
 		"NotifyNobody":  {least + "notifications: {secret_files: [n.key]}\n", []string{":4: notifications.url must be a URL"}},

@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -145,17 +144,35 @@ func readHead(ctx context.Context, db queryer) (head tlog.Tree, checkpoints int6
 // hashesOf reads stored hashes, which are there for good.
 func hashesOf(ctx context.Context, db queryer) tlog.HashReader {
 	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		if len(indexes) == 0 {
+			return nil, nil
+		}
+		args := make([]any, len(indexes))
+		for i, x := range indexes {
+			args[i] = x
+		}
+		stored := make(map[int64]tlog.Hash, len(indexes))
+		err := each(ctx, db, func(rows *sql.Rows) error {
+			var x int64
+			var b []byte
+			if err := rows.Scan(&x, &b); err != nil {
+				return err
+			}
+			var h tlog.Hash
+			copy(h[:], b)
+			stored[x] = h
+			return nil
+		}, selectNodes(len(args)), args...)
+		if err != nil {
+			return nil, fmt.Errorf("nodes: %w", err)
+		}
 		hashes := make([]tlog.Hash, len(indexes))
 		for i, x := range indexes {
-			var h []byte
-			err := db.QueryRowContext(ctx, sqlNode, x).Scan(&h)
-			if errors.Is(err, sql.ErrNoRows) {
+			h, ok := stored[x]
+			if !ok {
 				return nil, tamperedError{what: fmt.Sprintf("node %d is missing", x)}
 			}
-			if err != nil {
-				return nil, fmt.Errorf("node %d: %w", x, err)
-			}
-			copy(hashes[i][:], h)
+			hashes[i] = h
 		}
 		return hashes, nil
 	})

@@ -161,6 +161,15 @@ func selectCalls(q sallyport.Query, after *cursor, limit int) (string, []any) {
 		" ORDER BY " + order + ".received_at DESC, " + order + ".call_id DESC LIMIT $" + strconv.Itoa(len(s.args)), s.args
 }
 
+// selectNodes is the statement that reads some nodes.
+func selectNodes(n int) string {
+	places := make([]string, n)
+	for i := range places {
+		places[i] = "$" + strconv.Itoa(i+1)
+	}
+	return "SELECT idx, hash FROM nodes WHERE idx IN (" + strings.Join(places, ", ") + ")"
+}
+
 // selection is what a statement selects.
 type selection struct {
 	where []string

@@ -15,7 +15,7 @@ import (
 )
 
 func ledgerCommand() *cobra.Command {
-	return group("ledger", "Work with the log of all calls", "  sallyport ledger verify", verifyCommand(), proveCommand(), gapsCommand(), exportCommand(),
+	return group("ledger", "Work with the log of all calls", "  sallyport ledger verify", verifyCommand(), proveCommand(), gapsCommand(), exportCommand(), publishCommand(),
 		eraseCommand(), rebuildCommand(), migrateCommand(), newKeyCommand())
 }
 
@@ -104,6 +104,9 @@ func verifyCommand() *cobra.Command {
 		Long: `With FILE, check a proof that ` + "`sallyport ledger prove`" + ` or the API made, and say in
 words what it proves and what it does not. Nothing but public keys is needed.
 
+With --tiles, read a log that is published and check that its leaves are the tree
+that was signed, and that no call lacks one.
+
 Without, read the ledger's database and check everything in it against everything else:
 every leaf against the tree, the tree against every signed checkpoint, every
 call's entries against their numbering and against what is kept of them, and
@@ -119,11 +122,15 @@ The exit code is 0 when nothing was changed, and 1 when something was or the
 ledger could not be verified.`,
 		Example: `  sallyport ledger verify
   sallyport ledger verify proof.json --key ledger.pub --api-keys api.pub
+  sallyport ledger verify --tiles https://sallyport.example.com/ledger --key ledger.pub --from last-month.checkpoint
   sallyport ledger verify --ledger /var/lib/sallyport/ledger.db --key /etc/sallyport/ledger.pub --people-keys jwks.json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 {
+			switch {
+			case len(args) == 1:
 				return v.file(cmd.OutOrStdout(), args[0])
+			case v.tiles != "":
+				return v.published(cmd.Context(), cmd.OutOrStdout())
 			}
 			o, err := v.options()
 			if err != nil {
@@ -139,7 +146,9 @@ ledger could not be verified.`,
 	f := cmd.Flags()
 	v.database.flags(f)
 	f.StringArrayVar(&v.kept, "from", nil, "`file` with a checkpoint that was kept elsewhere, which the log must extend; may be repeated")
-	f.StringArrayVar(&v.keys, "key", []string{".sallyport/ledger.pub"}, "public `key`, or a file that holds one; may be repeated")
+	v.keyFlag(f)
+	f.StringVar(&v.tiles, "tiles", "", "`directory or URL` where the log is published, to be verified instead of a database")
+	f.StringVar(&v.tokenFile, "token-file", "", "`file` with the token of an auditor, where --tiles is a gateway's /ledger")
 	f.StringVar(&v.voters.Issuer, "people-issuer", "", "`URL` of the identity provider that signs votes")
 	f.StringVar(&v.voters.Audience, "vote-audience", approveClient, "audience of ID tokens that are votes, as the identity table has it")
 	f.StringVar(&v.api, "api-keys", "", "`file` with the API's public keys (PEM), with which a proof's call and votes are checked too")
@@ -154,6 +163,24 @@ type verifying struct {
 	people     string // file of keys
 	api        string // the same
 	voters     oidc.Kept
+	tiles      string // where the log is published
+	tokenFile  string
+}
+
+func (v *verifying) keyFlag(f *pflag.FlagSet) {
+	f.StringArrayVar(&v.keys, "key", []string{".sallyport/ledger.pub"}, "public `key`, or a file that holds one; may be repeated")
+}
+
+// known are the checkpoints that were kept elsewhere.
+func (v *verifying) known() (all [][]byte, err error) {
+	for _, file := range v.kept {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("the checkpoint can't be read: %w", err)
+		}
+		all = append(all, b)
+	}
+	return all, nil
 }
 
 func (v *verifying) options() (ledger.VerifyOptions, error) {
@@ -165,12 +192,8 @@ func (v *verifying) options() (ledger.VerifyOptions, error) {
 	if o.Verifiers, err = v.verifiers(); err != nil {
 		return o, err
 	}
-	for _, file := range v.kept {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			return o, fmt.Errorf("the checkpoint can't be read: %w", err)
-		}
-		o.Known = append(o.Known, b)
+	if o.Known, err = v.known(); err != nil {
+		return o, err
 	}
 	if err := v.readPeople(); err != nil {
 		return o, err

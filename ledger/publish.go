@@ -1,0 +1,91 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// Publish writes the log as far as it is signed into a directory, as C2SP
+// tlog-tiles has it, and returns how many leaves that are. What an earlier
+// Publish wrote there is gone on with, and nothing is: it refuses a log that does
+// not extend that one, or whose checkpoint none of the verifiers knows. The
+// checkpoint comes last, so that whoever reads meanwhile finds all that it covers.
+func (a *Archive) Publish(ctx context.Context, dir string, verifiers note.Verifiers) (int64, error) {
+	head, err := a.signedHead(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := openCheckpoint(head.note, verifiers); err != nil {
+		return 0, fmt.Errorf("the last checkpoint is not signed by the given key: %w", err)
+	}
+	published, err := a.published(ctx, dir, verifiers, head)
+	if err != nil {
+		return 0, err
+	}
+	for _, t := range tilesOf(published, head.tree.N) {
+		b, err := a.tile(ctx, t)
+		if err != nil {
+			return 0, unreadable(err)
+		}
+		if err := writeFile(filepath.Join(dir, filepath.FromSlash(tilePath(t))), b); err != nil {
+			return 0, err
+		}
+	}
+	return head.tree.N, writeFile(filepath.Join(dir, CheckpointPath), head.note)
+}
+
+// published is how many leaves a directory has, which must be the first of ours.
+func (a *Archive) published(ctx context.Context, dir string, verifiers note.Verifiers, head checkpoint) (int64, error) {
+	msg, err := os.ReadFile(filepath.Join(dir, CheckpointPath))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	old, err := openCheckpoint(msg, verifiers)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("%s has a checkpoint of another log: %w", dir, err)
+	case old.tree.N > head.tree.N:
+		return 0, fmt.Errorf("%s has %d leaves and this log has %d: it was set back, or is not the one that was published", dir, old.tree.N, head.tree.N)
+	case old.tree.N == 0 || old.tree == head.tree:
+		return old.tree.N, nil
+	}
+	proof, err := tlog.ProveTree(head.tree.N, old.tree.N, hashesOf(ctx, a.db))
+	if err != nil {
+		return 0, unreadable(err)
+	}
+	if err := tlog.CheckTree(proof, head.tree.N, head.tree.Hash, old.tree.N, old.tree.Hash); err != nil {
+		return 0, fmt.Errorf("this log does not extend the one of %d leaves that is published in %s: it was changed: %w", old.tree.N, dir, err)
+	}
+	return old.tree.N, nil
+}
+
+// writeFile writes a file whole or not at all. Who publishes means anybody to
+// read it.
+func writeFile(name string, data []byte) (err error) {
+	dir := filepath.Dir(name)
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // it is published
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".tile-")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		err = errors.Join(err, os.Remove(f.Name()))
+	}
+	return err
+}

@@ -1,0 +1,154 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/sallyport/sallyport"
+)
+
+// TilesOptions say which published log to verify, and against what.
+type TilesOptions struct {
+	// Fetch reads what is published at a path, as [Archive.Tile] gives it out.
+	Fetch     func(ctx context.Context, path string) ([]byte, error)
+	Verifiers note.Verifiers
+	Known     [][]byte // checkpoints that somebody kept elsewhere, which the log must extend
+}
+
+// VerifyTiles reads all leaves of a published log, and checks that they are the
+// tree that was signed, that they extend what is known, and that no call lacks
+// one between others. It needs nobody's database.
+func VerifyTiles(ctx context.Context, o TilesOptions) (Report, error) {
+	r := Report{Unfinished: []string{}, Erased: []string{}, Findings: []Finding{}}
+	msg, err := o.Fetch(ctx, CheckpointPath)
+	if err != nil {
+		return r, fmt.Errorf("the checkpoint can't be read: %w", err)
+	}
+	head, err := openCheckpoint(msg, o.Verifiers)
+	if err != nil {
+		r.find(CheckpointPath, "it is not one that this log signed: %v", err)
+		return r, nil
+	}
+	t := tilesCheck{options: o, report: &r, head: head.tree, edge: newFrontier(), signed: map[int64][]signedTree{}, numbers: map[string]int{}, open: map[string]bool{}}
+	t.expect("the checkpoint", head.tree)
+	for i, known := range o.Known {
+		where := fmt.Sprintf("known checkpoint %d", i)
+		if c, err := openCheckpoint(known, o.Verifiers); err != nil {
+			r.find(where, "it is not one that this log signed: %v", err)
+		} else if t.expect(where, c.tree); c.tree.N > head.tree.N {
+			r.find(where, "it is for %d leaves and the published one for %d: the log was set back", c.tree.N, head.tree.N)
+		}
+	}
+	if err := t.leaves(ctx); err != nil {
+		return r, fmt.Errorf("the log could not be verified to its end: %w", err)
+	}
+	r.Leaves, r.Calls, r.Checkpoints, r.Root = head.tree.N, int64(len(t.numbers))-r.Freezes, 1, head.tree.Hash.String()
+	return r, nil
+}
+
+// tilesCheck goes through the leaves of a published log.
+type tilesCheck struct {
+	options TilesOptions
+	report  *Report
+	head    tlog.Tree
+	edge    frontier
+	signed  map[int64][]signedTree // by size
+	numbers map[string]int         // how many leaves a call has
+	open    map[string]bool        // calls that started and have not ended
+}
+
+func (t *tilesCheck) expect(where string, tree tlog.Tree) {
+	t.signed[tree.N] = append(t.signed[tree.N], signedTree{where, tree})
+}
+
+func (t *tilesCheck) leaves(ctx context.Context) error {
+	if err := t.compare(); err != nil {
+		return err
+	}
+	for t.edge.size < t.head.N {
+		leaves, err := t.bundle(ctx)
+		if err != nil {
+			return err
+		}
+		for _, leaf := range leaves {
+			t.leaf(leaf)
+			if _, _, err := t.edge.add(tlog.RecordHash(leaf)); err != nil {
+				return err
+			}
+			if err := t.compare(); err != nil {
+				return err
+			}
+		}
+	}
+	for id := range t.open {
+		t.report.Unfinished = append(t.report.Unfinished, id)
+	}
+	return nil
+}
+
+// bundle reads the next leaves. Where a partial bundle is not there any more, the
+// full one is.
+func (t *tilesCheck) bundle(ctx context.Context) ([][]byte, error) {
+	n := t.edge.size / tileWidth
+	want := min(t.head.N-n*tileWidth, tileWidth)
+	var errs error
+	for _, width := range []int64{want, tileWidth} {
+		path := tilePath(tlog.Tile{H: tileHeight, L: entries, N: n, W: int(width)})
+		b, err := t.options.Fetch(ctx, path)
+		if err != nil {
+			errs = errors.Join(errs, err)
+			continue
+		}
+		leaves, err := leavesOf(b)
+		if err == nil && int64(len(leaves)) < want {
+			err = fmt.Errorf("it has %d leaves and should have %d", len(leaves), want)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return leaves[:want], nil
+	}
+	return nil, errs
+}
+
+// leaf checks a leaf's place within its call.
+func (t *tilesCheck) leaf(b []byte) {
+	where := fmt.Sprintf("leaf %d", t.edge.size)
+	l, err := parseLeaf(b)
+	if err != nil {
+		t.report.find(where, "%v", err)
+		return
+	}
+	if want := t.numbers[l.Call]; l.Number != want {
+		t.report.find(where, "it is number %d of call %s, and number %d should come here", l.Number, l.Call, want)
+	}
+	t.numbers[l.Call]++
+	switch l.Kind { //nolint:exhaustive // the others neither start nor end anything
+	case sallyport.EntryStart:
+		t.open[l.Call] = true
+	case sallyport.EntryOutcome:
+		delete(t.open, l.Call)
+	case sallyport.EntryFreeze:
+		t.report.Freezes++
+	case sallyport.EntryErasure:
+		t.report.Erased = append(t.report.Erased, l.Call)
+	}
+}
+
+// compare holds the tree so far against what was signed of it.
+func (t *tilesCheck) compare() error {
+	for _, s := range t.signed[t.edge.size] {
+		root, err := t.edge.root()
+		if err != nil {
+			return err
+		}
+		if root != s.tree.Hash {
+			t.report.find(s.where, "the first %d leaves are not those that it was signed for", s.tree.N)
+		}
+	}
+	return nil
+}
