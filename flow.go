@@ -50,6 +50,7 @@ type Tool struct {
 	Runner      string          `json:"runner"`
 	Timeout     time.Duration   `json:"timeout"`         // how long one run may take
 	Image       string          `json:"image,omitempty"` // what runs, by digest, where the tool is an image of its own
+	Redact      Redaction       `json:"redact,omitzero"` // what is stored nowhere
 }
 
 // Claims is what an agent says of itself. Nothing is ever derived from it.
@@ -70,6 +71,8 @@ type Call struct {
 	Body        Digest          `json:"body"` // of the canonical request body: the same key with another body is another call
 	ReceivedAt  time.Time       `json:"received_at"`
 	TraceParent string          `json:"traceparent,omitempty"` // W3C trace context of the request
+	Redact      []string        `json:"redact,omitempty"`      // JSON Pointers to arguments that are stored nowhere
+	Seal        []byte          `json:"seal,omitempty"`        // random, where there are such arguments; stored nowhere either
 }
 
 // SignedCall is a [Call] as a compact JWS (RFC 7515) by the API. It is the
@@ -88,7 +91,9 @@ type Intent struct {
 	Resource  string          `json:"resource"`
 	Namespace string          `json:"namespace"`
 	Name      string          `json:"name"`
-	At        time.Time       `json:"at"` // when the call was received
+	At        time.Time       `json:"at"`              // when the call was received
+	Redact    Redaction       `json:"redact,omitzero"` // as the tool's manifest has it
+	Seal      []byte          `json:"seal,omitempty"`  // the call's
 }
 
 // ToolRef pins the tool of an intent.
@@ -100,9 +105,10 @@ type ToolRef struct {
 	Image       string `json:"image,omitempty"` // by digest, where the tool is an image of its own
 }
 
-// Digest is over all of the intent, call id and agent included.
+// Digest is over all of the intent as it may be stored, call id and agent
+// included.
 func (i Intent) Digest() Digest {
-	return digestJSON("sallyport/intent/v1", i)
+	return digestJSON("sallyport/intent/v1", i.Redacted())
 }
 
 // Effect is what policy wants to happen.
@@ -158,8 +164,9 @@ func (t Terms) Equal(u Terms) bool {
 
 // Obligations are what policy demands of a run that it lets happen.
 type Obligations struct {
-	TimeoutSeconds int  `json:"timeout_seconds,omitempty"` // shortens the tool's own limit
-	SignedImage    bool `json:"signed_image,omitempty"`    // a tool that is an image of its own must be signed by one of the operators' keys
+	TimeoutSeconds int      `json:"timeout_seconds,omitempty"` // shortens the tool's own limit
+	Redact         []string `json:"redact,omitempty"`          // JSON Pointers into the result, for what is stored of it and answered
+	SignedImage    bool     `json:"signed_image,omitempty"`    // a tool that is an image of its own must be signed by one of the operators' keys
 }
 
 // Plan is what an intent would change.

@@ -37,7 +37,7 @@ func changes(t *testing.T, typ reflect.Type) (filled any, all []change) {
 // leaf reports whether v is changed as a whole.
 func leaf(v reflect.Value) bool {
 	switch v.Interface().(type) {
-	case time.Time, json.RawMessage:
+	case time.Time, json.RawMessage, []byte:
 		return true
 	}
 	return v.Kind() != reflect.Struct && v.Kind() != reflect.Slice
@@ -51,6 +51,9 @@ func fill(t *testing.T, v reflect.Value) {
 		return
 	case *json.RawMessage:
 		*x = json.RawMessage(`{"n":1}`)
+		return
+	case *[]byte:
+		*x = []byte("x")
 		return
 	}
 	switch v.Kind() {
@@ -133,6 +136,9 @@ func alterLeaf(t *testing.T, v reflect.Value) {
 		return
 	case *json.RawMessage:
 		*x = json.RawMessage(`{"n":2}`)
+		return
+	case *[]byte:
+		*x = []byte("y")
 		return
 	}
 	switch v.Kind() {

@@ -41,7 +41,7 @@ func strayed(s subject, rec sallyport.Record) error {
 	if rec.Intent == nil {
 		return drifted(what, nil, "a call that was never made precise")
 	}
-	before, now := *rec.Intent, s.intent
+	before, now := *rec.Intent, s.intent.Redacted()
 	if sallyport.Difference(before.Agent, now.Agent) != "" {
 		what += " (the identity table has changed what it says of the agent)"
 	}

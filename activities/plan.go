@@ -39,7 +39,11 @@ func (a *Activities) plan(ctx context.Context, s subject) (sallyport.Plan, error
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.tool.Timeout)
 	defer cancel()
-	return runner.Plan(ctx, s.intent)
+	p, err := runner.Plan(ctx, s.intent)
+	if err != nil {
+		return p, err
+	}
+	return scrubbed(p, s.call.Secrets())
 }
 
 func (a *Activities) runner(t sallyport.Tool) (sallyport.Runner, error) {

@@ -24,7 +24,7 @@ func (a *Activities) Finish(ctx context.Context, in FinishInput) (end Ended, err
 	}
 	stop := a.heartbeats(ctx, call.ID) // a run that did start may have to be waited for
 	defer stop()
-	rec, err := a.Ledger.Call(ctx, call.ID)
+	rec, err := a.recorded(ctx, call)
 	if err != nil {
 		return end, err
 	}

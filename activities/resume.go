@@ -47,7 +47,7 @@ func (a *Activities) again(ctx context.Context, in RunInput, rec sallyport.Recor
 	if sallyport.KindOf(err) == sallyport.Unavailable {
 		return Ended{}, err
 	}
-	return a.endRun(ctx, rec.Start.Runner, *rec.Intent, rec.Call.ID, otherwise(failureOf(err)))
+	return a.endRun(ctx, rec.Start.Runner, *rec.Intent, rec.Call.ID, hidingOf(rec).from(otherwise(failureOf(err))))
 }
 
 // reconcile ends a call that started, by what the target shows of it.
@@ -88,7 +88,7 @@ func (a *Activities) conclude(ctx context.Context, rec sallyport.Record, found *
 	if rec.Intent != nil {
 		i = *rec.Intent
 	}
-	return a.endRun(ctx, rec.Start.Runner, i, rec.Call.ID, out)
+	return a.endRun(ctx, rec.Start.Runner, i, rec.Call.ID, hidingOf(rec).from(out))
 }
 
 // endRun records the outcome of a run, and lets go of what its runner keeps of

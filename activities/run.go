@@ -34,7 +34,7 @@ func (a *Activities) Run(ctx context.Context, in RunInput) (end Ended, err error
 	}
 	stop := a.heartbeats(ctx, call.ID)
 	defer stop()
-	rec, err := a.Ledger.Call(ctx, call.ID)
+	rec, err := a.recorded(ctx, call)
 	switch {
 	case err != nil:
 		return end, err
@@ -52,7 +52,7 @@ func (a *Activities) Run(ctx context.Context, in RunInput) (end Ended, err error
 	case err != nil:
 		return end, err
 	case receipt.Repeated: // another attempt was faster
-		if rec, err = a.Ledger.Call(ctx, call.ID); err != nil {
+		if rec, err = a.recorded(ctx, call); err != nil {
 			return end, err
 		}
 		return a.resume(ctx, in, rec)
@@ -60,6 +60,14 @@ func (a *Activities) Run(ctx context.Context, in RunInput) (end Ended, err error
 	return a.act(ctx, runner, permit, func(why *sallyport.Failure) sallyport.Outcome {
 		return sallyport.Outcome{State: sallyport.Failed, Error: why}
 	})
+}
+
+// recorded is what the ledger says of a call, with the call itself as the API
+// signed it: the ledger's is without what is not to be stored.
+func (a *Activities) recorded(ctx context.Context, call sallyport.Call) (sallyport.Record, error) {
+	rec, err := a.Ledger.Call(ctx, call.ID)
+	rec.Call = call
+	return rec, err
 }
 
 // permit derives everything that must hold for the call to run.
@@ -165,7 +173,7 @@ func (a *Activities) act(ctx context.Context, r namedRunner, p sallyport.Permit,
 	if out.StartedAt.IsZero() {
 		out.StartedAt = began
 	}
-	return a.endRun(ctx, r.name, p.Intent(), p.Call().ID, out)
+	return a.endRun(ctx, r.name, p.Intent(), p.Call().ID, hiding(p.Call(), p.Intent().Redact, p.Decision().Obligations).from(out))
 }
 
 // failureOf is an error as the agent may see it. What is out of reach, or our

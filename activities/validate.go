@@ -28,6 +28,7 @@ func (a *Activities) Validate(ctx context.Context, signed sallyport.SignedCall) 
 	if err != nil {
 		return v, err
 	}
-	_, err = a.Ledger.Record(ctx, sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryIntent, At: a.Now(), Intent: &s.intent})
-	return Validated{s.intent, s.tool.Timeout, s.tool.PlanAlways, s.tool.PlanNever}, err
+	stored := s.intent.Redacted()
+	_, err = a.Ledger.Record(ctx, sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryIntent, At: a.Now(), Intent: &stored})
+	return Validated{stored, s.tool.Timeout, s.tool.PlanAlways, s.tool.PlanNever}, err
 }

@@ -26,6 +26,10 @@ type Options struct {
 	Catalogue  Catalogue
 	Preview    Previewer
 
+	// Redactions are the JSON Pointers to those of a tool's arguments that are
+	// stored nowhere. Nil knows of none.
+	Redactions func(tool string) []string
+
 	Ready   []Check      // what must hold for the server to be ready; may be empty
 	Metrics http.Handler // serves /metrics
 	Logger  *slog.Logger

@@ -32,7 +32,7 @@ func (s *Server) submit(c echo.Context, who sallyport.Identity) error {
 	if err != nil {
 		return err
 	}
-	call.Body = sallyport.NewDigest("sallyport/body/v1", canonical)
+	call.Body = bodyDigest(canonical, call.Redact)
 	exchangeOf(c).callID = call.ID
 	record, err := s.accept(c.Request().Context(), call, key != "")
 	if err != nil {
@@ -45,6 +45,16 @@ func (s *Server) submit(c echo.Context, who sallyport.Identity) error {
 		s.opts.Logger.WarnContext(c.Request().Context(), "call can't be followed", slog.String("call_id", call.ID), slog.Any("error", err))
 	}
 	return s.answerSubmitted(c, record)
+}
+
+// bodyDigest is what makes a repeated body the same. What is stored nowhere does
+// not count: the digest would tell who guesses it.
+func bodyDigest(canonical []byte, redact []string) sallyport.Digest {
+	pointers := make([]string, len(redact))
+	for i, p := range redact {
+		pointers[i] = "/arguments" + p
+	}
+	return sallyport.NewDigest("sallyport/body/v1", sallyport.Redact(canonical, pointers, func(string, []byte) string { return sallyport.RedactedMark }))
 }
 
 // idempotencyKey is "" where the agent sent none.
@@ -68,7 +78,7 @@ func (s *Server) newCall(c echo.Context, who sallyport.Identity, body callBody, 
 	if err != nil {
 		return sallyport.Call{}, err
 	}
-	return sallyport.Call{
+	call := sallyport.Call{
 		ID:          id,
 		AgentID:     who.Agent.ID,
 		Account:     who.Account,
@@ -77,7 +87,28 @@ func (s *Server) newCall(c echo.Context, who sallyport.Identity, body callBody, 
 		Claimed:     body.claims(),
 		ReceivedAt:  s.opts.Now().Round(0).UTC(),
 		TraceParent: traceParent(c.Request()),
-	}, nil
+	}
+	err = s.seal(&call)
+	return call, err
+}
+
+// sealSize is the size of the key under which arguments are committed to that are
+// stored nowhere, in bytes.
+const sealSize = 32
+
+// seal says which of a call's arguments are stored nowhere.
+func (s *Server) seal(call *sallyport.Call) error {
+	if s.opts.Redactions == nil {
+		return nil
+	}
+	if call.Redact = s.opts.Redactions(call.Tool); len(call.Redact) == 0 {
+		return nil
+	}
+	call.Seal = make([]byte, sealSize)
+	if _, err := io.ReadFull(s.opts.Random, call.Seal); err != nil {
+		return sallyport.Errorf(sallyport.Internal, "no_random", "drawing a call's seal: %w", err)
+	}
+	return nil
 }
 
 func (s *Server) callID(account sallyport.Account, key string) (string, error) {
@@ -124,11 +155,12 @@ func (s *Server) accept(ctx context.Context, call sallyport.Call, keyed bool) (s
 			return sallyport.Record{}, err
 		}
 	}
-	signed, err := s.opts.Signer.SignCall(call)
+	stored := call.Redacted()
+	signed, err := s.sign(stored)
 	if err != nil {
-		return sallyport.Record{}, sallyport.Errorf(sallyport.Internal, "not_signed", "signing call %s: %w", call.ID, err)
+		return sallyport.Record{}, err
 	}
-	received := sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryReceived, At: call.ReceivedAt, Call: &call, Signed: signed}
+	received := sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryReceived, At: call.ReceivedAt, Call: &stored, Signed: signed}
 	receipt, err := s.opts.Recorder.Record(ctx, received)
 	switch {
 	case keyed && sallyport.CodeOf(err) == codeErased:
@@ -149,7 +181,15 @@ func (s *Server) accept(ctx context.Context, call sallyport.Call, keyed bool) (s
 	if err != nil {
 		return sallyport.Record{}, err
 	}
-	return record, s.start(ctx, record, keyed)
+	return record, s.start(ctx, record, call, keyed)
+}
+
+func (s *Server) sign(call sallyport.Call) (sallyport.SignedCall, error) {
+	signed, err := s.opts.Signer.SignCall(call)
+	if err != nil {
+		return "", sallyport.Errorf(sallyport.Internal, "not_signed", "signing call %s: %w", call.ID, err)
+	}
+	return signed, nil
 }
 
 // handover is ctx without its cancellation: a client that hangs up neither
@@ -167,13 +207,21 @@ func (s *Server) join(ctx context.Context, call sallyport.Call, known sallyport.
 	if known.State != sallyport.Pending {
 		return known, nil
 	}
-	return known, s.start(ctx, known, true)
+	return known, s.start(ctx, known, call, true)
 }
 
 // start hands a call over. Without a key nobody can send it again, so that
 // one which could not be handed over is ended here.
-func (s *Server) start(ctx context.Context, record sallyport.Record, keyed bool) error {
-	err := s.opts.Calls.Start(ctx, record.Signed, record.Call)
+func (s *Server) start(ctx context.Context, record sallyport.Record, call sallyport.Call, keyed bool) error {
+	signed := record.Signed
+	if len(record.Call.Redact) > 0 { // what is stored is not all of it
+		call.ReceivedAt, call.TraceParent = record.Call.ReceivedAt, record.Call.TraceParent
+		var err error
+		if signed, err = s.sign(call); err != nil {
+			return err
+		}
+	}
+	err := s.opts.Calls.Start(ctx, signed, record.Call)
 	if err == nil {
 		return nil
 	}

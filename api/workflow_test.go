@@ -19,8 +19,9 @@ type workflow struct {
 	down   *outages
 
 	mu      sync.Mutex
-	started map[string]int  // how often a call was handed over
-	during  func(id string) // runs in Start; may be nil
+	started map[string]int       // how often a call was handed over
+	during  func(id string)      // runs in Start; may be nil
+	opened  func(sallyport.Call) // is given what was handed over; may be nil
 }
 
 func (w *workflow) Start(ctx context.Context, signed sallyport.SignedCall, call sallyport.Call) error {
@@ -35,6 +36,9 @@ func (w *workflow) Start(ctx context.Context, signed sallyport.SignedCall, call 
 	var opened sallyport.Call
 	if err := unseal(string(signed), &opened); err != nil || opened.ID != call.ID || opened.Body != call.Body {
 		return sallyport.Errorf(sallyport.Denied, "bad_signature", "the call is not the one that was signed")
+	}
+	if w.opened != nil {
+		w.opened(opened)
 	}
 	if w.started[call.ID]++; w.started[call.ID] == 1 {
 		w.play(ctx, call)

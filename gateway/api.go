@@ -64,6 +64,10 @@ func (g *Gateway) server(calls *workflows.Client) (*api.Server, error) {
 	judge := g.judge()
 	return api.New(api.Options{
 		Identifier: g.ids, Signer: signer, Recorder: g.ledger, Reader: g.ledger, Freezes: g.ledger, Log: g.ledger, Calls: apiCalls{calls}, Catalogue: judge, Preview: judge,
+		Redactions: func(tool string) []string {
+			t, _ := g.catalogue.Tool(tool)
+			return t.Redact.Arguments
+		},
 		Ready: []api.Check{
 			{Name: "policy", Check: func(context.Context) error { return g.policy.Ready() }},
 			{Name: "ledger", Check: g.ledger.Ping},

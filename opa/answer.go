@@ -21,6 +21,7 @@ const (
 	maxGroups  = 100
 	maxTTL     = 7 * 24 * 60 * 60
 	maxTimeout = 24 * 60 * 60
+	maxRedact  = 100
 )
 
 // answer is the decision document as a policy writes it.
@@ -158,22 +159,35 @@ func newObligations(raw jsontext.Value) (sallyport.Obligations, error) {
 		return o, fmt.Errorf("obligations is %.40s: it must be an object", raw)
 	}
 	for name, raw := range m {
-		switch name {
-		case "timeout_seconds":
-			if err := strict.Decode(raw, &o.TimeoutSeconds); err != nil || o.TimeoutSeconds < 1 || o.TimeoutSeconds > maxTimeout {
-				return o, fmt.Errorf("obligations.timeout_seconds is %.40s: it must be a whole number from 1 to %d", raw, maxTimeout)
-			}
-		case "signed_image":
-			// False would read like leave to run what is not signed.
-			if err := strict.Decode(raw, &o.SignedImage); err != nil || !o.SignedImage {
-				return o, fmt.Errorf("obligations.signed_image is %.40s: it must be true, or left out", raw)
-			}
-		default:
-			return o, fmt.Errorf("the obligation %.40q is not known", name)
+		if err := setObligation(&o, name, raw); err != nil {
+			return o, err
 		}
 	}
 	return o, nil
 }
+
+func setObligation(o *sallyport.Obligations, name string, raw jsontext.Value) error {
+	switch name {
+	case "timeout_seconds":
+		if err := strict.Decode(raw, &o.TimeoutSeconds); err != nil || o.TimeoutSeconds < 1 || o.TimeoutSeconds > maxTimeout {
+			return fmt.Errorf("obligations.timeout_seconds is %.40s: it must be a whole number from 1 to %d", raw, maxTimeout)
+		}
+	case "redact":
+		if err := strict.Decode(raw, &o.Redact); err != nil || len(o.Redact) == 0 || len(o.Redact) > maxRedact || slices.ContainsFunc(o.Redact, badPointer) {
+			return fmt.Errorf("obligations.redact is %.40s: it must be a list of at most %d JSON Pointers into the result", raw, maxRedact)
+		}
+	case "signed_image":
+		// False would read like leave to run what is not signed.
+		if err := strict.Decode(raw, &o.SignedImage); err != nil || !o.SignedImage {
+			return fmt.Errorf("obligations.signed_image is %.40s: it must be true, or left out", raw)
+		}
+	default:
+		return fmt.Errorf("the obligation %.40q is not known", name)
+	}
+	return nil
+}
+
+func badPointer(p string) bool { return !sallyport.ValidPointer(p) }
 
 // decode reads what a query returned strictly: another type, an unknown
 // member or a missing one is an error.

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/opa"
 )
@@ -58,7 +60,10 @@ func TestGarbageIsNoDecision(t *testing.T) {
 		"NoEvidence":        {terms(`["idp-signed"]`, `[]`), "approval.evidence"},
 		"UnknownEvidence":   {terms(`["idp-signed"]`, `["a-hunch"]`), "no class of evidence"},
 		"UnknownTerm":       {terms(`"quorum"`, `"quorom": 2, "quorum"`), "there is no such member"},
-		"UnknownObligation": {`{"effect": "allow", "reasons": [], "obligations": {"redact": 60}}`, "obligation"},
+		"UnknownObligation": {`{"effect": "allow", "reasons": [], "obligations": {"shred": 60}}`, "obligation"},
+		"RedactIsNumber":    {`{"effect": "allow", "reasons": [], "obligations": {"redact": 60}}`, "obligations.redact"},
+		"RedactsNothing":    {`{"effect": "allow", "reasons": [], "obligations": {"redact": []}}`, "obligations.redact"},
+		"RedactsNoPointer":  {`{"effect": "allow", "reasons": [], "obligations": {"redact": ["/a", "data"]}}`, "obligations.redact"},
 		"NullObligations":   {`{"effect": "allow", "reasons": [], "obligations": null}`, "obligations"},
 		"ZeroTimeout":       {`{"effect": "allow", "reasons": [], "obligations": {"timeout_seconds": 0}}`, "timeout_seconds"},
 		"NullTimeout":       {`{"effect": "allow", "reasons": [], "obligations": {"timeout_seconds": null}}`, "timeout_seconds"},
@@ -83,13 +88,14 @@ func TestGarbageIsNoDecision(t *testing.T) {
 
 func TestObligations(t *testing.T) {
 	for text, want := range map[string]sallyport.Obligations{
-		`{}`:                      {},
-		`{"timeout_seconds": 60}`: {TimeoutSeconds: 60},
-		`{"signed_image": true}`:  {SignedImage: true},
+		`{}`:                         {},
+		`{"timeout_seconds": 60}`:    {TimeoutSeconds: 60},
+		`{"signed_image": true}`:     {SignedImage: true},
+		`{"redact": ["/a/0", "/b"]}`: {Redact: []string{"/a/0", "/b"}},
 		`{"signed_image": true, "timeout_seconds": 1}`: {SignedImage: true, TimeoutSeconds: 1},
 	} {
 		e := newEngine(t, opa.Options{Embedded: tinyFS(`decision := {"effect": "allow", "reasons": [], "obligations": ` + text + `} if input.agent`)})
-		if d, err := e.Decide(t.Context(), question(t)); err != nil || d.Obligations != want {
+		if d, err := e.Decide(t.Context(), question(t)); err != nil || !cmp.Equal(d.Obligations, want) {
 			t.Errorf("%s is read as %+v, %v", text, d.Obligations, err)
 		}
 	}

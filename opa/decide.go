@@ -27,7 +27,7 @@ func (e *Engine) Decide(ctx context.Context, q sallyport.Question) (sallyport.De
 	}
 	d, err := p.decide(ctx, input)
 	if err == nil {
-		d.Input, err = inputDigest(input)
+		d.Input, err = inputDigest(q, input)
 	}
 	if err != nil {
 		return sallyport.Decision{}, e.noDecision(ctx, decisionRule, q.Intent.CallID, err)
@@ -35,9 +35,16 @@ func (e *Engine) Decide(ctx context.Context, q sallyport.Question) (sallyport.De
 	return d, nil
 }
 
-// inputDigest is over the canonical JSON (RFC 8785) of what was judged: whoever
-// has the document can show that the decision was about it.
-func inputDigest(input map[string]any) (sallyport.Digest, error) {
+// inputDigest is over the canonical JSON (RFC 8785) of what was judged, as it may
+// be stored: whoever has the document can show that the decision was about it.
+func inputDigest(q sallyport.Question, input map[string]any) (sallyport.Digest, error) {
+	if len(q.Intent.Seal) > 0 {
+		var err error
+		q.Intent = q.Intent.Redacted()
+		if input, err = Input(q); err != nil {
+			return "", err
+		}
+	}
 	b, err := strict.Canonical(input)
 	if err != nil {
 		return "", err

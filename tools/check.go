@@ -35,10 +35,38 @@ func (e *entry) check(f *faults) {
 	checkLimits(f, m.Limits)
 	checkWords(f, m)
 	checkRisk(f, m)
+	checkRedact(f, m)
 	e.checkKube(f)
 	for _, prefix := range m.Egress {
 		if reason := badEgress(prefix); reason != "" {
 			f.add([]string{"egress"}, "%q %s", prefix, reason)
+		}
+	}
+}
+
+// checkRedact refuses pointers that are none, and such that would leave out what
+// a call means: its target is in leaves and in searches.
+func checkRedact(f *faults, m Manifest) {
+	for _, list := range []struct {
+		name     string
+		pointers []string
+	}{{"arguments", m.Redact.Arguments}, {"result", m.Redact.Result}} {
+		if len(list.pointers) > 100 {
+			f.add([]string{"redact", list.name}, "redact.%s has at most 100 pointers", list.name)
+		}
+		for _, p := range list.pointers {
+			if !sallyport.ValidPointer(p) {
+				f.add([]string{"redact", list.name}, "%.80q is no JSON Pointer (RFC 6901), such as /token", p)
+			}
+		}
+	}
+	for _, word := range []string{m.Mapping.Action, m.Mapping.Resource, m.Mapping.Namespace, m.Mapping.Name} {
+		s, _ := newSource(word)
+		at := "/" + strings.ReplaceAll(s.argument, ".", "/") + "/"
+		for _, p := range m.Redact.Arguments {
+			if s.argument != "" && strings.HasPrefix(at, p+"/") {
+				f.add([]string{"redact", "arguments"}, "%s is what the mapping takes a word from, which is stored", p)
+			}
 		}
 	}
 }

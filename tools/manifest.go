@@ -27,6 +27,8 @@ type Manifest struct {
 	Container   *Container  `yaml:"container" json:"container"` // kube: what runs; left out it is the executor, with a built-in tool
 	Network     []Network   `yaml:"network" json:"network"`     // kube: what the tool may connect to besides what its permissions need
 
+	Redact sallyport.Redaction `yaml:"redact" json:"redact,omitzero"` // what is stored nowhere
+
 	digest sallyport.Digest
 	schema json.RawMessage // canonical JSON of InputSchema
 }
@@ -44,6 +46,7 @@ func (m Manifest) Tool() sallyport.Tool {
 		Name: m.Name, Digest: m.digest, Title: m.Title, Description: m.Description, InputSchema: m.schema,
 		ReadOnly: m.Risk.ReadOnly, Destructive: m.Risk.Destructive, PlanAlways: m.Plan == PlanAlways,
 		PlanNever: m.Plan == PlanNever, Runner: m.Runner, Timeout: m.Limits.Timeout, Image: m.image(),
+		Redact: m.Redact,
 	}
 }
 

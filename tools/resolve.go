@@ -39,6 +39,10 @@ func (c *Catalogue) Resolve(call sallyport.Call, agent sallyport.Agent) (sallypo
 		return sallyport.Intent{}, err
 	}
 	m := e.manifest
+	if !slices.Equal(call.Redact, m.Redact.Arguments) || len(call.Redact) > 0 && len(call.Seal) == 0 {
+		return sallyport.Intent{}, sallyport.Errorf(sallyport.Conflict, "other_manifest",
+			"the API took the call by another manifest of tool %q, which redacts other arguments: make the call again", m.Name)
+	}
 	word := func(value string) string {
 		s, _ := newSource(value)
 		return s.value(arguments)
@@ -51,7 +55,7 @@ func (c *Catalogue) Resolve(call sallyport.Call, agent sallyport.Agent) (sallypo
 		Arguments: call.Arguments,
 		Action:    word(m.Mapping.Action), Resource: word(m.Mapping.Resource),
 		Namespace: word(m.Mapping.Namespace), Name: word(m.Mapping.Name),
-		At: call.ReceivedAt,
+		At: call.ReceivedAt, Redact: m.Redact, Seal: call.Seal,
 	}, nil
 }
 

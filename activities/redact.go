@@ -1,0 +1,70 @@
+package activities
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/sallyport/sallyport"
+)
+
+// What is stored of a call, and shown of it, is without what its tool's manifest
+// and policy's obligations leave out. Arguments are left out where the call is
+// taken; plans and results here, before anybody else sees them. What was left out
+// of the arguments is looked for in them too: tools repeat what they are told.
+
+// hidden is what is left out of a run's outcome.
+type hidden struct {
+	pointers []string // into the result
+	secrets  []string
+}
+
+func hiding(c sallyport.Call, r sallyport.Redaction, o sallyport.Obligations) hidden {
+	return hidden{slices.Concat(r.Result, o.Redact), c.Secrets()}
+}
+
+// hidingOf is hiding for a call that the ledger knows. Its call must be the one
+// that was signed, as long as there is one.
+func hidingOf(rec sallyport.Record) hidden {
+	var r sallyport.Redaction
+	var o sallyport.Obligations
+	if rec.Intent != nil {
+		r = rec.Intent.Redact
+	}
+	if rec.Decision != nil {
+		o = rec.Decision.Obligations
+	}
+	return hiding(rec.Call, r, o)
+}
+
+func (h hidden) from(out sallyport.Outcome) sallyport.Outcome {
+	out.Result = sallyport.Redact(out.Result, h.pointers, func(string, []byte) string { return sallyport.RedactedMark })
+	out.Result = sallyport.ScrubJSON(out.Result, h.secrets)
+	out.Reference = sallyport.Scrub(out.Reference, h.secrets)
+	if out.Error != nil {
+		e := *out.Error
+		e.Message = sallyport.Scrub(e.Message, h.secrets)
+		out.Error = &e
+	}
+	return out
+}
+
+// scrubbed is a plan without secrets. What the write itself will enforce can't be
+// changed, and is refused where a secret is in it.
+func scrubbed(p sallyport.Plan, secrets []string) (sallyport.Plan, error) {
+	if len(secrets) == 0 {
+		return p, nil
+	}
+	for _, s := range secrets {
+		if bytes.Contains(p.Preconditions, []byte(s)) {
+			return sallyport.Plan{}, sallyport.Errorf(sallyport.Denied, "not_redactable",
+				"the plan can't be stored: its preconditions hold an argument that the tool's manifest redacts")
+		}
+	}
+	p.Summary, p.Diff = sallyport.Scrub(p.Summary, secrets), sallyport.Scrub(p.Diff, secrets)
+	p.Changes = slices.Clone(p.Changes)
+	for i, c := range p.Changes {
+		p.Changes[i].Path = sallyport.Scrub(c.Path, secrets)
+		p.Changes[i].Before, p.Changes[i].After = sallyport.ScrubJSON(c.Before, secrets), sallyport.ScrubJSON(c.After, secrets)
+	}
+	return p, nil
+}

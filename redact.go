@@ -1,0 +1,184 @@
+package sallyport
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Redaction says what of a call is stored nowhere: JSON Pointers (RFC 6901) into
+// its arguments and its result. What they point at is left out with all that is
+// below.
+type Redaction struct {
+	Arguments []string `json:"arguments,omitempty" yaml:"arguments"`
+	Result    []string `json:"result,omitempty" yaml:"result"`
+}
+
+// RedactedMark stands where something was left out.
+const RedactedMark = "[redacted]"
+
+// Redacted is the call as it may be stored. In the place of an argument that is
+// left out stands a commitment to it under the call's seal, which is stored
+// nowhere either: two values stay two, and neither can be guessed.
+func (c Call) Redacted() Call {
+	c.Arguments, c.Seal = sealed(c.Arguments, c.Redact, c.Seal), nil
+	return c
+}
+
+// Redacted is the intent as it may be stored; see [Call.Redacted].
+func (i Intent) Redacted() Intent {
+	i.Arguments, i.Seal = sealed(i.Arguments, i.Redact.Arguments, i.Seal), nil
+	return i
+}
+
+func sealed(arguments json.RawMessage, pointers []string, seal []byte) json.RawMessage {
+	if len(seal) == 0 { // nothing is to be left out, or it was
+		return arguments
+	}
+	return Redact(arguments, pointers, func(pointer string, value []byte) string {
+		h := hmac.New(sha256.New, seal)
+		h.Write([]byte("sallyport/redaction/v1\x00" + pointer + "\x00"))
+		h.Write(value)
+		return "redacted:hmac-sha256:" + hex.EncodeToString(h.Sum(nil))
+	})
+}
+
+// Redact puts a mark in the place of all that pointers point at. What is no JSON
+// is left out as a whole.
+func Redact(document json.RawMessage, pointers []string, mark func(pointer string, value []byte) string) json.RawMessage {
+	if len(pointers) == 0 || len(document) == 0 {
+		return document
+	}
+	v, err := decodeAny(document)
+	if err != nil {
+		return mustJSON(mark("", document))
+	}
+	for _, p := range pointers {
+		v = redactAt(v, tokens(p), func(value any) any { return mark(p, mustJSON(value)) })
+	}
+	return encodeAny(v)
+}
+
+// redactAt replaces what is at a place, if there is something.
+func redactAt(v any, at []string, mark func(any) any) any {
+	if len(at) == 0 {
+		return mark(v)
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		if below, ok := v[at[0]]; ok {
+			v[at[0]] = redactAt(below, at[1:], mark)
+		}
+	case []any:
+		if n, err := strconv.Atoi(at[0]); err == nil && n >= 0 && n < len(v) {
+			v[n] = redactAt(v[n], at[1:], mark)
+		}
+	}
+	return v
+}
+
+// tokens are the steps of a JSON Pointer.
+func tokens(pointer string) []string {
+	parts := strings.Split(pointer, "/")[1:]
+	for i, p := range parts {
+		parts[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(p)
+	}
+	return parts
+}
+
+// ValidPointer reports whether this is a JSON Pointer to something within a
+// document.
+func ValidPointer(p string) bool {
+	rest := strings.NewReplacer("~0", "", "~1", "").Replace(p)
+	return strings.HasPrefix(p, "/") && len(p) <= 256 && !strings.Contains(rest, "~")
+}
+
+// leastSecret is how long a text must be to be looked for: shorter ones are
+// everywhere.
+const leastSecret = 4
+
+// Secrets are the texts among the arguments that are left out of what is stored,
+// the longest first.
+func (c Call) Secrets() []string {
+	if len(c.Seal) == 0 {
+		return nil
+	}
+	var found []string
+	Redact(c.Arguments, c.Redact, func(_ string, value []byte) string {
+		if v, err := decodeAny(value); err == nil {
+			eachText(v, func(s string, name bool) string {
+				if len(s) >= leastSecret && !name {
+					found = append(found, s)
+				}
+				return s
+			})
+		}
+		return ""
+	})
+	slices.SortFunc(found, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
+	return slices.Compact(found)
+}
+
+// Scrub puts a mark in the place of secrets within a text.
+func Scrub(text string, secrets []string) string {
+	for _, s := range secrets {
+		text = strings.ReplaceAll(text, s, RedactedMark)
+	}
+	return text
+}
+
+// ScrubJSON is [Scrub] for the texts within a document.
+func ScrubJSON(document json.RawMessage, secrets []string) json.RawMessage {
+	if len(secrets) == 0 || len(document) == 0 {
+		return document
+	}
+	v, err := decodeAny(document)
+	if err != nil {
+		return json.RawMessage(Scrub(string(document), secrets))
+	}
+	return encodeAny(eachText(v, func(s string, _ bool) string { return Scrub(s, secrets) }))
+}
+
+// eachText replaces each text within a value, names of members included.
+func eachText(v any, by func(text string, name bool) string) any {
+	switch v := v.(type) {
+	case string:
+		return by(v, false)
+	case []any:
+		for i := range v {
+			v[i] = eachText(v[i], by)
+		}
+		return v
+	case map[string]any:
+		m := make(map[string]any, len(v))
+		for name, below := range v {
+			m[by(name, true)] = eachText(below, by)
+		}
+		return m
+	default:
+		return v
+	}
+}
+
+func decodeAny(document []byte) (v any, err error) {
+	d := json.NewDecoder(bytes.NewReader(document))
+	d.UseNumber() // as it stands
+	err = d.Decode(&v)
+	return v, err
+}
+
+func encodeAny(v any) json.RawMessage {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil { // it was decoded
+		return mustJSON(RedactedMark)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
