@@ -95,9 +95,54 @@ func TestPostgres(t *testing.T) {
 	if n := strings.Count(files["network.yaml"], "port: 5432"); n != 2 {
 		t.Errorf("%d of API and worker reach the database", n)
 	}
+	if text, ok := files["erase.yaml"]; ok {
+		t.Errorf("without a retention contents are erased:\n%s", text)
+	}
 	for _, name := range []string{"api", "worker"} {
 		if _, err := chart.Render(dir, "sallyport", map[string]any{name: map[string]any{"replicas": 2}}); err == nil || !strings.Contains(err.Error(), "ledger.dsnSecret") {
 			t.Errorf("two of %s with one SQLite file: %v", name, err)
 		}
+	}
+}
+
+// TestRetention: who erases has the role that may, and no key.
+func TestRetention(t *testing.T) {
+	for name, tt := range map[string]struct {
+		ledger    map[string]any
+		want, not []string
+	}{
+		"SQLite": {
+			map[string]any{"retention": "8760h"},
+			[]string{"claimName: sallyport-ledger", "podAffinity", "ledger, erase, --expired", `schedule: "17 3 * * *"`}, []string{"secretName", "NetworkPolicy", "sallyport-shared"},
+		},
+		"PostgreSQL": {
+			map[string]any{"retention": "8760h", "dsnSecret": "gateway", "eraserSecret": "eraser"},
+			[]string{"secretName: eraser", "kind: NetworkPolicy", "port: 5432"}, []string{"secretName: gateway", "persistentVolumeClaim", "podAffinity", "sallyport-shared"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files, err := chart.Render(dir, "sallyport", map[string]any{"ledger": tt.ledger})
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := files["erase.yaml"]
+			for _, want := range tt.want {
+				if !strings.Contains(text, want) {
+					t.Errorf("there is no %q:\n%s", want, text)
+				}
+			}
+			for _, not := range tt.not {
+				if strings.Contains(text, not) {
+					t.Errorf("there is %q:\n%s", not, text)
+				}
+			}
+			if n := strings.Count(files["config.yaml"], "retention: 8760h"); n != 2 {
+				t.Errorf("%d configurations say how long contents are kept", n)
+			}
+		})
+	}
+	_, err := chart.Render(dir, "sallyport", map[string]any{"ledger": map[string]any{"retention": "1h", "dsnSecret": "gateway"}})
+	if err == nil || !strings.Contains(err.Error(), "ledger.eraserSecret") {
+		t.Errorf("the gateway's role was to erase: %v", err)
 	}
 }

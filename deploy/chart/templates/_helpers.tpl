@@ -116,6 +116,7 @@ capabilities:
 {{- if .Values.configMaps.tools }}{{ $_ := set $config "tools" "tools" }}{{ end -}}
 {{- $place := dict "path" "/var/lib/sallyport/ledger.db" -}}
 {{- if .Values.ledger.dsnSecret }}{{ $place = dict "dsn_file" "secrets/ledger.dsn" }}{{ end -}}
+{{- with .Values.ledger.retention }}{{ $_ := set $place "retention" . }}{{ end -}}
 {{- $_ := set $config "ledger" (mergeOverwrite $place (get $config "ledger" | default dict)) -}}
 {{- $_ := set $config "kubernetes" (mergeOverwrite (include "sallyport.kubernetes" (list . $component) | fromYaml) (get $config "kubernetes" | default dict)) -}}
 {{ toYaml $config }}
