@@ -156,7 +156,9 @@ func TestRegistryDown(t *testing.T) {
 
 func TestCallersDeadline(t *testing.T) {
 	s := newShop(t, true)
-	s.behind(func(_ http.ResponseWriter, r *http.Request) bool { <-r.Context().Done(); return true })
+	over := make(chan struct{}) // what others may still wait for is not given up
+	t.Cleanup(func() { close(over) })
+	s.behind(func(http.ResponseWriter, *http.Request) bool { <-over; return true })
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(context.DeadlineExceeded)
 	err := newVerifier(t, images.Options{Keys: []string{p256(t).pem(t)}, Timeout: time.Hour}).Verify(ctx, s.image.Name())

@@ -50,8 +50,7 @@ func TestEveryBitOfAProof(t *testing.T) {
 	}
 	keys := note.VerifierList(key.Verifier())
 	bits(genuine.Checkpoint, func(flipped string) {
-		// The last letter of a signature in base64 has bits that nobody reads.
-		if c, err := openCheckpoint([]byte(flipped), keys); err == nil && textOf([]byte(flipped)) != textOf([]byte(genuine.Checkpoint)) {
+		if c, err := openCheckpoint([]byte(flipped), keys); err == nil {
 			t.Errorf("a checkpoint for %d leaves was taken", c.tree.N)
 		}
 	})

@@ -113,11 +113,13 @@ func TestRetention(t *testing.T) {
 	}{
 		"SQLite": {
 			map[string]any{"retention": "8760h"},
-			[]string{"claimName: sallyport-ledger", "podAffinity", "ledger, erase, --expired", `schedule: "17 3 * * *"`}, []string{"secretName", "NetworkPolicy", "sallyport-shared"},
+			[]string{"claimName: sallyport-ledger", "podAffinity", "ledger, erase, --expired", `schedule: "17 3 * * *"`},
+			[]string{"secretName", "NetworkPolicy", "sallyport-shared"},
 		},
 		"PostgreSQL": {
 			map[string]any{"retention": "8760h", "dsnSecret": "gateway", "eraserSecret": "eraser"},
-			[]string{"secretName: eraser", "kind: NetworkPolicy", "port: 5432"}, []string{"secretName: gateway", "persistentVolumeClaim", "podAffinity", "sallyport-shared"},
+			[]string{"secretName: eraser", "kind: NetworkPolicy", "port: 5432"},
+			[]string{"secretName: gateway", "persistentVolumeClaim", "podAffinity", "sallyport-shared"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
