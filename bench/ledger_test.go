@@ -34,6 +34,7 @@ func BenchmarkLedger(b *testing.B) {
 type place struct {
 	ledger *ledger.Ledger
 	bare   *sql.DB
+	key    ledger.Key
 }
 
 // open opens a ledger, and makes a table beside its own.
@@ -58,7 +59,7 @@ func open(b *testing.B, d ledger.Database, driver, address, table string, sessio
 	if _, err := db.ExecContext(b.Context(), table); err != nil {
 		b.Fatal(err)
 	}
-	return place{l, db}
+	return place{l, db, key}
 }
 
 // inSQLite opens the file as the ledger does; it has one writer at a time.

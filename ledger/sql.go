@@ -133,7 +133,9 @@ func selectCalls(q sallyport.Query, after *cursor, limit int) (string, []any) {
 			s.and("c.call_id = t.call_id AND t.term = $", term)
 			continue
 		}
-		s.and("EXISTS (SELECT 1 FROM terms o WHERE o.call_id = c.call_id AND o.received_at = c.received_at AND o.term = $)", term)
+		// A subquery with a limit is looked up call by call, and not made a join
+		// that reads all calls of a frequent term.
+		s.and("(SELECT 1 FROM terms o WHERE o.term = $ AND o.received_at = t.received_at AND o.call_id = t.call_id LIMIT 1) = 1", term)
 	}
 	if len(q.States) > 0 {
 		states := make([]any, len(q.States))
