@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,6 +31,19 @@ func (d *databaseFlags) flags(f *pflag.FlagSet) {
 
 func (d databaseFlags) database() (ledger.Database, error) {
 	return gateway.LedgerConfig{Path: d.path, DSNFile: d.dsnFile}.Database()
+}
+
+// archive opens the ledger to read it.
+func (d databaseFlags) archive(ctx context.Context, use func(*ledger.Archive) error) error {
+	at, err := d.database()
+	if err != nil {
+		return err
+	}
+	a, err := ledger.OpenArchive(ctx, at)
+	if err != nil {
+		return err
+	}
+	return errors.Join(use(a), a.Close())
 }
 
 func migrateCommand() *cobra.Command {

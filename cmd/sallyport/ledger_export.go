@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -25,19 +24,12 @@ Whoever keeps a copy goes on with --from and the index after the last one.`,
 		Example: `  sallyport ledger export > ledger.jsonl
   sallyport ledger export --closed --from 120000 | gzip > more.jsonl.gz`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			d, err := database.database()
-			if err != nil {
-				return err
-			}
-			archive, err := ledger.OpenArchive(cmd.Context(), d)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, archive.Close()) }()
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			lines := json.NewEncoder(cmd.OutOrStdout())
 			lines.SetEscapeHTML(false)
-			return archive.Export(cmd.Context(), from, !closed, func(l ledger.ExportedLeaf) error { return lines.Encode(l) })
+			return database.archive(cmd.Context(), func(a *ledger.Archive) error {
+				return a.Export(cmd.Context(), from, !closed, func(l ledger.ExportedLeaf) error { return lines.Encode(l) })
+			})
 		},
 	}
 	database.flags(cmd.Flags())

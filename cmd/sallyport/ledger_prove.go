@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -31,17 +30,12 @@ commitments: arguments, plans, results, who agreed and by what evidence. With
 		Example: `  sallyport ledger prove k3v9qf2m7c5n4a6b8d1e3g0h2j --out proof.json
   sallyport ledger verify proof.json --key ledger.pub`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			d, err := database.database()
-			if err != nil {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var proof ledger.Proof
+			err := database.archive(cmd.Context(), func(a *ledger.Archive) (err error) {
+				proof, err = a.Prove(cmd.Context(), args[0], !closed)
 				return err
-			}
-			archive, err := ledger.OpenArchive(cmd.Context(), d)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, archive.Close()) }()
-			proof, err := archive.Prove(cmd.Context(), args[0], !closed)
+			})
 			if err != nil {
 				return err
 			}

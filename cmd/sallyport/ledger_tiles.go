@@ -31,26 +31,19 @@ extend the one that the directory has. Keep the directory where whoever can writ
 to the ledger's database can't write.`,
 		Example: `  sallyport ledger publish /srv/ledger --key ledger.pub`,
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			verifiers, err := v.verifiers()
 			if err != nil {
 				return err
 			}
-			d, err := v.database.database()
-			if err != nil {
+			return v.database.archive(cmd.Context(), func(a *ledger.Archive) error {
+				n, err := a.Publish(cmd.Context(), args[0], verifiers)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s has the log's %d signed leaves\n", args[0], n)
 				return err
-			}
-			archive, err := ledger.OpenArchive(cmd.Context(), d)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, archive.Close()) }()
-			n, err := archive.Publish(cmd.Context(), args[0], verifiers)
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s has the log's %d signed leaves\n", args[0], n)
-			return err
+			})
 		},
 	}
 	v.database.flags(cmd.Flags())
