@@ -17,7 +17,7 @@ import (
 
 // steps are the leaves of a write that people are asked about, in order.
 var steps = []sallyport.EntryKind{
-	sallyport.EntryReceived, sallyport.EntryIntent, sallyport.EntryDecision, sallyport.EntryDecision,
+	sallyport.EntryReceived, sallyport.EntryIntent, sallyport.EntryDecision, sallyport.EntryPlan, sallyport.EntryDecision,
 	sallyport.EntryBallot, sallyport.EntryVote, sallyport.EntryStart, sallyport.EntryOutcome,
 }
 
@@ -35,7 +35,7 @@ func TestKillAtEachStep(t *testing.T) {
 	release := d.hold()
 	before := d.book.calls()
 	unvoted := d.ballot(d.id("production/unvoted"))
-	lastBallot := d.ballot(d.id(step(5)))
+	lastBallot := d.ballot(d.id(step(6)))
 	d.Kill(t)
 	release()
 	wantHeld(t, d, before)
@@ -49,16 +49,16 @@ func TestKillAtEachStep(t *testing.T) {
 		t.Errorf("the call had the ballot %s and has %s", unvoted, got)
 	}
 	// A vote that was being counted is in the history, and nobody votes again.
-	d.ends(d.id(step(5)), sallyport.Succeeded)
-	if call, err := d.bot.Get(t.Context(), d.id(step(5)), 0); err != nil || call.Ballot.Digest != lastBallot {
+	d.ends(d.id(step(6)), sallyport.Succeeded)
+	if call, err := d.bot.Get(t.Context(), d.id(step(6)), 0); err != nil || call.Ballot.Digest != lastBallot {
 		t.Errorf("the call had the ballot %s and has %+v: %v", lastBallot, call.Ballot, err)
 	}
-	for _, target := range []string{step(0), step(1), step(2), step(3), step(4), "production/plan", "production/unvoted"} {
+	for _, target := range []string{step(0), step(1), step(2), step(3), step(4), step(5), "production/plan", "production/unvoted"} {
 		d.approve(d.id(target))
 		d.ends(d.id(target), sallyport.Succeeded)
 	}
-	d.ends(d.id(step(6)), sallyport.Succeeded)
 	d.ends(d.id(step(7)), sallyport.Succeeded)
+	d.ends(d.id(step(8)), sallyport.Succeeded)
 	d.ends(d.id("staging/read"), sallyport.Succeeded)
 	d.ends(d.id("staging/commit"), sallyport.Ambiguous)
 	if call, err := d.bot.Get(t.Context(), d.id("production/handover"), 0); err != nil {
@@ -138,10 +138,10 @@ func (d *doomed) holdBefore(g gate, n int) {
 		d.t.Fatal("a call that could not be recorded was taken")
 	case n > 0 && err != nil:
 		d.t.Fatal(err)
-	case n == 5: // who votes gets no answer
+	case n == 6: // who votes gets no answer
 		paper := sallyport.BallotPaper{Verdict: sallyport.Approve, Ballot: d.ballot(id)}
 		background(d.t, func(ctx context.Context) { _, _ = d.bob.Vote(ctx, id, paper) })
-	case n > 5:
+	case n > 6:
 		d.approve(id)
 	}
 	g.reached(id, n)
@@ -154,7 +154,7 @@ func wantHeld(t *testing.T, d *doomed, before map[string]evidence) {
 	calls := d.book.calls()
 	want := map[string][]sallyport.EntryKind{
 		"production/plan":     steps[:3],
-		"production/unvoted":  steps[:5],
+		"production/unvoted":  steps[:6],
 		"production/handover": steps[:1],
 		"staging/read":        {sallyport.EntryReceived, sallyport.EntryIntent, sallyport.EntryDecision, sallyport.EntryStart},
 		"staging/commit":      {sallyport.EntryReceived, sallyport.EntryIntent, sallyport.EntryDecision, sallyport.EntryStart},
@@ -170,7 +170,7 @@ func wantHeld(t *testing.T, d *doomed, before map[string]evidence) {
 	if len(calls) != len(before) {
 		t.Errorf("%d calls became %d", len(before), len(calls))
 	}
-	if diff := cmp.Diff(map[string]int{d.id(step(7)): 1}, commits(t, d.Instance)); diff != "" {
+	if diff := cmp.Diff(map[string]int{d.id(step(8)): 1}, commits(t, d.Instance)); diff != "" {
 		t.Errorf("commits (-want +got)\n%s", diff)
 	}
 	verify(t, d.Instance)

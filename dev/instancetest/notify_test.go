@@ -143,10 +143,10 @@ func TestNotifications(t *testing.T) {
 		t.Errorf("not signed with the secret: %v", h.forged)
 	}
 	want := []notice{ // the plan was judged too, by a decision of its own
-		{approved + "/4", "io.github.sallyport.approval.requested.v1", approved, "", ""},
-		{approved + "/6", "io.github.sallyport.approval.decided.v1", approved, "approved", ""},
-		{expired + "/4", "io.github.sallyport.approval.requested.v1", expired, "", ""},
-		{expired + "/5", "io.github.sallyport.approval.expired.v1", expired, "expired", ""},
+		{approved + "/5", "io.github.sallyport.approval.requested.v1", approved, "", ""},
+		{approved + "/7", "io.github.sallyport.approval.decided.v1", approved, "approved", ""},
+		{expired + "/5", "io.github.sallyport.approval.requested.v1", expired, "", ""},
+		{expired + "/6", "io.github.sallyport.approval.expired.v1", expired, "expired", ""},
 	}
 	for n := range h.got {
 		if prefix := i.Info().TemporalUI + "/namespaces/default/workflows/call-" + h.got[n].Subject + "/"; !strings.HasPrefix(h.got[n].Link, prefix) {

@@ -32,7 +32,7 @@ func TestKillUnheardVote(t *testing.T) {
 
 	d.Restart(t)
 	d.connect()
-	d.approve(id)
+	_, _ = d.bob.Vote(t.Context(), id, paper) // refused where Temporal has heard the first one after all
 	d.ends(id, sallyport.Succeeded)
 	wantSound(t, d.Instance, d.book.calls())
 }
