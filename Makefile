@@ -138,6 +138,8 @@ test: check-test test-root test-dev test-e2e ## Run the tests of all modules, wi
 .PHONY: test-root
 test-root:
 	$(RACE) ./...
+	@echo "what tries one change after the other, without -race:"
+	CGO_ENABLED=0 $(GO) test -timeout=20m $(TESTFLAGS) -run='^(TestEvery|TestKilled)' ./ledger
 
 .PHONY: test-dev
 test-dev:

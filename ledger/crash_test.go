@@ -113,6 +113,7 @@ func appendForEver(p place) error {
 // TestKilled kills two processes in the middle of their appends, again and
 // again. Nothing that they said was durable may be gone, or be there twice.
 func TestKilled(t *testing.T) {
+	ledger.Exhaustive(t)
 	onEach(t, func(t *testing.T, newPlace func(testing.TB) place) {
 		const rounds, processes = 20, 2
 		p := newPlace(t)

@@ -24,6 +24,7 @@ func bits(s string, try func(flipped string)) {
 // TestEveryBitOfAProof flips each bit of a proof's checkpoint, leaves, hashes,
 // indexes, salt and entries, one at a time.
 func TestEveryBitOfAProof(t *testing.T) {
+	Exhaustive(t)
 	key, err := CreateKey(filepath.Join(t.TempDir(), "key"), "ledger.example")
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 // one at a time: the log by itself shows that it was changed, whatever becomes of
 // the store and the projection.
 func TestEveryBitOfTheLog(t *testing.T) {
+	Exhaustive(t)
 	path := filepath.Join(t.TempDir(), "db")
 	key, err := CreateKey(filepath.Join(t.TempDir(), "key"), "ledger.example")
 	if err != nil {
