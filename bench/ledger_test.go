@@ -35,6 +35,8 @@ type place struct {
 	ledger *ledger.Ledger
 	bare   *sql.DB
 	key    ledger.Key
+
+	postgres bool
 }
 
 // open opens a ledger, and makes a table beside its own.
@@ -59,7 +61,7 @@ func open(b *testing.B, d ledger.Database, driver, address, table string, sessio
 	if _, err := db.ExecContext(b.Context(), table); err != nil {
 		b.Fatal(err)
 	}
-	return place{l, db, key}
+	return place{l, db, key, d.DSN != ""}
 }
 
 // inSQLite opens the file as the ledger does; it has one writer at a time.

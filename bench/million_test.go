@@ -3,7 +3,6 @@ package bench_test
 import (
 	"context"
 	"database/sql"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -19,7 +18,7 @@ import (
 )
 
 // million is how many leaves, or calls, a ledger has of which something is asked.
-const million = 20_000
+const million = 1_000_000
 
 // must fails a benchmark that can't go on.
 func must(b *testing.B, err error) {
@@ -132,59 +131,13 @@ func BenchmarkProof(b *testing.B) {
 
 // callID is a call's id that says a number.
 func callID(n int) string {
-	var bits [16]byte
-	binary.BigEndian.PutUint64(bits[8:], uint64(n))
-	return sallyport.CallID(bits)
+	letters := strings.Map(func(digit rune) rune { return 'a' + digit - '0' }, fmt.Sprintf("%07d", n))
+	return strings.Repeat("a", 18) + letters + "a"
 }
 
-// archived makes calls of a search. Their records are as long as one of a call
-// that was approved.
-type archived struct {
-	pattern sallyport.Record
-	record  string // of the pattern
-}
-
-func newArchived(b *testing.B) archived {
-	b.Helper()
-	var r sallyport.Record
-	for _, e := range sallyporttest.Approved(1) {
-		next, err := r.Apply(e)
-		must(b, err)
-		r = next
-	}
-	text, err := json.Marshal(r)
-	must(b, err)
-	return archived{r, string(text)}
-}
-
-// call is the n-th call: its row without times and record, its time, its record,
-// and what it is found by.
-func (a archived) call(n int) (id, state, agent, tool, namespace string, at time.Time, record []byte, terms []string) {
-	id, agent, tool = callID(n), fmt.Sprintf("agent-%d", n%50), fmt.Sprintf("tool_%d", n%11)
-	at = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(n) * time.Second)
-	namespace = []string{"staging", "production", "sandbox", "build"}[n%4]
-	name := fmt.Sprintf("app-%d", n%1000)
-	state = string(sallyport.Succeeded)
-	for every, other := range map[int]sallyport.State{20: sallyport.Failed, 50: sallyport.Refused, 4999: sallyport.Ambiguous} {
-		if n%every == every-1 {
-			state = string(other)
-		}
-	}
-	p := a.pattern
-	record = []byte(strings.NewReplacer(p.Call.ID, id, p.Call.AgentID, agent, p.Call.Tool, tool, `"state":"`+string(p.State), `"state":"`+state,
-		p.Call.ReceivedAt.Format(time.RFC3339Nano), at.Format(time.RFC3339Nano), `"`+p.Intent.Name+`"`, `"`+name+`"`).Replace(a.record))
-	terms = []string{
-		fmt.Sprintf("trace:%032x", n), "name:" + name, "digest:" + string(digestOf("intent", n)), "digest:" + string(digestOf("tool", n%11)),
-		"digest:" + string(digestOf("plan", n)), "digest:" + string(digestOf("ballot", n)),
-	}
-	if n%10 == 0 {
-		terms = append(terms, fmt.Sprintf("person:person-%d", n/10%20))
-	}
-	return id, state, agent, tool, namespace, at, record, terms
-}
-
-func digestOf(what string, n int) sallyport.Digest {
-	return sallyport.NewDigest("bench", fmt.Appendf(nil, "%s %d", what, n))
+// digest is a call's of some kind, or that of a tool.
+func digest(kind, n int) sallyport.Digest {
+	return sallyport.Digest(fmt.Sprintf("sha256:%01x%063x", kind, n))
 }
 
 // searches are what auditors ask for: n is different each time.
@@ -211,11 +164,11 @@ func searches() map[string]func(n int) sallyport.Query {
 		"person-agent-day": func(n int) sallyport.Query {
 			return sallyport.Query{Person: fmt.Sprintf("person-%d", n%20), Agent: agent(n), Since: day(n)}
 		},
-		"digest":      func(n int) sallyport.Query { return sallyport.Query{Digest: digestOf("ballot", n*997%million)} },
-		"tool-digest": func(n int) sallyport.Query { return sallyport.Query{Digest: digestOf("tool", n%11), Before: day(n)} },
+		"digest":      func(n int) sallyport.Query { return sallyport.Query{Digest: digest(ballotDigest, n*997%million)} },
+		"tool-digest": func(n int) sallyport.Query { return sallyport.Query{Digest: digest(toolDigest, n%11), Before: day(n)} },
 		"trace":       func(n int) sallyport.Query { return sallyport.Query{TraceID: fmt.Sprintf("%032x", n*991%million)} },
 		"person-digest": func(n int) sallyport.Query {
-			return sallyport.Query{Person: fmt.Sprintf("person-%d", n%20), Digest: digestOf("tool", n%11)}
+			return sallyport.Query{Person: fmt.Sprintf("person-%d", n%20), Digest: digest(toolDigest, n%11)}
 		},
 	}
 }
@@ -257,23 +210,64 @@ func BenchmarkSearch(b *testing.B) {
 	}
 }
 
-// archive fills the projection, which is all that a search reads.
+// The kinds of digests.
+const (
+	intentDigest = iota
+	planDigest
+	ballotDigest
+	toolDigest
+)
+
+// archive fills the projection, which is all that a search reads: a call a second,
+// with records as long as that of a call that was approved.
 func (p place) archive(b *testing.B) {
 	b.Helper()
-	a := newArchived(b)
-	for from := 0; from < million; from += million / 20 {
-		p.fill(b, func(f *filler) {
-			for n := from; n < from+million/20; n++ {
-				id, state, agent, tool, namespace, received, record, terms := a.call(n)
-				at := received.UnixNano()
-				f.add("calls (call_id, state, final, agent, tool, namespace, arguments, received_at, updated_at, entries, record)",
-					id, state, 1, agent, tool, namespace, "", at, at, 8, record)
-				for _, t := range terms {
-					f.add("terms (term, received_at, call_id)", t, at, id)
-				}
-			}
-		})
+	var pattern sallyport.Record
+	for _, e := range sallyporttest.Approved(1) {
+		next, err := pattern.Apply(e)
+		must(b, err)
+		pattern = next
 	}
-	_, err := p.bare.ExecContext(b.Context(), "ANALYZE")
+	record, err := json.Marshal(pattern)
 	must(b, err)
+	// What differs between the two databases.
+	numbers, hex, at, bytes := "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < $1 - 1)",
+		func(digits int, of string) string { return fmt.Sprintf("printf('%%0%dx', %s)", digits, of) },
+		"strftime('%Y-%m-%dT%H:%M:%SZ', 1767225600 + i, 'unixepoch')", "CAST(%s AS BLOB)"
+	decimal := "printf('%07d', i)"
+	if p.postgres {
+		numbers = "WITH n(i) AS (SELECT * FROM generate_series(0, $1::int - 1))"
+		hex = func(digits int, of string) string { return fmt.Sprintf("lpad(to_hex(%s), %d, '0')", of, digits) }
+		at, bytes = "to_char(to_timestamp(1767225600 + i) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')", "convert_to(%s, 'UTF8')"
+		decimal = "lpad(i::text, 7, '0')"
+	}
+	id := decimal
+	for digit := range 10 {
+		id = fmt.Sprintf("replace(%s, '%d', '%c')", id, digit, 'a'+digit)
+	}
+	id = "'" + strings.Repeat("a", 18) + "' || " + id + " || 'a'"
+	state := "CASE WHEN i % 4999 = 4998 THEN 'ambiguous' WHEN i % 50 = 49 THEN 'denied' WHEN i % 20 = 19 THEN 'failed' ELSE 'succeeded' END"
+	nanos := "1767225600000000000 + i * CAST(1000000000 AS BIGINT)"
+	written := "CAST($2 AS TEXT)"
+	for old, now := range map[string]string{
+		pattern.Call.ID: id, `"` + pattern.Call.AgentID + `"`: "'\"agent-' || (i % 50) || '\"'", `"` + pattern.Call.Tool + `"`: "'\"tool_' || (i % 11) || '\"'",
+		`"state":"` + string(pattern.State): "'\"state\":\"' || " + state, pattern.Call.ReceivedAt.Format(time.RFC3339Nano): at,
+	} {
+		written = fmt.Sprintf("replace(%s, '%s', %s)", written, old, now)
+	}
+	run := func(text string, args ...any) {
+		_, err := p.bare.ExecContext(b.Context(), text, args...)
+		must(b, err)
+	}
+	run(numbers+` INSERT INTO calls (call_id, state, final, agent, tool, namespace, arguments, received_at, updated_at, entries, record)
+		SELECT `+id+`, `+state+`, 1, 'agent-' || (i % 50), 'tool_' || (i % 11), CASE i % 4 WHEN 0 THEN 'staging' WHEN 1 THEN 'production' WHEN 2 THEN 'sandbox' ELSE 'build' END,
+		'', `+nanos+`, `+nanos+`, 8, `+fmt.Sprintf(bytes, written)+` FROM n`, million, string(record))
+	digest := func(kind int, of string) string { return fmt.Sprintf("'digest:sha256:%01x' || %s", kind, hex(63, of)) }
+	for _, term := range []string{
+		"'trace:' || " + hex(32, "i"), "'name:app-' || (i % 1000)", digest(intentDigest, "i"), digest(planDigest, "i"), digest(ballotDigest, "i"), digest(toolDigest, "i % 11"),
+	} {
+		run(numbers+" INSERT INTO terms SELECT "+term+", "+nanos+", "+id+" FROM n", million)
+	}
+	run(numbers+" INSERT INTO terms SELECT 'person:person-' || (i / 10 % 20), "+nanos+", "+id+" FROM n WHERE i % 10 = 0", million)
+	run("ANALYZE")
 }
