@@ -105,12 +105,17 @@ const leastSecret = 4
 
 // Secrets are the texts among the arguments that are left out of what is stored,
 // the longest first.
-func (c Call) Secrets() []string {
-	if len(c.Seal) == 0 {
+func (c Call) Secrets() []string { return secretsOf(c.Arguments, c.Redact, c.Seal) }
+
+// Secrets are those of the intent's call.
+func (i Intent) Secrets() []string { return secretsOf(i.Arguments, i.Redact.Arguments, i.Seal) }
+
+func secretsOf(arguments json.RawMessage, pointers []string, seal []byte) []string {
+	if len(seal) == 0 {
 		return nil
 	}
 	var found []string
-	Redact(c.Arguments, c.Redact, func(_ string, value []byte) string {
+	Redact(arguments, pointers, func(_ string, value []byte) string {
 		if v, err := decodeAny(value); err == nil {
 			eachText(v, func(s string, name bool) string {
 				if len(s) >= leastSecret && !name {

@@ -51,7 +51,7 @@ func (a *Activities) finish(ctx context.Context, rec sallyport.Record, out sally
 	if rec.Intent != nil {
 		i = *rec.Intent
 	}
-	return a.end(ctx, i, rec.Call.ID, out)
+	return a.end(ctx, i, rec.Call.ID, hidingOf(rec).from(out))
 }
 
 // stopped is why a call ended that somebody wanted to end.

@@ -168,7 +168,8 @@ func (a *Activities) act(ctx context.Context, r namedRunner, p sallyport.Permit,
 	out, err := r.Run(running, p)
 	if err != nil { // nothing was done, this time
 		out = undone(failureOf(err))
-		a.Logger.WarnContext(ctx, "the runner did nothing", slog.String("call_id", p.Call().ID), slog.Any("error", err))
+		a.Logger.WarnContext(ctx, "the runner did nothing", slog.String("call_id", p.Call().ID),
+			slog.String("error", sallyport.Scrub(err.Error(), p.Call().Secrets())))
 	}
 	if out.StartedAt.IsZero() {
 		out.StartedAt = began

@@ -85,7 +85,7 @@ func (r *Runner) conclude(ctx context.Context, t task, a answer) sallyport.Outco
 	case a.failure == nil:
 		return sallyport.Outcome{State: sallyport.Succeeded, Result: a.response.Result, Reference: a.response.Reference}
 	case a.detail != "":
-		r.o.Logger.WarnContext(ctx, "an executor crashed", slog.String("call_id", t.intent.CallID), slog.String("output", a.detail))
+		r.o.Logger.WarnContext(ctx, "an executor crashed", slog.String("call_id", t.intent.CallID), slog.String("output", sallyport.Scrub(a.detail, t.intent.Secrets())))
 	}
 	o := sallyport.Outcome{State: sallyport.Failed, Error: a.failure}
 	if t.intent.Tool.ReadOnly || !a.broken && !a.response.Unknown || !a.began {

@@ -157,6 +157,20 @@ func TestRedactedPreconditions(t *testing.T) {
 	wantNoSecret(t, h, call.ID)
 }
 
+// TestRedactedFailure: what a tool says when it can't plan is recorded without
+// what it was told.
+func TestRedactedFailure(t *testing.T) {
+	h, call, signed := secretive(t, time.Now)
+	h.Policy.Set(workflowstest.Asks(1), nil)
+	h.Runner.PlanFunc = func(context.Context, sallyport.Intent) (sallyport.Plan, error) {
+		return sallyport.Plan{}, sallyport.Errorf(sallyport.Denied, "bad_token", "there is no token %q", secret)
+	}
+	env := h.Env(call)
+	env.ExecuteWorkflow(workflows.ToolCall, signed)
+	h.WantEnd(call.ID, sallyport.Refused, "bad_token")
+	wantNoSecret(t, h, call.ID)
+}
+
 // TestRedactedDrift: a drift in what is left out is noticed, and does not tell
 // of it.
 func TestRedactedDrift(t *testing.T) {
