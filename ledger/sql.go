@@ -137,17 +137,15 @@ func selectCalls(q sallyport.Query, after *cursor, limit int) (string, []any) {
 		// that reads all calls of a frequent term.
 		s.and("(SELECT 1 FROM terms o WHERE o.term = $ AND o.received_at = t.received_at AND o.call_id = t.call_id LIMIT 1) = 1", term)
 	}
-	if len(q.States) > 0 {
-		states := make([]any, len(q.States))
-		for i, state := range q.States {
-			states[i] = string(state)
-		}
-		s.and("c.state IN ($"+strings.Repeat(", $", len(states)-1)+")", states...)
+	states := make([]string, len(q.States))
+	for i, state := range q.States {
+		states[i] = string(state)
 	}
-	for _, column := range []struct{ name, value string }{{"agent", q.Agent}, {"tool", q.Tool}, {"namespace", q.Namespace}} {
-		if column.value != "" {
-			s.and("c."+column.name+" = $", sallyport.Searchable(column.value))
-		}
+	for _, column := range []struct {
+		name   string
+		values []string
+	}{{"state", states}, {"agent", nonEmpty(q.Agent)}, {"tool", nonEmpty(q.Tool)}, {"namespace", nonEmpty(q.Namespace)}} {
+		s.andOne(order, column.name, column.values)
 	}
 	if !q.Since.IsZero() {
 		s.and(order+".received_at >= $", nanos(q.Since))
@@ -170,6 +168,32 @@ func selectNodes(n int) string {
 		places[i] = "$" + strconv.Itoa(i+1)
 	}
 	return "SELECT idx, hash FROM nodes WHERE idx IN (" + strings.Join(places, ", ") + ")"
+}
+
+func nonEmpty(value string) []string {
+	if value == "" {
+		return nil
+	}
+	return []string{sallyport.Searchable(value)}
+}
+
+// andOne adds that a column of the call has one of some values. Where terms lead,
+// that is asked of the column's index, so that only rows are read that are found;
+// the two comparisons of the id keep planners from asking the one of ids.
+func (s *selection) andOne(order, column string, values []string) {
+	if len(values) == 0 {
+		return
+	}
+	args := make([]any, len(values))
+	for i, v := range values {
+		args[i] = v
+	}
+	in := column + " IN ($" + strings.Repeat(", $", len(values)-1) + ")"
+	if order == "c" {
+		s.and("c."+in, args...)
+		return
+	}
+	s.and("(SELECT 1 FROM calls o WHERE o."+in+" AND o.received_at = t.received_at AND o.call_id >= t.call_id AND o.call_id <= t.call_id LIMIT 1) = 1", args...)
 }
 
 // selection is what a statement selects.
