@@ -144,7 +144,8 @@ func TestKeyIsNowhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	encoded := string(bytes.TrimSpace(private[bytes.LastIndexByte(private, '+')+1:]))
+	parts := strings.SplitN(strings.TrimSpace(string(private)), "+", 5) // PRIVATE, KEY, name, hash, key
+	encoded := parts[len(parts)-1]
 	raw, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil || len(raw) != 33 { // the algorithm, and the seed
 		t.Fatalf("the key's file is not as it was: %d bytes, %v", len(raw), err)
