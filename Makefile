@@ -139,7 +139,7 @@ test: check-test test-root test-dev test-e2e ## Run the tests of all modules, wi
 test-root:
 	$(RACE) ./...
 	@echo "what tries one change after the other, without -race:"
-	CGO_ENABLED=0 $(GO) test -timeout=20m $(TESTFLAGS) -run='^(TestEvery|TestKilled)' ./ledger
+	CGO_ENABLED=0 $(GO) test -timeout=20m $(TESTFLAGS) -run='^(TestEvery|TestKilled)' ./adapters/ledger
 
 .PHONY: test-dev
 test-dev:

@@ -23,7 +23,7 @@ const module = "github.com/sallyport/sallyport"
 // except the root itself. "*" stands for all of them. A name that ends in
 // /... stands for all packages below it that have no line of their own.
 //
-// Adapters (opa, kube, images, sandbox, gitops, ledger, oidc, notify, telemetry, jws)
+// Adapters (the packages right below adapters)
 // never import each other: programs bring them together.
 var arrows = map[string][]string{
 	".":               nil,
@@ -40,22 +40,22 @@ var arrows = map[string][]string{
 	"worker":          {"workflows", "activities"},
 	"api":             nil,
 
-	"opa":             {"policies"},
-	"kube":            {"tools", "tools/wire"},
-	"images":          nil,
-	"sandbox":         {"tools", "tools/wire", "sandbox/confine"},
-	"sandbox/confine": nil,
-	"gitops":          {"tools/unidiff"},
-	"ledger":          nil,
-	"oidc":            nil,
-	"notify":          nil,
-	"telemetry":       nil,
-	"jws":             nil,
+	"adapters/opa":             {"policies"},
+	"adapters/kube":            {"tools", "tools/wire"},
+	"adapters/images":          nil,
+	"adapters/sandbox":         {"tools", "tools/wire", "adapters/sandbox/confine"},
+	"adapters/sandbox/confine": nil,
+	"adapters/gitops":          {"tools/unidiff"},
+	"adapters/ledger":          nil,
+	"adapters/oidc":            nil,
+	"adapters/notify":          nil,
+	"adapters/telemetry":       nil,
+	"adapters/jws":             nil,
 
 	"gateway":       {"*"},
 	"client":        nil,
 	"cmd/sallyport": {"*"},
-	"cmd/toolexec":  {"tools/wire", "tools/builtin", "sandbox/confine"},
+	"cmd/toolexec":  {"tools/wire", "tools/builtin", "adapters/sandbox/confine"},
 	"cmd/kubeexec":  {"tools/wire", "tools/k8s"},
 	"deploy/image":  nil, // makes images of these; no part of them
 
@@ -74,30 +74,30 @@ var arrows = map[string][]string{
 // libraries says which packages alone may import a library, by the prefix of
 // its import path. Whoever needs what it does asks one of them.
 var libraries = map[string][]string{
-	"database/sql":                           {"ledger", "sallyporttest/postgrestest", "dev/..."}, // there it is the Temporal server's
-	"modernc.org/sqlite":                     {"ledger", "dev/..."},
-	"github.com/jackc/pgx":                   {"ledger", "sallyporttest/postgrestest", "dev/..."}, // there it is the Temporal server's
-	"github.com/pressly/goose":               {"ledger"},
+	"database/sql":                           {"adapters/ledger", "sallyporttest/postgrestest", "dev/..."}, // there it is the Temporal server's
+	"modernc.org/sqlite":                     {"adapters/ledger", "dev/..."},
+	"github.com/jackc/pgx":                   {"adapters/ledger", "sallyporttest/postgrestest", "dev/..."}, // there it is the Temporal server's
+	"github.com/pressly/goose":               {"adapters/ledger"},
 	"go.temporal.io/":                        {"activities", "workflows", "workflows/workflowstest", "worker", "gateway", "cmd/sallyport", "dev/...", "bench/..."},
 	"go.temporal.io/server":                  {"dev/..."},
 	"github.com/temporalio":                  {"dev/..."},
-	"k8s.io/":                                {"kube", "tools/k8s", "cmd/kubeexec", "gateway", "e2e/..."},
+	"k8s.io/":                                {"adapters/kube", "tools/k8s", "cmd/kubeexec", "gateway", "e2e/..."},
 	"helm.sh/helm":                           {"e2e/..."},
 	"go.etcd.io":                             {"e2e/..."},
 	"github.com/coredns":                     {"e2e/..."},
-	"github.com/open-policy-agent":           {"opa"},
-	"github.com/sigstore":                    {"images"},
-	"github.com/google/go-containerregistry": {"images", "deploy/image", "e2e/..."},
+	"github.com/open-policy-agent":           {"adapters/opa"},
+	"github.com/sigstore":                    {"adapters/images"},
+	"github.com/google/go-containerregistry": {"adapters/images", "deploy/image", "e2e/..."},
 	"github.com/labstack/echo":               {"api"},
 	"github.com/coreos/go-oidc":              {"client", "dev/..."}, // it logs people in; see the decision on verifying tokens
 	"golang.org/x/oauth2":                    {"client", "dev/...", "e2e/..."},
-	"github.com/go-jose":                     {"jws", "oidc", "workflows/workflowstest", "dev/..."},
-	"github.com/go-git":                      {"gitops", "dev/..."},
-	"github.com/landlock-lsm":                {"sandbox/confine"},
+	"github.com/go-jose":                     {"adapters/jws", "adapters/oidc", "workflows/workflowstest", "dev/..."},
+	"github.com/go-git":                      {"adapters/gitops", "dev/..."},
+	"github.com/landlock-lsm":                {"adapters/sandbox/confine"},
 	"github.com/santhosh-tekuri":             {"tools"},
-	"github.com/prometheus":                  {"telemetry"},
-	"go.opentelemetry.io/otel/sdk":           {"telemetry"},
-	"go.opentelemetry.io/otel/exporters":     {"telemetry"},
+	"github.com/prometheus":                  {"adapters/telemetry"},
+	"go.opentelemetry.io/otel/sdk":           {"adapters/telemetry"},
+	"go.opentelemetry.io/otel/exporters":     {"adapters/telemetry"},
 	"github.com/spf13/cobra":                 {"cmd/sallyport", "dev/...", "e2e/..."}, // there it is Kubernetes's
 	"github.com/stretchr/testify":            nil,                                     // go-cmp and plain ifs say more
 	"github.com/pkg/errors":                  nil,

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/sallyport/sallyport"
-	"github.com/sallyport/sallyport/ledger"
+	"github.com/sallyport/sallyport/adapters/ledger"
 	"github.com/sallyport/sallyport/sallyporttest"
 	"github.com/sallyport/sallyport/sallyporttest/postgrestest"
 

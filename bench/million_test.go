@@ -13,7 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/sallyport/sallyport"
-	"github.com/sallyport/sallyport/ledger"
+	"github.com/sallyport/sallyport/adapters/ledger"
 	"github.com/sallyport/sallyport/sallyporttest"
 )
 

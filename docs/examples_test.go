@@ -9,9 +9,9 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/sallyport/sallyport/adapters/oidc"
+	"github.com/sallyport/sallyport/adapters/opa"
 	"github.com/sallyport/sallyport/gateway"
-	"github.com/sallyport/sallyport/oidc"
-	"github.com/sallyport/sallyport/opa"
 	"github.com/sallyport/sallyport/policies"
 	"github.com/sallyport/sallyport/tools"
 )

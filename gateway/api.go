@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/jws"
 	"github.com/sallyport/sallyport/api"
-	"github.com/sallyport/sallyport/jws"
 	"github.com/sallyport/sallyport/workflows"
 )
 

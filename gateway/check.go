@@ -13,7 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/sallyport/sallyport/notify"
+	"github.com/sallyport/sallyport/adapters/notify"
 )
 
 // checker holds a configuration against what its types can't say.

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/telemetry"
 	"github.com/sallyport/sallyport/strict"
-	"github.com/sallyport/sallyport/telemetry"
 )
 
 // Config is the configuration file. Relative paths in it are relative to the

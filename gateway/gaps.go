@@ -10,7 +10,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/activities"
-	"github.com/sallyport/sallyport/ledger"
+	"github.com/sallyport/sallyport/adapters/ledger"
 	"github.com/sallyport/sallyport/workflows"
 )
 

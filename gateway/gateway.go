@@ -17,12 +17,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sallyport/sallyport/activities"
-	"github.com/sallyport/sallyport/kube"
-	"github.com/sallyport/sallyport/ledger"
-	"github.com/sallyport/sallyport/oidc"
-	"github.com/sallyport/sallyport/opa"
+	"github.com/sallyport/sallyport/adapters/kube"
+	"github.com/sallyport/sallyport/adapters/ledger"
+	"github.com/sallyport/sallyport/adapters/oidc"
+	"github.com/sallyport/sallyport/adapters/opa"
+	"github.com/sallyport/sallyport/adapters/telemetry"
 	"github.com/sallyport/sallyport/strict"
-	"github.com/sallyport/sallyport/telemetry"
 	"github.com/sallyport/sallyport/tools"
 	"github.com/sallyport/sallyport/workflows"
 )

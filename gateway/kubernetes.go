@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport"
-	"github.com/sallyport/sallyport/images"
-	"github.com/sallyport/sallyport/kube"
+	"github.com/sallyport/sallyport/adapters/images"
+	"github.com/sallyport/sallyport/adapters/kube"
 	"github.com/sallyport/sallyport/tools"
 )
 

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport"
-	"github.com/sallyport/sallyport/notify"
+	"github.com/sallyport/sallyport/adapters/notify"
 	"github.com/sallyport/sallyport/worker"
 )
 

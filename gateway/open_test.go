@@ -15,10 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/adapters/gitops"
+	"github.com/sallyport/sallyport/adapters/jws"
+	"github.com/sallyport/sallyport/adapters/ledger"
 	"github.com/sallyport/sallyport/gateway"
-	"github.com/sallyport/sallyport/gitops"
-	"github.com/sallyport/sallyport/jws"
-	"github.com/sallyport/sallyport/ledger"
 	"github.com/sallyport/sallyport/policies"
 )
 

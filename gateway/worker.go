@@ -14,9 +14,9 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/activities"
-	"github.com/sallyport/sallyport/gitops"
-	"github.com/sallyport/sallyport/jws"
-	"github.com/sallyport/sallyport/sandbox"
+	"github.com/sallyport/sallyport/adapters/gitops"
+	"github.com/sallyport/sallyport/adapters/jws"
+	"github.com/sallyport/sallyport/adapters/sandbox"
 	"github.com/sallyport/sallyport/tools"
 	"github.com/sallyport/sallyport/worker"
 	"github.com/sallyport/sallyport/workflows"

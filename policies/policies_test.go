@@ -11,7 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/format"
 
-	"github.com/sallyport/sallyport/opa"
+	"github.com/sallyport/sallyport/adapters/opa"
 	"github.com/sallyport/sallyport/policies"
 )
 

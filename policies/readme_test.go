@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sallyport/sallyport"
-	"github.com/sallyport/sallyport/opa"
+	"github.com/sallyport/sallyport/adapters/opa"
 )
 
 // TestREADME holds the documents of the manual against those that the gateway

@@ -10,7 +10,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/activities"
-	"github.com/sallyport/sallyport/oidc"
+	"github.com/sallyport/sallyport/adapters/oidc"
 	"github.com/sallyport/sallyport/workflows"
 	"github.com/sallyport/sallyport/workflows/workflowstest"
 )

@@ -11,9 +11,9 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/sallyport/sallyport/adapters/ledger"
+	"github.com/sallyport/sallyport/adapters/oidc"
 	"github.com/sallyport/sallyport/gateway"
-	"github.com/sallyport/sallyport/ledger"
-	"github.com/sallyport/sallyport/oidc"
 )
 
 func ledgerCommand() *cobra.Command {

@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/ledger"
 	"github.com/sallyport/sallyport/gateway"
-	"github.com/sallyport/sallyport/ledger"
 )
 
 // erasure is what the flags of erase say.

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport/sallyport/ledger"
+	"github.com/sallyport/sallyport/adapters/ledger"
 )
 
 func exportCommand() *cobra.Command {

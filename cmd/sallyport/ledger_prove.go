@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport/sallyport/jws"
-	"github.com/sallyport/sallyport/ledger"
+	"github.com/sallyport/sallyport/adapters/jws"
+	"github.com/sallyport/sallyport/adapters/ledger"
 )
 
 func proveCommand() *cobra.Command {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport/sallyport/ledger"
+	"github.com/sallyport/sallyport/adapters/ledger"
 )
 
 func publishCommand() *cobra.Command {

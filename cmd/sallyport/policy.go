@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport/sallyport/opa"
+	"github.com/sallyport/sallyport/adapters/opa"
 )
 
 func policyCommand() *cobra.Command {

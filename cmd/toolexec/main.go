@@ -17,7 +17,7 @@ import (
 	"io"
 	"os"
 
-	"github.com/sallyport/sallyport/sandbox/confine"
+	"github.com/sallyport/sallyport/adapters/sandbox/confine"
 	"github.com/sallyport/sallyport/strict"
 	"github.com/sallyport/sallyport/tools/builtin"
 	"github.com/sallyport/sallyport/tools/wire"

@@ -19,9 +19,9 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/gitops"
 	"github.com/sallyport/sallyport/client"
 	"github.com/sallyport/sallyport/dev/instancetest"
-	"github.com/sallyport/sallyport/gitops"
 )
 
 // words are an agent's that try to be more than words. Line by line the page

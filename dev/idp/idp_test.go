@@ -20,8 +20,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/oidc"
 	"github.com/sallyport/sallyport/dev/idp"
-	"github.com/sallyport/sallyport/oidc"
 )
 
 const instanceToken = "instance-token-for-tests"

@@ -24,14 +24,14 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sallyport/sallyport/adapters/ledger"
+	"github.com/sallyport/sallyport/adapters/oidc"
 	"github.com/sallyport/sallyport/client"
 	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/demo"
 	"github.com/sallyport/sallyport/dev/idp"
 	"github.com/sallyport/sallyport/dev/temporal"
 	"github.com/sallyport/sallyport/gateway"
-	"github.com/sallyport/sallyport/ledger"
-	"github.com/sallyport/sallyport/oidc"
 	"github.com/sallyport/sallyport/workflows"
 )
 

@@ -9,8 +9,8 @@ import (
 	"github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing/object"
 
+	"github.com/sallyport/sallyport/adapters/gitops"
 	"github.com/sallyport/sallyport/dev/demo"
-	"github.com/sallyport/sallyport/gitops"
 )
 
 const demoBranch = "main"

@@ -12,8 +12,8 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/sallyport/sallyport/jws"
-	"github.com/sallyport/sallyport/ledger"
+	"github.com/sallyport/sallyport/adapters/jws"
+	"github.com/sallyport/sallyport/adapters/ledger"
 	"github.com/sallyport/sallyport/policies"
 )
 

@@ -10,10 +10,10 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/ledger"
+	"github.com/sallyport/sallyport/adapters/oidc"
 	"github.com/sallyport/sallyport/dev/idp"
 	"github.com/sallyport/sallyport/dev/instancetest"
-	"github.com/sallyport/sallyport/ledger"
-	"github.com/sallyport/sallyport/oidc"
 )
 
 // evidence is what the ledger's database says of a call, read past the

@@ -10,8 +10,8 @@ import (
 	"github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing/object"
 
+	"github.com/sallyport/sallyport/adapters/gitops"
 	"github.com/sallyport/sallyport/dev/instancetest"
-	"github.com/sallyport/sallyport/gitops"
 )
 
 // seeded is an instance whose repository has a deployment of 3 replicas per

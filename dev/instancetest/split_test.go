@@ -13,13 +13,13 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/gitops"
+	"github.com/sallyport/sallyport/adapters/jws"
+	"github.com/sallyport/sallyport/adapters/ledger"
 	"github.com/sallyport/sallyport/client"
 	"github.com/sallyport/sallyport/dev/idp"
 	"github.com/sallyport/sallyport/dev/instancetest"
 	"github.com/sallyport/sallyport/dev/temporaltest"
-	"github.com/sallyport/sallyport/gitops"
-	"github.com/sallyport/sallyport/jws"
-	"github.com/sallyport/sallyport/ledger"
 	"github.com/sallyport/sallyport/policies"
 	"github.com/sallyport/sallyport/workflows"
 )

@@ -13,8 +13,8 @@ import (
 	"github.com/transparency-dev/tessera/fsck"
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/sallyport/sallyport/adapters/ledger"
 	"github.com/sallyport/sallyport/dev/instancetest"
-	"github.com/sallyport/sallyport/ledger"
 )
 
 // TestTessera gives the log to the client and the checker of another project:

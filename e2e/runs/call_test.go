@@ -22,8 +22,8 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/kube"
 	"github.com/sallyport/sallyport/e2e/cluster"
-	"github.com/sallyport/sallyport/kube"
 	"github.com/sallyport/sallyport/sallyporttest"
 	"github.com/sallyport/sallyport/strict"
 	"github.com/sallyport/sallyport/tools"

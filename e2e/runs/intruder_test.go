@@ -18,8 +18,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/kube"
 	"github.com/sallyport/sallyport/e2e/internal/intrusion"
-	"github.com/sallyport/sallyport/kube"
 	"github.com/sallyport/sallyport/tools"
 )
 

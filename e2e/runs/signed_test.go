@@ -25,7 +25,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 
 	"github.com/sallyport/sallyport"
-	"github.com/sallyport/sallyport/images"
+	"github.com/sallyport/sallyport/adapters/images"
 	"github.com/sallyport/sallyport/sallyporttest"
 )
 

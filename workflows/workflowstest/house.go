@@ -18,7 +18,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/activities"
-	"github.com/sallyport/sallyport/jws"
+	"github.com/sallyport/sallyport/adapters/jws"
 	"github.com/sallyport/sallyport/sallyporttest"
 	"github.com/sallyport/sallyport/worker"
 	"github.com/sallyport/sallyport/workflows"

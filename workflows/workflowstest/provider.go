@@ -17,7 +17,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/sallyport/sallyport"
-	"github.com/sallyport/sallyport/oidc"
+	"github.com/sallyport/sallyport/adapters/oidc"
 )
 
 // VoteAudience is whom ID tokens are for that are votes.

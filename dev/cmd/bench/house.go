@@ -20,11 +20,11 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 	_ "modernc.org/sqlite" // the driver "sqlite", with which the ledger is read
 
+	"github.com/sallyport/sallyport/adapters/telemetry"
 	"github.com/sallyport/sallyport/client"
 	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/instance"
 	"github.com/sallyport/sallyport/dev/temporal"
-	"github.com/sallyport/sallyport/telemetry"
 )
 
 // house is a running instance and all that is measured in it.

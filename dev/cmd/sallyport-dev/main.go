@@ -16,10 +16,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport/sallyport/adapters/telemetry"
 	"github.com/sallyport/sallyport/client"
 	"github.com/sallyport/sallyport/dev/demo"
 	"github.com/sallyport/sallyport/dev/instance"
-	"github.com/sallyport/sallyport/telemetry"
 )
 
 func main() {

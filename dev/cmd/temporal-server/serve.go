@@ -14,11 +14,11 @@ import (
 	gooidc "github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sallyport/sallyport/adapters/oidc"
 	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/standalone"
 	"github.com/sallyport/sallyport/dev/temporal"
 	"github.com/sallyport/sallyport/gateway"
-	"github.com/sallyport/sallyport/oidc"
 	"github.com/sallyport/sallyport/workflows"
 )
 

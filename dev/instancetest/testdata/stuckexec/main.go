@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport"
-	"github.com/sallyport/sallyport/sandbox/confine"
+	"github.com/sallyport/sallyport/adapters/sandbox/confine"
 	"github.com/sallyport/sallyport/tools/wire"
 )
 

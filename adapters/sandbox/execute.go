@@ -1,0 +1,104 @@
+package sandbox
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"time"
+
+	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/sandbox/confine"
+	"github.com/sallyport/sallyport/tools"
+	"github.com/sallyport/sallyport/tools/wire"
+)
+
+// What a tool gets that its manifest doesn't speak of.
+const (
+	openFiles = 32
+	tmpMiB    = 8
+)
+
+// What a probe gets, which has no manifest.
+const (
+	probeMemoryMiB   = 64
+	probeProcesses   = 16
+	probeOutputBytes = 64 << 10
+)
+
+// job is one executor to be run.
+type job struct {
+	spec        confine.Spec
+	request     []byte
+	outputBytes int
+	timeout     time.Duration
+	broker      func(context.Context, net.Conn) // returns when the connection ends
+}
+
+// ending is how an executor ended.
+type ending struct {
+	output []byte // what it wrote to standard output
+	stderr string // the beginning of what it wrote to standard error
+	code   string // of the failure, or "" when it exited with 0
+	reason string
+}
+
+// Reasons to kill an executor. They are told apart by context.Cause.
+var (
+	errTimeout = errors.New("the tool took longer than it may")
+	errOutput  = errors.New("the tool's response is larger than may be")
+)
+
+// execute runs the executor in a sandbox. An error means that the tool never
+// began.
+func (r *Runner) execute(ctx context.Context, m tools.Manifest, request wire.Request, limit time.Duration) (answer, error) {
+	if err := ctx.Err(); err != nil {
+		return answer{}, sallyport.Errorf(sallyport.Unavailable, codeCancelled, "the run was stopped before it began: %w", err)
+	}
+	data, err := json.Marshal(request)
+	if err != nil {
+		return answer{}, sallyport.Errorf(sallyport.Invalid, "bad_request", "the request to the tool can't be written as JSON: %w", err)
+	}
+	b := &broker{manifest: m, transport: r.transport}
+	e, err := r.jail.run(ctx, job{
+		spec:        specification(m.Limits, limit),
+		request:     data,
+		outputBytes: cmp.Or(m.Limits.OutputBytes, probeOutputBytes),
+		timeout:     limit,
+		broker:      b.serve,
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	r.logger.LogAttrs(ctx, slog.LevelDebug, "executor ended",
+		slog.String("call_id", request.Intent.CallID), slog.String("tool", m.Name),
+		slog.String("code", e.code), slog.String("stderr", sallyport.Visible(e.stderr)))
+	if e.code != "" {
+		a := failed(e.code, "%s", e.reason)
+		a.stderr = e.stderr
+		return a, nil
+	}
+	return read(e.output, request.Mode), nil
+}
+
+func specification(l tools.Limits, limit time.Duration) confine.Spec {
+	return confine.Spec{
+		MemoryMiB: uint64(cmp.Or(l.MemoryMiB, probeMemoryMiB)), //nolint:gosec // checked when the manifest was loaded
+		Processes: uint64(cmp.Or(l.Processes, probeProcesses)), //nolint:gosec // the same
+		OpenFiles: openFiles,
+		TmpMiB:    tmpMiB,
+		// Two threads may compute at once, and the clock should strike first.
+		CPUSeconds: 2*uint64(limit/time.Second) + 4, //nolint:gosec // positive
+	}
+}
+
+// traceParent is the span that ctx is in, or else what the agent sent.
+func traceParent(ctx context.Context, sent string) string {
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	return cmp.Or(carrier["traceparent"], sent)
+}
