@@ -7,12 +7,12 @@ BENCHFLAGS ?=
 TESTFLAGS ?=
 DEVFLAGS ?=
 
-# Tools come from the module proxy, in the versions that tools.mod and opa.mod
+# Tools come from the module proxy, in the versions that .ci/tools.mod and .ci/opa.mod
 # pin. OPA's command line stands apart because it and golangci-lint need two
 # versions of one library.
-GOLANGCI = $(GO) tool -modfile=$(CURDIR)/tools.mod golangci-lint
-WORKFLOWCHECK = $(GO) tool -modfile=$(CURDIR)/tools.mod workflowcheck
-OPA = $(GO) tool -modfile=$(CURDIR)/opa.mod opa
+GOLANGCI = $(GO) tool -modfile=$(CURDIR)/.ci/tools.mod golangci-lint
+WORKFLOWCHECK = $(GO) tool -modfile=$(CURDIR)/.ci/tools.mod workflowcheck
+OPA = $(GO) tool -modfile=$(CURDIR)/.ci/opa.mod opa
 
 # The race detector needs cgo.
 RACE = CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout=20m $(TESTFLAGS)
@@ -186,7 +186,7 @@ lint-e2e: check-build
 
 .PHONY: lint-workflows
 lint-workflows: check-build
-	$(WORKFLOWCHECK) -config workflowcheck.config.yaml ./workflows/...
+	$(WORKFLOWCHECK) -config .ci/workflowcheck.yaml ./workflows/...
 
 .PHONY: lint-policies
 lint-policies: check-build

@@ -1,4 +1,4 @@
-module github.com/sallyport/sallyport/adapters/opa-cli
+module github.com/sallyport/sallyport/opa-cli
 
 go 1.26.8
 
