@@ -108,10 +108,10 @@ func TestCommandsExist(t *testing.T) {
 func TestFlagsExist(t *testing.T) {
 	_, flags := commands(t, "cmd/sallyport")
 	alone := regexp.MustCompile(`^--([a-z-]+)$`)
-	for _, name := range []string{"README.md", "docs/architecture.md", "docs/threat-model.md", "docs/walkthrough.md"} {
-		for _, m := range code.FindAllStringSubmatch(parse(name, read(t, name)).text, -1) {
+	for _, d := range documents(t) {
+		for _, m := range code.FindAllStringSubmatch(d.text, -1) {
 			if f := alone.FindStringSubmatch(m[1]); f != nil && !slices.Contains(flags, f[1]) {
-				t.Errorf("%s: there is no flag --%s", name, f[1])
+				t.Errorf("%s: there is no flag --%s", d.name, f[1])
 			}
 		}
 	}

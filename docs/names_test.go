@@ -64,6 +64,7 @@ func (r tree) add(dir string, f *ast.File, test bool, text string) {
 	if dir == "." {
 		dir = pkg
 	}
+	dir = strings.TrimPrefix(dir, "adapters/") // documents name adapters without it
 	r.packages[pkg] = true
 	if r.declared[pkg] == nil {
 		r.declared[pkg] = map[string]bool{}
@@ -128,6 +129,9 @@ func TestTestsExist(t *testing.T) {
 				continue
 			}
 			_, err := os.Stat(filepath.Join(root, dir, "testdata", sub+".txtar"))
+			if err != nil {
+				_, err = os.Stat(filepath.Join(root, "adapters", dir, "testdata", sub+".txtar"))
+			}
 			if sub != "" && err != nil && !strings.Contains(r.cases[dir], `"`+sub+`"`) {
 				t.Errorf("%s: %s in %s has no case %s", d.name, test, dir, sub)
 			}

@@ -135,7 +135,7 @@ func TestRole(t *testing.T) {
 
 // TestDocumentation loads the configuration that the documentation shows.
 func TestDocumentation(t *testing.T) {
-	text, err := os.ReadFile("../../docs/install-temporal.md")
+	text, err := os.ReadFile("../../docs/operators/temporal.md")
 	if err != nil {
 		t.Fatal(err)
 	}
