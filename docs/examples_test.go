@@ -5,10 +5,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 	"testing/fstest"
 	"time"
 
+	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/adapters/oidc"
 	"github.com/sallyport/sallyport/adapters/opa"
 	"github.com/sallyport/sallyport/gateway"
@@ -66,6 +68,18 @@ func TestExamples(t *testing.T) {
 	for kind := range loaders {
 		if !seen[kind] {
 			t.Errorf("the documentation has no example of a %s any more", kind)
+		}
+	}
+}
+
+// TestCallIDs: an example whose id no call can have misleads its reader.
+func TestCallIDs(t *testing.T) {
+	id := regexp.MustCompile(`\b[a-z0-9]{26}\b`)
+	for _, d := range documents(t) {
+		for _, m := range id.FindAllString(read(t, d.name), -1) {
+			if !sallyport.ValidCallID(m) {
+				t.Errorf("%s: %s is not the id of a call: want 26 characters of a-z and 2-7", d.name, m)
+			}
 		}
 	}
 }

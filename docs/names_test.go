@@ -20,6 +20,7 @@ type tree struct {
 	declared map[string]map[string]bool // by package name: functions, types, methods, fields, constants, variables
 	tests    map[string]bool            // by directory: "dir.TestName"
 	cases    map[string]string          // by directory: the text of its test files
+	files    map[string]map[string]bool // by file: functions, types, methods, fields, constants, variables
 	said     map[string]bool            // values of string literals
 }
 
@@ -27,7 +28,7 @@ func parseTree(t *testing.T) tree {
 	t.Helper()
 	r := tree{
 		packages: map[string]bool{}, declared: map[string]map[string]bool{}, tests: map[string]bool{},
-		cases: map[string]string{}, said: map[string]bool{},
+		cases: map[string]string{}, files: map[string]map[string]bool{}, said: map[string]bool{},
 	}
 	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		switch {
@@ -46,11 +47,11 @@ func parseTree(t *testing.T) tree {
 		if err != nil {
 			return err
 		}
-		dir, err := filepath.Rel(root, filepath.Dir(name))
+		rel, err := filepath.Rel(root, name)
 		if err != nil {
 			return err
 		}
-		r.add(filepath.ToSlash(dir), f, strings.HasSuffix(name, "_test.go"), string(data))
+		r.add(filepath.ToSlash(rel), f, string(data))
 		return nil
 	})
 	if err != nil {
@@ -59,8 +60,8 @@ func parseTree(t *testing.T) tree {
 	return r
 }
 
-func (r tree) add(dir string, f *ast.File, test bool, text string) {
-	pkg := strings.TrimSuffix(f.Name.Name, "_test")
+func (r tree) add(name string, f *ast.File, text string) {
+	pkg, dir := strings.TrimSuffix(f.Name.Name, "_test"), path.Dir(name)
 	if dir == "." {
 		dir = pkg
 	}
@@ -69,25 +70,27 @@ func (r tree) add(dir string, f *ast.File, test bool, text string) {
 	if r.declared[pkg] == nil {
 		r.declared[pkg] = map[string]bool{}
 	}
-	if test {
+	r.files[name] = map[string]bool{}
+	declare := func(id *ast.Ident) { r.declared[pkg][id.Name], r.files[name][id.Name] = true, true }
+	if strings.HasSuffix(name, "_test.go") {
 		r.cases[dir] += text
 	}
 	ast.Inspect(f, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.FuncDecl:
-			r.declared[pkg][n.Name.Name] = true
+			declare(n.Name)
 			if n.Recv == nil {
 				r.tests[dir+"."+n.Name.Name] = true
 			}
 		case *ast.TypeSpec:
-			r.declared[pkg][n.Name.Name] = true
+			declare(n.Name)
 		case *ast.ValueSpec:
-			for _, name := range n.Names {
-				r.declared[pkg][name.Name] = true
+			for _, id := range n.Names {
+				declare(id)
 			}
 		case *ast.Field:
-			for _, name := range n.Names {
-				r.declared[pkg][name.Name] = true
+			for _, id := range n.Names {
+				declare(id)
 			}
 		case *ast.BasicLit:
 			r.said[strings.Trim(n.Value, "`\"")] = true
@@ -170,5 +173,28 @@ func TestIdentifiersExist(t *testing.T) {
 				t.Errorf("%s: nobody declares or says %s", d.name, m[1])
 			}
 		}
+	}
+}
+
+// TestDeclaredWhereDocumentsSay holds each "`name` in `file.go`" against the
+// file: it exists and declares the name.
+func TestDeclaredWhereDocumentsSay(t *testing.T) {
+	r := parseTree(t)
+	place := regexp.MustCompile("`([\\w.]+)`\\s+in\\s+`([\\w./-]+\\.go)`")
+	named := 0
+	for _, d := range documents(t) {
+		for _, m := range place.FindAllStringSubmatch(d.text, -1) {
+			named++
+			name, file := m[1][strings.LastIndex(m[1], ".")+1:], m[2]
+			switch declared, ok := r.files[file]; {
+			case !ok:
+				t.Errorf("%s: %s should be in %s, and there is no such file", d.name, m[1], file)
+			case !declared[name]:
+				t.Errorf("%s: %s does not declare %s", d.name, file, m[1])
+			}
+		}
+	}
+	if named < 5 {
+		t.Errorf("only %d places are named: the pattern does not find them any more", named)
 	}
 }
