@@ -215,6 +215,33 @@ func TestDecisionsAreListed(t *testing.T) {
 	}
 }
 
+// TestPagesAreListed: a page that the index doesn't name is not found.
+func TestPagesAreListed(t *testing.T) {
+	index := read(t, "docs/README.md")
+	listed := 0
+	for _, d := range documents(t) {
+		name, ok := strings.CutPrefix(d.name, "docs/")
+		if !ok || name == "README.md" || strings.HasPrefix(name, "decisions/") {
+			continue
+		}
+		listed++
+		if !strings.Contains(index, "("+name+")") {
+			t.Errorf("docs/README.md does not list %s", name)
+		}
+	}
+	if listed < 10 {
+		t.Errorf("only %d pages were found below docs", listed)
+	}
+}
+
+// TestREADMEIsShort keeps the first page one that is read to its end.
+func TestREADMEIsShort(t *testing.T) {
+	const most = 150
+	if n := strings.Count(read(t, "README.md"), "\n"); n > most {
+		t.Errorf("README.md has %d lines, and should have %d at most: move details to a page below docs", n, most)
+	}
+}
+
 func read(t *testing.T, name string) string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(root, name))
