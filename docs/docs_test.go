@@ -2,6 +2,7 @@
 package docs_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -191,6 +192,26 @@ func TestDependenciesAreExplained(t *testing.T) {
 		if !known[module] {
 			t.Errorf("docs/decisions/0002-dependencies.md explains %s, which nothing requires", module)
 		}
+	}
+}
+
+// TestTestedVersions holds the versions that the documentation names against
+// the module files.
+func TestTestedVersions(t *testing.T) {
+	row := regexp.MustCompile("(?m)^\\| [^|]+ \\| `([\\d.]+)` \\| (?:`([^`]+)` in )?`([\\w/]*go\\.mod)` \\|$")
+	rows := row.FindAllStringSubmatch(read(t, "docs/reference/compatibility.md"), -1)
+	for _, m := range rows {
+		version, module, file := m[1], m[2], m[3]
+		line := `(?m)^\s*` + regexp.QuoteMeta(module+" v"+version) + `( |$)`
+		if module == "" {
+			line = `(?m)^` + regexp.QuoteMeta("go "+version) + `$`
+		}
+		if !regexp.MustCompile(line).MatchString(read(t, file)) {
+			t.Errorf("docs/reference/compatibility.md: %s does not say version %s of %s", file, version, cmp.Or(module, "Go"))
+		}
+	}
+	if len(rows) < 5 {
+		t.Errorf("only %d versions are named: the pattern does not find them any more", len(rows))
 	}
 }
 
