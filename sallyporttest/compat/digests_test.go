@@ -11,8 +11,8 @@ import (
 	"testing/fstest"
 
 	"github.com/sallyport/sallyport"
-	"github.com/sallyport/sallyport/jws"
-	"github.com/sallyport/sallyport/opa"
+	"github.com/sallyport/sallyport/adapters/jws"
+	"github.com/sallyport/sallyport/adapters/opa"
 	"github.com/sallyport/sallyport/strict"
 	"github.com/sallyport/sallyport/tools"
 )

@@ -14,7 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 	_ "modernc.org/sqlite" // opens the ledger's file beside the ledger
 
-	"github.com/sallyport/sallyport/ledger"
+	"github.com/sallyport/sallyport/adapters/ledger"
 )
 
 // TestMigrations pins the files that made the ledgers that there are, and the

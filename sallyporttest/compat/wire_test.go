@@ -17,12 +17,12 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/jws"
+	"github.com/sallyport/sallyport/adapters/ledger"
+	"github.com/sallyport/sallyport/adapters/notify"
+	"github.com/sallyport/sallyport/adapters/telemetry"
 	"github.com/sallyport/sallyport/api"
-	"github.com/sallyport/sallyport/jws"
-	"github.com/sallyport/sallyport/ledger"
-	"github.com/sallyport/sallyport/notify"
 	"github.com/sallyport/sallyport/strict"
-	"github.com/sallyport/sallyport/telemetry"
 )
 
 var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
