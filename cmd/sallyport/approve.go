@@ -31,9 +31,9 @@ second time the identity provider signs your verdict on this very ballot, so
 that neither the gateway nor Temporal could make it up (evidence idp-signed).
 With a token there is no need to log in to see the call; the vote is then on
 the gateway's word (evidence api-attested), or signed if you say --login.`,
-		Example: `  sallyport approve k3v9qf2m7c5n4a6b8d1e3g0h2j
-  sallyport approve k3v9qf2m7c5n4a6b8d1e3g0h2j --reject --reason 'not during the sale'
-  sallyport approve k3v9qf2m7c5n4a6b8d1e3g0h2j --as bob`,
+		Example: `  sallyport approve ii67cfqdxj7iwn3l26mgwug2ru
+  sallyport approve ii67cfqdxj7iwn3l26mgwug2ru --reject --reason 'not during the sale'
+  sallyport approve ii67cfqdxj7iwn3l26mgwug2ru --as bob`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return v.run(cmd, args[0]) },
 	}

@@ -103,7 +103,7 @@ func freezeLiftCommand() *cobra.Command {
 		Short: "Lift a freeze",
 		Long: `End a freeze, so that new calls may start again. What it has ended stays ended:
 agents have to ask anew. For operators.`,
-		Example: `  sallyport freeze lift k3v9qf2m7c5n4a6b8d1e3g0h2j --as olga`,
+		Example: `  sallyport freeze lift ii67cfqdxj7iwn3l26mgwug2ru --as olga`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, err := conn.client(cmd.Context())

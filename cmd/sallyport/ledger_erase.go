@@ -40,7 +40,7 @@ ledger.retention says; run it by a timer.
 
 On PostgreSQL it takes a role of its own, which the gateway does not have:
 sallyport ledger migrate --grant-eraser ROLE.`,
-		Example: `  sallyport ledger erase k3v9qf2m7c5n4a6b8d1e3g0h2j --reason "asked for by its subject"
+		Example: `  sallyport ledger erase ii67cfqdxj7iwn3l26mgwug2ru --reason "asked for by its subject"
   sallyport ledger erase --expired --config sallyport.yaml --dsn-file eraser.dsn`,
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			before, err := e.prepare(cmd, len(ids))

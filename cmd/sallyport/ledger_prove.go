@@ -27,7 +27,7 @@ the ledger and without trusting whoever wrote it: sallyport ledger verify FILE.
 The file also holds what the leaves commit to, with the salt that opens the
 commitments: arguments, plans, results, who agreed and by what evidence. With
 --closed it does not, and still proves what the leaves show.`,
-		Example: `  sallyport ledger prove k3v9qf2m7c5n4a6b8d1e3g0h2j --out proof.json
+		Example: `  sallyport ledger prove ii67cfqdxj7iwn3l26mgwug2ru --out proof.json
   sallyport ledger verify proof.json --key ledger.pub`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
