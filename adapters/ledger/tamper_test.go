@@ -273,8 +273,9 @@ func testRewritten(t *testing.T, genuine place) {
 	mustBeFound(t, forged, "the leaves are not those that were signed")
 
 	// Nor is a log that goes on from there signed: here the last genuine
-	// checkpoint covers 8 of 12 forged leaves.
-	forged.tamper(t, "DELETE FROM checkpoints WHERE size = 12; UPDATE head SET checkpoints = checkpoints - 1")
+	// checkpoint covers fewer than the 12 forged leaves. How many there are
+	// depends on how often the genuine log was signed while it was written.
+	forged.tamper(t, "DELETE FROM checkpoints WHERE size >= 12; UPDATE head SET checkpoints = (SELECT max(seq) + 1 FROM checkpoints)")
 	_, err := ledger.Open(t.Context(), ledger.Options{Database: forged.database(), Signer: genuine.key})
 	if err == nil || !strings.Contains(err.Error(), "is not the beginning") {
 		t.Errorf("opening a forged log: %v", err)
