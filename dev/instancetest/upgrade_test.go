@@ -3,10 +3,8 @@ package instancetest_test
 import (
 	"archive/tar"
 	"compress/gzip"
-	"encoding/json"
 	"errors"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -32,41 +30,21 @@ func TestEarlierState(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	unpack(t, earlierState, dir)
-	i := instancetest.Start(t, instancetest.Options{Dir: dir, IdentityProvider: earlierProvider})
+	d := start(t, instancetest.New(t, instancetest.Options{Dir: dir, IdentityProvider: earlierProvider}))
 
-	awaitState(t, i, earlierApproved, sallyport.Succeeded)
-	awaitState(t, i, earlierWaiting, sallyport.Expired)
-	if n := commits(t, i)[earlierApproved]; n != 1 {
+	d.ends(earlierApproved, sallyport.Succeeded)
+	d.ends(earlierWaiting, sallyport.Expired)
+	if n := commits(t, d.Instance)[earlierApproved]; n != 1 {
 		t.Errorf("the approved call has %d commits, want 1", n)
 	}
-	later, err := i.Client(t, "deploy-bot").Submit(t.Context(), read("staging/api"))
-	if err != nil {
-		t.Fatalf("the ledger of the earlier build takes no call: %v", err)
-	}
-	awaitState(t, i, later.ID, sallyport.Succeeded)
+	d.ends(d.submit(read("staging/api")), sallyport.Succeeded)
 
-	for _, arguments := range [][]string{{"--ledger", i.Path("ledger.db")}, {i.Path("approved.proof")}} {
-		arguments = append([]string{"ledger", "verify", "--key", i.Path("ledger.pub")}, arguments...)
+	for _, arguments := range [][]string{{"--ledger", d.Path("ledger.db")}, {d.Path("approved.proof")}} {
+		arguments = append([]string{"ledger", "verify", "--key", d.Path("ledger.pub")}, arguments...)
 		if r := instancetest.Command(t, "sallyport", arguments...); r.Code != 0 {
 			t.Errorf("sallyport %q: %s%s", arguments, r.Stdout, r.Stderr)
 		}
 	}
-}
-
-func awaitState(t *testing.T, i *instancetest.Instance, id string, want sallyport.State) {
-	t.Helper()
-	instancetest.Await(t, "call "+id+" is "+string(want), func() bool { return stateOf(t, i, id) == want })
-}
-
-// stateOf asks as an auditor, who sees the calls of every agent.
-func stateOf(t *testing.T, i *instancetest.Instance, id string) sallyport.State {
-	t.Helper()
-	status, text := do(t, i, "audra", http.MethodGet, "/v1/calls/"+id, "", nil)
-	var call struct{ State sallyport.State }
-	if err := json.Unmarshal([]byte(text), &call); err != nil || status != http.StatusOK {
-		t.Fatalf("GET /v1/calls/%s is answered with %d: %s", id, status, text)
-	}
-	return call.State
 }
 
 // unpack writes the files of a tar archive into dir.
