@@ -35,10 +35,13 @@ var arrows = map[string][]string{
 	"tools/unidiff":   nil,
 	"tools/builtin":   {"tools/wire", "tools/unidiff"},
 	"tools/k8s":       {"tools/wire", "tools/unidiff"},
-	"activities":      {"tools"},
-	"workflows":       {"activities", "tools"},
-	"worker":          {"workflows", "activities"},
-	"api":             nil,
+	"activities":      {"tools", "workflows/wire"},
+
+	"workflows":         {"activities", "workflows/details", "workflows/wire"},
+	"workflows/details": nil,
+	"workflows/wire":    nil,
+	"worker":            {"workflows", "workflows/wire", "activities"},
+	"api":               nil,
 
 	"adapters/opa":             {"policies"},
 	"adapters/kube":            {"tools", "tools/wire"},
@@ -51,6 +54,7 @@ var arrows = map[string][]string{
 	"adapters/notify":          nil,
 	"adapters/telemetry":       nil,
 	"adapters/jws":             nil,
+	"adapters/temporal":        {"activities", "workflows/details", "workflows/wire"},
 
 	"gateway":       {"*"},
 	"client":        nil,
@@ -60,10 +64,10 @@ var arrows = map[string][]string{
 	"deploy/image":  nil, // makes images of these; no part of them
 
 	// What tests share. Nothing that is shipped may import these.
-	"sallyporttest":              {"tools"},
-	"sallyporttest/postgrestest": nil,
-	"sallyporttest/compat":       nil, // tests of what must not change
-	"workflows/workflowstest":    {"*"},
+	"sallyporttest":               {"tools"},
+	"sallyporttest/postgrestest":  nil,
+	"sallyporttest/compat":        nil, // tests of what must not change
+	"sallyporttest/workflowstest": {"*"},
 
 	"docs": nil, // tests of the documentation
 
@@ -79,7 +83,7 @@ var libraries = map[string][]string{
 	"modernc.org/sqlite":                     {"adapters/ledger", "dev/..."},
 	"github.com/jackc/pgx":                   {"adapters/ledger", "sallyporttest/postgrestest", "dev/..."}, // there it is the Temporal server's
 	"github.com/pressly/goose":               {"adapters/ledger"},
-	"go.temporal.io/":                        {"activities", "workflows", "workflows/workflowstest", "worker", "gateway", "cmd/sallyport", "dev/...", "bench/..."},
+	"go.temporal.io/":                        {"activities", "workflows", "workflows/wire", "worker", "adapters/temporal", "sallyporttest/workflowstest", "gateway", "dev/...", "bench/..."},
 	"go.temporal.io/server":                  {"dev/..."},
 	"github.com/temporalio":                  {"dev/..."},
 	"k8s.io/":                                {"adapters/kube", "tools/k8s", "cmd/kubeexec", "gateway", "e2e/..."},
@@ -92,7 +96,7 @@ var libraries = map[string][]string{
 	"github.com/labstack/echo":               {"api"},
 	"github.com/coreos/go-oidc":              {"client", "dev/..."}, // it logs people in; see the decision on verifying tokens
 	"golang.org/x/oauth2":                    {"client", "dev/...", "e2e/..."},
-	"github.com/go-jose":                     {"adapters/jws", "adapters/oidc", "workflows/workflowstest", "dev/..."},
+	"github.com/go-jose":                     {"adapters/jws", "adapters/oidc", "sallyporttest/workflowstest", "dev/..."},
 	"github.com/go-git":                      {"adapters/gitops", "dev/..."},
 	"github.com/landlock-lsm":                {"adapters/sandbox/confine"},
 	"github.com/santhosh-tekuri":             {"tools"},

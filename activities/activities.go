@@ -14,10 +14,8 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
-
-// WorkflowIDPrefix and a call's id are the id of its workflow.
-const WorkflowIDPrefix = "call-"
 
 // Ledger is where the steps record and read.
 type Ledger interface {
@@ -95,7 +93,7 @@ func (a *Activities) step(ctx context.Context, name string) func(error) {
 func (a *Activities) open(ctx context.Context, signed sallyport.SignedCall) (sallyport.Call, error) {
 	id := activity.GetInfo(ctx).WorkflowExecution.ID
 	call, err := a.Verifier.VerifyCall(signed)
-	if err == nil && id != WorkflowIDPrefix+call.ID {
+	if err == nil && id != wire.WorkflowID(call.ID) {
 		err = sallyport.Errorf(sallyport.Denied, "other_call", "workflow %s is not call %s's", id, call.ID)
 	}
 	if err != nil { // somebody who can reach Temporal tries what he may not

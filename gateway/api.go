@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -15,8 +16,9 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/adapters/jws"
+	"github.com/sallyport/sallyport/adapters/temporal"
 	"github.com/sallyport/sallyport/api"
-	"github.com/sallyport/sallyport/workflows"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // CodecPath is where the Temporal UI has payloads decoded and encoded.
@@ -25,30 +27,31 @@ const CodecPath = "/codec"
 // ServeAPI answers requests on l until ctx ends. It closes l, also when it
 // can't begin.
 func (g *Gateway) ServeAPI(ctx context.Context, l net.Listener) error {
-	temporal, release, err := g.connect(RoleAPI)
+	connection, release, err := g.temporal.Connect(temporal.RoleAPI)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
 	defer release()
-	calls, err := workflows.NewClient(temporal)
+	client, err := temporal.NewClient(connection)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
+	calls := client.ForAPI()
 	server, err := g.server(calls) //nolint:contextcheck // requests bring their own contexts
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return server.Serve(ctx, l) })
-	stop := &stopper{g.ledger, g.cancelFrozen(apiCalls{calls}), g.o.Logger}
+	stop := &stopper{g.ledger, g.cancelFrozen(calls), g.o.Logger}
 	group.Go(func() error { stop.run(ctx); return nil })
 	if !g.o.OneProcess { // else the worker does
-		group.Go(func() error { return g.inspect(ctx, temporal) })
+		group.Go(func() error { return g.logGuarantees(ctx, connection) })
 	}
 	return group.Wait()
 }
 
-func (g *Gateway) server(calls *workflows.Client) (*api.Server, error) {
+func (g *Gateway) server(calls temporal.APIClient) (*api.Server, error) {
 	c := g.o.Config
 	if c.Signing.PrivateKeyFile == "" {
 		return nil, errors.New("the configuration lacks signing.private_key_file, which the API needs")
@@ -63,7 +66,7 @@ func (g *Gateway) server(calls *workflows.Client) (*api.Server, error) {
 	}
 	judge := g.judge()
 	return api.New(api.Options{
-		Identifier: g.ids, Signer: signer, Recorder: g.ledger, Reader: g.ledger, Freezes: g.ledger, Log: g.ledger, Calls: apiCalls{calls}, Catalogue: judge, Preview: judge,
+		Identifier: g.ids, Signer: signer, Recorder: g.ledger, Reader: g.ledger, Freezes: g.ledger, Log: g.ledger, Calls: calls, Catalogue: judge, Preview: judge,
 		Redactions: func(tool string) []string {
 			t, _ := g.catalogue.Tool(tool)
 			return t.Redact.Arguments
@@ -71,7 +74,7 @@ func (g *Gateway) server(calls *workflows.Client) (*api.Server, error) {
 		Ready: []api.Check{
 			{Name: "policy", Check: func(context.Context) error { return g.policy.Ready() }},
 			{Name: "ledger", Check: g.ledger.Ping},
-			{Name: "temporal", Check: apiCalls{calls}.Ping},
+			{Name: "temporal", Check: calls.Ping},
 		},
 		Metrics: g.telemetry.MetricsHandler(), Logger: g.o.Logger, Now: time.Now, Random: rand.Reader,
 		OperatorGroups: c.API.OperatorGroups, AuditorGroups: c.API.AuditorGroups, Tiles: api.TileReaders(c.Ledger.Tiles),
@@ -97,7 +100,7 @@ func approveURL(c TemporalConfig) func(sallyport.Record) string {
 
 func ballotURL(c TemporalConfig, callID, runID string) string {
 	return fmt.Sprintf("%s/namespaces/%s/workflows/%s/%s/user-metadata", strings.TrimSuffix(c.UI, "/"),
-		url.PathEscape(c.Namespace), url.PathEscape(workflows.WorkflowID(callID)), url.PathEscape(runID))
+		url.PathEscape(c.Namespace), url.PathEscape(wire.WorkflowID(callID)), url.PathEscape(runID))
 }
 
 // withCodec adds the endpoint that decodes payloads for the Temporal UI, and
@@ -111,7 +114,7 @@ func (g *Gateway) withCodec(next http.Handler) http.Handler {
 	if ui == "" || guard == nil {
 		return next
 	}
-	codec := http.StripPrefix(CodecPath, workflows.CodecHandler(g.codec))
+	codec := http.StripPrefix(CodecPath, temporal.CodecHandler(g.codec))
 	mux := http.NewServeMux()
 	mux.Handle("/", next)
 	mux.HandleFunc("OPTIONS "+CodecPath+"/{verb}", func(w http.ResponseWriter, r *http.Request) {
@@ -152,4 +155,39 @@ func allowOrigin(w http.ResponseWriter, r *http.Request, ui string) {
 	h.Set("Access-Control-Allow-Methods", http.MethodPost)
 	h.Set("Access-Control-Allow-Headers", "authorization, content-type, x-namespace")
 	h.Add("Vary", "Origin")
+}
+
+// deniedSoon is how long a call that came after the freeze is left alone: it is
+// denied as any other that may not be, and hears so.
+const deniedSoon = 5 * time.Second
+
+// cancelFrozen records that a freeze stops a call, and cancels its workflow.
+// What was never handed over has none, and can't start any more.
+func (g *Gateway) cancelFrozen(calls interface {
+	Cancel(ctx context.Context, callID string, by sallyport.Identity) error
+},
+) func(context.Context, sallyport.Record, sallyport.Freeze) error {
+	return func(ctx context.Context, c sallyport.Record, f sallyport.Freeze) error {
+		id := c.Call.ID
+		if c.Call.ReceivedAt.After(f.At) && time.Since(c.Call.ReceivedAt) < deniedSoon {
+			return nil
+		}
+		r, err := g.ledger.Record(ctx, sallyport.Entry{
+			CallID: id, Kind: sallyport.EntryStop, Key: "freeze/" + f.ID, At: time.Now().Round(0).UTC(),
+			Stop: &sallyport.Stop{By: f.By, Freeze: f.ID, Reason: f.Reason},
+		})
+		if sallyport.KindOf(err) == sallyport.Conflict { // it has just ended
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if !r.Repeated {
+			g.o.Logger.WarnContext(ctx, "a call is stopped by a freeze", slog.String("call_id", id), slog.String("freeze", f.ID))
+		}
+		if err := calls.Cancel(ctx, id, sallyport.Identity{}); sallyport.KindOf(err) == sallyport.Unavailable {
+			return err
+		}
+		return nil
+	}
 }

@@ -4,8 +4,6 @@ package gateway
 
 import (
 	"fmt"
-	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -15,27 +13,28 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/adapters/telemetry"
+	"github.com/sallyport/sallyport/adapters/temporal"
 	"github.com/sallyport/sallyport/strict"
 )
 
 // Config is the configuration file. Relative paths in it are relative to the
 // file. Every secret is a path of a file that holds it.
 type Config struct {
-	API        APIConfig         `yaml:"api"`
-	Worker     WorkerConfig      `yaml:"worker"`
-	Temporal   TemporalConfig    `yaml:"temporal"`
-	Payloads   []PayloadKey      `yaml:"payload_keys"` // the first encrypts, all decrypt
-	Signing    SigningConfig     `yaml:"signing"`
-	Ledger     LedgerConfig      `yaml:"ledger"`
-	Limits     LimitsConfig      `yaml:"limits"`
-	Policies   string            `yaml:"policies"`   // directory of Rego and data; empty means the built-in ones
-	Tools      string            `yaml:"tools"`      // directory of manifests that add to the built-in ones or replace them
-	Identities string            `yaml:"identities"` // the identity table
-	Sandbox    SandboxConfig     `yaml:"sandbox"`
-	Kubernetes *KubernetesConfig `yaml:"kubernetes"` // empty runs nothing in Kubernetes
-	Git        GitConfig         `yaml:"git"`
-	Log        LogConfig         `yaml:"log"`
-	Sweep      SweepConfig       `yaml:"sweep"`
+	API        APIConfig           `yaml:"api"`
+	Worker     WorkerConfig        `yaml:"worker"`
+	Temporal   TemporalConfig      `yaml:"temporal"`
+	Payloads   []PayloadKey        `yaml:"payload_keys"` // the first encrypts, all decrypt
+	Signing    SigningConfig       `yaml:"signing"`
+	Ledger     LedgerConfig        `yaml:"ledger"`
+	Limits     LimitsConfig        `yaml:"limits"`
+	Policies   string              `yaml:"policies"`   // directory of Rego and data; empty means the built-in ones
+	Tools      string              `yaml:"tools"`      // directory of manifests that add to the built-in ones or replace them
+	Identities string              `yaml:"identities"` // the identity table
+	Sandbox    SandboxConfig       `yaml:"sandbox"`
+	Kubernetes *KubernetesConfig   `yaml:"kubernetes"` // empty runs nothing in Kubernetes
+	Git        GitConfig           `yaml:"git"`
+	Log        telemetry.LogConfig `yaml:"log"`
+	Sweep      SweepConfig         `yaml:"sweep"`
 
 	Notifications *NotificationConfig `yaml:"notifications"` // empty tells nobody
 }
@@ -55,23 +54,13 @@ type WorkerConfig struct {
 	Listen string `yaml:"listen"` // host:port of its /metrics and /healthz, for operators alone; empty serves none
 }
 
-// TemporalConfig says where Temporal is.
+// TemporalConfig says where Temporal is, and how people use its Web UI.
 type TemporalConfig struct {
-	Address         string     `yaml:"address"` // host:port of the frontend
-	Namespace       string     `yaml:"namespace"`
-	TokenFile       string     `yaml:"token_file"`       // bearer token for the frontend, read again when it changes; empty sends none
-	TLS             *TLSConfig `yaml:"tls"`              // empty means plain text, for loopback only
-	UI              string     `yaml:"ui"`               // base URL of the Web UI, for links to approvers
-	UIAudience      string     `yaml:"ui_audience"`      // audience of the tokens with which the Web UI asks us to decode payloads; empty decodes nothing
-	PrincipalIssuer string     `yaml:"principal_issuer"` // issuer of the subjects that the server stamps on signals; empty refuses votes by signal
-}
+	temporal.Config `yaml:",inline"`
 
-// TLSConfig is for the connection to Temporal.
-type TLSConfig struct {
-	CAFile     string `yaml:"ca_file"`
-	CertFile   string `yaml:"cert_file"`
-	KeyFile    string `yaml:"key_file"`
-	ServerName string `yaml:"server_name"`
+	UI              string `yaml:"ui"`               // base URL of the Web UI, for links to approvers
+	UIAudience      string `yaml:"ui_audience"`      // audience of the tokens with which the Web UI asks us to decode payloads; empty decodes nothing
+	PrincipalIssuer string `yaml:"principal_issuer"` // issuer of the subjects that the server stamps on signals; empty refuses votes by signal
 }
 
 // PayloadKey encrypts what stands in workflow histories.
@@ -155,12 +144,6 @@ type GitConfig struct {
 	Email      string `yaml:"email"` // of the committer
 }
 
-// LogConfig is about the program's own log, on standard error.
-type LogConfig struct {
-	Level  string `yaml:"level"`  // debug, info, warn, error
-	Format string `yaml:"format"` // text, json
-}
-
 // SweepConfig is about calls that lost their workflow.
 type SweepConfig struct {
 	Every    time.Duration `yaml:"every"`     // how often to look
@@ -202,11 +185,11 @@ func Load(path string) (Config, error) {
 func Defaults() Config {
 	return Config{
 		API:      APIConfig{Listen: "127.0.0.1:8080", MaxWait: time.Minute, CallsPerSecond: 20, CallsBurst: 50},
-		Temporal: TemporalConfig{Address: "127.0.0.1:7233", Namespace: "default"},
+		Temporal: TemporalConfig{Config: temporal.Config{Address: "127.0.0.1:7233", Namespace: "default"}},
 		Ledger:   LedgerConfig{Tiles: "nobody"},
 		Limits:   LimitsConfig{Limits: Limits{CallsPerMinute: 1200, Running: 64}},
 		Git:      GitConfig{Branch: "main", Name: "Sallyport", Email: "sallyport@localhost"},
-		Log:      LogConfig{Level: "info", Format: "text"},
+		Log:      telemetry.LogConfig{Level: "info", Format: "text"},
 		Sweep:    SweepConfig{Every: 30 * time.Second, Grace: time.Minute, RunGrace: 20 * time.Minute},
 	}
 }
@@ -242,13 +225,4 @@ func (c *Config) resolve(dir string) {
 			*p = filepath.Join(dir, *p)
 		}
 	}
-}
-
-// Logger makes the program's log.
-func (c LogConfig) Logger(w io.Writer) (*slog.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
-		return nil, fmt.Errorf("level %q is not debug, info, warn or error", c.Level)
-	}
-	return telemetry.NewLogger(w, telemetry.LogOptions{Level: level, Format: c.Format})
 }

@@ -6,12 +6,10 @@ import (
 	"strings"
 	"time"
 
-	"go.temporal.io/sdk/client"
-
 	"github.com/sallyport/sallyport"
-	"github.com/sallyport/sallyport/activities"
 	"github.com/sallyport/sallyport/adapters/ledger"
-	"github.com/sallyport/sallyport/workflows"
+	"github.com/sallyport/sallyport/adapters/temporal"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // Gap is something of which the ledger should say more than it does.
@@ -61,23 +59,14 @@ func Gaps(ctx context.Context, o GapOptions) (gaps []Gap, err error) {
 // unrecorded lists the workflows of which the log knows nothing, and returns the
 // calls whose workflows run.
 func unrecorded(ctx context.Context, archive *ledger.Archive, c TemporalConfig) (running map[string]bool, gaps []Gap, err error) {
-	o := client.Options{HostPort: c.Address, Namespace: c.Namespace}
-	if c.TokenFile != "" {
-		o.HeadersProvider = tokenFile(c.TokenFile)
-	}
-	if c.TLS != nil {
-		if o.ConnectionOptions.TLS, err = c.TLS.load(); err != nil {
-			return nil, nil, err
-		}
-	}
-	temporal, err := client.DialContext(ctx, o)
+	connection, err := temporal.DialToList(ctx, c.Config)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer temporal.Close()
+	defer connection.Close()
 	running = map[string]bool{}
-	err = workflows.List(ctx, temporal, func(w workflows.Listed) error {
-		id, ok := strings.CutPrefix(w.ID, activities.WorkflowIDPrefix)
+	err = temporal.List(ctx, connection, func(w temporal.Listed) error {
+		id, ok := strings.CutPrefix(w.ID, wire.WorkflowIDPrefix)
 		if !ok || !sallyport.ValidCallID(id) {
 			gaps = append(gaps, Gap{Kind: "stray_workflow", ID: w.ID, Detail: "a workflow of calls that is no call's: somebody with access to Temporal started it"})
 			return nil

@@ -9,11 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"strings"
-	"sync"
 	"time"
 
-	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sallyport/sallyport/activities"
@@ -22,9 +19,9 @@ import (
 	"github.com/sallyport/sallyport/adapters/oidc"
 	"github.com/sallyport/sallyport/adapters/opa"
 	"github.com/sallyport/sallyport/adapters/telemetry"
+	"github.com/sallyport/sallyport/adapters/temporal"
 	"github.com/sallyport/sallyport/strict"
 	"github.com/sallyport/sallyport/tools"
-	"github.com/sallyport/sallyport/workflows"
 )
 
 // Options are what a gateway is opened with.
@@ -35,7 +32,7 @@ type Options struct {
 	Logger  *slog.Logger
 	// Credentials for Temporal's frontend by role. Nil takes the token file of
 	// the configuration for every role.
-	Credentials func(Role) Credentials
+	Credentials func(temporal.Role) temporal.Credentials
 	// CodecGuard lets people have payloads decoded for the Temporal UI. Nil
 	// wants a bearer token for the UI's audience, which the UI sends over TLS
 	// alone.
@@ -56,11 +53,10 @@ type Gateway struct {
 	catalogue *tools.Catalogue
 	ledger    *ledger.Ledger
 	origin    string // the ledger's name
-	codec     *workflows.Codec
+	codec     *temporal.Codec
+	temporal  *temporal.Connections
 
-	mu     sync.Mutex
-	kube   *kube.Runner  // nil where nothing runs in Kubernetes, or in the API
-	shared client.Client // of Temporal's, for API and worker; nil unless they are one process
+	kube *kube.Runner // nil where nothing runs in Kubernetes, or in the API
 }
 
 // httpTimeout bounds what identity providers may take to answer.
@@ -101,6 +97,13 @@ func (g *Gateway) open(ctx context.Context) (err error) {
 	if g.codec, err = loadCodec(c.Payloads); err != nil {
 		return err
 	}
+	g.temporal = &temporal.Connections{
+		Options: temporal.Options{
+			Config: c.Temporal.Config, Codec: g.codec, Logger: o.Logger, Propagator: g.telemetry.Propagator(),
+			Tracer: g.telemetry.TracerProvider().Tracer("github.com/sallyport/sallyport/gateway"),
+		},
+		Credentials: o.Credentials, OneProcess: o.OneProcess,
+	}
 	g.ledger, g.origin, err = openLedger(ctx, c.Ledger, ledger.Options{Logger: o.Logger, Limits: c.Limits.of})
 	return err
 }
@@ -134,7 +137,7 @@ func (c LedgerConfig) Database() (ledger.Database, error) {
 	if c.DSNFile == "" {
 		return ledger.Database{Path: c.Path}, nil
 	}
-	dsn, err := Secret(c.DSNFile)
+	dsn, err := strict.Secret(c.DSNFile)
 	if err != nil {
 		return ledger.Database{}, fmt.Errorf("the address of the ledger's database can't be read: %w", err)
 	}
@@ -154,8 +157,8 @@ func (g *Gateway) Watch(ctx context.Context) error {
 // Close lets go of everything. API and worker must have stopped.
 func (g *Gateway) Close() error {
 	var errs []error
-	if g.shared != nil {
-		g.shared.Close()
+	if g.temporal != nil {
+		g.temporal.Close()
 	}
 	if g.ledger != nil {
 		errs = append(errs, g.ledger.Close())
@@ -185,13 +188,13 @@ func loadCatalogue(dir string) (*tools.Catalogue, error) {
 	return c, err
 }
 
-func loadCodec(files []PayloadKey) (*workflows.Codec, error) {
+func loadCodec(files []PayloadKey) (*temporal.Codec, error) {
 	if len(files) == 0 {
 		return nil, errors.New("the configuration lacks payload_keys")
 	}
-	keys := make([]workflows.Key, len(files))
+	keys := make([]temporal.Key, len(files))
 	for i, f := range files {
-		text, err := Secret(f.File)
+		text, err := strict.Secret(f.File)
 		if err != nil {
 			return nil, fmt.Errorf("payload key %q: %w", f.ID, err)
 		}
@@ -199,20 +202,7 @@ func loadCodec(files []PayloadKey) (*workflows.Codec, error) {
 		if err != nil {
 			return nil, fmt.Errorf("payload key %q: %s is not standard base64", f.ID, f.File)
 		}
-		keys[i] = workflows.Key{ID: f.ID, Secret: b}
+		keys[i] = temporal.Key{ID: f.ID, Secret: b}
 	}
-	return workflows.NewCodec(keys...)
-}
-
-// Secret reads a file that others may not read.
-func Secret(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", err
-	}
-	if err := strict.Private(info); err != nil {
-		return "", fmt.Errorf("%s %w", path, err)
-	}
-	b, err := os.ReadFile(path)
-	return strings.TrimSpace(string(b)), err
+	return temporal.NewCodec(keys...)
 }

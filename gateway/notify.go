@@ -7,6 +7,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/adapters/notify"
+	"github.com/sallyport/sallyport/strict"
 	"github.com/sallyport/sallyport/worker"
 )
 
@@ -19,7 +20,7 @@ func (g *Gateway) notifications() (*worker.NotifyOptions, error) {
 	}
 	o := notify.Options{URL: c.Notifications.URL, Source: eventSource(g.origin), Now: time.Now}
 	for _, file := range c.Notifications.SecretFiles {
-		text, err := Secret(file)
+		text, err := strict.Secret(file)
 		if err != nil {
 			return nil, fmt.Errorf("notifications.secret_files: %w", err)
 		}

@@ -70,38 +70,3 @@ func (s *stopper) stopAll(ctx context.Context) error {
 	}
 	return errors.Join(errs...)
 }
-
-// deniedSoon is how long a call that came after the freeze is left alone: it is
-// denied as any other that may not be, and hears so.
-const deniedSoon = 5 * time.Second
-
-// cancelFrozen records that a freeze stops a call, and cancels its workflow.
-// What was never handed over has none, and can't start any more.
-func (g *Gateway) cancelFrozen(calls interface {
-	Cancel(ctx context.Context, callID string, by sallyport.Identity) error
-},
-) func(context.Context, sallyport.Record, sallyport.Freeze) error {
-	return func(ctx context.Context, c sallyport.Record, f sallyport.Freeze) error {
-		id := c.Call.ID
-		if c.Call.ReceivedAt.After(f.At) && time.Since(c.Call.ReceivedAt) < deniedSoon {
-			return nil
-		}
-		r, err := g.ledger.Record(ctx, sallyport.Entry{
-			CallID: id, Kind: sallyport.EntryStop, Key: "freeze/" + f.ID, At: time.Now().Round(0).UTC(),
-			Stop: &sallyport.Stop{By: f.By, Freeze: f.ID, Reason: f.Reason},
-		})
-		if sallyport.KindOf(err) == sallyport.Conflict { // it has just ended
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if !r.Repeated {
-			g.o.Logger.WarnContext(ctx, "a call is stopped by a freeze", slog.String("call_id", id), slog.String("freeze", f.ID))
-		}
-		if err := calls.Cancel(ctx, id, sallyport.Identity{}); sallyport.KindOf(err) == sallyport.Unavailable {
-			return err
-		}
-		return nil
-	}
-}

@@ -17,14 +17,14 @@ import (
 	"github.com/sallyport/sallyport/adapters/gitops"
 	"github.com/sallyport/sallyport/adapters/jws"
 	"github.com/sallyport/sallyport/adapters/sandbox"
+	"github.com/sallyport/sallyport/adapters/temporal"
 	"github.com/sallyport/sallyport/tools"
 	"github.com/sallyport/sallyport/worker"
-	"github.com/sallyport/sallyport/workflows"
 )
 
 // RunWorker polls for calls until ctx ends, then lets running ones finish.
 func (g *Gateway) RunWorker(ctx context.Context) error {
-	temporal, release, err := g.connect(RoleWorker)
+	connection, release, err := g.temporal.Connect(temporal.RoleWorker)
 	if err != nil {
 		return err
 	}
@@ -33,11 +33,11 @@ func (g *Gateway) RunWorker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	acts, err := g.activities(temporal) //nolint:contextcheck // the sandbox probes itself, within a time limit of its own
+	acts, err := g.activities(connection) //nolint:contextcheck // the sandbox probes itself, within a time limit of its own
 	if err != nil {
 		return err
 	}
-	calls, err := workflows.NewClient(temporal)
+	calls, err := temporal.NewClient(connection)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (g *Gateway) RunWorker(ctx context.Context) error {
 		return fmt.Errorf("sweep.run_grace is %s and must be at least %s: a tool of the catalogue may run so long", s.RunGrace, least)
 	}
 	w, err := worker.New(worker.Options{
-		Client: temporal, Activities: acts, Notify: told, Logger: g.o.Logger,
+		Client: connection, Activities: acts, Notify: told, Logger: g.o.Logger,
 		Sweep: worker.SweepOptions{
 			Ledger: g.ledger, Workflows: calls, Now: time.Now, Every: s.Every, Grace: s.Grace, RunGrace: s.RunGrace,
 		},
@@ -60,7 +60,7 @@ func (g *Gateway) RunWorker(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return monitor(ctx) })
-	group.Go(func() error { return g.inspect(ctx, temporal) })
+	group.Go(func() error { return g.logGuarantees(ctx, connection) })
 	kill := &stopper{g.ledger, func(_ context.Context, c sallyport.Record, _ sallyport.Freeze) error {
 		acts.StopRun(c.Call.ID)
 		return nil
@@ -76,6 +76,11 @@ func (g *Gateway) RunWorker(ctx context.Context) error {
 	return group.Wait()
 }
 
+// logGuarantees logs what the Temporal server does beside keeping workflows.
+func (g *Gateway) logGuarantees(ctx context.Context, connection client.Client) error {
+	return temporal.LogGuarantees(ctx, g.temporal.Options, connection, g.o.Config.Temporal.PrincipalIssuer)
+}
+
 // longestRun is how long a run may take at most: it may plan again before it
 // acts, and is given a minute beyond.
 func (g *Gateway) longestRun() time.Duration {
@@ -86,7 +91,7 @@ func (g *Gateway) longestRun() time.Duration {
 	return 3*longest + 4*time.Minute
 }
 
-func (g *Gateway) activities(temporal client.Client) (*activities.Activities, error) {
+func (g *Gateway) activities(connection client.Client) (*activities.Activities, error) {
 	c := g.o.Config
 	if c.Signing.PublicKeysFile == "" {
 		return nil, errors.New("the configuration lacks signing.public_keys_file, which the worker needs")
@@ -99,7 +104,7 @@ func (g *Gateway) activities(temporal client.Client) (*activities.Activities, er
 	if err != nil {
 		return nil, err
 	}
-	history, err := workflows.NewHistory(temporal, g.codec)
+	signals, err := temporal.NewSignals(connection, g.codec)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +114,7 @@ func (g *Gateway) activities(temporal client.Client) (*activities.Activities, er
 	}
 	return activities.New(activities.Options{
 		Judge: g.judge(), Verifier: verifier, Votes: g.ids, Directory: g.ids, Ledger: g.ledger, Runners: runners, Reconcilers: reconcilers,
-		Signals: principals{history, temporal}, PrincipalIssuer: c.Temporal.PrincipalIssuer, Meter: g.telemetry.Metrics(), Random: rand.Reader,
+		Signals: signals, PrincipalIssuer: c.Temporal.PrincipalIssuer, Meter: g.telemetry.Metrics(), Random: rand.Reader,
 		HeartbeatEvery: time.Second,
 	})
 }

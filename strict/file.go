@@ -3,7 +3,23 @@ package strict
 import (
 	"fmt"
 	"io/fs"
+	"os"
+	"strings"
 )
+
+// Secret reads a file that others may not read, without the space around its
+// content.
+func Secret(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if err := Private(info); err != nil {
+		return "", fmt.Errorf("%s %w", path, err)
+	}
+	b, err := os.ReadFile(path)
+	return strings.TrimSpace(string(b)), err
+}
 
 // Private refuses a file of a secret that others may use. Its owner alone may
 // read and write it. Where we are not root, a group may read it too that lets

@@ -11,7 +11,6 @@ import (
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
-	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 	"golang.org/x/sync/errgroup"
@@ -19,11 +18,12 @@ import (
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/activities"
 	"github.com/sallyport/sallyport/workflows"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // Options are what a worker needs. All but Notify are required.
 type Options struct {
-	Client     client.Client // with the data converter of workflows.NewDataConverter
+	Client     client.Client // with the data converter of adapters/temporal
 	Activities *activities.Activities
 	Sweep      SweepOptions
 	Notify     *NotifyOptions // nil tells nobody
@@ -68,7 +68,7 @@ func New(o Options) (*Worker, error) {
 	}
 	worker.SetStickyWorkflowCacheSize(stickyCacheSize)
 	fatal := make(chan error, 1)
-	w := worker.New(o.Client, workflows.TaskQueue, worker.Options{
+	w := worker.New(o.Client, wire.TaskQueue, worker.Options{
 		OnFatalError:                       func(err error) { fatal <- err },
 		MaxConcurrentActivityExecutionSize: maxActivities,
 		WorkerStopTimeout:                  20 * time.Second,
@@ -89,7 +89,7 @@ type Registry interface {
 
 // Register registers the workflow and the activities of calls by their names.
 func Register(r Registry, a *activities.Activities) {
-	r.RegisterWorkflowWithOptions(workflows.ToolCall, workflow.RegisterOptions{Name: workflows.ToolCallName})
+	r.RegisterWorkflowWithOptions(workflows.ToolCall, workflow.RegisterOptions{Name: wire.ToolCallName})
 	for name, f := range map[string]any{
 		"Validate": a.Validate, "Decide": a.Decide, "Plan": a.Plan, "Ask": a.Ask, "Count": a.Count, "Run": a.Run, "Finish": a.Finish,
 	} {
@@ -121,6 +121,3 @@ func (w *Worker) Run(ctx context.Context) error {
 	})
 	return group.Wait()
 }
-
-// Logger lets the Temporal SDK log through slog.
-func Logger(l *slog.Logger) sdklog.Logger { return sdklog.NewStructuredLogger(l) }

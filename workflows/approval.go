@@ -8,12 +8,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/activities"
-)
-
-// The names under which votes arrive.
-const (
-	ApproveSignal = "approve" // from people, in the Temporal UI
-	VoteUpdate    = "vote"    // from the API
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // approval is what the workflow remembers of the ballot. Votes that it counted
@@ -39,7 +34,7 @@ func (a *approval) tally() sallyport.Tally {
 // the wait are refused, and shown.
 func (c *toolCall) acceptVotes(ctx workflow.Context) error {
 	c.approval.counting = workflow.NewMutex(ctx)
-	return workflow.SetUpdateHandlerWithOptions(ctx, VoteUpdate, c.vote, workflow.UpdateHandlerOptions{
+	return workflow.SetUpdateHandlerWithOptions(ctx, wire.VoteUpdate, c.vote, workflow.UpdateHandlerOptions{
 		Description: "Sent by the gateway's API on behalf of a person. To vote here, send the signal `approve` instead.",
 		Validator: func(workflow.Context, string) error {
 			if c.approval.ballot == nil {
@@ -102,7 +97,7 @@ func (c *toolCall) awaitApproval(ctx workflow.Context) error {
 // a signal says is not read here: the activity takes it from the event itself.
 func (c *toolCall) recount(ctx workflow.Context) {
 	a := &c.approval
-	signals := workflow.GetSignalChannelWithOptions(ctx, ApproveSignal, workflow.SignalChannelOptions{
+	signals := workflow.GetSignalChannelWithOptions(ctx, wire.ApproveSignal, workflow.SignalChannelOptions{
 		Description: "Approve or reject this call. The input to send is on the tab User Metadata.",
 	})
 	for workflow.Await(ctx, func() bool { return a.missed || signals.Len() > 0 }) == nil {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/activities"
-	"github.com/sallyport/sallyport/workflows/workflowstest"
+	"github.com/sallyport/sallyport/sallyporttest/workflowstest"
 )
 
 // TestRunIsTheJudge starts the activity Run from a workflow that is not ours

@@ -11,8 +11,9 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/activities"
+	"github.com/sallyport/sallyport/sallyporttest/workflowstest"
 	"github.com/sallyport/sallyport/workflows"
-	"github.com/sallyport/sallyport/workflows/workflowstest"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // counts is a workflow that counts once.
@@ -61,7 +62,7 @@ func TestLostCount(t *testing.T) {
 		return nil
 	}
 	env.RegisterDelayedCallback(func() {
-		env.UpdateWorkflow(workflows.VoteUpdate, "", ignored{}, h.Attest(call.ID, "bob", sallyport.Approve))
+		env.UpdateWorkflow(wire.VoteUpdate, "", ignored{}, h.Attest(call.ID, "bob", sallyport.Approve))
 	}, time.Minute)
 	env.RegisterDelayedCallback(func() { // what such a count may leave
 		rec := h.Read(call.ID)
@@ -137,7 +138,7 @@ func TestStrangersAskForNoKeys(t *testing.T) {
 	h.Acts.Votes = asked
 	for i, who := range []string{"alice", "dave", "nobody"} {
 		env.RegisterDelayedCallback(func() {
-			env.UpdateWorkflow(workflows.VoteUpdate, "", ignored{}, h.HandIn(call.ID, who, sallyport.Approve, "some.id.token"))
+			env.UpdateWorkflow(wire.VoteUpdate, "", ignored{}, h.HandIn(call.ID, who, sallyport.Approve, "some.id.token"))
 		}, time.Duration(i+1)*time.Minute)
 	}
 	env.RegisterDelayedCallback(func() {

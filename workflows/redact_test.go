@@ -13,8 +13,9 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/sallyporttest"
+	"github.com/sallyport/sallyport/sallyporttest/workflowstest"
 	"github.com/sallyport/sallyport/workflows"
-	"github.com/sallyport/sallyport/workflows/workflowstest"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 const secret = "correct horse"
@@ -125,7 +126,7 @@ func TestRedaction(t *testing.T) {
 			env := h.Env(call)
 			env.RegisterDelayedCallback(func() {
 				if h.Read(call.ID).Ballot != nil {
-					env.UpdateWorkflow(workflows.VoteUpdate, "bob", &updateResult{t, ""}, h.Attest(call.ID, "bob", sallyport.Approve))
+					env.UpdateWorkflow(wire.VoteUpdate, "bob", &updateResult{t, ""}, h.Attest(call.ID, "bob", sallyport.Approve))
 				}
 			}, time.Second)
 			env.ExecuteWorkflow(workflows.ToolCall, signed)

@@ -7,11 +7,12 @@ import (
 	"strings"
 	"testing"
 
+	sdklog "go.temporal.io/sdk/log"
 	sdkworker "go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/sallyport/sallyport/worker"
 	"github.com/sallyport/sallyport/workflows"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // TestReplay replays the histories of every path, as workflows that wait for
@@ -33,8 +34,8 @@ func TestReplay(t *testing.T) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
 			r := sdkworker.NewWorkflowReplayer()
-			r.RegisterWorkflowWithOptions(workflows.ToolCall, workflow.RegisterOptions{Name: workflows.ToolCallName})
-			if err := r.ReplayWorkflowHistoryFromJSONFile(worker.Logger(slog.New(slog.DiscardHandler)), file); err != nil {
+			r.RegisterWorkflowWithOptions(workflows.ToolCall, workflow.RegisterOptions{Name: wire.ToolCallName})
+			if err := r.ReplayWorkflowHistoryFromJSONFile(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)), file); err != nil {
 				t.Error(err)
 			}
 		})

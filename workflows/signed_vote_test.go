@@ -11,8 +11,9 @@ import (
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/activities"
 	"github.com/sallyport/sallyport/adapters/oidc"
+	"github.com/sallyport/sallyport/sallyporttest/workflowstest"
 	"github.com/sallyport/sallyport/workflows"
-	"github.com/sallyport/sallyport/workflows/workflowstest"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // handsIn lets a person hand in an ID token as a vote; token makes it when the
@@ -20,7 +21,7 @@ import (
 func handsIn(person string, v sallyport.Verdict, code string, token func(*workflowstest.House, sallyport.Digest) string) act {
 	return func(h *workflowstest.House, env *testsuite.TestWorkflowEnvironment, call sallyport.Call) {
 		idToken := token(h, h.Read(call.ID).Ballot.Digest())
-		env.UpdateWorkflow(workflows.VoteUpdate, "", &updateResult{h.T, code}, h.HandIn(call.ID, person, v, idToken))
+		env.UpdateWorkflow(wire.VoteUpdate, "", &updateResult{h.T, code}, h.HandIn(call.ID, person, v, idToken))
 	}
 }
 

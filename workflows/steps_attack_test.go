@@ -13,8 +13,9 @@ import (
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/activities"
 	"github.com/sallyport/sallyport/sallyporttest"
+	"github.com/sallyport/sallyport/sallyporttest/workflowstest"
 	"github.com/sallyport/sallyport/workflows"
-	"github.com/sallyport/sallyport/workflows/workflowstest"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // attack runs a workflow of the attacker's own under the call's id: somebody
@@ -244,8 +245,8 @@ func TestAttackSaysItTwice(t *testing.T) {
 	h, env, call, signed := waiting(t, 2)
 	env.RegisterDelayedCallback(func() {
 		token := h.Attest(call.ID, "bob", sallyport.Approve)
-		env.UpdateWorkflow(workflows.VoteUpdate, "1", &updateResult{t, ""}, token)
-		env.UpdateWorkflow(workflows.VoteUpdate, "2", &updateResult{t, ""}, token) // the same update again, under another id
+		env.UpdateWorkflow(wire.VoteUpdate, "1", &updateResult{t, ""}, token)
+		env.UpdateWorkflow(wire.VoteUpdate, "2", &updateResult{t, ""}, token) // the same update again, under another id
 	}, time.Minute)
 	env.RegisterDelayedCallback(func() { votes("carol", sallyport.Approve, "")(h, env, call) }, 2*time.Minute)
 	env.ExecuteWorkflow(workflows.ToolCall, signed)

@@ -9,8 +9,9 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/sallyporttest"
+	"github.com/sallyport/sallyport/sallyporttest/workflowstest"
 	"github.com/sallyport/sallyport/workflows"
-	"github.com/sallyport/sallyport/workflows/workflowstest"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // ballotPaper is a vote to be cast.
@@ -56,7 +57,7 @@ func TestEveryStep(t *testing.T) {
 			h, env, call, signed := preparing(t, tt.tool, tt.policy)
 			for i, v := range tt.votes {
 				env.RegisterDelayedCallback(func() {
-					env.UpdateWorkflow(workflows.VoteUpdate, v.person, &updateResult{t, v.refused()}, h.Attest(call.ID, v.person, v.verdict))
+					env.UpdateWorkflow(wire.VoteUpdate, v.person, &updateResult{t, v.refused()}, h.Attest(call.ID, v.person, v.verdict))
 				}, time.Minute*time.Duration(i+1))
 			}
 			env.ExecuteWorkflow(workflows.ToolCall, signed)

@@ -7,38 +7,12 @@ import (
 	"errors"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/activities"
 )
-
-// TaskQueue is where workflows and activities of calls are dispatched.
-const TaskQueue = "sallyport"
-
-// ToolCallName is the workflow type of a call.
-const ToolCallName = "ToolCall"
-
-// Search attributes of a call's workflow. They are not encrypted: none of
-// them holds what an agent wrote.
-const (
-	StateAttribute     = "SallyportState"
-	AgentAttribute     = "SallyportAgent"
-	ToolAttribute      = "SallyportTool"
-	NamespaceAttribute = "SallyportNamespace"
-)
-
-// SearchAttributes are what a namespace must have before a call starts in it.
-func SearchAttributes() map[string]enumspb.IndexedValueType {
-	return map[string]enumspb.IndexedValueType{
-		StateAttribute:     enumspb.INDEXED_VALUE_TYPE_KEYWORD,
-		AgentAttribute:     enumspb.INDEXED_VALUE_TYPE_KEYWORD,
-		ToolAttribute:      enumspb.INDEXED_VALUE_TYPE_KEYWORD,
-		NamespaceAttribute: enumspb.INDEXED_VALUE_TYPE_KEYWORD,
-	}
-}
 
 // ToolCall is one call of a tool by an agent, from the signed call to the
 // recorded outcome.

@@ -13,8 +13,9 @@ import (
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/activities"
 	"github.com/sallyport/sallyport/sallyporttest"
+	"github.com/sallyport/sallyport/sallyporttest/workflowstest"
 	"github.com/sallyport/sallyport/workflows"
-	"github.com/sallyport/sallyport/workflows/workflowstest"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // TestEnds walks through every final state without a human.
@@ -176,7 +177,7 @@ type act func(h *workflowstest.House, env *testsuite.TestWorkflowEnvironment, ca
 
 func votes(person string, v sallyport.Verdict, code string) act {
 	return func(h *workflowstest.House, env *testsuite.TestWorkflowEnvironment, call sallyport.Call) {
-		env.UpdateWorkflow(workflows.VoteUpdate, person, &updateResult{h.T, code}, h.Attest(call.ID, person, v))
+		env.UpdateWorkflow(wire.VoteUpdate, person, &updateResult{h.T, code}, h.Attest(call.ID, person, v))
 	}
 }
 
@@ -185,7 +186,7 @@ func signalsAs(person string, v sallyport.Verdict) act {
 		h.Signals.Send(activities.Signal{
 			At: h.Now(), Principal: person, Paper: sallyport.BallotPaper{Verdict: v, Ballot: h.Read(call.ID).Ballot.Digest()},
 		})
-		env.SignalWorkflow(workflows.ApproveSignal, nil)
+		env.SignalWorkflow(wire.ApproveSignal, nil)
 	}
 }
 
@@ -369,7 +370,7 @@ func TestDrift(t *testing.T) {
 			env.RegisterDelayedCallback(func() {
 				token := h.Attest(call.ID, "bob", sallyport.Approve)
 				tt.change(h)
-				env.UpdateWorkflow(workflows.VoteUpdate, "bob", &updateResult{t, ""}, token)
+				env.UpdateWorkflow(wire.VoteUpdate, "bob", &updateResult{t, ""}, token)
 			}, time.Minute)
 			env.ExecuteWorkflow(workflows.ToolCall, signed)
 			if err := env.GetWorkflowError(); err != nil {

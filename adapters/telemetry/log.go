@@ -16,6 +16,21 @@ type LogOptions struct {
 	Level  slog.Leveler // nil is info
 }
 
+// LogConfig is about a program's own log, on standard error.
+type LogConfig struct {
+	Level  string `yaml:"level"`  // debug, info, warn, error
+	Format string `yaml:"format"` // text, json
+}
+
+// Logger makes the program's log.
+func (c LogConfig) Logger(w io.Writer) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		return nil, fmt.Errorf("level %q is not debug, info, warn or error", c.Level)
+	}
+	return NewLogger(w, LogOptions{Level: level, Format: c.Format})
+}
+
 // NewLogger writes logs to w. Records name the trace and span of their
 // context, and values that look like secrets are replaced (see [Redact]).
 func NewLogger(w io.Writer, opts LogOptions) (*slog.Logger, error) {

@@ -15,11 +15,11 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/dev/authz"
-	"github.com/sallyport/sallyport/workflows"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // id is a call's workflow id.
-var id = workflows.WorkflowID("aaaaaaaaaaaaaaaaaaaaaaaaaa")
+var id = wire.WorkflowID("aaaaaaaaaaaaaaaaaaaaaaaaaa")
 
 func TestContent(t *testing.T) {
 	type (
@@ -30,7 +30,7 @@ func TestContent(t *testing.T) {
 	)
 	toolCall := &commonpb.WorkflowType{Name: "ToolCall"}
 	call := &commonpb.WorkflowExecution{WorkflowId: id}
-	queue := &taskqueuepb.TaskQueue{Name: workflows.TaskQueue}
+	queue := &taskqueuepb.TaskQueue{Name: wire.TaskQueue}
 	starts := func(change func(*startRequest)) *startRequest {
 		r := &startRequest{WorkflowId: id, TaskQueue: queue, WorkflowType: toolCall}
 		change(r)
@@ -78,7 +78,7 @@ func TestContent(t *testing.T) {
 		"StartNoID":       {"ids are those of calls", authz.Gateway, "StartWorkflowExecution", starts(func(r *startRequest) { r.WorkflowId = "" }), "workflow_id"},
 		"StartQueue":      {"nobody or somebody else works there", authz.Gateway, "StartWorkflowExecution", starts(func(r *startRequest) { r.TaskQueue = &taskqueuepb.TaskQueue{Name: "temporal-sys-per-ns-tq"} }), "task_queue"},
 		"StartSticky": {"a sticky queue is one worker's", authz.Gateway, "StartWorkflowExecution", starts(func(r *startRequest) {
-			r.TaskQueue = &taskqueuepb.TaskQueue{Name: workflows.TaskQueue, Kind: enumspb.TASK_QUEUE_KIND_STICKY}
+			r.TaskQueue = &taskqueuepb.TaskQueue{Name: wire.TaskQueue, Kind: enumspb.TASK_QUEUE_KIND_STICKY}
 		}), "task_queue"},
 		"StartDelayed":   {"would run when nobody looks", authz.Gateway, "StartWorkflowExecution", starts(func(r *startRequest) { r.WorkflowStartDelay = durationpb.New(time.Hour) }), "field"},
 		"StartTimeout":   {"would end a call that waits", authz.Gateway, "StartWorkflowExecution", starts(func(r *startRequest) { r.WorkflowRunTimeout = durationpb.New(time.Second) }), "field"},

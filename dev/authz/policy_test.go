@@ -16,7 +16,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/dev/authz"
-	"github.com/sallyport/sallyport/workflows"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 const (
@@ -159,14 +159,14 @@ func TestWorkflowService(t *testing.T) {
 
 // bestRequest is the request that has the best chance.
 func bestRequest(method string) any {
-	call, queue := &commonpb.WorkflowExecution{WorkflowId: id}, &taskqueuepb.TaskQueue{Name: workflows.TaskQueue}
+	call, queue := &commonpb.WorkflowExecution{WorkflowId: id}, &taskqueuepb.TaskQueue{Name: wire.TaskQueue}
 	switch method {
 	case "StartWorkflowExecution":
-		return &workflowservice.StartWorkflowExecutionRequest{WorkflowId: id, TaskQueue: queue, WorkflowType: &commonpb.WorkflowType{Name: workflows.ToolCallName}}
+		return &workflowservice.StartWorkflowExecutionRequest{WorkflowId: id, TaskQueue: queue, WorkflowType: &commonpb.WorkflowType{Name: wire.ToolCallName}}
 	case "SignalWorkflowExecution":
-		return signalRequest(workflows.ApproveSignal)
+		return signalRequest(wire.ApproveSignal)
 	case "UpdateWorkflowExecution":
-		return updateRequest(workflows.VoteUpdate)
+		return updateRequest(wire.VoteUpdate)
 	case "RequestCancelWorkflowExecution":
 		return &workflowservice.RequestCancelWorkflowExecutionRequest{WorkflowExecution: call}
 	case "TerminateWorkflowExecution":

@@ -10,13 +10,13 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/dev/authz"
-	"github.com/sallyport/sallyport/workflows"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // TestCommands tries every command that a workflow can give: a stolen worker
 // answers whatever it likes.
 func TestCommands(t *testing.T) {
-	calls := &taskqueuepb.TaskQueue{Name: workflows.TaskQueue}
+	calls := &taskqueuepb.TaskQueue{Name: wire.TaskQueue}
 	other := &taskqueuepb.TaskQueue{Name: "temporal-sys-per-ns-tq"}
 	activity := func(q *taskqueuepb.TaskQueue) *commandpb.Command {
 		return &commandpb.Command{Attributes: &commandpb.Command_ScheduleActivityTaskCommandAttributes{
@@ -70,10 +70,10 @@ func TestPolling(t *testing.T) {
 		queue  *taskqueuepb.TaskQueue
 		code   string
 	}{
-		"Calls":       {"a worker's own", queue(workflows.TaskQueue, "", enumspb.TASK_QUEUE_KIND_NORMAL), ""},
-		"Sticky":      {"a worker's very own", queue("host:1234", workflows.TaskQueue, enumspb.TASK_QUEUE_KIND_STICKY), ""},
+		"Calls":       {"a worker's own", queue(wire.TaskQueue, "", enumspb.TASK_QUEUE_KIND_NORMAL), ""},
+		"Sticky":      {"a worker's very own", queue("host:1234", wire.TaskQueue, enumspb.TASK_QUEUE_KIND_STICKY), ""},
 		"StickyOther": {"another queue's", queue("host:1234", "temporal-sys-per-ns-tq", enumspb.TASK_QUEUE_KIND_STICKY), "task_queue"},
-		"Disguised":   {"a normal queue has no other name", queue("temporal-sys-per-ns-tq", workflows.TaskQueue, enumspb.TASK_QUEUE_KIND_NORMAL), "task_queue"},
+		"Disguised":   {"a normal queue has no other name", queue("temporal-sys-per-ns-tq", wire.TaskQueue, enumspb.TASK_QUEUE_KIND_NORMAL), "task_queue"},
 		"System":      {"workflows there act on others", queue("temporal-sys-per-ns-tq", "", enumspb.TASK_QUEUE_KIND_NORMAL), "task_queue"},
 		"None":        {"no queue", nil, "task_queue"},
 	} {

@@ -26,13 +26,14 @@ import (
 
 	"github.com/sallyport/sallyport/adapters/ledger"
 	"github.com/sallyport/sallyport/adapters/oidc"
+	adapter "github.com/sallyport/sallyport/adapters/temporal"
 	"github.com/sallyport/sallyport/client"
 	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/demo"
 	"github.com/sallyport/sallyport/dev/idp"
 	"github.com/sallyport/sallyport/dev/temporal"
 	"github.com/sallyport/sallyport/gateway"
-	"github.com/sallyport/sallyport/workflows"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 //go:embed seed
@@ -148,7 +149,7 @@ func (r *running) start(ctx context.Context) (err error) {
 	}
 	r.gateway, err = gateway.Open(ctx, gateway.Options{
 		Config: c, Name: "sallyport-dev", Logger: r.options.Logger,
-		Credentials: func(role gateway.Role) gateway.Credentials {
+		Credentials: func(role adapter.Role) adapter.Credentials {
 			return r.temporal.ClientOptions(authz.Role(role)).HeadersProvider
 		},
 		OneProcess: true,
@@ -199,7 +200,7 @@ func (r *running) startTemporal(ctx context.Context, ui string) (err error) {
 	roles := rolesOf(idp.Demo())
 	r.temporal, err = temporal.Start(ctx, temporal.Options{
 		Dir: r.state.path("temporal"), FrontendAddr: r.options.Temporal, UIAddr: ui,
-		TaskQueues: r.options.TaskQueues, SearchAttributes: workflows.SearchAttributes(), CodecEndpoint: r.instance.API + gateway.CodecPath, Logger: r.options.Logger,
+		TaskQueues: r.options.TaskQueues, SearchAttributes: wire.SearchAttributes(), CodecEndpoint: r.instance.API + gateway.CodecPath, Logger: r.options.Logger,
 		Auth: &temporal.Auth{People: authz.People{
 			JWKS: r.idp.PeopleIssuer() + "/keys", Issuer: r.idp.PeopleIssuer(), Audience: idp.TemporalAudience,
 			Role: func(subject string) authz.Role { return roles[subject] },

@@ -8,10 +8,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	temporalclient "go.temporal.io/sdk/client"
 
+	adapter "github.com/sallyport/sallyport/adapters/temporal"
 	"github.com/sallyport/sallyport/client"
 	"github.com/sallyport/sallyport/dev/instancetest"
 	"github.com/sallyport/sallyport/gateway"
-	"github.com/sallyport/sallyport/workflows"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // TestGaps asks for gaps while calls lose their workflows and somebody starts
@@ -38,13 +39,13 @@ func TestGaps(t *testing.T) {
 	const nobodys = "call-aaaaaaaaaaaaaaaaaaaaaaaaaa"
 	for _, id := range []string{nobodys, "mine"} {
 		o := temporalclient.StartWorkflowOptions{ID: id, TaskQueue: "nobody"}
-		if _, err := temporal.ExecuteWorkflow(t.Context(), o, workflows.ToolCallName); err != nil {
+		if _, err := temporal.ExecuteWorkflow(t.Context(), o, wire.ToolCallName); err != nil {
 			t.Fatal(err)
 		}
 	}
 	instancetest.Await(t, "the server lists all three", func() bool {
 		n := 0
-		err := workflows.List(t.Context(), temporal, func(w workflows.Listed) error {
+		err := adapter.List(t.Context(), temporal, func(w adapter.Listed) error {
 			if w.Running != (w.ID == "call-"+call.ID) {
 				n++
 			}

@@ -21,7 +21,7 @@ import (
 	"github.com/sallyport/sallyport/dev/instancetest"
 	"github.com/sallyport/sallyport/dev/temporaltest"
 	"github.com/sallyport/sallyport/policies"
-	"github.com/sallyport/sallyport/workflows"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // split is the gateway as it runs in production: an API and a worker, each a
@@ -38,7 +38,7 @@ type split struct {
 func newSplit(t *testing.T) *split {
 	t.Helper()
 	s := &split{dir: t.TempDir(), api: instancetest.FreeAddress(t), metrics: instancetest.FreeAddress(t)}
-	s.temporal = temporaltest.Start(t, temporaltest.Options{Open: true, SearchAttributes: workflows.SearchAttributes()})
+	s.temporal = temporaltest.Start(t, temporaltest.Options{Open: true, SearchAttributes: wire.SearchAttributes()})
 
 	var handler http.Handler
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))

@@ -14,8 +14,8 @@ import (
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/activities"
 	"github.com/sallyport/sallyport/dev/temporaltest"
-	"github.com/sallyport/sallyport/workflows"
-	"github.com/sallyport/sallyport/workflows/workflowstest"
+	"github.com/sallyport/sallyport/sallyporttest/workflowstest"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // These tests are somebody with full write access to Temporal: the server has
@@ -51,14 +51,14 @@ func TestStartedByAnAttacker(t *testing.T) {
 		id     string
 		input  any
 	}{
-		"Garbage":   {"no call at all", workflows.WorkflowID(other.ID), "garbage"},
-		"OtherKey":  {"a call signed with another key", workflows.WorkflowID(other.ID), forged},
-		"StolenID":  {"a stolen signed call under another id", workflows.WorkflowID(other.ID), signed},
+		"Garbage":   {"no call at all", wire.WorkflowID(other.ID), "garbage"},
+		"OtherKey":  {"a call signed with another key", wire.WorkflowID(other.ID), forged},
+		"StolenID":  {"a stolen signed call under another id", wire.WorkflowID(other.ID), signed},
 		"NoID":      {"a stolen signed call under an id of no call", "mine", signed},
 		"WrongType": {"input of another type", "mine-too", 42},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run, err := g.raw.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: tt.id + name, TaskQueue: workflows.TaskQueue}, workflows.ToolCallName, tt.input)
+			run, err := g.raw.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: tt.id + name, TaskQueue: wire.TaskQueue}, wire.ToolCallName, tt.input)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -71,11 +71,11 @@ func TestStartedByAnAttacker(t *testing.T) {
 		})
 	}
 	t.Run("SameCallAfterClosing", func(t *testing.T) {
-		if err := g.raw.TerminateWorkflow(t.Context(), workflows.WorkflowID(call.ID), "", "attack"); err != nil {
+		if err := g.raw.TerminateWorkflow(t.Context(), wire.WorkflowID(call.ID), "", "attack"); err != nil {
 			t.Fatal(err)
 		}
 		g.untilState(call.ID, sallyport.Cancelled)
-		run, err := g.raw.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: workflows.WorkflowID(call.ID), TaskQueue: workflows.TaskQueue}, workflows.ToolCallName, signed)
+		run, err := g.raw.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: wire.WorkflowID(call.ID), TaskQueue: wire.TaskQueue}, wire.ToolCallName, signed)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +91,7 @@ func TestActivityByAnAttacker(t *testing.T) {
 	g, call, signed := waiting(t)
 	in := activities.RunInput{Call: signed, Evidence: []sallyport.Evidence{{Class: sallyport.TemporalPrincipal, EventID: 5}}}
 	h, err := g.raw.ExecuteActivity(t.Context(), client.StartActivityOptions{
-		ID: "attack", TaskQueue: workflows.TaskQueue, StartToCloseTimeout: patience,
+		ID: "attack", TaskQueue: wire.TaskQueue, StartToCloseTimeout: patience,
 	}, "Run", in)
 	if err == nil {
 		err = h.Get(t.Context(), nil)
@@ -137,7 +137,7 @@ func TestVotesByAnAttacker(t *testing.T) {
 	t.Run("SpoofedSignal", func(t *testing.T) {
 		spoof := g.dial(client.Options{HostPort: g.server.FrontendAddr(), Namespace: "default", Identity: "jwt:bob"})
 		paper := map[string]string{"verdict": "approve", "ballot": string(ballot), "reason": "I am bob", "principal": "bob"}
-		if err := spoof.SignalWorkflow(t.Context(), workflows.WorkflowID(call.ID), "", workflows.ApproveSignal, paper); err != nil {
+		if err := spoof.SignalWorkflow(t.Context(), wire.WorkflowID(call.ID), "", wire.ApproveSignal, paper); err != nil {
 			t.Fatal(err)
 		}
 		rec := g.until(call.ID, "refusing the signal", func(r sallyport.Record) bool {
@@ -158,7 +158,7 @@ func TestVotesByAnAttacker(t *testing.T) {
 func (g *gateway) reset(id string, task int64) {
 	g.t.Helper()
 	_, err := g.raw.WorkflowService().ResetWorkflowExecution(g.t.Context(), &workflowservice.ResetWorkflowExecutionRequest{
-		Namespace: "default", WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: workflows.WorkflowID(id)},
+		Namespace: "default", WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: wire.WorkflowID(id)},
 		Reason: "test", RequestId: "reset-" + id, WorkflowTaskFinishEventId: task,
 	})
 	if err != nil {
@@ -169,7 +169,7 @@ func (g *gateway) reset(id string, task int64) {
 // firstTask is the event that finished the workflow's first task.
 func (g *gateway) firstTask(id string) int64 {
 	g.t.Helper()
-	events := g.raw.GetWorkflowHistory(g.t.Context(), workflows.WorkflowID(id), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	events := g.raw.GetWorkflowHistory(g.t.Context(), wire.WorkflowID(id), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
 		e, err := events.Next()
 		if err != nil {

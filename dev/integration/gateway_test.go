@@ -13,11 +13,12 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/temporal"
 	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/temporaltest"
+	"github.com/sallyport/sallyport/sallyporttest/workflowstest"
 	"github.com/sallyport/sallyport/worker"
-	"github.com/sallyport/sallyport/workflows"
-	"github.com/sallyport/sallyport/workflows/workflowstest"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // gateway is a real Temporal server, a real worker, and fakes beyond.
@@ -25,8 +26,8 @@ type gateway struct {
 	*workflowstest.House
 	t       *testing.T
 	server  *temporaltest.Instance
-	codec   *workflows.Codec
-	calls   *workflows.Client
+	codec   *temporal.Codec
+	calls   *temporal.Client
 	open    bool          // histories are not encrypted
 	raw     client.Client // as the gateway, to look and to misbehave
 	stopped chan struct{}
@@ -44,18 +45,18 @@ func start(t *testing.T, o temporaltest.Options) *gateway {
 // startWith starts a gateway whose histories are encrypted, or in the clear.
 func startWith(t *testing.T, o temporaltest.Options, open bool) *gateway {
 	t.Helper()
-	o.SearchAttributes = workflows.SearchAttributes()
+	o.SearchAttributes = wire.SearchAttributes()
 	g := &gateway{House: workflowstest.New(t, time.Now), t: t, server: temporaltest.Start(t, o), open: open}
 	secret := make([]byte, 32)
 	if _, err := rand.Read(secret); err != nil {
 		t.Fatal(err)
 	}
 	var err error
-	if g.codec, err = workflows.NewCodec(workflows.Key{ID: "k1", Secret: secret}); err != nil {
+	if g.codec, err = temporal.NewCodec(temporal.Key{ID: "k1", Secret: secret}); err != nil {
 		t.Fatal(err)
 	}
 	g.raw = g.dial(g.server.Service(authz.Gateway))
-	if g.calls, err = workflows.NewClient(g.raw); err != nil {
+	if g.calls, err = temporal.NewClient(g.raw); err != nil {
 		t.Fatal(err)
 	}
 	g.work()
@@ -69,8 +70,8 @@ func (g *gateway) dial(o client.Options) client.Client {
 	if g.open {
 		return g.server.Dial(g.t, o)
 	}
-	o.DataConverter = workflows.NewDataConverter(g.codec)
-	o.FailureConverter = workflows.NewFailureConverter(g.codec)
+	o.DataConverter = temporal.NewDataConverter(g.codec)
+	o.FailureConverter = temporal.NewFailureConverter(g.codec)
 	return g.server.Dial(g.t, o)
 }
 
@@ -78,12 +79,12 @@ func (g *gateway) dial(o client.Options) client.Client {
 func (g *gateway) work() {
 	g.t.Helper()
 	c := g.dial(g.server.Service(authz.Worker))
-	history, err := workflows.NewHistory(c, g.codec)
+	history, err := temporal.NewHistory(c, g.codec)
 	if err != nil {
 		g.t.Fatal(err)
 	}
 	g.Acts.Options.Signals = history
-	calls, err := workflows.NewClient(c)
+	calls, err := temporal.NewClient(c)
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -152,5 +153,5 @@ func (g *gateway) settled(id string) error {
 	g.t.Helper()
 	ctx, cancel := context.WithTimeout(g.t.Context(), patience)
 	defer cancel()
-	return g.raw.GetWorkflow(ctx, workflows.WorkflowID(id), "").Get(ctx, nil)
+	return g.raw.GetWorkflow(ctx, wire.WorkflowID(id), "").Get(ctx, nil)
 }

@@ -3,9 +3,9 @@ package integration
 import (
 	"testing"
 
+	"github.com/sallyport/sallyport/adapters/temporal"
 	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/temporaltest"
-	shipped "github.com/sallyport/sallyport/gateway"
 )
 
 // TestGuarantees has the gateway ask our server what it guarantees, with its
@@ -16,7 +16,7 @@ func TestGuarantees(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := temporaltest.Start(t, temporaltest.Options{Open: open})
 			for _, role := range []authz.Role{authz.Gateway, authz.Worker} {
-				got, err := shipped.Inspect(t.Context(), server.Dial(t, server.Service(role)), server.Dial(t, server.Anonymous()), "default")
+				got, err := temporal.Inspect(t.Context(), server.Dial(t, server.Service(role)), server.Dial(t, server.Anonymous()), "default")
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -10,8 +10,8 @@ import (
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/dev/temporaltest"
 	"github.com/sallyport/sallyport/sallyporttest"
-	"github.com/sallyport/sallyport/workflows"
-	"github.com/sallyport/sallyport/workflows/workflowstest"
+	"github.com/sallyport/sallyport/sallyporttest/workflowstest"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // TestCancelRunning cancels calls whose runner is at work. They end as what
@@ -59,7 +59,7 @@ func TestLostWorkflow(t *testing.T) {
 		g.Policy.Set(workflowstest.Asks(1), nil)
 		call := g.submit("write")
 		g.untilState(call.ID, sallyport.AwaitingApproval)
-		if err := g.raw.TerminateWorkflow(t.Context(), workflows.WorkflowID(call.ID), "", "test"); err != nil {
+		if err := g.raw.TerminateWorkflow(t.Context(), wire.WorkflowID(call.ID), "", "test"); err != nil {
 			t.Fatal(err)
 		}
 		g.untilState(call.ID, sallyport.Cancelled)
@@ -76,7 +76,7 @@ func TestLostWorkflow(t *testing.T) {
 		}
 		call := g.submit("write")
 		<-running
-		if err := g.raw.TerminateWorkflow(t.Context(), workflows.WorkflowID(call.ID), "", "test"); err != nil {
+		if err := g.raw.TerminateWorkflow(t.Context(), wire.WorkflowID(call.ID), "", "test"); err != nil {
 			t.Fatal(err)
 		}
 		rec := g.until(call.ID, "ended", func(r sallyport.Record) bool { return r.State.Final() })
@@ -126,7 +126,7 @@ func TestDetailsAfterTheEnd(t *testing.T) {
 	if err := g.calls.Vote(t.Context(), call.ID, late); sallyport.CodeOf(err) != "not_waiting" {
 		t.Errorf("a vote while it runs: %v", err)
 	}
-	v, err := g.raw.QueryWorkflow(t.Context(), workflows.WorkflowID(call.ID), "", "__temporal_workflow_metadata")
+	v, err := g.raw.QueryWorkflow(t.Context(), wire.WorkflowID(call.ID), "", "__temporal_workflow_metadata")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/dev/temporaltest"
 	"github.com/sallyport/sallyport/sallyporttest/postgrestest"
-	"github.com/sallyport/sallyport/workflows/workflowstest"
+	"github.com/sallyport/sallyport/sallyporttest/workflowstest"
 )
 
 // TestOnPostgres walks an allowed and an approved call through with a server

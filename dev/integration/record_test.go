@@ -15,8 +15,8 @@ import (
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/dev/temporaltest"
 	"github.com/sallyport/sallyport/sallyporttest"
-	"github.com/sallyport/sallyport/workflows"
-	"github.com/sallyport/sallyport/workflows/workflowstest"
+	"github.com/sallyport/sallyport/sallyporttest/workflowstest"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // record is a directory to which the histories of every path are written,
@@ -106,7 +106,7 @@ func TestEveryPath(t *testing.T) {
 func (g *gateway) save(ctx context.Context, id, path string) {
 	g.t.Helper()
 	h := &historypb.History{}
-	events := g.raw.GetWorkflowHistory(ctx, workflows.WorkflowID(id), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	events := g.raw.GetWorkflowHistory(ctx, wire.WorkflowID(id), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
 		e, err := events.Next()
 		if err != nil {

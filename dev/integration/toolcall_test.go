@@ -10,15 +10,15 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/dev/temporaltest"
-	"github.com/sallyport/sallyport/workflows"
-	"github.com/sallyport/sallyport/workflows/workflowstest"
+	"github.com/sallyport/sallyport/sallyporttest/workflowstest"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // history is a call's history as the server keeps it.
 func (g *gateway) history(id string) []byte {
 	g.t.Helper()
 	var b bytes.Buffer
-	events := g.raw.GetWorkflowHistory(g.t.Context(), workflows.WorkflowID(id), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	events := g.raw.GetWorkflowHistory(g.t.Context(), wire.WorkflowID(id), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
 		e, err := events.Next()
 		if err != nil {
@@ -82,7 +82,7 @@ func (g *gateway) signal(person, callID string, v sallyport.Verdict, ballot sall
 	o.Identity = "test"
 	c := g.server.Dial(g.t, o)
 	paper := map[string]string{"verdict": string(v), "ballot": string(ballot), "reason": "looks fine"}
-	if err := c.SignalWorkflow(g.t.Context(), workflows.WorkflowID(callID), "", workflows.ApproveSignal, paper); err != nil {
+	if err := c.SignalWorkflow(g.t.Context(), wire.WorkflowID(callID), "", wire.ApproveSignal, paper); err != nil {
 		g.t.Fatalf("%s can't signal: %v", person, err)
 	}
 }

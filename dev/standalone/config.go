@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport/sallyport/adapters/telemetry"
 	"github.com/sallyport/sallyport/dev/authz"
-	"github.com/sallyport/sallyport/gateway"
 	"github.com/sallyport/sallyport/strict"
 )
 
@@ -29,10 +29,10 @@ type Config struct {
 	People        People   `yaml:"people"`
 	// Tokens is the directory in which gateway.token and worker.token are
 	// kept. It may be empty where the services have tokens of somebody else.
-	Tokens   string            `yaml:"tokens"`
-	Services *Services         `yaml:"services"` // empty: the services have the tokens above alone
-	UI       *UI               `yaml:"ui"`       // empty: no Web UI
-	Log      gateway.LogConfig `yaml:"log"`
+	Tokens   string              `yaml:"tokens"`
+	Services *Services           `yaml:"services"` // empty: the services have the tokens above alone
+	UI       *UI                 `yaml:"ui"`       // empty: no Web UI
+	Log      telemetry.LogConfig `yaml:"log"`
 }
 
 // TLS is a certificate with its key, in PEM. The frontend reads them again for
@@ -110,7 +110,7 @@ func Defaults() Config {
 	return Config{
 		Listen: "127.0.0.1:7233", Namespace: "default", Retention: 7 * 24 * time.Hour, HistoryShards: 4,
 		Postgres: Postgres{Host: "127.0.0.1", Port: 5432, User: "temporal", Database: "temporal", VisibilityDatabase: "temporal_visibility"},
-		Log:      gateway.LogConfig{Level: "info", Format: "text"},
+		Log:      telemetry.LogConfig{Level: "info", Format: "text"},
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/standalone"
-	"github.com/sallyport/sallyport/gateway"
+	"github.com/sallyport/sallyport/strict"
 )
 
 func TestTokens(t *testing.T) {
@@ -21,7 +21,7 @@ func TestTokens(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, role := range []authz.Role{authz.Gateway, authz.Worker} {
-			got, err := gateway.Secret(filepath.Join(dir, string(role)+".token")) // refused where others may read
+			got, err := strict.Secret(filepath.Join(dir, string(role)+".token")) // refused where others may read
 			if err != nil || got != word+" of "+string(role) {
 				t.Errorf("%s.token is %q, %v", role, got, err)
 			}
@@ -35,7 +35,7 @@ func TestTokens(t *testing.T) {
 	if err := tokens.Write(); err == nil {
 		t.Error("no token was written, and no error said so")
 	}
-	if got, err := gateway.Secret(filepath.Join(dir, "worker.token")); got != "second of worker" {
+	if got, err := strict.Secret(filepath.Join(dir, "worker.token")); got != "second of worker" {
 		t.Errorf("a token was lost: %q, %v", got, err)
 	}
 }
@@ -48,7 +48,7 @@ func TestSecretOfOthers(t *testing.T) {
 	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := gateway.Secret(path); err == nil {
+	if _, err := strict.Secret(path); err == nil {
 		t.Error("a secret that others may read was taken")
 	}
 }

@@ -29,8 +29,8 @@ import (
 	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/internal/program"
 	"github.com/sallyport/sallyport/dev/temporaltest"
-	"github.com/sallyport/sallyport/gateway"
 	"github.com/sallyport/sallyport/sallyporttest/postgrestest"
+	"github.com/sallyport/sallyport/strict"
 )
 
 // executable is the path of cmd/temporal-server, built at the first call.
@@ -195,7 +195,7 @@ func (s *server) dial(t *testing.T, token authz.TokenSource) client.Client {
 func (s *server) service(t *testing.T, role authz.Role) client.Client {
 	t.Helper()
 	return s.dial(t, func(context.Context) (string, error) {
-		return gateway.Secret(s.path("tokens/" + string(role) + ".token"))
+		return strict.Secret(s.path("tokens/" + string(role) + ".token"))
 	})
 }
 

@@ -19,7 +19,7 @@ import (
 
 	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/sallyporttest/postgrestest"
-	"github.com/sallyport/sallyport/workflows"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // TestServer runs the program, uses it as each of those whom it is for, kills
@@ -50,7 +50,7 @@ func TestServer(t *testing.T) {
 		t.Errorf("the call of before, with the token of now: %v", err)
 	}
 	for subject, denied := range map[string]bool{"u-bob": false, "u-olga": true, "u-dave": true, "bob": true} {
-		err := s.person(t, subject).SignalWorkflow(t.Context(), id, "", workflows.ApproveSignal, "yes")
+		err := s.person(t, subject).SignalWorkflow(t.Context(), id, "", wire.ApproveSignal, "yes")
 		if _, got := errors.AsType[*serviceerror.PermissionDenied](err); got != denied || !denied && err != nil {
 			t.Errorf("%s signals: %v, want denied %t", subject, err, denied)
 		}
@@ -148,9 +148,9 @@ func TestHelp(t *testing.T) {
 func start(t *testing.T, gateway client.Client, id string) {
 	t.Helper()
 	_, err := gateway.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
-		ID: id, TaskQueue: workflows.TaskQueue, WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
-		TypedSearchAttributes: temporal.NewSearchAttributes(temporal.NewSearchAttributeKeyKeyword(workflows.StateAttribute).ValueSet("pending")),
-	}, workflows.ToolCallName)
+		ID: id, TaskQueue: wire.TaskQueue, WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		TypedSearchAttributes: temporal.NewSearchAttributes(temporal.NewSearchAttributeKeyKeyword(wire.StateAttribute).ValueSet("pending")),
+	}, wire.ToolCallName)
 	if err != nil {
 		t.Fatalf("start a call: %v", err)
 	}

@@ -12,10 +12,10 @@ import (
 
 	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/temporaltest"
-	"github.com/sallyport/sallyport/workflows"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
-const taskQueue = workflows.TaskQueue
+const taskQueue = wire.TaskQueue
 
 // toolCall does what a worker may have to do: a local activity, an activity
 // with heartbeats, a timer, a query, an update; and it waits for "approve".

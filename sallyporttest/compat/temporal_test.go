@@ -17,8 +17,9 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/activities"
+	adapter "github.com/sallyport/sallyport/adapters/temporal"
 	"github.com/sallyport/sallyport/worker"
-	"github.com/sallyport/sallyport/workflows"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // registry notes what a worker registers.
@@ -38,14 +39,14 @@ func TestTemporal(t *testing.T) {
 	worker.Register(&r, &activities.Activities{})
 	slices.Sort(r.lines)
 	lines := append(r.lines,
-		"workflow type "+workflows.ToolCallName,
-		"workflow id "+workflows.WorkflowID("<call id>"),
-		"task queue "+workflows.TaskQueue,
-		"signal "+workflows.ApproveSignal+signature(func(sallyport.BallotPaper) {}),
-		"update "+workflows.VoteUpdate+signature(func(string) activities.Counted { return activities.Counted{} }),
+		"workflow type "+wire.ToolCallName,
+		"workflow id "+wire.WorkflowID("<call id>"),
+		"task queue "+wire.TaskQueue,
+		"signal "+wire.ApproveSignal+signature(func(sallyport.BallotPaper) {}),
+		"update "+wire.VoteUpdate+signature(func(string) activities.Counted { return activities.Counted{} }),
 		"details of a failure"+signature(func(sallyport.Error) {}),
 	)
-	for name, kind := range workflows.SearchAttributes() {
+	for name, kind := range wire.SearchAttributes() {
 		lines = append(lines, fmt.Sprintf("search attribute %s %s", name, kind))
 	}
 	slices.Sort(lines)
@@ -103,13 +104,13 @@ func members(t reflect.Type) string {
 
 // TestPayload decrypts a payload that an earlier version encrypted.
 func TestPayload(t *testing.T) {
-	codec, err := workflows.NewCodec(workflows.Key{ID: "2", Secret: []byte(strings.Repeat("n", 32))}, workflows.Key{ID: "1", Secret: []byte(strings.Repeat("k", 32))})
+	codec, err := adapter.NewCodec(adapter.Key{ID: "2", Secret: []byte(strings.Repeat("n", 32))}, adapter.Key{ID: "1", Secret: []byte(strings.Repeat("k", 32))})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := &commonpb.Payload{Metadata: map[string][]byte{"encoding": []byte("json/plain")}, Data: []byte(`"header.payload.signature"`)}
 	line := fixture(t, "payload.txt", func() []string {
-		earlier, err := workflows.NewCodec(workflows.Key{ID: "1", Secret: []byte(strings.Repeat("k", 32))})
+		earlier, err := adapter.NewCodec(adapter.Key{ID: "1", Secret: []byte(strings.Repeat("k", 32))})
 		if err != nil {
 			t.Fatal(err)
 		}

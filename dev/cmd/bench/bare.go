@@ -20,7 +20,7 @@ import (
 
 	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/temporal"
-	"github.com/sallyport/sallyport/workflows"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // bareWorker runs workflows of one activity that does nothing.
@@ -77,7 +77,7 @@ func newEagerWorker(ctx context.Context, server *temporal.Server, logger *slog.L
 func (b *bareWorker) poll(c sdkclient.Client) error {
 	w := worker.New(c, b.queue, worker.Options{DisableRegistrationAliasing: true})
 	// The gateway may start workflows of this name alone.
-	w.RegisterWorkflowWithOptions(bareWorkflow, workflow.RegisterOptions{Name: workflows.ToolCallName})
+	w.RegisterWorkflowWithOptions(bareWorkflow, workflow.RegisterOptions{Name: wire.ToolCallName})
 	w.RegisterActivityWithOptions(bareActivity, activity.RegisterOptions{Name: bareActivityName})
 	b.stops = append(b.stops, w.Stop)
 	return w.Start()
@@ -111,7 +111,7 @@ func bareActivity(_ context.Context, in string) (string, error) { return in, nil
 // once runs one workflow to its result.
 func (b *bareWorker) once(ctx context.Context, h *house, _ int) (string, error) {
 	id := fmt.Sprintf("call-%s-%d", b.queue, b.started.Add(1))
-	_, err := b.starter.ExecuteWorkflow(ctx, sdkclient.StartWorkflowOptions{ID: id, TaskQueue: b.queue, EnableEagerStart: b.eager}, workflows.ToolCallName, "hello")
+	_, err := b.starter.ExecuteWorkflow(ctx, sdkclient.StartWorkflowOptions{ID: id, TaskQueue: b.queue, EnableEagerStart: b.eager}, wire.ToolCallName, "hello")
 	if err != nil {
 		return id, err
 	}

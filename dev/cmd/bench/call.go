@@ -12,7 +12,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/client"
-	"github.com/sallyport/sallyport/workflows"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // body is the call that is measured: an allowed read of a file of a real Git
@@ -44,5 +44,5 @@ func (h *house) call(ctx context.Context, agent int) (string, error) {
 	if c.State != sallyport.Succeeded || c.Result == nil {
 		return "", fmt.Errorf("call %s ended as %s", c.ID, c.State)
 	}
-	return workflows.WorkflowID(c.ID), nil
+	return wire.WorkflowID(c.ID), nil
 }

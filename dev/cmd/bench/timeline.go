@@ -14,7 +14,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"github.com/sallyport/sallyport"
-	"github.com/sallyport/sallyport/activities"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // moment is a point in the life of a call, and what happened since the one
@@ -83,7 +83,7 @@ func (h *house) life(ctx context.Context, s sample) (life, error) {
 		sent: s.sent, answered: s.sent.Add(s.took), closed: s.sent.Add(s.closed),
 		entries: map[sallyport.EntryKind]sallyport.Entry{}, events: map[enumspb.EventType]time.Time{},
 	}
-	entries, err := h.entries(ctx, strings.TrimPrefix(s.workflowID, activities.WorkflowIDPrefix))
+	entries, err := h.entries(ctx, strings.TrimPrefix(s.workflowID, wire.WorkflowIDPrefix))
 	if err != nil {
 		return l, err
 	}

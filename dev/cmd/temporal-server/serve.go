@@ -18,8 +18,8 @@ import (
 	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/standalone"
 	"github.com/sallyport/sallyport/dev/temporal"
-	"github.com/sallyport/sallyport/gateway"
-	"github.com/sallyport/sallyport/workflows"
+	"github.com/sallyport/sallyport/strict"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // webTimeout bounds what the identity provider may take to answer.
@@ -74,7 +74,7 @@ func serve(ctx context.Context, c standalone.Config, out, logs io.Writer) (err e
 
 // options are the configuration in the server's words.
 func options(ctx context.Context, c standalone.Config, ids standalone.Directory, logger *slog.Logger) (temporal.Options, error) {
-	password, err := gateway.Secret(c.Postgres.PasswordFile)
+	password, err := strict.Secret(c.Postgres.PasswordFile)
 	if err != nil {
 		return temporal.Options{}, fmt.Errorf("postgres.password_file: %w", err)
 	}
@@ -87,7 +87,7 @@ func options(ctx context.Context, c standalone.Config, ids standalone.Directory,
 		Postgres:     &temporal.Postgres{Addr: p.Addr(), User: p.User, Password: password, Database: p.Database, Visibility: p.VisibilityDatabase},
 		Shards:       c.HistoryShards,
 		FrontendAddr: c.Listen, TLS: certificate(c.TLS), FixedPorts: true,
-		Namespace: c.Namespace, Retention: c.Retention, SearchAttributes: workflows.SearchAttributes(),
+		Namespace: c.Namespace, Retention: c.Retention, SearchAttributes: wire.SearchAttributes(),
 		Auth: &temporal.Auth{People: authz.People{
 			JWKS: jwks, Issuer: c.People.Issuer, Audience: c.People.Audience, Role: c.People.Role(ids),
 		}, Services: c.Services.Accounts()},
@@ -99,7 +99,7 @@ func options(ctx context.Context, c standalone.Config, ids standalone.Directory,
 	if c.UI == nil {
 		return o, nil
 	}
-	secret, err := gateway.Secret(c.UI.ClientSecretFile)
+	secret, err := strict.Secret(c.UI.ClientSecretFile)
 	if err != nil {
 		return o, fmt.Errorf("ui.client_secret_file: %w", err)
 	}

@@ -1,4 +1,4 @@
-package gateway
+package temporal
 
 import (
 	"context"
@@ -123,26 +123,25 @@ const (
 	inspectTimeout = 10 * time.Second
 )
 
-// inspect asks the server until it answers, and says what came of it.
-func (g *Gateway) inspect(ctx context.Context, own client.Client) error {
-	anonymous, err := g.dial(nil)
+// LogGuarantees asks the server until it answers, and logs what came of it.
+func LogGuarantees(ctx context.Context, o Options, own client.Client, principalIssuer string) error {
+	anonymous, err := Dial(o, nil)
 	if err != nil {
 		return err
 	}
 	defer anonymous.Close()
-	c := g.o.Config.Temporal
 	tick := time.NewTicker(inspectEvery)
 	defer tick.Stop()
 	for {
-		found, err := inspectOnce(ctx, own, anonymous, c.Namespace)
+		found, err := inspectOnce(ctx, own, anonymous, o.Config.Namespace)
 		if err == nil {
-			found.log(ctx, g.o.Logger, c.PrincipalIssuer)
+			found.log(ctx, o.Logger, principalIssuer)
 			return nil
 		}
 		if ctx.Err() != nil {
 			return nil // we are told to stop
 		}
-		g.o.Logger.WarnContext(ctx, "what the Temporal server guarantees is not known yet", slog.Any("error", err))
+		o.Logger.WarnContext(ctx, "what the Temporal server guarantees is not known yet", slog.Any("error", err))
 		select {
 		case <-ctx.Done():
 			return nil

@@ -1,4 +1,4 @@
-package workflows
+package temporal
 
 import (
 	"crypto/aes"
@@ -10,6 +10,7 @@ import (
 
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -35,12 +36,12 @@ type Codec struct {
 // NewCodec encrypts with the first key, and decrypts with any of them.
 func NewCodec(keys ...Key) (*Codec, error) {
 	if len(keys) == 0 {
-		return nil, errors.New("workflows: the payload codec needs a key")
+		return nil, errors.New("temporal: the payload codec needs a key")
 	}
 	c := &Codec{current: keys[0].ID, aeads: map[string]cipher.AEAD{}}
 	for _, k := range keys {
 		if k.ID == "" || len(k.Secret) != 32 || c.aeads[k.ID] != nil {
-			return nil, fmt.Errorf("workflows: payload key %q must have a name of its own and 32 bytes", k.ID)
+			return nil, fmt.Errorf("temporal: payload key %q must have a name of its own and 32 bytes", k.ID)
 		}
 		block, err := aes.NewCipher(k.Secret)
 		if err != nil {
@@ -119,7 +120,9 @@ func NewDataConverter(c *Codec) converter.DataConverter {
 
 // NewFailureConverter encrypts messages and stack traces of failures too.
 func NewFailureConverter(c *Codec) converter.FailureConverter {
-	return temporalFailureConverter(NewDataConverter(c))
+	return temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
+		DataConverter: NewDataConverter(c), EncodeCommonAttributes: true,
+	})
 }
 
 // CodecHandler lets the Temporal UI decode payloads for people. The caller

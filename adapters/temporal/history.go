@@ -1,4 +1,4 @@
-package workflows
+package temporal
 
 import (
 	"context"
@@ -8,18 +8,11 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/sallyport/sallyport/activities"
 	"github.com/sallyport/sallyport/strict"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
-
-func temporalFailureConverter(dc converter.DataConverter) converter.FailureConverter {
-	return temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
-		DataConverter: dc, EncodeCommonAttributes: true,
-	})
-}
 
 // maxSignals bounds how many signals of one run are ever looked at: whoever
 // floods a call with signals only ends its wait.
@@ -38,7 +31,7 @@ type History struct {
 // NewHistory uses a Temporal client that may read histories.
 func NewHistory(c client.Client, codec *Codec) (*History, error) {
 	if c == nil || codec == nil {
-		return nil, errors.New("workflows: the history reader needs a client and a codec")
+		return nil, errors.New("temporal: the history reader needs a client and a codec")
 	}
 	return &History{c, codec}, nil
 }
@@ -53,7 +46,7 @@ func (h *History) Signals(ctx context.Context, workflowID, runID string, after i
 			return nil, outOfReach(err)
 		}
 		s := e.GetWorkflowExecutionSignaledEventAttributes()
-		if s == nil || s.GetSignalName() != ApproveSignal || e.GetEventId() <= after {
+		if s == nil || s.GetSignalName() != wire.ApproveSignal || e.GetEventId() <= after {
 			continue
 		}
 		signals = append(signals, h.signal(e, s))

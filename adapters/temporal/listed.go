@@ -1,4 +1,4 @@
-package workflows
+package temporal
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowservice "go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // Listed is a workflow as the Temporal server lists it.
@@ -21,7 +23,7 @@ func List(ctx context.Context, c client.Client, visit func(Listed) error) error 
 	var token []byte
 	for {
 		page, err := c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-			Query: "WorkflowType = '" + ToolCallName + "'", NextPageToken: token,
+			Query: "WorkflowType = '" + wire.ToolCallName + "'", NextPageToken: token,
 		})
 		if err != nil {
 			return fmt.Errorf("the Temporal server does not list its workflows: %w", err)

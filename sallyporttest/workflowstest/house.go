@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 
 	"github.com/sallyport/sallyport"
@@ -21,7 +22,7 @@ import (
 	"github.com/sallyport/sallyport/adapters/jws"
 	"github.com/sallyport/sallyport/sallyporttest"
 	"github.com/sallyport/sallyport/worker"
-	"github.com/sallyport/sallyport/workflows"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // House is one such gateway.
@@ -79,10 +80,10 @@ func New(t testing.TB, now func() time.Time) *House {
 // Env is a test environment whose workflow is the call's.
 func (h *House) Env(call sallyport.Call) *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
-	suite.SetLogger(worker.Logger(slog.New(slog.DiscardHandler)))
+	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestWorkflowEnvironment()
 	worker.Register(env, h.Acts)
-	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: workflows.WorkflowID(call.ID), TaskQueue: workflows.TaskQueue})
+	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: wire.WorkflowID(call.ID), TaskQueue: wire.TaskQueue})
 	env.SetTestTimeout(20 * time.Second)
 	return env
 }

@@ -1,4 +1,4 @@
-package workflows
+package temporal
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/activities"
+	"github.com/sallyport/sallyport/workflows/details"
+	"github.com/sallyport/sallyport/workflows/wire"
 )
 
 // Client starts, cancels and carries votes to the workflows of calls.
@@ -22,31 +24,28 @@ type Client struct {
 // [NewDataConverter]'s.
 func NewClient(c client.Client) (*Client, error) {
 	if c == nil {
-		return nil, errors.New("workflows: the Temporal client is missing")
+		return nil, errors.New("temporal: the Temporal client is missing")
 	}
 	return &Client{c}, nil
 }
-
-// WorkflowID of a call.
-func WorkflowID(callID string) string { return activities.WorkflowIDPrefix + callID }
 
 // Start starts a call's workflow. One that was started already, even long
 // ago, is no error and is not started again.
 func (c *Client) Start(ctx context.Context, signed sallyport.SignedCall, call sallyport.Call) error {
 	_, err := c.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID:                                       WorkflowID(call.ID),
-		TaskQueue:                                TaskQueue,
+		ID:                                       wire.WorkflowID(call.ID),
+		TaskQueue:                                wire.TaskQueue,
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		EnableEagerStart:                         true, // taken up where the worker shares this process
-		StaticSummary:                            Summary(call),
-		StaticDetails:                            Details(call),
+		StaticSummary:                            details.Summary(call),
+		StaticDetails:                            details.Call(call),
 		TypedSearchAttributes: temporal.NewSearchAttributes(
-			temporal.NewSearchAttributeKeyKeyword(StateAttribute).ValueSet(string(sallyport.Pending)),
-			temporal.NewSearchAttributeKeyKeyword(AgentAttribute).ValueSet(call.AgentID),
-			temporal.NewSearchAttributeKeyKeyword(ToolAttribute).ValueSet(call.Tool),
+			temporal.NewSearchAttributeKeyKeyword(wire.StateAttribute).ValueSet(string(sallyport.Pending)),
+			temporal.NewSearchAttributeKeyKeyword(wire.AgentAttribute).ValueSet(call.AgentID),
+			temporal.NewSearchAttributeKeyKeyword(wire.ToolAttribute).ValueSet(call.Tool),
 		),
-	}, ToolCallName, signed)
+	}, wire.ToolCallName, signed)
 	if _, already := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); already {
 		return nil
 	}
@@ -57,7 +56,7 @@ func (c *Client) Start(ctx context.Context, signed sallyport.SignedCall, call sa
 // code of the refusal where the vote does not count.
 func (c *Client) Vote(ctx context.Context, callID, attestation string) error {
 	h, err := c.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: WorkflowID(callID), UpdateName: VoteUpdate, Args: []any{attestation},
+		WorkflowID: wire.WorkflowID(callID), UpdateName: wire.VoteUpdate, Args: []any{attestation},
 		WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
 	var counted activities.Counted
@@ -92,7 +91,7 @@ func voteError(callID string, err error) error {
 // of kind Conflict where the workflow has ended, and NotFound where there is
 // none.
 func (c *Client) Cancel(ctx context.Context, callID string, _ sallyport.Identity) error {
-	switch d, err := c.temporal.DescribeWorkflowExecution(ctx, WorkflowID(callID), ""); {
+	switch d, err := c.temporal.DescribeWorkflowExecution(ctx, wire.WorkflowID(callID), ""); {
 	case gone(err):
 		return sallyport.Errorf(sallyport.NotFound, "no_workflow", "call %s has no workflow", callID)
 	case err != nil:
@@ -100,7 +99,7 @@ func (c *Client) Cancel(ctx context.Context, callID string, _ sallyport.Identity
 	case closed(d.GetWorkflowExecutionInfo().GetStatus()):
 		return sallyport.Errorf(sallyport.Conflict, "ended", "call %s has ended", callID)
 	}
-	err := c.temporal.CancelWorkflow(ctx, WorkflowID(callID), "")
+	err := c.temporal.CancelWorkflow(ctx, wire.WorkflowID(callID), "")
 	if gone(err) {
 		return sallyport.Errorf(sallyport.Conflict, "ended", "call %s has ended", callID)
 	}
@@ -110,7 +109,7 @@ func (c *Client) Cancel(ctx context.Context, callID string, _ sallyport.Identity
 // Running reports whether the call's workflow is there and has not closed,
 // and otherwise why not, in words.
 func (c *Client) Running(ctx context.Context, callID string) (bool, string, error) {
-	d, err := c.temporal.DescribeWorkflowExecution(ctx, WorkflowID(callID), "")
+	d, err := c.temporal.DescribeWorkflowExecution(ctx, wire.WorkflowID(callID), "")
 	if gone(err) {
 		return false, "there is no workflow for this call", nil
 	}

@@ -1,4 +1,4 @@
-package gateway
+package temporal
 
 import (
 	"context"
@@ -14,6 +14,16 @@ import (
 type principals struct {
 	history  activities.Signals
 	temporal client.Client
+}
+
+// NewSignals reads the signals of calls, with the principals that the server
+// has computed.
+func NewSignals(c client.Client, codec *Codec) (activities.Signals, error) {
+	h, err := NewHistory(c, codec)
+	if err != nil {
+		return nil, err
+	}
+	return principals{h, c}, nil
 }
 
 // Signals implements [activities.Signals].
