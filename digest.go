@@ -2,9 +2,10 @@ package sallyport
 
 import (
 	"crypto/sha256"
-	"encoding/base32"
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
+	"fmt"
 	"strings"
 )
 
@@ -40,16 +41,19 @@ func (d Digest) Valid() bool {
 	return err == nil && s == strings.ToLower(s)
 }
 
-var callIDEncoding = base32.StdEncoding.WithPadding(base32.NoPadding) //nolint:gochecknoglobals // a constant in all but form
-
-// CallID writes 128 bits as the 26 characters of lowercase base32 (RFC 4648)
-// that name a call.
-func CallID(bits [16]byte) string {
-	return strings.ToLower(callIDEncoding.EncodeToString(bits[:]))
+// digestJSON hashes v's JSON as encoding/json writes it: struct fields in
+// declared order, no insignificant space, raw messages compacted.
+func digestJSON(domain string, v any) Digest {
+	return NewDigest(domain, mustJSON(v))
 }
 
-// ValidCallID reports whether s could be the id of a call.
-func ValidCallID(s string) bool {
-	b, err := callIDEncoding.DecodeString(strings.ToUpper(s))
-	return err == nil && len(b) == 16 && CallID([16]byte(b)) == s
+// mustJSON marshals this package's own types. Only a raw message that is not
+// JSON can fail, which the intake rules out; what it yields then is not JSON
+// either, so that it hashes like nothing that could be decoded.
+func mustJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Appendf(nil, "!%+v", v)
+	}
+	return b
 }

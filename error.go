@@ -42,6 +42,12 @@ type Field struct {
 	Detail  string `json:"detail"`
 }
 
+// Reason is one rule's word, by a stable code.
+type Reason struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
 // Errorf makes an error of a kind. Like [fmt.Errorf] it wraps what %w names.
 func Errorf(kind Kind, code, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)

@@ -62,33 +62,6 @@ func (f Freeze) Decision() Decision {
 	return Decision{Effect: Deny, Reasons: []Reason{{Code: "frozen", Message: f.message()}}}
 }
 
-// FreezeRecord is what a freeze's entries add up to.
-type FreezeRecord struct {
-	Entries int    `json:"entries"` // how many there are
-	Freeze  Freeze `json:"freeze"`
-	Lift    *Lift  `json:"lift,omitempty"`
-}
-
-// Apply adds the freeze's next entry. It refuses, with an error of kind
-// [Conflict], one that can't come next.
-func (r FreezeRecord) Apply(e Entry) (FreezeRecord, error) {
-	if err := e.Check(); err != nil {
-		return r, err
-	}
-	switch {
-	case e.Kind == EntryFreeze && r.Entries == 0:
-		r.Freeze = *e.Freeze
-	case e.Kind == EntryLift && r.Entries > 0 && r.Lift == nil:
-		r.Lift = e.Lift
-	case e.Kind == EntryLift && r.Lift != nil:
-		return r, Errorf(Conflict, "lifted", "freeze %s was lifted at %s", e.CallID, r.Lift.At.Format(time.RFC3339))
-	default:
-		return r, Errorf(Conflict, "not_frozen", "a %s can't come here: there is no freeze %s", e.Kind, e.CallID)
-	}
-	r.Entries++
-	return r, nil
-}
-
 // Limits bound what an agent does, whatever policy lets it. Zero is no limit.
 type Limits struct {
 	CallsPerMinute int // that are received

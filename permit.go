@@ -61,12 +61,6 @@ func (p Permit) Check() error {
 	}
 }
 
-// isOf reports whether an intent says what the call said.
-func (i Intent) isOf(c Call) bool {
-	return i.CallID == c.ID && i.Agent.ID == c.AgentID && i.Agent.Account == c.Account && i.Claimed == c.Claimed &&
-		i.Tool.Name == c.Tool && string(i.Arguments) == string(c.Arguments) && i.At.Equal(c.ReceivedAt)
-}
-
 // checkVotes holds the votes against the ballot, and the ballot against the
 // intent and the plan.
 func (g Grounds) checkVotes() error {
@@ -119,39 +113,3 @@ func (p Permit) People() []string {
 
 // At is when the permit was made.
 func (p Permit) At() time.Time { return p.at }
-
-// Tally is what a ballot's votes add up to.
-type Tally struct {
-	People   []string // who approved, sorted
-	Approved bool     // the quorum is met and nobody said no
-	Rejected bool     // somebody said no
-}
-
-// NewTally adds up votes. A vote for another ballot, out of time, of a class
-// or a group that does not suffice, or a person's second one, adds nothing.
-func NewTally(b Ballot, votes []Vote) Tally {
-	var t Tally
-	digest := b.Digest()
-	seen := map[string]bool{}
-	for _, v := range votes {
-		if v.Ballot != digest || v.At.After(b.ExpiresAt) || seen[v.Person] || v.Person == "" ||
-			!slices.Contains(b.Terms.Evidence, v.Evidence.Class) || !Overlap(b.Terms.Groups, v.Groups) {
-			continue
-		}
-		seen[v.Person] = true
-		switch v.Verdict {
-		case Approve:
-			t.People = append(t.People, v.Person)
-		case Reject:
-			t.Rejected = true
-		}
-	}
-	slices.Sort(t.People)
-	t.Approved = !t.Rejected && b.Terms.Quorum > 0 && len(t.People) >= b.Terms.Quorum
-	return t
-}
-
-// Overlap reports whether two lists of groups share one.
-func Overlap(a, b []string) bool {
-	return slices.ContainsFunc(a, func(g string) bool { return slices.Contains(b, g) })
-}

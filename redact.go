@@ -23,20 +23,6 @@ type Redaction struct {
 // RedactedMark stands where something was left out.
 const RedactedMark = "[redacted]"
 
-// Redacted is the call as it may be stored. In the place of an argument that is
-// left out stands a commitment to it under the call's seal, which is stored
-// nowhere either: two values stay two, and neither can be guessed.
-func (c Call) Redacted() Call {
-	c.Arguments, c.Seal = sealed(c.Arguments, c.Redact, c.Seal), nil
-	return c
-}
-
-// Redacted is the intent as it may be stored; see [Call.Redacted].
-func (i Intent) Redacted() Intent {
-	i.Arguments, i.Seal = sealed(i.Arguments, i.Redact.Arguments, i.Seal), nil
-	return i
-}
-
 func sealed(arguments json.RawMessage, pointers []string, seal []byte) json.RawMessage {
 	if len(seal) == 0 { // nothing is to be left out, or it was
 		return arguments
@@ -102,13 +88,6 @@ func ValidPointer(p string) bool {
 // leastSecret is how long a text must be to be looked for: shorter ones are
 // everywhere.
 const leastSecret = 4
-
-// Secrets are the texts among the arguments that are left out of what is stored,
-// the longest first.
-func (c Call) Secrets() []string { return secretsOf(c.Arguments, c.Redact, c.Seal) }
-
-// Secrets are those of the intent's call.
-func (i Intent) Secrets() []string { return secretsOf(i.Arguments, i.Redact.Arguments, i.Seal) }
 
 func secretsOf(arguments json.RawMessage, pointers []string, seal []byte) []string {
 	if len(seal) == 0 {

@@ -197,28 +197,6 @@ type Notifier interface {
 	Notify(context.Context, Notification) error
 }
 
-// Query selects calls, newest first. Zero fields select everything.
-type Query struct {
-	States    []State
-	Agent     string
-	Tool      string
-	Namespace string    // of the target
-	Name      string    // of the target
-	Person    string    // who voted, or wanted it to end
-	Digest    Digest    // of the intent, the plan, the ballot, the tool's manifest or its image
-	TraceID   string    // as in the request's traceparent
-	Since     time.Time // received at or after
-	Before    time.Time // received before
-	Cursor    string    // from an earlier Page
-	Limit     int       // 1 to 500; 0 means 50
-}
-
-// Page is a part of the calls that a query selects.
-type Page struct {
-	Records []Record
-	Cursor  string // "" on the last page
-}
-
 // The Func types let a function stand for a seam of one method.
 type (
 	// IdentifierFunc is an [Identifier].

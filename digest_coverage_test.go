@@ -205,34 +205,3 @@ func TestDigestsOfBrokenJSON(t *testing.T) {
 		t.Error("arguments that are no JSON have the digest of others")
 	}
 }
-
-func TestStates(t *testing.T) {
-	open := map[sallyport.State]bool{sallyport.Pending: true, sallyport.AwaitingApproval: true, sallyport.Running: true}
-	for _, s := range sallyport.States() {
-		if s.Final() == open[s] {
-			t.Errorf("%s: final %t", s, s.Final())
-		}
-		if s.Ran() && s.NeverRan() || s.Final() != (s.Ran() || s.NeverRan()) {
-			t.Errorf("%s: ran %t, never ran %t", s, s.Ran(), s.NeverRan())
-		}
-	}
-	if unknown := sallyport.State("done"); unknown.Final() || unknown.Ran() || unknown.NeverRan() {
-		t.Error("a state that we don't know is taken for an end")
-	}
-}
-
-func TestEvidenceKeys(t *testing.T) {
-	seen := map[string]bool{}
-	for _, e := range []sallyport.Evidence{
-		{Class: sallyport.TemporalPrincipal, EventID: 1},
-		{Class: sallyport.TemporalPrincipal, EventID: 11},
-		{Class: sallyport.APIAttested, Token: "a"},
-		{Class: sallyport.APIAttested, Token: "event/1"},
-		{Class: sallyport.IDPSigned},
-	} {
-		if k := e.Key(); seen[k] || k == "" {
-			t.Errorf("key %q of %+v is another's", k, e)
-		}
-		seen[e.Key()] = true
-	}
-}

@@ -2,6 +2,7 @@ package sallyport
 
 import (
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -30,6 +31,28 @@ func Searchable(text string) string {
 		return string(NewDigest("sallyport/searchable/v1", []byte(text)))
 	}
 	return text
+}
+
+// Query selects calls, newest first. Zero fields select everything.
+type Query struct {
+	States    []State
+	Agent     string
+	Tool      string
+	Namespace string    // of the target
+	Name      string    // of the target
+	Person    string    // who voted, or wanted it to end
+	Digest    Digest    // of the intent, the plan, the ballot, the tool's manifest or its image
+	TraceID   string    // as in the request's traceparent
+	Since     time.Time // received at or after
+	Before    time.Time // received before
+	Cursor    string    // from an earlier Page
+	Limit     int       // 1 to 500; 0 means 50
+}
+
+// Page is a part of the calls that a query selects.
+type Page struct {
+	Records []Record
+	Cursor  string // "" on the last page
 }
 
 // Terms are what its entry adds to what a call is found by.

@@ -1,0 +1,61 @@
+package sallyport
+
+import (
+	"encoding/base32"
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// Claims is what an agent says of itself. Nothing is ever derived from it.
+type Claims struct {
+	Reason  string `json:"reason,omitempty"`
+	Session string `json:"session,omitempty"`
+	Task    string `json:"task,omitempty"`
+}
+
+// Call is what an authenticated agent asked.
+type Call struct {
+	ID          string          `json:"id"`
+	AgentID     string          `json:"agent_id"`
+	Account     Account         `json:"account"`
+	Tool        string          `json:"tool"`
+	Arguments   json.RawMessage `json:"arguments"` // canonical (RFC 8785)
+	Claimed     Claims          `json:"claimed"`
+	Body        Digest          `json:"body"` // of the canonical request body: the same key with another body is another call
+	ReceivedAt  time.Time       `json:"received_at"`
+	TraceParent string          `json:"traceparent,omitempty"` // W3C trace context of the request
+	Redact      []string        `json:"redact,omitempty"`      // JSON Pointers to arguments that are stored nowhere
+	Seal        []byte          `json:"seal,omitempty"`        // random, where there are such arguments; stored nowhere either
+}
+
+// SignedCall is a [Call] as a compact JWS (RFC 7515) by the API. It is the
+// only form in which a call travels, so that nobody who can reach Temporal
+// can invent one.
+type SignedCall string
+
+// Redacted is the call as it may be stored. In the place of an argument that is
+// left out stands a commitment to it under the call's seal, which is stored
+// nowhere either: two values stay two, and neither can be guessed.
+func (c Call) Redacted() Call {
+	c.Arguments, c.Seal = sealed(c.Arguments, c.Redact, c.Seal), nil
+	return c
+}
+
+// Secrets are the texts among the arguments that are left out of what is stored,
+// the longest first.
+func (c Call) Secrets() []string { return secretsOf(c.Arguments, c.Redact, c.Seal) }
+
+var callIDEncoding = base32.StdEncoding.WithPadding(base32.NoPadding) //nolint:gochecknoglobals // a constant in all but form
+
+// CallID writes 128 bits as the 26 characters of lowercase base32 (RFC 4648)
+// that name a call.
+func CallID(bits [16]byte) string {
+	return strings.ToLower(callIDEncoding.EncodeToString(bits[:]))
+}
+
+// ValidCallID reports whether s could be the id of a call.
+func ValidCallID(s string) bool {
+	b, err := callIDEncoding.DecodeString(strings.ToUpper(s))
+	return err == nil && len(b) == 16 && CallID([16]byte(b)) == s
+}

@@ -1,0 +1,55 @@
+package sallyport
+
+import "slices"
+
+// Effect is what policy wants to happen.
+type Effect string
+
+// The effects.
+const (
+	Allow Effect = "allow"
+	Ask   Effect = "ask"
+	Deny  Effect = "deny"
+)
+
+// Decision is policy's answer to an intent.
+type Decision struct {
+	Effect      Effect      `json:"effect"`
+	Reasons     []Reason    `json:"reasons"`
+	Approval    *Terms      `json:"approval,omitempty"` // set exactly when Effect is Ask
+	Obligations Obligations `json:"obligations"`
+	Revision    string      `json:"revision"`
+	Input       Digest      `json:"input,omitempty"` // of the document that policy judged
+}
+
+// Denial is the error of a call that is not to run by this decision. It has
+// the code and the message of the first reason.
+func (d Decision) Denial() *Error {
+	e := Errorf(Denied, "denied", "policy denied this call")
+	if len(d.Reasons) > 0 {
+		e.Code, e.Message = d.Reasons[0].Code, d.Reasons[0].Message
+	}
+	e.Reasons = d.Reasons
+	return e
+}
+
+// Terms say who must agree to a call, and by when.
+type Terms struct {
+	Groups     []string        `json:"groups"`      // an approver is in one of them
+	Quorum     int             `json:"quorum"`      // how many people, at least 1
+	TTLSeconds int             `json:"ttl_seconds"` // how long the ballot is open
+	Evidence   []EvidenceClass `json:"evidence"`    // classes that suffice
+}
+
+// Equal reports whether two terms demand the same.
+func (t Terms) Equal(u Terms) bool {
+	return slices.Equal(t.Groups, u.Groups) && t.Quorum == u.Quorum && t.TTLSeconds == u.TTLSeconds &&
+		slices.Equal(t.Evidence, u.Evidence)
+}
+
+// Obligations are what policy demands of a run that it lets happen.
+type Obligations struct {
+	TimeoutSeconds int      `json:"timeout_seconds,omitempty"` // shortens the tool's own limit
+	Redact         []string `json:"redact,omitempty"`          // JSON Pointers into the result, for what is stored of it and answered
+	SignedImage    bool     `json:"signed_image,omitempty"`    // a tool that is an image of its own must be signed by one of the operators' keys
+}

@@ -1,0 +1,100 @@
+package sallyport
+
+import "time"
+
+// EntryKind says what an [Entry] records.
+type EntryKind string
+
+// The kinds of entry, in the order in which a call makes them.
+const (
+	EntryReceived EntryKind = "received" // the API took the call: Call, Signed
+	EntryIntent   EntryKind = "intent"   // it was made precise: Intent
+	EntryDecision EntryKind = "decision" // policy spoke: Decision (and the Plan it saw)
+	EntryPlan     EntryKind = "plan"     // what it would change was found out: Plan; once per call
+	EntryBallot   EntryKind = "ballot"   // the wait began: Ballot
+	EntryVote     EntryKind = "vote"     // a vote counted: Vote
+	EntryRefusal  EntryKind = "refusal"  // a vote did not count: Refusal
+	EntryDrift    EntryKind = "drift"    // it is no more what was recorded: Drift
+	EntryStart    EntryKind = "start"    // a run is about to act: Start; once per call
+	EntryPlaced   EntryKind = "placed"   // the run got a place of its own: Placement
+	EntryStop     EntryKind = "stop"     // somebody wants the call to end: Stop
+	EntryOutcome  EntryKind = "outcome"  // the call ended: Outcome; once per call
+	EntryErasure  EntryKind = "erasure"  // its contents were erased: Erasure; the last one
+)
+
+// The kinds of entry that are a freeze's and no call's.
+const (
+	EntryFreeze EntryKind = "freeze" // it began: Freeze
+	EntryLift   EntryKind = "lift"   // it ended: Lift
+)
+
+// OfFreeze reports whether this is a step of a freeze, and of no call.
+func (k EntryKind) OfFreeze() bool { return k == EntryFreeze || k == EntryLift }
+
+// Entry is one step of one call, or of one freeze, as the ledger keeps it. The
+// fields that its kind names are set.
+type Entry struct {
+	CallID string    `json:"call_id"` // of the call, or of the freeze
+	Kind   EntryKind `json:"kind"`
+	Key    string    `json:"key,omitempty"` // tells entries of one kind apart; "" where there is one
+	At     time.Time `json:"at"`
+
+	Call     *Call      `json:"call,omitempty"`
+	Signed   SignedCall `json:"signed,omitempty"`
+	Intent   *Intent    `json:"intent,omitempty"`
+	Decision *Decision  `json:"decision,omitempty"`
+	Plan     *Plan      `json:"plan,omitempty"`
+	Ballot   *Ballot    `json:"ballot,omitempty"`
+	Vote     *Vote      `json:"vote,omitempty"`
+	Refusal  *Refusal   `json:"refusal,omitempty"`
+	Drift    *Drift     `json:"drift,omitempty"`
+	Start    *Start     `json:"start,omitempty"`
+	Placed   *Placement `json:"placed,omitempty"`
+	Stop     *Stop      `json:"stop,omitempty"`
+	Outcome  *Outcome   `json:"outcome,omitempty"`
+	Erasure  *Erasure   `json:"erasure,omitempty"`
+	Freeze   *Freeze    `json:"freeze,omitempty"`
+	Lift     *Lift      `json:"lift,omitempty"`
+}
+
+// Check reports, with an error of kind [Invalid], an entry that does not
+// carry what its kind names.
+func (e Entry) Check() error {
+	ok := false
+	switch e.Kind {
+	case EntryReceived:
+		ok = e.Call != nil && e.Signed != "" && e.Call.ID == e.CallID
+	case EntryIntent:
+		ok = e.Intent != nil && e.Intent.CallID == e.CallID
+	case EntryDecision:
+		ok = e.Decision != nil
+	case EntryBallot:
+		ok = e.Ballot != nil && e.Ballot.CallID == e.CallID
+	case EntryVote:
+		ok = e.Vote != nil
+	case EntryRefusal:
+		ok = e.Refusal != nil
+	case EntryStart:
+		ok = e.Start != nil && e.Key == ""
+	case EntryPlan:
+		ok = e.Plan != nil && e.Key == ""
+	case EntryDrift:
+		ok = e.Drift != nil
+	case EntryPlaced:
+		ok = e.Placed != nil
+	case EntryStop:
+		ok = e.Stop != nil
+	case EntryOutcome:
+		ok = e.Outcome != nil && e.Outcome.State.Final() && e.Key == ""
+	case EntryErasure:
+		ok = e.Erasure != nil && e.Key == ""
+	case EntryFreeze:
+		ok = e.Freeze != nil && e.Freeze.ID == e.CallID && e.Key == ""
+	case EntryLift:
+		ok = e.Lift != nil && e.Key == ""
+	}
+	if !ok || !ValidCallID(e.CallID) || e.At.IsZero() {
+		return Errorf(Invalid, "bad_entry", "an entry of kind %q for call %q lacks what it records", e.Kind, e.CallID)
+	}
+	return nil
+}

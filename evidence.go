@@ -1,0 +1,35 @@
+package sallyport
+
+import "fmt"
+
+// EvidenceClass says how a vote was established, and so against whom it holds.
+type EvidenceClass string
+
+// The evidence classes.
+const (
+	// TemporalPrincipal is a signal whose event carries a principal that the
+	// Temporal server computed. It holds against agents, other Temporal
+	// clients and the API.
+	TemporalPrincipal EvidenceClass = "temporal-principal"
+	// IDPSigned is an ID token whose nonce names verdict and ballot. It holds
+	// against the API and Temporal too.
+	IDPSigned EvidenceClass = "idp-signed"
+	// APIAttested is the API's signed word that it saw this person vote. It
+	// holds against agents and Temporal clients.
+	APIAttested EvidenceClass = "api-attested"
+)
+
+// Evidence is what a vote is established from. It is not yet believed.
+type Evidence struct {
+	Class   EvidenceClass `json:"class"`
+	EventID int64         `json:"event_id,omitempty"` // of the signal, for TemporalPrincipal
+	Token   string        `json:"token,omitempty"`    // a compact JWS, for the other classes
+}
+
+// Key names the evidence within its call and run.
+func (e Evidence) Key() string {
+	if e.Class == TemporalPrincipal {
+		return fmt.Sprintf("event/%d", e.EventID)
+	}
+	return "token/" + string(NewDigest("sallyport/evidence/v1", []byte(e.Token)))
+}

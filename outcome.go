@@ -1,0 +1,70 @@
+package sallyport
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// State is where a call stands.
+type State string
+
+// The states. All but the first three are final.
+const (
+	Pending          State = "pending"
+	AwaitingApproval State = "awaiting_approval"
+	Running          State = "running"
+	Succeeded        State = "succeeded" // it ran
+	Failed           State = "failed"    // it ran, and the tool failed
+	Ambiguous        State = "ambiguous" // it ran, and nobody knows how far
+	Malformed        State = "invalid"   // it never ran, like all that follow
+	Refused          State = "denied"
+	Rejected         State = "rejected"
+	Expired          State = "expired"
+	Cancelled        State = "cancelled"
+)
+
+// States lists every state.
+func States() []State {
+	return []State{Pending, AwaitingApproval, Running, Succeeded, Failed, Ambiguous, Malformed, Refused, Rejected, Expired, Cancelled}
+}
+
+// Final reports whether a call in this state has ended.
+func (s State) Final() bool { return s.Ran() || s.NeverRan() }
+
+// Ran reports whether this is the end of a call that started to run.
+func (s State) Ran() bool { return s == Succeeded || s == Failed || s == Ambiguous }
+
+// NeverRan reports whether this is the end of a call that did not run.
+func (s State) NeverRan() bool {
+	switch s {
+	case Malformed, Refused, Rejected, Expired, Cancelled:
+		return true
+	default:
+		return false
+	}
+}
+
+// Outcome is how a call ended.
+type Outcome struct {
+	State      State           `json:"state"`            // final
+	Result     json.RawMessage `json:"result,omitempty"` // the tool's output; untrusted
+	Error      *Failure        `json:"error,omitempty"`
+	Reference  string          `json:"reference,omitempty"` // what the effect can be found by: a commit, an object's uid
+	Place      string          `json:"place,omitempty"`     // where it ran
+	StartedAt  time.Time       `json:"started_at,omitzero"`
+	FinishedAt time.Time       `json:"finished_at"`
+}
+
+// Failure says why a call did not succeed.
+type Failure struct {
+	Code    string   `json:"code"`
+	Message string   `json:"message"` // may quote the tool: untrusted text
+	Fields  []Field  `json:"fields,omitempty"`
+	Reasons []Reason `json:"reasons,omitempty"`
+}
+
+// Erasure says who had a call's contents erased, and why.
+type Erasure struct {
+	By     string `json:"by"`
+	Reason string `json:"reason"`
+}
