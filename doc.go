@@ -2,26 +2,58 @@
 // tool call of an AI agent must pass.
 //
 // A sally port is a guarded entryway with two doors that are never open at
-// once. A call goes in one side, is identified, validated, judged, if need be
-// approved by a human, run in a throw-away place with credentials made for it
-// alone, and written into a log that nobody can quietly change.
+// once. A call goes in one side, is identified, validated, evaluated by policy,
+// approved by people where policy asks for it, run in a throw-away place with
+// credentials made for it alone, and written into a tamper-evident log.
 //
 // The words are types that follow each other, and each stage takes what the
 // earlier stages made:
 //
 //	Call → Intent → Decision → [Plan → Ballot → Vote…] → Permit → Outcome
 //
-// A [Call] is what an authenticated agent asked. An [Intent] is the call made
-// precise by the catalogue of tools. A [Decision] is what policy says of it.
-// Where policy asks for a human, a [Plan] says what would change, a [Ballot]
-// is what people vote on, and a [Vote] is one verified person's yes or no. A
-// [Permit] says that all of these belong together and still hold; it exists
-// only in memory, and nothing runs without one. An [Outcome] is how the call
-// ended. Every step is an [Entry] in the ledger, and a [Record] is what a
-// call's entries add up to.
+// The seams are small interfaces. Adapters implement them in packages named by
+// what they adapt to. This package imports the standard library alone and reads
+// no clock: time is always a parameter.
 //
-// The seams are small interfaces: [Identifier], [Directory], [Decider],
-// [Runner], [Reconciler], [Recorder], [Notifier] and the like. Adapters implement them in
-// packages named by what they adapt to. This package imports the standard
-// library alone and reads no clock: time is always a parameter.
+// # Reading order
+//
+// A file names only its own declarations and those of the files before it.
+// These are what the stages share:
+//
+//   - digest.go: a [Digest], the SHA-256 by which one thing names another
+//   - error.go: an [Error], with a kind and a stable code
+//   - text.go: untrusted text, made safe for terminals and markdown
+//   - difference.go: how two values differ, for people to read
+//   - redact.go: arguments and results that are stored nowhere
+//
+// These are the stages of a call, each a type or a few:
+//
+//   - identity.go: an [Agent] and a [Person], and the accounts that they have
+//   - tool.go: a [Tool] of the catalogue
+//   - call.go: a [Call], the request of an authenticated agent
+//   - intent.go: an [Intent], the call made precise by the catalogue
+//   - evidence.go: the classes of [Evidence] from which votes are verified
+//   - decision.go: a [Decision], policy's answer to an intent, with the [Terms]
+//     of an approval where policy asks people
+//   - plan.go: a [Plan], the changes that the intent would make
+//   - ballot.go: a [Ballot], the question that people vote on
+//   - vote.go: a [Vote], one verified person's verdict, and the [Tally]
+//   - permit.go: a [Permit], made only where all of these belong together and
+//     still hold; it exists in memory alone, and nothing runs without one
+//   - run.go: a [Start] and a [Placement] of the run, and a [Stop] from outside
+//   - outcome.go: an [Outcome], how the call ended, and the states of a call
+//
+// This is how the ledger keeps them:
+//
+//   - freeze.go: a [Freeze], the kill switch for an agent, a tool or a namespace
+//   - entry.go: an [Entry], one step of a call or of a freeze
+//   - receipt.go: a [Receipt], the place of an entry in the ledger
+//   - record.go: a [Record], the sum of a call's entries
+//   - search.go: a [Query] for calls, and the search terms of an entry
+//   - notification.go: a [Notification] about a call's wait for people
+//
+// And this is what the adapters implement:
+//
+//   - seams.go: [Identifier], [Directory], [Decider], [Runner], [Recorder],
+//     [Notifier] and the other interfaces, with their contracts
 package sallyport

@@ -6,12 +6,12 @@ import (
 	"unicode/utf8"
 )
 
-// Terms are what a search finds a call by, beside its agent, tool, namespace,
-// state and time: each is what it is, a colon, and its value. They are a part of
-// what is erased.
+// A search term is a kind, a colon and a value, such as person:bob. A search
+// finds a call by its terms, its agent, tool, namespace, state and time. An
+// erasure removes a call's terms with its contents.
 
-// terms are those of a kind whose values are not empty.
-func terms(kind string, values ...string) (all []string) {
+// searchTerms are those of a kind whose values are not empty.
+func searchTerms(kind string, values ...string) (all []string) {
 	for _, v := range values {
 		if v != "" {
 			all = append(all, kind+":"+Searchable(v))
@@ -55,39 +55,39 @@ type Page struct {
 	Cursor  string // "" on the last page
 }
 
-// Terms are what its entry adds to what a call is found by.
+// Terms are the search terms that the entry adds to its call.
 func (e Entry) Terms() []string {
 	switch e.Kind { //nolint:exhaustive // nothing else has any
 	case EntryReceived:
-		return terms("trace", TraceID(e.Call.TraceParent))
+		return searchTerms("trace", TraceID(e.Call.TraceParent))
 	case EntryIntent:
-		return append(terms("name", e.Intent.Name), terms("digest", string(e.Intent.Digest()), string(e.Intent.Tool.Digest))...)
+		return append(searchTerms("name", e.Intent.Name), searchTerms("digest", string(e.Intent.Digest()), string(e.Intent.Tool.Digest))...)
 	case EntryDecision:
 		if e.Plan != nil {
-			return terms("digest", string(e.Plan.Digest()))
+			return searchTerms("digest", string(e.Plan.Digest()))
 		}
 	case EntryPlan:
-		return terms("digest", string(e.Plan.Digest()))
+		return searchTerms("digest", string(e.Plan.Digest()))
 	case EntryBallot:
-		return terms("digest", string(e.Ballot.Digest()))
+		return searchTerms("digest", string(e.Ballot.Digest()))
 	case EntryVote:
-		return terms("person", e.Vote.Person)
+		return searchTerms("person", e.Vote.Person)
 	case EntryStop:
-		return terms("person", e.Stop.By)
+		return searchTerms("person", e.Stop.By)
 	case EntryStart:
 		_, image, _ := strings.Cut(e.Start.Image, "@")
-		return terms("digest", image)
+		return searchTerms("digest", image)
 	}
 	return nil
 }
 
-// Terms are those that a call must have for the query to select it.
+// Terms are the search terms that a call must have for the query to select it.
 func (q Query) Terms() []string {
 	var all []string
 	for _, t := range []struct{ kind, value string }{
 		{"person", q.Person}, {"name", q.Name}, {"digest", string(q.Digest)}, {"trace", q.TraceID},
 	} {
-		all = append(all, terms(t.kind, t.value)...)
+		all = append(all, searchTerms(t.kind, t.value)...)
 	}
 	return all
 }
