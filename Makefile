@@ -59,7 +59,7 @@ bin/sallyport-dev: force
 temporal-server: check-build bin/temporal-server ## Build bin/temporal-server, a Temporal server on PostgreSQL
 
 bin/temporal-server: force
-	cd dev && $(RELEASE) -o ../$@ ./cmd/$(@F)
+	cd temporal-server && $(RELEASE) -o ../$@ ./cmd/$(@F)
 
 # Images have no shell and no package manager: the program, and for the gateway
 # the certificates that it trusts, which are this machine's. The same program
@@ -133,13 +133,18 @@ LIST_SERVERS = $(GO) list -test -f '{{.ImportPath}}{{range .Deps}} {{.}}{{end}}'
 	END {for (p in all) if ((p in heavy) == servers) print p}'
 
 .PHONY: test
-test: check-test test-root test-dev test-e2e ## Run the tests of all modules, with the race detector
+test: check-test test-root test-temporal-server test-dev test-e2e ## Run the tests of all modules, with the race detector
 
 .PHONY: test-root
 test-root:
 	$(RACE) ./...
 	@echo "what tries one change after the other, without -race:"
 	CGO_ENABLED=0 $(GO) test -timeout=20m $(TESTFLAGS) -run='^(TestEvery|TestKilled)' ./adapters/ledger
+
+.PHONY: test-temporal-server
+test-temporal-server:
+	@echo "temporal-server, without -race, as the server is built:"
+	cd temporal-server && CGO_ENABLED=0 $(GO) test -trimpath -shuffle=on -timeout=20m $(TESTFLAGS) ./...
 
 .PHONY: test-dev
 test-dev:
@@ -167,11 +172,15 @@ record-history: check-test ## Record workflow histories of every path for the re
 	cd dev && $(GO) test ./integration -count=1 -run='^TestEveryPath$$' -args -record=$(CURDIR)/workflows/testdata/histories
 
 .PHONY: lint
-lint: lint-root lint-dev lint-e2e lint-workflows lint-policies ## Check style, architecture, determinism and policies
+lint: lint-root lint-temporal-server lint-dev lint-e2e lint-workflows lint-policies ## Check style, architecture, determinism and policies
 
 .PHONY: lint-root
 lint-root: check-build
 	$(GOLANGCI) run ./...
+
+.PHONY: lint-temporal-server
+lint-temporal-server: check-build
+	cd temporal-server && $(GOLANGCI) run --config ../.golangci.yml ./...
 
 .PHONY: lint-dev
 lint-dev: check-build
@@ -197,6 +206,7 @@ lint-policies: check-build
 .PHONY: fmt
 fmt: ## Format the Go code and the policies
 	$(GOLANGCI) fmt ./...
+	cd temporal-server && $(GOLANGCI) fmt --config ../.golangci.yml ./...
 	cd dev && $(GOLANGCI) fmt --config ../.golangci.yml ./...
 	cd e2e && $(GOLANGCI) fmt --config ../.golangci.yml ./...
 	$(OPA) fmt --write policies
@@ -204,7 +214,7 @@ fmt: ## Format the Go code and the policies
 .PHONY: fuzz
 fuzz: check-build ## Run each fuzz target for FUZZTIME (10s)
 	@set -e; grep -rlE --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \
-		module=.; case $$dir in ./dev*) module=dev; dir=./$${dir#./dev/};; esac; \
+		module=.; for m in temporal-server dev; do case $$dir in ./$$m/*) module=$$m; dir=./$${dir#./$$m/};; esac; done; \
 		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]*' $$module/$$dir/*_test.go | cut -c6-); do \
 			echo "$$dir $$target"; \
 			(cd $$module && $(GO) test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) $$dir </dev/null); \

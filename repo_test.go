@@ -71,6 +71,11 @@ var arrows = map[string][]string{
 
 	"docs": nil, // tests of the documentation
 
+	"temporal-server/authz":               nil,
+	"temporal-server/server":              {"temporal-server/authz"},
+	"temporal-server/standalone":          {"temporal-server/authz", "adapters/telemetry"},
+	"temporal-server/cmd/temporal-server": {"temporal-server/authz", "temporal-server/server", "temporal-server/standalone", "adapters/oidc", "workflows/wire"},
+
 	"dev/...":   {"*"},
 	"e2e/...":   {"*"},
 	"bench/...": {"*"},
@@ -79,13 +84,13 @@ var arrows = map[string][]string{
 // libraries says which packages alone may import a library, by the prefix of
 // its import path. Whoever needs what it does asks one of them.
 var libraries = map[string][]string{
-	"database/sql":                           {"adapters/ledger", "sallyporttest/postgrestest", "dev/..."}, // there it is the Temporal server's
-	"modernc.org/sqlite":                     {"adapters/ledger", "dev/..."},
-	"github.com/jackc/pgx":                   {"adapters/ledger", "sallyporttest/postgrestest", "dev/..."}, // there it is the Temporal server's
+	"database/sql":                           {"adapters/ledger", "sallyporttest/postgrestest", "temporal-server/server", "dev/cmd/bench"}, // there it is the Temporal server's
+	"modernc.org/sqlite":                     {"adapters/ledger", "temporal-server/server", "dev/cmd/bench"},
+	"github.com/jackc/pgx":                   {"adapters/ledger", "sallyporttest/postgrestest", "temporal-server/server", "dev/cmd/bench"}, // there it is the Temporal server's
 	"github.com/pressly/goose":               {"adapters/ledger"},
-	"go.temporal.io/":                        {"activities", "workflows", "workflows/wire", "worker", "adapters/temporal", "sallyporttest/workflowstest", "gateway", "dev/...", "bench/..."},
-	"go.temporal.io/server":                  {"dev/..."},
-	"github.com/temporalio":                  {"dev/..."},
+	"go.temporal.io/":                        {"activities", "workflows", "workflows/wire", "worker", "adapters/temporal", "sallyporttest/workflowstest", "gateway", "temporal-server/...", "dev/...", "bench/..."},
+	"go.temporal.io/server":                  {"temporal-server/..."},
+	"github.com/temporalio":                  {"temporal-server/..."},
 	"k8s.io/":                                {"adapters/kube", "tools/k8s", "cmd/kubeexec", "gateway", "e2e/..."},
 	"helm.sh/helm":                           {"e2e/..."},
 	"go.etcd.io":                             {"e2e/..."},
@@ -94,17 +99,17 @@ var libraries = map[string][]string{
 	"github.com/sigstore":                    {"adapters/images"},
 	"github.com/google/go-containerregistry": {"adapters/images", "deploy/image", "e2e/..."},
 	"github.com/labstack/echo":               {"api"},
-	"github.com/coreos/go-oidc":              {"client", "dev/..."}, // it logs people in; see the decision on verifying tokens
+	"github.com/coreos/go-oidc":              {"client", "temporal-server/...", "dev/..."}, // it logs people in; see the decision on verifying tokens
 	"golang.org/x/oauth2":                    {"client", "dev/...", "e2e/..."},
-	"github.com/go-jose":                     {"adapters/jws", "adapters/oidc", "sallyporttest/workflowstest", "dev/..."},
+	"github.com/go-jose":                     {"adapters/jws", "adapters/oidc", "sallyporttest/workflowstest", "temporal-server/...", "dev/..."},
 	"github.com/go-git":                      {"adapters/gitops", "dev/..."},
 	"github.com/landlock-lsm":                {"adapters/sandbox/confine"},
 	"github.com/santhosh-tekuri":             {"tools"},
 	"github.com/prometheus":                  {"adapters/telemetry"},
 	"go.opentelemetry.io/otel/sdk":           {"adapters/telemetry"},
 	"go.opentelemetry.io/otel/exporters":     {"adapters/telemetry"},
-	"github.com/spf13/cobra":                 {"cmd/sallyport", "dev/...", "e2e/..."}, // there it is Kubernetes's
-	"github.com/stretchr/testify":            nil,                                     // go-cmp and plain ifs say more
+	"github.com/spf13/cobra":                 {"cmd/sallyport", "temporal-server/...", "dev/...", "e2e/..."}, // there it is Kubernetes's
+	"github.com/stretchr/testify":            nil,                                                            // go-cmp and plain ifs say more
 	"github.com/pkg/errors":                  nil,
 	"golang.org/x/exp":                       nil,
 	"math/rand":                              {"bench/..."}, // what we draw has to be unpredictable
@@ -228,7 +233,7 @@ func internal(imported string) (dir string, ours bool) {
 
 // TestLibraries keeps each heavy library in the one place that adapts it.
 // Tests may use one to look at what the package did, with three exceptions: a
-// Temporal server is only ever built in its own module, api has no workflows
+// Temporal server is only ever linked by its own module, api has no workflows
 // even in its tests, and nobody asserts by a library.
 func TestLibraries(t *testing.T) {
 	for _, s := range sources(t) {
@@ -277,6 +282,35 @@ func TestRootIsStandardLibrary(t *testing.T) {
 				t.Errorf("%s imports %s; the root package knows the standard library alone", s.name, i)
 			}
 		}
+	}
+}
+
+// TestModulesSelectTheSameVersions: the modules that link a Temporal server
+// share what they compile, unless their versions differ.
+func TestModulesSelectTheSameVersions(t *testing.T) {
+	requires := func(dir string) map[string]string {
+		data, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		versions := map[string]string{}
+		for _, m := range regexp.MustCompile(`(?m)^\t(\S+) (v\S+)( // indirect)?$`).FindAllStringSubmatch(string(data), -1) {
+			versions[m[1]] = m[2]
+		}
+		return versions
+	}
+	server, dev := requires("temporal-server"), requires("dev")
+	both := 0
+	for lib, want := range server {
+		if got, ok := dev[lib]; ok {
+			both++
+			if got != want {
+				t.Errorf("dev selects %s %s and temporal-server %s: require the same in both go.mod files", lib, got, want)
+			}
+		}
+	}
+	if both < 100 {
+		t.Errorf("dev and temporal-server share %d modules: the go.mod files were not read", both)
 	}
 }
 

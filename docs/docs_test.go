@@ -179,7 +179,7 @@ func TestDependenciesAreExplained(t *testing.T) {
 	}
 	required := regexp.MustCompile(`(?m)^(?:require )?\s*([\w./-]+\.[\w./-]+) v\S+(.*)$`)
 	known := map[string]bool{}
-	for _, file := range []string{"go.mod", "dev/go.mod", "e2e/go.mod", "e2e/cmd/kubernetes/go.mod", "e2e/cmd/coredns/go.mod"} {
+	for _, file := range []string{"go.mod", "temporal-server/go.mod", "dev/go.mod", "e2e/go.mod", "e2e/cmd/kubernetes/go.mod", "e2e/cmd/coredns/go.mod"} {
 		for _, m := range required.FindAllStringSubmatch(read(t, file), -1) {
 			known[m[1]] = true
 			direct := !strings.Contains(m[2], "// indirect") && !strings.HasPrefix(m[1], "github.com/sallyport/")

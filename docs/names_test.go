@@ -111,7 +111,7 @@ func (r tree) anywhere(name string) bool {
 
 var (
 	code  = regexp.MustCompile("`([^`\n]+)`")
-	tests = regexp.MustCompile(`^([a-z][a-z0-9/]*)\.((?:Test|Fuzz|Benchmark)\w+)(?:/(\w+))?$`)
+	tests = regexp.MustCompile(`^([a-z][a-z0-9/-]*)\.((?:Test|Fuzz|Benchmark)\w+)(?:/(\w+))?$`)
 )
 
 // TestTestsExist: a test that the documentation names is the reason to

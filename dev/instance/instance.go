@@ -26,13 +26,13 @@ import (
 
 	"github.com/sallyport/sallyport/adapters/ledger"
 	"github.com/sallyport/sallyport/adapters/oidc"
-	adapter "github.com/sallyport/sallyport/adapters/temporal"
+	"github.com/sallyport/sallyport/adapters/temporal"
 	"github.com/sallyport/sallyport/client"
-	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/demo"
 	"github.com/sallyport/sallyport/dev/idp"
-	"github.com/sallyport/sallyport/dev/temporal"
 	"github.com/sallyport/sallyport/gateway"
+	"github.com/sallyport/sallyport/temporal-server/authz"
+	"github.com/sallyport/sallyport/temporal-server/server"
 	"github.com/sallyport/sallyport/workflows/wire"
 )
 
@@ -56,7 +56,7 @@ type Options struct {
 	// OnTemporal, unless it is nil, hears of the Temporal server before the
 	// gateway uses it. It is for programs that measure the gateway beside
 	// workflows of their own.
-	OnTemporal func(*temporal.Server)
+	OnTemporal func(*server.Server)
 }
 
 // Defaults are the addresses that are tried first.
@@ -104,7 +104,7 @@ type running struct {
 	state    state
 	api      net.Listener
 	idp      *idp.Provider
-	temporal *temporal.Server
+	temporal *server.Server
 	gateway  *gateway.Gateway
 	instance client.Instance
 	stops    []func() error
@@ -149,7 +149,7 @@ func (r *running) start(ctx context.Context) (err error) {
 	}
 	r.gateway, err = gateway.Open(ctx, gateway.Options{
 		Config: c, Name: "sallyport-dev", Logger: r.options.Logger,
-		Credentials: func(role adapter.Role) adapter.Credentials {
+		Credentials: func(role temporal.Role) temporal.Credentials {
 			return r.temporal.ClientOptions(authz.Role(role)).HeadersProvider
 		},
 		OneProcess: true,
@@ -198,14 +198,14 @@ func (r *running) startProvider(ctx context.Context) error {
 func (r *running) startTemporal(ctx context.Context, ui string) (err error) {
 	secret, _ := r.idp.Secret(idp.UIClient)
 	roles := rolesOf(idp.Demo())
-	r.temporal, err = temporal.Start(ctx, temporal.Options{
+	r.temporal, err = server.Start(ctx, server.Options{
 		Dir: r.state.path("temporal"), FrontendAddr: r.options.Temporal, UIAddr: ui,
 		TaskQueues: r.options.TaskQueues, SearchAttributes: wire.SearchAttributes(), CodecEndpoint: r.instance.API + gateway.CodecPath, Logger: r.options.Logger,
-		Auth: &temporal.Auth{People: authz.People{
+		Auth: &server.Auth{People: authz.People{
 			JWKS: r.idp.PeopleIssuer() + "/keys", Issuer: r.idp.PeopleIssuer(), Audience: idp.TemporalAudience,
 			Role: func(subject string) authz.Role { return roles[subject] },
 		}},
-		Login: &temporal.Login{Provider: r.idp.PeopleIssuer(), ClientID: idp.UIClient, ClientSecret: secret},
+		Login: &server.Login{Provider: r.idp.PeopleIssuer(), ClientID: idp.UIClient, ClientSecret: secret},
 	})
 	if err != nil {
 		return err

@@ -25,10 +25,10 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/client"
-	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/idp"
 	"github.com/sallyport/sallyport/dev/instancetest"
 	"github.com/sallyport/sallyport/policies"
+	"github.com/sallyport/sallyport/temporal-server/authz"
 )
 
 // forger is who wants a call to run that nobody approved. It has the tokens of

@@ -14,9 +14,9 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/adapters/temporal"
-	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/temporaltest"
 	"github.com/sallyport/sallyport/sallyporttest/workflowstest"
+	"github.com/sallyport/sallyport/temporal-server/authz"
 	"github.com/sallyport/sallyport/worker"
 	"github.com/sallyport/sallyport/workflows/wire"
 )

@@ -4,8 +4,8 @@ import (
 	"testing"
 
 	"github.com/sallyport/sallyport/adapters/temporal"
-	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/temporaltest"
+	"github.com/sallyport/sallyport/temporal-server/authz"
 )
 
 // TestGuarantees has the gateway ask our server what it guarantees, with its

@@ -17,8 +17,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/sallyporttest/postgrestest"
+	"github.com/sallyport/sallyport/temporal-server/authz"
 	"github.com/sallyport/sallyport/workflows/wire"
 )
 

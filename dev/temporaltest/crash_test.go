@@ -13,8 +13,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/temporaltest"
+	"github.com/sallyport/sallyport/temporal-server/authz"
 )
 
 // TestKill kills the server with calls under way, twice, and sees each of

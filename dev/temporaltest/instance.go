@@ -19,8 +19,8 @@ import (
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 
-	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/internal/temporald"
+	"github.com/sallyport/sallyport/temporal-server/authz"
 )
 
 // Options of an instance. The zero value is a server without UI, on new

@@ -9,10 +9,10 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/internal/temporald"
 	"github.com/sallyport/sallyport/dev/temporaltest"
 	"github.com/sallyport/sallyport/sallyporttest/postgrestest"
+	"github.com/sallyport/sallyport/temporal-server/authz"
 )
 
 // TestPostgres runs servers on a real PostgreSQL. The subtests share one

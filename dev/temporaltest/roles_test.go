@@ -15,8 +15,8 @@ import (
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 
-	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/temporaltest"
+	"github.com/sallyport/sallyport/temporal-server/authz"
 )
 
 // TestApproval walks a call through with each role's own client, and looks

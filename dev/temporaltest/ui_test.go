@@ -15,8 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	enumspb "go.temporal.io/api/enums/v1"
 
-	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/temporaltest"
+	"github.com/sallyport/sallyport/temporal-server/authz"
 )
 
 // TestUI logs bob in at the Web UI, has him approve there, and tries what the

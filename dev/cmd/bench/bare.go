@@ -18,8 +18,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
-	"github.com/sallyport/sallyport/dev/authz"
-	"github.com/sallyport/sallyport/dev/temporal"
+	"github.com/sallyport/sallyport/temporal-server/authz"
+	"github.com/sallyport/sallyport/temporal-server/server"
 	"github.com/sallyport/sallyport/workflows/wire"
 )
 
@@ -34,7 +34,7 @@ type bareWorker struct {
 
 // newBareWorker has one client that starts workflows and another that polls,
 // with the credentials of the gateway's two parts.
-func newBareWorker(ctx context.Context, server *temporal.Server, logger *slog.Logger) (*bareWorker, error) {
+func newBareWorker(ctx context.Context, server *server.Server, logger *slog.Logger) (*bareWorker, error) {
 	starter, err := sdkclient.DialContext(ctx, clientOptions(server, authz.Gateway, logger))
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func newBareWorker(ctx context.Context, server *temporal.Server, logger *slog.Lo
 // newEagerWorker has one client for both, as far as the SDK can tell, so that
 // the server may answer a start with the first workflow task. Each request
 // carries the credentials of the part that it is of.
-func newEagerWorker(ctx context.Context, server *temporal.Server, logger *slog.Logger) (*bareWorker, error) {
+func newEagerWorker(ctx context.Context, server *server.Server, logger *slog.Logger) (*bareWorker, error) {
 	o := clientOptions(server, authz.Worker, logger)
 	o.HeadersProvider = nil
 	o.ConnectionOptions.DialOptions = append(o.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(

@@ -22,9 +22,9 @@ import (
 
 	"github.com/sallyport/sallyport/adapters/telemetry"
 	"github.com/sallyport/sallyport/client"
-	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/instance"
-	"github.com/sallyport/sallyport/dev/temporal"
+	"github.com/sallyport/sallyport/temporal-server/authz"
+	"github.com/sallyport/sallyport/temporal-server/server"
 )
 
 // house is a running instance and all that is measured in it.
@@ -52,15 +52,15 @@ func withHouse(ctx context.Context, f func(context.Context, *house) error) (err 
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	var server *temporal.Server
+	var temporal *server.Server
 	var measured error
 	const free = "127.0.0.1:0"
 	err = instance.Run(ctx, instance.Options{
 		Dir: dir, API: free, Temporal: free, TemporalUI: free, IdentityProvider: free, Logger: logger,
-		OnTemporal: func(s *temporal.Server) { server = s }, TaskQueues: []string{bareQueue, eagerQueue},
+		OnTemporal: func(s *server.Server) { temporal = s }, TaskQueues: []string{bareQueue, eagerQueue},
 	}, func(i client.Instance) error {
 		defer stop()
-		measured = furnish(ctx, i, server, logger, f)
+		measured = furnish(ctx, i, temporal, logger, f)
 		return nil
 	})
 	if measured != nil {
@@ -73,7 +73,7 @@ func withHouse(ctx context.Context, f func(context.Context, *house) error) (err 
 }
 
 // furnish makes what the measurements need.
-func furnish(ctx context.Context, i client.Instance, server *temporal.Server, logger *slog.Logger, f func(context.Context, *house) error) (err error) {
+func furnish(ctx context.Context, i client.Instance, server *server.Server, logger *slog.Logger, f func(context.Context, *house) error) (err error) {
 	h := &house{
 		api: i.API,
 		http: &http.Client{
@@ -109,7 +109,7 @@ func furnish(ctx context.Context, i client.Instance, server *temporal.Server, lo
 }
 
 // clientOptions are those of the gateway's own clients.
-func clientOptions(server *temporal.Server, role authz.Role, logger *slog.Logger) sdkclient.Options {
+func clientOptions(server *server.Server, role authz.Role, logger *slog.Logger) sdkclient.Options {
 	o := server.ClientOptions(role)
 	o.Logger = sdklog.NewStructuredLogger(logger)
 	o.ConnectionOptions.GrpcCompression = &sdkclient.GrpcCompressionNone{}

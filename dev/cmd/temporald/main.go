@@ -19,10 +19,10 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 
-	"github.com/sallyport/sallyport/dev/authz"
 	"github.com/sallyport/sallyport/dev/internal/temporald"
-	"github.com/sallyport/sallyport/dev/temporal"
 	"github.com/sallyport/sallyport/strict"
+	"github.com/sallyport/sallyport/temporal-server/authz"
+	"github.com/sallyport/sallyport/temporal-server/server"
 )
 
 // maxConfig bounds the line that is read.
@@ -56,36 +56,36 @@ func run(ctx context.Context, in io.Reader, out, logs io.Writer) error {
 		_, _ = io.Copy(io.Discard, input)
 		cancel()
 	}()
-	server, err := temporal.Start(ctx, options)
+	running, err := server.Start(ctx, options)
 	if err != nil {
 		return err
 	}
-	if err := announce(out, server, options.Auth != nil); err != nil {
-		return errors.Join(err, server.Stop())
+	if err := announce(out, running, options.Auth != nil); err != nil {
+		return errors.Join(err, running.Stop())
 	}
 	select {
 	case <-ctx.Done():
-		return server.Stop()
-	case <-server.Lost():
-		return errors.Join(errors.New("another Temporal server has taken the database"), server.Stop())
+		return running.Stop()
+	case <-running.Lost():
+		return errors.Join(errors.New("another Temporal server has taken the database"), running.Stop())
 	}
 }
 
-func readConfig(line []byte, logs io.Writer) (temporal.Options, error) {
+func readConfig(line []byte, logs io.Writer) (server.Options, error) {
 	var c temporald.Config
 	if err := strict.Decode(line, &c); err != nil {
-		return temporal.Options{}, err
+		return server.Options{}, err
 	}
 	level := slog.LevelWarn
 	if c.LogLevel != "" {
 		if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
-			return temporal.Options{}, err
+			return server.Options{}, err
 		}
 	}
 	logger := slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: level}))
 	slog.SetDefault(logger) //nolint:forbidigo // the Web UI knows only the standard library's
 	slog.SetLogLoggerLevel(slog.LevelDebug)
-	o := temporal.Options{
+	o := server.Options{
 		Dir:           c.Dir,
 		Shards:        c.Shards,
 		FrontendAddr:  c.FrontendAddr,
@@ -96,16 +96,16 @@ func readConfig(line []byte, logs io.Writer) (temporal.Options, error) {
 		LogLevel:      level,
 	}
 	if p := c.Postgres; p != nil {
-		o.Postgres = &temporal.Postgres{Addr: p.Addr, User: p.User, Password: p.Password, Database: p.Database, Visibility: p.Visibility}
+		o.Postgres = &server.Postgres{Addr: p.Addr, User: p.User, Password: p.Password, Database: p.Database, Visibility: p.Visibility}
 	}
 	if p := c.People; p != nil {
-		o.Auth = &temporal.Auth{People: authz.People{
+		o.Auth = &server.Auth{People: authz.People{
 			JWKS: p.JWKS, Issuer: p.Issuer, Audience: p.Audience,
 			Role: func(subject string) authz.Role { return p.Roles[subject] },
 		}}
 	}
 	if l := c.Login; l != nil {
-		o.Login = &temporal.Login{Provider: l.Provider, ClientID: l.ClientID, ClientSecret: l.ClientSecret}
+		o.Login = &server.Login{Provider: l.Provider, ClientID: l.ClientID, ClientSecret: l.ClientSecret}
 	}
 	var err error
 	o.SearchAttributes, err = searchAttributes(c.SearchAttributes)
@@ -125,7 +125,7 @@ func searchAttributes(names map[string]string) (map[string]enumspb.IndexedValueT
 }
 
 // announce tells where the server is, in one line of JSON.
-func announce(out io.Writer, s *temporal.Server, auth bool) error {
+func announce(out io.Writer, s *server.Server, auth bool) error {
 	ready := temporald.Ready{FrontendAddr: s.FrontendAddr(), UIAddr: s.UIAddr(), Tokens: map[authz.Role]string{}}
 	if auth {
 		for _, role := range []authz.Role{authz.Gateway, authz.Worker} {

@@ -4,7 +4,7 @@
 // its standard input is closed, so that it never outlives who started it.
 package temporald
 
-import "github.com/sallyport/sallyport/dev/authz"
+import "github.com/sallyport/sallyport/temporal-server/authz"
 
 // Config says how to run a server.
 type Config struct {

@@ -1,0 +1,106 @@
+//go:build !race
+
+package server
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"math/big"
+	"time"
+)
+
+const (
+	// internodeName is whom the server's parts take each other for. It is no
+	// host: there is one certificate, and one process that has it.
+	internodeName = "internode.sallyport.invalid"
+	// internodeLifetime is longer than any process lives. The keys are in its
+	// memory alone and end with it, so that expiry would protect from nothing.
+	internodeLifetime = 10 * 365 * 24 * time.Hour
+	internodeBackdate = time.Hour // clocks are set back now and then
+)
+
+// internode is how the parts of one server know each other: history,
+// matching, worker and internal frontend believe whatever reaches them, so
+// nothing may reach them that does not hold the one certificate of this
+// process.
+type internode struct {
+	certificate tls.Certificate
+	authority   *x509.CertPool
+}
+
+// newInternode makes an authority, has it sign one certificate, and forgets
+// its key: nobody can ever make another.
+func newInternode(now time.Time) (*internode, error) {
+	authorityKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("draw the internode authority's key: %w", err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("draw the internode key: %w", err)
+	}
+	authority := internodeTemplate(now, 1)
+	authority.Subject.CommonName = "internode authority"
+	authority.IsCA, authority.BasicConstraintsValid, authority.MaxPathLenZero = true, true, true
+	authority.KeyUsage = x509.KeyUsageCertSign
+	root, err := issue(authority, authority, authorityKey, authorityKey)
+	if err != nil {
+		return nil, err
+	}
+	leaf := internodeTemplate(now, 2)
+	leaf.DNSNames = []string{internodeName}
+	leaf.KeyUsage = x509.KeyUsageDigitalSignature
+	leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	certificate, err := issue(leaf, root, key, authorityKey)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(root)
+	return &internode{
+		certificate: tls.Certificate{Certificate: [][]byte{certificate.Raw}, PrivateKey: key, Leaf: certificate},
+		authority:   pool,
+	}, nil
+}
+
+func internodeTemplate(now time.Time, serial int64) *x509.Certificate {
+	return &x509.Certificate{
+		SerialNumber: big.NewInt(serial),
+		Subject:      pkix.Name{CommonName: internodeName},
+		NotBefore:    now.Add(-internodeBackdate),
+		NotAfter:     now.Add(internodeLifetime),
+	}
+}
+
+func issue(template, parent *x509.Certificate, key, signer *ecdsa.PrivateKey) (*x509.Certificate, error) {
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
+	if err != nil {
+		return nil, fmt.Errorf("issue an internode certificate: %w", err)
+	}
+	return x509.ParseCertificate(der)
+}
+
+func (i *internode) server() *tls.Config {
+	return &tls.Config{
+		MinVersion:   tls.VersionTLS13,
+		NextProtos:   []string{"h2"},
+		Certificates: []tls.Certificate{i.certificate},
+		ClientAuth:   tls.RequireAndVerifyClientCert,
+		ClientCAs:    i.authority,
+	}
+}
+
+func (i *internode) client() *tls.Config {
+	return &tls.Config{
+		MinVersion:   tls.VersionTLS13,
+		NextProtos:   []string{"h2"},
+		Certificates: []tls.Certificate{i.certificate},
+		RootCAs:      i.authority,
+		ServerName:   internodeName,
+	}
+}

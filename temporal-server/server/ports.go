@@ -1,0 +1,116 @@
+//go:build !race
+
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"syscall"
+)
+
+// addresses are where the parts of a server listen.
+type addresses struct {
+	frontend, internal, history, matching, worker, ui string
+}
+
+// reserve finds a free address for every part. The server opens its
+// listeners itself, so the ports are given back just before: somebody may
+// still snatch one, which ends the start with an error that names it.
+func reserve(o Options) (a addresses, err error) {
+	var held []net.Listener
+	defer func() {
+		for _, l := range held {
+			err = errors.Join(err, l.Close())
+		}
+	}()
+	host, _, err := net.SplitHostPort(o.FrontendAddr)
+	if err != nil {
+		return a, fmt.Errorf("frontend address: %w", err)
+	}
+	inside := net.JoinHostPort(loopbackOf(host), "0")
+	wants := []struct {
+		addr string
+		into *string
+	}{
+		{o.FrontendAddr, &a.frontend},
+		{o.UIAddr, &a.ui},
+		{inside, &a.internal},
+		{inside, &a.history},
+		{inside, &a.matching},
+		{inside, &a.worker},
+	}
+	for _, w := range wants {
+		if w.addr == "" {
+			continue
+		}
+		l, err := listen(w.addr, o.FixedPorts)
+		if err != nil {
+			return a, err
+		}
+		held = append(held, l)
+		*w.into = l.Addr().String()
+	}
+	return a, nil
+}
+
+// loopbackOf is where the server's parts listen for each other: on this
+// machine alone, wherever clients come from.
+func loopbackOf(host string) string {
+	if ip, err := netip.ParseAddr(host); err == nil && ip.IsLoopback() {
+		return host
+	}
+	return "127.0.0.1"
+}
+
+// dialable is where this process reaches an address that it listens on.
+func dialable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	ip, err := netip.ParseAddr(host)
+	switch {
+	case err != nil || !ip.IsUnspecified():
+		return addr
+	case ip.Is4():
+		return net.JoinHostPort("127.0.0.1", port)
+	default:
+		return net.JoinHostPort("::1", port)
+	}
+}
+
+// listen takes the address, or any port of its host where it is taken and may
+// be another.
+func listen(addr string, fixed bool) (net.Listener, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	network := family(host)
+	l, err := net.Listen(network, addr) //nolint:noctx // returns at once
+	if fixed || !errors.Is(err, syscall.EADDRINUSE) {
+		return l, err
+	}
+	return net.Listen(network, net.JoinHostPort(host, "0")) //nolint:noctx // returns at once
+}
+
+// family keeps 0.0.0.0 what it is: else it would become [::], every interface
+// of both, which the Web UI can't read.
+func family(host string) string {
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Is4() {
+		return "tcp4"
+	}
+	return "tcp"
+}
+
+func splitPort(addr string) (host string, port int, err error) {
+	host, p, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", 0, err
+	}
+	port, err = strconv.Atoi(p)
+	return host, port, err
+}
