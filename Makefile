@@ -139,7 +139,7 @@ test: check-test test-root test-temporal-server test-dev test-e2e ## Run the tes
 test-root:
 	$(RACE) ./...
 	@echo "what tries one change after the other, without -race:"
-	CGO_ENABLED=0 $(GO) test -timeout=20m $(TESTFLAGS) -run='^(TestEvery|TestKilled)' ./adapters/ledger
+	CGO_ENABLED=0 $(GO) test -timeout=20m $(TESTFLAGS) -run='^(TestEvery|TestKilled)' ./adapters/ledger/...
 
 .PHONY: test-temporal-server
 test-temporal-server:

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/sallyport/sallyport"
-	"github.com/sallyport/sallyport/adapters/ledger"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 	"github.com/sallyport/sallyport/sallyporttest"
 )
 
@@ -110,18 +110,18 @@ func BenchmarkProof(b *testing.B) {
 	}
 	for name, contents := range map[string]bool{"closed": false, "open": true} {
 		b.Run(name, func(b *testing.B) {
-			var proof []byte
+			var made []byte
 			var proving, verifying times
 			proving.add(b, 1, b.N, func(int) (err error) {
-				proof, err = p.ledger.Prove(context.Background(), story[0].CallID, contents)
+				made, err = p.ledger.Prove(context.Background(), story[0].CallID, contents)
 				return err
 			})
 			verifying.add(b, 1, b.N, func(int) error {
-				_, err := ledger.VerifyProof(proof, ledger.ProofOptions{Verifiers: note.VerifierList(p.key.Verifier())})
+				_, err := proof.Verify(made, proof.Options{Verifiers: note.VerifierList(p.key.Verifier())})
 				return err
 			})
-			b.ReportMetric(float64(len(proof)), "bytes")
-			b.ReportMetric(float64(len(proof))/float64(len(story)), "bytes/leaf")
+			b.ReportMetric(float64(len(made)), "bytes")
+			b.ReportMetric(float64(len(made))/float64(len(story)), "bytes/leaf")
 			proving.report(b, "prove-")
 			verifying.report(b, "verify-")
 			b.ReportMetric(0, "ns/op")

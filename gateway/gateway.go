@@ -16,6 +16,7 @@ import (
 	"github.com/sallyport/sallyport/activities"
 	"github.com/sallyport/sallyport/adapters/kube"
 	"github.com/sallyport/sallyport/adapters/ledger"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 	"github.com/sallyport/sallyport/adapters/oidc"
 	"github.com/sallyport/sallyport/adapters/opa"
 	"github.com/sallyport/sallyport/adapters/telemetry"
@@ -119,7 +120,7 @@ func openLedger(ctx context.Context, c LedgerConfig, o ledger.Options) (*ledger.
 		if err != nil {
 			return nil, "", fmt.Errorf("an old public key of the ledger can't be read: %w", err)
 		}
-		old, err := ledger.ParseVerifier(string(b))
+		old, err := proof.ParseVerifier(string(b))
 		if err != nil {
 			return nil, "", fmt.Errorf("%s: %w", file, err)
 		}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/adapters/ledger"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 	"github.com/sallyport/sallyport/sallyporttest"
 )
 
@@ -113,7 +114,7 @@ func appendForEver(p place) error {
 // TestKilled kills two processes in the middle of their appends, again and
 // again. Nothing that they said was durable may be gone, or be there twice.
 func TestKilled(t *testing.T) {
-	ledger.Exhaustive(t)
+	sallyporttest.Exhaustive(t)
 	onEach(t, func(t *testing.T, newPlace func(testing.TB) place) {
 		const rounds, processes = 20, 2
 		p := newPlace(t)
@@ -337,7 +338,7 @@ func appendToReadOnly(p place) error {
 	if sallyport.KindOf(err) != sallyport.Unavailable {
 		return fmt.Errorf("a ledger that can't be written to was opened: %v", err)
 	}
-	verifiers, err := ledger.Verifiers(p.key.Public)
+	verifiers, err := proof.Verifiers(p.key.Public)
 	if err != nil {
 		return err
 	}

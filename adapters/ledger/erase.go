@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
 
 // Eraser takes the contents of calls out of a ledger: what was asked, planned
@@ -47,7 +48,7 @@ func (r *Eraser) Close() error { return r.write.close() }
 // not there or was erased, and with one of kind [sallyport.Conflict] one that has
 // not ended.
 func (r *Eraser) Erase(ctx context.Context, callID string, e sallyport.Erasure, at time.Time) (sallyport.Receipt, error) {
-	entry, content, err := settle(sallyport.Entry{CallID: callID, Kind: sallyport.EntryErasure, At: at, Erasure: &e})
+	entry, content, err := proof.Normalise(sallyport.Entry{CallID: callID, Kind: sallyport.EntryErasure, At: at, Erasure: &e})
 	if err != nil {
 		return sallyport.Receipt{}, err
 	}
@@ -84,13 +85,13 @@ func (t *transaction) erase(e sallyport.Entry, content []byte) (sallyport.Receip
 	if err != nil {
 		return sallyport.Receipt{}, refusedError{err}
 	}
-	k.salt = make([]byte, saltSize)
+	k.salt = make([]byte, proof.SaltSize)
 	_, _ = rand.Read(k.salt) // it never fails
-	leaf, err := leafOf(e, k.record.Entries, k.salt)
+	leaf, err := proof.LeafOf(e, k.record.Entries, k.salt)
 	if err != nil {
 		return sallyport.Receipt{}, refusedError{err}
 	}
-	r := sallyport.Receipt{Index: t.edge.size, Number: k.record.Entries, Leaf: leafDigest(leaf), Entry: e}
+	r := sallyport.Receipt{Index: t.edge.Size(), Number: k.record.Entries, Leaf: proof.LeafDigest(leaf), Entry: e}
 	t.write(sqlEraseContents, e.CallID)
 	t.write(sqlEraseSalt, e.CallID, k.salt)
 	t.write(sqlEraseTerms, e.CallID)

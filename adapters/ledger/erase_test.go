@@ -19,6 +19,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/adapters/ledger"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 	"github.com/sallyport/sallyport/sallyporttest"
 )
 
@@ -79,11 +80,11 @@ func TestErase(t *testing.T) {
 			t.Errorf("erased calls %v of %d leaves, want %s of 17", r.Erased, r.Leaves, id)
 		}
 		for _, contents := range []bool{true, false} {
-			proof, err := l.Prove(t.Context(), id, contents)
-			if err != nil || bytes.Contains(proof, []byte("p95 latency")) {
-				t.Fatalf("%v, %.80s", err, proof)
+			file, err := l.Prove(t.Context(), id, contents)
+			if err != nil || bytes.Contains(file, []byte("p95 latency")) {
+				t.Fatalf("%v, %.80s", err, file)
 			}
-			said := mustProve(t, p, proof)
+			said := mustProve(t, p, file)
 			if !strings.Contains(said, "was erased") || !strings.Contains(said, "ended as succeeded") {
 				t.Errorf("its proof says:\n%s", said)
 			}
@@ -106,10 +107,10 @@ func TestErase(t *testing.T) {
 	})
 }
 
-func mustProve(t *testing.T, p place, proof []byte) string {
+func mustProve(t *testing.T, p place, file []byte) string {
 	t.Helper()
-	var made ledger.Proof
-	if err := json.Unmarshal(proof, &made); err != nil {
+	var made proof.File
+	if err := json.Unmarshal(file, &made); err != nil {
 		t.Fatal(err)
 	}
 	r, err := p.check(t, made)

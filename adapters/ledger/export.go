@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
 
 // ExportedLeaf is a line of an export.
@@ -43,7 +44,7 @@ func (a *Archive) page(ctx context.Context, from int64, contents bool) (page []E
 		if err := rows.Scan(&l.Index, &leaf, &content); err != nil {
 			return err
 		}
-		l.Hash, l.Leaf = leafDigest(leaf), leaf
+		l.Hash, l.Leaf = proof.LeafDigest(leaf), leaf
 		if contents {
 			l.Entry = content
 		}

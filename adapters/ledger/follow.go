@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
 
 // followEvery is how often a follower looks for what other processes
@@ -163,7 +164,7 @@ func (l *Ledger) fold(ctx context.Context, p place) (before sallyport.Record, e 
 		if content == nil {
 			return before, e, errGone
 		}
-		if e, err = decodeEntry(content); err != nil {
+		if e, err = proof.DecodeEntry(content); err != nil {
 			return before, e, err
 		}
 		before = r

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
 
 // OpenCall is a call whose leaves have no outcome among them.
@@ -54,7 +55,7 @@ func (a *Archive) openCall(ctx context.Context, id string) (OpenCall, error) {
 
 // add takes the call's next leaf, with what the store has of it.
 func (c *OpenCall) add(leaf, content []byte) error {
-	l, err := parseLeaf(leaf)
+	l, err := proof.ParseLeaf(leaf)
 	if err != nil {
 		return err
 	}
@@ -65,7 +66,7 @@ func (c *OpenCall) add(leaf, content []byte) error {
 	case sallyport.EntryReceived:
 		c.Agent, c.Tool = l.Agent, l.Tool
 	case sallyport.EntryBallot:
-		if e, err := decodeEntry(content); err == nil && e.Ballot != nil {
+		if e, err := proof.DecodeEntry(content); err == nil && e.Ballot != nil {
 			c.Until = e.Ballot.ExpiresAt
 		}
 	case sallyport.EntryStart:

@@ -18,7 +18,7 @@ import (
 
 // Key is a [Signer] whose private half is in this process.
 type Key struct {
-	Public string // the verifier's key, in the form that [Verifiers] takes
+	Public string // the verifier's key, in the signed-note form name+hash+base64
 
 	signer   note.Signer
 	verifier note.Verifier
@@ -116,26 +116,4 @@ func LoadOrCreateKey(path, name string) (Key, error) {
 		return CreateKey(path, name)
 	}
 	return key, err
-}
-
-// ParseVerifier reads a public key as [NewKey] wrote it.
-func ParseVerifier(public string) (note.Verifier, error) {
-	v, err := note.NewVerifier(strings.TrimSpace(public))
-	if err != nil {
-		return nil, fmt.Errorf("%q is not a ledger's public key, which reads name+hash+base64", public)
-	}
-	return v, nil
-}
-
-// Verifiers makes a list of public keys, as [NewKey] wrote them.
-func Verifiers(public ...string) (note.Verifiers, error) {
-	var list []note.Verifier
-	for _, p := range public {
-		v, err := ParseVerifier(p)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, v)
-	}
-	return note.VerifierList(list...), nil
 }

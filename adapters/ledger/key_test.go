@@ -9,6 +9,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/sallyport/sallyport/adapters/ledger"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
 
 func TestKey(t *testing.T) {
@@ -76,7 +77,7 @@ func TestKeyRefused(t *testing.T) {
 			t.Errorf("a key was named %q", name)
 		}
 	}
-	if _, err := ledger.Verifiers("nonsense"); err == nil {
+	if _, err := proof.Verifiers("nonsense"); err == nil {
 		t.Error("nonsense became a verifier")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
 
 // Options say which ledger to open, and how.
@@ -132,7 +133,7 @@ func (l *Ledger) Ping(ctx context.Context) error {
 // leaf would be too large, is refused with an error of kind
 // [sallyport.Invalid].
 func (l *Ledger) Record(ctx context.Context, e sallyport.Entry) (sallyport.Receipt, error) {
-	settled, content, err := settle(e)
+	settled, content, err := proof.Normalise(e)
 	if err != nil {
 		return sallyport.Receipt{}, err
 	}

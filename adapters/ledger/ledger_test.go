@@ -14,6 +14,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/adapters/ledger"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 	"github.com/sallyport/sallyport/sallyporttest"
 )
 
@@ -63,14 +64,14 @@ func mustClose(t testing.TB, l *ledger.Ledger) {
 	}
 }
 
-func (p place) verify(t testing.TB, known ...[]byte) (ledger.Report, error) {
+func (p place) verify(t testing.TB, known ...[]byte) (proof.Report, error) {
 	t.Helper()
 	return ledger.Verify(context.Background(), ledger.VerifyOptions{
 		Database: p.database(), Verifiers: note.VerifierList(p.key.Verifier()), Known: known,
 	})
 }
 
-func (p place) mustVerify(t testing.TB) ledger.Report {
+func (p place) mustVerify(t testing.TB) proof.Report {
 	t.Helper()
 	r, err := p.verify(t)
 	if err != nil {
@@ -109,9 +110,9 @@ func TestVerify(t *testing.T) {
 	p.mustVerify(t) // while it is open
 	mustClose(t, l)
 	got := p.mustVerify(t)
-	want := ledger.Report{
+	want := proof.Report{
 		Leaves: 15, Nodes: 26, Checkpoints: got.Checkpoints, Calls: 2, Root: got.Root,
-		Unfinished: []string{running[0].CallID}, Erased: []string{}, Findings: []ledger.Finding{},
+		Unfinished: []string{running[0].CallID}, Erased: []string{}, Findings: []proof.Finding{},
 	}
 	if d := cmp.Diff(want, got); d != "" || got.Checkpoints < 2 {
 		t.Errorf("%d checkpoints (-want +got)\n%s", got.Checkpoints, d)

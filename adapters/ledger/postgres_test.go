@@ -247,7 +247,7 @@ func TestReadOnlyServer(t *testing.T) {
 // every table, one at a time, as somebody would who owns the server: each has to
 // be found.
 func TestEveryStoredValuePostgres(t *testing.T) {
-	ledger.Exhaustive(t)
+	sallyporttest.Exhaustive(t)
 	p := onPostgres(t)(t)
 	for n := range 2 {
 		l := p.open(t)

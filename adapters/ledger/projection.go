@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
 
 // columns are a call's row in the projection.
@@ -18,7 +19,7 @@ type columns struct {
 }
 
 func columnsOf(r sallyport.Record) (columns, error) {
-	b, err := encode(r)
+	b, err := proof.Encode(r)
 	c := columns{
 		state: string(r.State), agent: sallyport.Searchable(r.Call.AgentID), tool: sallyport.Searchable(r.Call.Tool),
 		arguments:  string(argumentsDigest(r.Call.Arguments)),
@@ -64,7 +65,7 @@ func addCall(callID string, c columns) *statement {
 
 // projectFreeze is what writes a freeze's row.
 func projectFreeze(r sallyport.FreezeRecord) (*statement, error) {
-	b, err := encode(r)
+	b, err := proof.Encode(r)
 	if r.Lift != nil {
 		return exec(sqlLiftFreeze, r.Freeze.ID, b), err
 	}

@@ -9,12 +9,12 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/sallyport/sallyport"
-	"github.com/sallyport/sallyport/adapters/ledger"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 	"github.com/sallyport/sallyport/sallyporttest"
 )
 
 // proven is a ledger with a few calls, and the proof of one that was approved.
-func proven(t testing.TB, p place, contents bool) (ledger.Proof, string) {
+func proven(t testing.TB, p place, contents bool) (proof.File, string) {
 	t.Helper()
 	l := p.open(t)
 	freeze, lift := freezing(1, sallyport.Freeze{Tool: "gitops_set_image"})
@@ -28,20 +28,20 @@ func proven(t testing.TB, p place, contents bool) (ledger.Proof, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var proof ledger.Proof
-	if err := json.Unmarshal(b, &proof); err != nil {
+	var made proof.File
+	if err := json.Unmarshal(b, &made); err != nil {
 		t.Fatal(err)
 	}
-	return proof, id
+	return made, id
 }
 
-func (p place) check(t testing.TB, proof ledger.Proof) (ledger.ProofReport, error) {
+func (p place) check(t testing.TB, made proof.File) (proof.Statement, error) {
 	t.Helper()
-	b, err := json.Marshal(proof)
+	b, err := json.Marshal(made)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ledger.VerifyProof(b, ledger.ProofOptions{Verifiers: note.VerifierList(p.key.Verifier())})
+	return proof.Verify(b, proof.Options{Verifiers: note.VerifierList(p.key.Verifier())})
 }
 
 // TestProof: what the ledger says of a call is verified with the public key
@@ -51,8 +51,8 @@ func TestProof(t *testing.T) {
 		for name, contents := range map[string]bool{"Opened": true, "Closed": false} {
 			t.Run(name, func(t *testing.T) {
 				p := newPlace(t)
-				proof, id := proven(t, p, contents)
-				r, err := p.check(t, proof)
+				made, id := proven(t, p, contents)
+				r, err := p.check(t, made)
 				if err != nil || r.Call != id {
 					t.Fatalf("%+v, %v", r, err)
 				}
@@ -63,7 +63,7 @@ func TestProof(t *testing.T) {
 					}
 				}
 				for _, personal := range []string{"bob", "alice", "p95 latency"} {
-					b, _ := json.Marshal(proof)
+					b, _ := json.Marshal(made)
 					if !contents && (strings.Contains(said, personal) || strings.Contains(string(b), personal)) {
 						t.Errorf("a closed proof tells of %s", personal)
 					}
@@ -89,7 +89,7 @@ func TestProofOfFreeze(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := ledger.VerifyProof(b, ledger.ProofOptions{Verifiers: note.VerifierList(p.key.Verifier())})
+	r, err := proof.Verify(b, proof.Options{Verifiers: note.VerifierList(p.key.Verifier())})
 	if err != nil || !strings.Contains(strings.Join(r.Proves, "\n"), "a freeze began of agent deploy-bot") {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -103,29 +103,29 @@ func TestForgedProofs(t *testing.T) {
 	stranger, _ := proven(t, other, true)
 	for name, tt := range map[string]struct {
 		reason string
-		forge  func(*ledger.Proof)
+		forge  func(*proof.File)
 	}{
-		"LeafLeftOut":  {"a refused vote could be hidden", func(f *ledger.Proof) { f.Leaves = slices.Delete(f.Leaves, 4, 5) }},
-		"FirstLeftOut": {"it begins with its receipt", func(f *ledger.Proof) { f.Leaves = f.Leaves[1:] }},
-		"Swapped":      {"the order is evidence", func(f *ledger.Proof) { f.Leaves[2], f.Leaves[3] = f.Leaves[3], f.Leaves[2] }},
-		"Twice":        {"once is once", func(f *ledger.Proof) { f.Leaves = append(f.Leaves, f.Leaves[7]) }},
-		"OtherIndex":   {"it stands elsewhere", func(f *ledger.Proof) { f.Leaves[1].Index++ }},
-		"OtherCall":    {"they are of this call", func(f *ledger.Proof) { f.Call = sallyporttest.Approved(2)[0].CallID }},
-		"OtherKey":     {"another log's checkpoint", func(f *ledger.Proof) { f.Checkpoint = stranger.Checkpoint }},
-		"OtherLog":     {"another log's leaves", func(f *ledger.Proof) { f.Leaves = stranger.Leaves }},
-		"EntryLeftOut": {"what was opened is opened as a whole", func(f *ledger.Proof) { f.Leaves[5].Entry = "" }},
-		"SaltLeftOut":  {"without it nothing is opened", func(f *ledger.Proof) { f.Salt = nil }},
-		"OtherPerson":  {"the leaf commits to who it was", func(f *ledger.Proof) { f.Leaves[5].Entry = strings.ReplaceAll(f.Leaves[5].Entry, "bob", "eve") }},
-		"OtherReason":  {"and to all that the entry holds", func(f *ledger.Proof) { f.Leaves[0].Entry = strings.ReplaceAll(f.Leaves[0].Entry, "latency", "urgency") }},
-		"NoLeaves":     {"nothing is no proof", func(f *ledger.Proof) { f.Leaves = nil }},
-		"NoInclusion":  {"each has to be shown to be there", func(f *ledger.Proof) { f.Leaves[3].Inclusion = nil }},
-		"OtherVersion": {"it is something else", func(f *ledger.Proof) { f.Version = "sallyport/proof/v9" }},
-		"NoCheckpoint": {"nobody signed", func(f *ledger.Proof) { f.Checkpoint = "" }},
-		"NotCanonical": {"it would have another hash", func(f *ledger.Proof) { f.Leaves[0].Leaf = " " + f.Leaves[0].Leaf }},
-		"EmptyEntry": {"it records nothing", func(f *ledger.Proof) {
+		"LeafLeftOut":  {"a refused vote could be hidden", func(f *proof.File) { f.Leaves = slices.Delete(f.Leaves, 4, 5) }},
+		"FirstLeftOut": {"it begins with its receipt", func(f *proof.File) { f.Leaves = f.Leaves[1:] }},
+		"Swapped":      {"the order is evidence", func(f *proof.File) { f.Leaves[2], f.Leaves[3] = f.Leaves[3], f.Leaves[2] }},
+		"Twice":        {"once is once", func(f *proof.File) { f.Leaves = append(f.Leaves, f.Leaves[7]) }},
+		"OtherIndex":   {"it stands elsewhere", func(f *proof.File) { f.Leaves[1].Index++ }},
+		"OtherCall":    {"they are of this call", func(f *proof.File) { f.Call = sallyporttest.Approved(2)[0].CallID }},
+		"OtherKey":     {"another log's checkpoint", func(f *proof.File) { f.Checkpoint = stranger.Checkpoint }},
+		"OtherLog":     {"another log's leaves", func(f *proof.File) { f.Leaves = stranger.Leaves }},
+		"EntryLeftOut": {"what was opened is opened as a whole", func(f *proof.File) { f.Leaves[5].Entry = "" }},
+		"SaltLeftOut":  {"without it nothing is opened", func(f *proof.File) { f.Salt = nil }},
+		"OtherPerson":  {"the leaf commits to who it was", func(f *proof.File) { f.Leaves[5].Entry = strings.ReplaceAll(f.Leaves[5].Entry, "bob", "eve") }},
+		"OtherReason":  {"and to all that the entry holds", func(f *proof.File) { f.Leaves[0].Entry = strings.ReplaceAll(f.Leaves[0].Entry, "latency", "urgency") }},
+		"NoLeaves":     {"nothing is no proof", func(f *proof.File) { f.Leaves = nil }},
+		"NoInclusion":  {"each has to be shown to be there", func(f *proof.File) { f.Leaves[3].Inclusion = nil }},
+		"OtherVersion": {"it is something else", func(f *proof.File) { f.Version = "sallyport/proof/v9" }},
+		"NoCheckpoint": {"nobody signed", func(f *proof.File) { f.Checkpoint = "" }},
+		"NotCanonical": {"it would have another hash", func(f *proof.File) { f.Leaves[0].Leaf = " " + f.Leaves[0].Leaf }},
+		"EmptyEntry": {"it records nothing", func(f *proof.File) {
 			f.Leaves[7].Entry = strings.Replace(f.Leaves[7].Entry, `"outcome":{`, `"0utcome":{`, 1)
 		}},
-		"NegativeIndex": {"there is none", func(f *ledger.Proof) { f.Leaves[0].Index = -1 }},
+		"NegativeIndex": {"there is none", func(f *proof.File) { f.Leaves[0].Index = -1 }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			forged := genuine
@@ -152,7 +152,7 @@ func FuzzVerifyProof(f *testing.F) {
 	f.Add(b)
 	f.Add([]byte(`{"version":"sallyport/proof/v1","call":"","checkpoint":"","leaves":[{"index":0,"leaf":"{}","inclusion":[]}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := ledger.VerifyProof(data, ledger.ProofOptions{Verifiers: note.VerifierList(p.key.Verifier())})
+		r, err := proof.Verify(data, proof.Options{Verifiers: note.VerifierList(p.key.Verifier())})
 		if err == nil && r.Call != genuine.Call {
 			t.Errorf("it proves something of call %s", r.Call)
 		}

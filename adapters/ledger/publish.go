@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
 
 // Publish writes the log as far as it is signed into a directory, as C2SP
@@ -22,51 +24,51 @@ func (a *Archive) Publish(ctx context.Context, dir string, verifiers note.Verifi
 	if err != nil {
 		return 0, err
 	}
-	if _, err := openCheckpoint(head.note, verifiers); err != nil {
+	if _, err := proof.OpenCheckpoint(head.note, verifiers); err != nil {
 		return 0, fmt.Errorf("the last checkpoint is not signed by the given key: %w", err)
 	}
 	published, err := a.published(ctx, dir, verifiers, head)
 	if err != nil {
 		return 0, err
 	}
-	for _, t := range tilesOf(published, head.tree.N) {
+	for _, t := range proof.Tiles(published, head.tree.N) {
 		b, err := a.tile(ctx, t)
 		if err != nil {
 			return 0, unreadable(err)
 		}
-		if err := writeFile(filepath.Join(dir, filepath.FromSlash(tilePath(t))), b); err != nil {
+		if err := writeFile(filepath.Join(dir, filepath.FromSlash(t.Path())), b); err != nil {
 			return 0, err
 		}
 	}
-	return head.tree.N, writeFile(filepath.Join(dir, CheckpointPath), head.note)
+	return head.tree.N, writeFile(filepath.Join(dir, proof.CheckpointPath), head.note)
 }
 
 // published is how many leaves a directory has, which must be the first of ours.
 func (a *Archive) published(ctx context.Context, dir string, verifiers note.Verifiers, head checkpoint) (int64, error) {
-	msg, err := os.ReadFile(filepath.Join(dir, CheckpointPath))
+	msg, err := os.ReadFile(filepath.Join(dir, proof.CheckpointPath))
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
 	if err != nil {
 		return 0, err
 	}
-	old, err := openCheckpoint(msg, verifiers)
+	old, err := proof.OpenCheckpoint(msg, verifiers)
 	switch {
 	case err != nil:
 		return 0, fmt.Errorf("%s has a checkpoint of another log: %w", dir, err)
-	case old.tree.N > head.tree.N:
-		return 0, fmt.Errorf("%s has %d leaves and this log has %d: it was set back, or is not the one that was published", dir, old.tree.N, head.tree.N)
-	case old.tree.N == 0 || old.tree == head.tree:
-		return old.tree.N, nil
+	case old.Tree.N > head.tree.N:
+		return 0, fmt.Errorf("%s has %d leaves and this log has %d: it was set back, or is not the one that was published", dir, old.Tree.N, head.tree.N)
+	case old.Tree.N == 0 || old.Tree == head.tree:
+		return old.Tree.N, nil
 	}
-	proof, err := tlog.ProveTree(head.tree.N, old.tree.N, hashesOf(ctx, a.db))
+	consistency, err := tlog.ProveTree(head.tree.N, old.Tree.N, hashesOf(ctx, a.db))
 	if err != nil {
 		return 0, unreadable(err)
 	}
-	if err := tlog.CheckTree(proof, head.tree.N, head.tree.Hash, old.tree.N, old.tree.Hash); err != nil {
-		return 0, fmt.Errorf("this log does not extend the one of %d leaves that is published in %s: it was changed: %w", old.tree.N, dir, err)
+	if err := tlog.CheckTree(consistency, head.tree.N, head.tree.Hash, old.Tree.N, old.Tree.Hash); err != nil {
+		return 0, fmt.Errorf("this log does not extend the one of %d leaves that is published in %s: it was changed: %w", old.Tree.N, dir, err)
 	}
-	return old.tree.N, nil
+	return old.Tree.N, nil
 }
 
 // writeFile writes a file whole or not at all. Who publishes means anybody to

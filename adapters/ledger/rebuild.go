@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
 
 // rebuildBatch is how many statements are sent at once.
@@ -111,7 +112,7 @@ func (f *folding) add(s stored) error {
 		f.erased = true
 		return nil
 	}
-	e, err := decodeEntry(s.content)
+	e, err := proof.DecodeEntry(s.content)
 	switch {
 	case err != nil:
 		return err
@@ -127,7 +128,7 @@ func (f *folding) add(s stored) error {
 
 // show keeps what a leaf says in the clear.
 func (f *folding) show(s stored) error {
-	l, err := parseLeaf(s.leaf)
+	l, err := proof.ParseLeaf(s.leaf)
 	if err != nil {
 		return err
 	}

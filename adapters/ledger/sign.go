@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
 
 const (
@@ -85,7 +87,7 @@ func (n *notary) sign(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, signLimit)
 	defer cancel()
-	msg, err := signCheckpoint(head, noteSigner{n.signer, ctx})
+	msg, err := proof.SignCheckpoint(head, noteSigner{n.signer, ctx})
 	if err != nil {
 		return fmt.Errorf("no signature: %w", err)
 	}
@@ -105,11 +107,11 @@ func (n *notary) extends(ctx context.Context, head tlog.Tree, checkpoints int64)
 	if last.N == 0 {
 		return false, nil
 	}
-	proof, err := tlog.ProveTree(head.N, last.N, hashesOf(ctx, n.db))
+	consistency, err := tlog.ProveTree(head.N, last.N, hashesOf(ctx, n.db))
 	if err != nil {
 		return false, err
 	}
-	if err := tlog.CheckTree(proof, head.N, head.Hash, last.N, last.Hash); err != nil {
+	if err := tlog.CheckTree(consistency, head.N, head.Hash, last.N, last.Hash); err != nil {
 		return false, tamperedError{what: fmt.Sprintf("the signed tree of %d leaves is not the beginning of the one of %d: %v", last.N, head.N, err)}
 	}
 	return false, nil
@@ -123,14 +125,14 @@ func (n *notary) lastCheckpoint(ctx context.Context, seq int64) (tlog.Tree, erro
 		return tlog.Tree{}, fmt.Errorf("the last checkpoint can't be read: %w", err)
 	}
 	name := n.signer.Verifier().Name()
-	if origin := originOf(msg); origin != "" && origin != name {
-		return tlog.Tree{}, fmt.Errorf("this is the ledger of %q, and the key is of %q: open it with the key that signed it", origin, name)
+	if c, err := proof.ReadCheckpoint(msg); err == nil && c.Origin != name {
+		return tlog.Tree{}, fmt.Errorf("this is the ledger of %q, and the key is of %q: open it with the key that signed it", c.Origin, name)
 	}
-	c, err := openCheckpoint(msg, n.trusted)
+	c, err := proof.OpenCheckpoint(msg, n.trusted)
 	if err != nil {
 		return tlog.Tree{}, tamperedError{what: fmt.Sprintf("the last checkpoint is not signed by this key, nor by one that it has replaced: %v", err)}
 	}
-	return c.tree, nil
+	return c.Tree, nil
 }
 
 // readHead reads the tree's size and hash, and how many checkpoints there are.

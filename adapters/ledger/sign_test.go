@@ -15,6 +15,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/adapters/ledger"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 	"github.com/sallyport/sallyport/sallyporttest"
 )
 
@@ -112,7 +113,7 @@ func TestRotation(t *testing.T) {
 		}
 		mustRecord(t, l, sallyporttest.Approved(2)...)
 		mustClose(t, l)
-		verify := func(keys ...note.Verifier) (ledger.Report, error) {
+		verify := func(keys ...note.Verifier) (proof.Report, error) {
 			return ledger.Verify(t.Context(), ledger.VerifyOptions{Database: p.database(), Verifiers: note.VerifierList(keys...)})
 		}
 		if r, err := verify(old.Verifier(), replaced.key.Verifier()); err != nil || !r.OK() || r.Unsigned != 0 {

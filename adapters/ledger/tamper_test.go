@@ -120,7 +120,7 @@ const tablesOfLedger = "SELECT name FROM sqlite_schema WHERE type = 'table' AND 
 // TestEveryStoredValue changes every value of every row of every table, one
 // at a time: each has to be found.
 func TestEveryStoredValue(t *testing.T) {
-	ledger.Exhaustive(t)
+	sallyporttest.Exhaustive(t)
 	p := sample(t)
 	original := p.edit(t)
 	changes := 0
@@ -170,7 +170,7 @@ func forgeries(v any, row int) []any {
 
 // TestEveryStoredRow deletes every row of every table, one at a time.
 func TestEveryStoredRow(t *testing.T) {
-	ledger.Exhaustive(t)
+	sallyporttest.Exhaustive(t)
 	p := sample(t)
 	original := p.edit(t)
 	for _, name := range original.rows(tablesOfLedger) {

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/sallyport/sallyport"
-	"github.com/sallyport/sallyport/adapters/ledger"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 	"github.com/sallyport/sallyport/sallyporttest"
 )
 
@@ -19,9 +19,9 @@ func directory(dir string) func(context.Context, string) ([]byte, error) {
 	return func(_ context.Context, path string) ([]byte, error) { return os.ReadFile(filepath.Join(dir, path)) }
 }
 
-func (p place) verifyTiles(t testing.TB, fetch func(context.Context, string) ([]byte, error), known ...[]byte) ledger.Report {
+func (p place) verifyTiles(t testing.TB, fetch func(context.Context, string) ([]byte, error), known ...[]byte) proof.Report {
 	t.Helper()
-	r, err := ledger.VerifyTiles(t.Context(), ledger.TilesOptions{Fetch: fetch, Verifiers: note.VerifierList(p.key.Verifier()), Known: known})
+	r, err := proof.VerifyTiles(t.Context(), proof.TilesOptions{Fetch: fetch, Verifiers: note.VerifierList(p.key.Verifier()), Known: known})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestChangedTiles(t *testing.T) {
 		"SetBack":    change("checkpoint", func([]byte) []byte { return nil }),
 		"Fork":       directory(fork),
 	} {
-		r, err := ledger.VerifyTiles(t.Context(), ledger.TilesOptions{Fetch: fetch, Verifiers: note.VerifierList(p.key.Verifier()), Known: [][]byte{kept}})
+		r, err := proof.VerifyTiles(t.Context(), proof.TilesOptions{Fetch: fetch, Verifiers: note.VerifierList(p.key.Verifier()), Known: [][]byte{kept}})
 		if err == nil && r.OK() {
 			t.Errorf("%s: it was not noticed", name)
 		}

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
 
 // refusedError refuses one entry and leaves its transaction as it was.
@@ -28,7 +29,7 @@ func (e tamperedError) Error() string { return e.what }
 // the commit.
 type transaction struct {
 	conn        connection
-	edge        frontier
+	edge        proof.Frontier
 	checkpoints int64 // how many there are
 	calls       map[string]*known
 	agents      map[string]*tally
@@ -55,7 +56,7 @@ type slot struct {
 
 // load reads the head. Where another process has moved it, the tree's edge is
 // read again, and must have the head's hash.
-func (t *transaction) load(ctx context.Context, edge frontier) error {
+func (t *transaction) load(ctx context.Context, edge proof.Frontier) error {
 	var size int64
 	var hash []byte
 	head := query([]any{&size, &hash, &t.checkpoints}, sqlHead)
@@ -69,12 +70,12 @@ func (t *transaction) load(ctx context.Context, edge frontier) error {
 
 // followEdge is the edge of a tree of this size and hash: the one that is known,
 // or one read anew.
-func followEdge(edge frontier, size int64, hash []byte, nodes tlog.HashReader) (frontier, error) {
-	edge = edge.clone()
+func followEdge(edge proof.Frontier, size int64, hash []byte, nodes tlog.HashReader) (proof.Frontier, error) {
+	edge = edge.Clone()
 	if ok, err := hasRoot(edge, size, hash); ok || err != nil {
 		return edge, err
 	}
-	edge, err := loadFrontier(size, nodes)
+	edge, err := proof.LoadFrontier(size, nodes)
 	if err != nil {
 		return edge, fmt.Errorf("the tree of %d leaves can't be read: %w", size, err)
 	}
@@ -85,11 +86,11 @@ func followEdge(edge frontier, size int64, hash []byte, nodes tlog.HashReader) (
 	return edge, err
 }
 
-func hasRoot(f frontier, size int64, hash []byte) (bool, error) {
-	if f.size != size {
+func hasRoot(f proof.Frontier, size int64, hash []byte) (bool, error) {
+	if f.Size() != size {
 		return false, nil
 	}
-	root, err := f.root()
+	root, err := f.Root()
 	return err == nil && string(root[:]) == string(hash), err
 }
 
@@ -189,11 +190,11 @@ func (t *transaction) learnCalls(ctx context.Context, entries []sallyport.Entry)
 func (k *known) fill(none bool, record, freeze []byte) (err error) {
 	switch {
 	case none:
-		k.fresh, k.salt = true, make([]byte, saltSize)
+		k.fresh, k.salt = true, make([]byte, proof.SaltSize)
 		_, _ = rand.Read(k.salt) // it never fails
 	case freeze != nil:
 		k.freeze, err = decodeFreeze(freeze)
-	case len(k.salt) != saltSize || record == nil:
+	case len(k.salt) != proof.SaltSize || record == nil:
 		k.erased = true
 	default:
 		k.record, err = decodeRecord(record)
@@ -203,7 +204,7 @@ func (k *known) fill(none bool, record, freeze []byte) (err error) {
 
 // slot is where an entry goes.
 func (k *known) slot(e sallyport.Entry) slot {
-	return slot{e.Kind, (&sealer{salt: k.salt}).key(e.Key)}
+	return slot{e.Kind, proof.SealKey(e.Key, k.salt)}
 }
 
 // found is an entry that the ledger holds already.
@@ -220,8 +221,8 @@ func (f *found) keep() (err error) {
 		f.call.erased = true
 		return nil
 	}
-	f.receipt.Leaf = leafDigest(f.leaf)
-	f.receipt.Entry, err = decodeEntry(f.content)
+	f.receipt.Leaf = proof.LeafDigest(f.leaf)
+	f.receipt.Entry, err = proof.DecodeEntry(f.content)
 	f.call.stored[f.slot] = f.receipt
 	return err
 }
@@ -245,12 +246,12 @@ func (t *transaction) append(e sallyport.Entry, content []byte) (sallyport.Recei
 	if err != nil {
 		return sallyport.Receipt{}, refusedError{err}
 	}
-	leaf, err := leafOf(e, number, k.salt)
+	leaf, err := proof.LeafOf(e, number, k.salt)
 	if err != nil {
 		return sallyport.Receipt{}, refusedError{err}
 	}
 	// From here on the entry is part of the transaction.
-	r := sallyport.Receipt{Index: t.edge.size, Number: number, Leaf: leafDigest(leaf), Entry: e}
+	r := sallyport.Receipt{Index: t.edge.Size(), Number: number, Leaf: proof.LeafDigest(leaf), Entry: e}
 	if k.fresh {
 		t.write(sqlAddSalt, e.CallID, k.salt)
 	}
@@ -303,7 +304,7 @@ func (t *transaction) write(text string, args ...any) {
 
 // grow adds a leaf to the tree.
 func (t *transaction) grow(leaf []byte) error {
-	first, hashes, err := t.edge.add(tlog.RecordHash(leaf))
+	first, hashes, err := t.edge.Add(tlog.RecordHash(leaf))
 	if err != nil {
 		return err
 	}
@@ -314,10 +315,10 @@ func (t *transaction) grow(leaf []byte) error {
 }
 
 func (t *transaction) setHead() error {
-	root, err := t.edge.root()
+	root, err := t.edge.Root()
 	if err != nil {
 		return err
 	}
-	t.write(sqlSetHead, t.edge.size, root[:])
+	t.write(sqlSetHead, t.edge.Size(), root[:])
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
 
 // VerifyOptions say which ledger to verify, and against what.
@@ -30,22 +31,21 @@ type VerifyOptions struct {
 //
 // An error means that the ledger could not be verified, which is not better
 // than findings.
-func Verify(ctx context.Context, o VerifyOptions) (Report, error) {
+func Verify(ctx context.Context, o VerifyOptions) (proof.Report, error) {
 	if o.Verifiers == nil {
-		return Report{}, errors.New("to verify a ledger takes the verifiers of its checkpoints")
+		return proof.Report{}, errors.New("to verify a ledger takes the verifiers of its checkpoints")
 	}
 	db, inspector, err := o.Database.openReadOnly(ctx)
 	if err != nil {
-		return Report{}, err
+		return proof.Report{}, err
 	}
 	defer db.Close()
 	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
-		return Report{}, fmt.Errorf("the ledger's database can't be read: %w", err)
+		return proof.Report{}, fmt.Errorf("the ledger's database can't be read: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // it was only read
-	v := &verification{tx: tx, inspector: inspector, verifiers: o.Verifiers, signedVote: o.SignedVote}
-	v.report = Report{Unfinished: []string{}, Erased: []string{}, Findings: []Finding{}}
+	v := &verification{tx: tx, inspector: inspector, verifiers: o.Verifiers, signedVote: o.SignedVote, report: proof.NewReport()}
 	for _, step := range []func(context.Context) error{
 		v.file,
 		func(ctx context.Context) error { return v.readCheckpoints(ctx, o.Known) },
@@ -67,10 +67,10 @@ type verification struct {
 	inspector  inspector
 	verifiers  note.Verifiers
 	signedVote func(sallyport.Vote, sallyport.Ballot) error
-	report     Report
-	signed     []signedTree // by size
-	edge       frontier     // of the tree of the leaves so far, made from them
-	covered    int64        // leaves that a checkpoint is right about
+	report     proof.Report
+	signed     []signedTree   // by size
+	edge       proof.Frontier // of the tree of the leaves so far, made from them
+	covered    int64          // leaves that a checkpoint is right about
 }
 
 // each calls scan for each row of a query.
@@ -82,14 +82,14 @@ func (v *verification) each(ctx context.Context, scan func(*sql.Rows) error, tex
 func (v *verification) file(ctx context.Context) error {
 	lines, err := v.inspector.integrity(ctx, v.tx)
 	for _, l := range lines {
-		v.report.find("database", "%s", l)
+		v.report.Find("database", "%s", l)
 	}
 	if err != nil {
 		return err
 	}
 	differences, err := v.inspector.differences(ctx, v.tx)
 	for _, d := range differences {
-		v.report.find("schema", "%s", d)
+		v.report.Find("schema", "%s", d)
 	}
 	return err
 }
@@ -108,7 +108,7 @@ func (v *verification) strays(ctx context.Context) error {
 			if err := rows.Scan(&id); err != nil {
 				return err
 			}
-			v.report.find(fmt.Sprintf(s.where, id), "it belongs to no leaf")
+			v.report.Find(fmt.Sprintf(s.where, id), "it belongs to no leaf")
 			return nil
 		}, s.text)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
 
 // stored is one step of a call as the database has it.
@@ -61,7 +62,7 @@ type callCheck struct {
 	salt   []byte // nil when it is erased, or missing
 	record sallyport.Record
 	freeze sallyport.FreezeRecord
-	leaves []leaf
+	leaves []proof.Leaf
 	terms  []string
 	last   int64 // index of the last leaf
 	intact int   // steps whose contents are in the store
@@ -82,12 +83,12 @@ func (v *verification) newCallCheck(ctx context.Context, id string) (*callCheck,
 
 func (c *callCheck) find(format string, args ...any) {
 	c.broken = true
-	c.v.report.find("call "+c.id, format, args...)
+	c.v.report.Find("call "+c.id, format, args...)
 }
 
 func (c *callCheck) findAt(s stored, format string, args ...any) {
 	c.broken = true
-	c.v.report.find(s.where(), format, args...)
+	c.v.report.Find(s.where(), format, args...)
 }
 
 func (c *callCheck) step(s stored) {
@@ -104,7 +105,7 @@ func (c *callCheck) step(s stored) {
 // checkLeaf checks what can be checked without the store. It returns the leaf's
 // version.
 func (c *callCheck) checkLeaf(s stored) string {
-	l, err := parseLeaf(s.leaf)
+	l, err := proof.ParseLeaf(s.leaf)
 	if err != nil {
 		c.findAt(s, "%v", err)
 		return ""
@@ -120,7 +121,7 @@ func (c *callCheck) checkLeaf(s stored) string {
 	if want := len(c.leaves); l.Number != want {
 		c.findAt(s, "it is number %d of its call, and number %d should come here", l.Number, want)
 	}
-	if slices.ContainsFunc(c.leaves, func(o leaf) bool { return o.Kind == l.Kind && o.Key == l.Key }) {
+	if slices.ContainsFunc(c.leaves, func(o proof.Leaf) bool { return o.Kind == l.Kind && o.Key == l.Key }) {
 		c.findAt(s, "its call has the %s %q already", l.Kind, l.Key)
 	}
 	c.leaves = append(c.leaves, l)
@@ -129,12 +130,12 @@ func (c *callCheck) checkLeaf(s stored) string {
 
 // checkContent makes the leaf again from the store, and the record.
 func (c *callCheck) checkContent(s stored, version string) {
-	e, err := decodeEntry(s.content)
+	e, err := proof.DecodeEntry(s.content)
 	if err != nil {
 		c.findAt(s, "its content can't be read: %v", errors.Unwrap(err))
 		return
 	}
-	if again, err := encode(e); err != nil || !bytes.Equal(again, s.content) {
+	if again, err := proof.Encode(e); err != nil || !bytes.Equal(again, s.content) {
 		c.findAt(s, "its content is not as it was stored")
 		return
 	}
@@ -142,11 +143,11 @@ func (c *callCheck) checkContent(s stored, version string) {
 		c.findAt(s, "its content is no entry: %v", err)
 		return
 	}
-	if len(c.salt) != saltSize {
+	if len(c.salt) != proof.SaltSize {
 		c.findAt(s, "it has content, and its call has no salt")
 		return
 	}
-	if want, err := leafAs(version, e, s.number, c.salt); err != nil || !bytes.Equal(want, s.leaf) {
+	if want, err := proof.LeafAs(version, e, s.number, c.salt); err != nil || !bytes.Equal(want, s.leaf) {
 		c.findAt(s, "it is not the leaf of what the store holds")
 	}
 	switch {
@@ -178,8 +179,8 @@ func (c *callCheck) finish(ctx context.Context) error {
 	if len(c.leaves) > 0 && c.leaves[0].Kind.OfFreeze() {
 		return c.finishFreeze(ctx)
 	}
-	started := slices.ContainsFunc(c.leaves, func(l leaf) bool { return l.Kind == sallyport.EntryStart })
-	ended := slices.ContainsFunc(c.leaves, func(l leaf) bool { return l.Kind == sallyport.EntryOutcome })
+	started := slices.ContainsFunc(c.leaves, func(l proof.Leaf) bool { return l.Kind == sallyport.EntryStart })
+	ended := slices.ContainsFunc(c.leaves, func(l proof.Leaf) bool { return l.Kind == sallyport.EntryOutcome })
 	if started && !ended {
 		c.v.report.Unfinished = append(c.v.report.Unfinished, c.id)
 	}
@@ -267,7 +268,7 @@ func (c *callCheck) finishFreeze(ctx context.Context) error {
 	if c.freeze.Lift != nil {
 		want.lifted = 1
 	}
-	if want.record, err = encode(c.freeze); err != nil {
+	if want.record, err = proof.Encode(c.freeze); err != nil {
 		return err
 	}
 	if g, w := fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want); g != w {

@@ -11,11 +11,20 @@ import (
 	"github.com/sallyport/sallyport/sallyporttest"
 )
 
+// bits flips each bit of a text, one at a time.
+func bits(s string, try func(flipped string)) {
+	for bit := range len(s) * 8 {
+		b := []byte(s)
+		b[bit/8] ^= 1 << (bit % 8)
+		try(string(b))
+	}
+}
+
 // TestEveryBitOfTheLog flips each bit of each stored leaf, node and checkpoint,
 // one at a time: the log by itself shows that it was changed, whatever becomes of
 // the store and the projection.
 func TestEveryBitOfTheLog(t *testing.T) {
-	Exhaustive(t)
+	sallyporttest.Exhaustive(t)
 	path := filepath.Join(t.TempDir(), "db")
 	key, err := CreateKey(filepath.Join(t.TempDir(), "key"), "ledger.example")
 	if err != nil {

@@ -11,6 +11,8 @@ import (
 	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
 
 // signedTree is what a checkpoint says.
@@ -32,25 +34,25 @@ func (v *verification) readCheckpoints(ctx context.Context, known [][]byte) erro
 		}
 		where := fmt.Sprintf("checkpoint %d", seq)
 		if seq != v.report.Checkpoints {
-			v.report.find(where, "checkpoint %d should come here: one is missing", v.report.Checkpoints)
+			v.report.Find(where, "checkpoint %d should come here: one is missing", v.report.Checkpoints)
 		}
 		v.report.Checkpoints = seq + 1
 		c, ok := v.openSigned(where, msg)
 		if !ok {
 			return nil
 		}
-		if c.tree.N != size {
-			v.report.find(where, "it is signed for %d leaves and stored as for %d", c.tree.N, size)
+		if c.Tree.N != size {
+			v.report.Find(where, "it is signed for %d leaves and stored as for %d", c.Tree.N, size)
 		}
-		if c.tree.N <= last {
-			v.report.find(where, "it is for %d leaves and the one before it for %d", c.tree.N, last)
+		if c.Tree.N <= last {
+			v.report.Find(where, "it is for %d leaves and the one before it for %d", c.Tree.N, last)
 		}
-		last = max(last, c.tree.N)
+		last = max(last, c.Tree.N)
 		// A key that was replaced, and got into other hands, signs no more.
-		if slices.Contains(keys, c.key) && keys[len(keys)-1] != c.key {
-			v.report.find(where, "it is signed by a key that another one had replaced")
-		} else if !slices.Contains(keys, c.key) {
-			keys = append(keys, c.key)
+		if slices.Contains(keys, c.Key) && keys[len(keys)-1] != c.Key {
+			v.report.Find(where, "it is signed by a key that another one had replaced")
+		} else if !slices.Contains(keys, c.Key) {
+			keys = append(keys, c.Key)
 		}
 		return nil
 	}, sqlAllCheckpoints)
@@ -61,13 +63,13 @@ func (v *verification) readCheckpoints(ctx context.Context, known [][]byte) erro
 	return err
 }
 
-func (v *verification) openSigned(where string, msg []byte) (opened, bool) {
-	c, err := openCheckpoint(msg, v.verifiers)
+func (v *verification) openSigned(where string, msg []byte) (proof.Checkpoint, bool) {
+	c, err := proof.OpenCheckpoint(msg, v.verifiers)
 	if err != nil {
-		v.report.find(where, "it is not one that this log signed: %v", err)
+		v.report.Find(where, "it is not one that this log signed: %v", err)
 		return c, false
 	}
-	v.signed = append(v.signed, signedTree{where: where, tree: c.tree})
+	v.signed = append(v.signed, signedTree{where: where, tree: c.Tree})
 	return c, true
 }
 
@@ -125,14 +127,14 @@ func (r *rows) each(ctx context.Context, f func(row) error) error {
 // tree makes the Merkle tree from the leaves and compares nodes and
 // checkpoints with it.
 func (v *verification) tree(ctx context.Context) error {
-	v.edge = newFrontier()
+	v.edge = proof.NewFrontier()
 	if err := v.compareSigned(); err != nil {
 		return err
 	}
 	nodes := newRows(v.tx, sqlNodesAfter)
 	err := newRows(v.tx, sqlLeavesAfter).each(ctx, func(leaf row) error {
-		if leaf.index != v.edge.size {
-			v.report.find(fmt.Sprintf("leaf %d", leaf.index), "leaf %d should come here: leaves are missing", v.edge.size)
+		if leaf.index != v.edge.Size() {
+			v.report.Find(fmt.Sprintf("leaf %d", leaf.index), "leaf %d should come here: leaves are missing", v.edge.Size())
 		}
 		return v.addLeaf(ctx, leaf.value, nodes)
 	})
@@ -140,18 +142,18 @@ func (v *verification) tree(ctx context.Context) error {
 		return err
 	}
 	err = nodes.each(ctx, func(node row) error {
-		v.report.find(fmt.Sprintf("node %d", node.index), "the tree of %d leaves does not have it", v.edge.size)
+		v.report.Find(fmt.Sprintf("node %d", node.index), "the tree of %d leaves does not have it", v.edge.Size())
 		return nil
 	})
 	for _, s := range v.signed {
-		v.report.find(s.where, "it is for %d leaves, and there are %d: the log was cut off", s.tree.N, v.edge.size)
+		v.report.Find(s.where, "it is for %d leaves, and there are %d: the log was cut off", s.tree.N, v.edge.Size())
 	}
 	return err
 }
 
 // addLeaf puts the next leaf into the tree.
 func (v *verification) addLeaf(ctx context.Context, leaf []byte, nodes *rows) error {
-	first, hashes, err := v.edge.add(tlog.RecordHash(leaf))
+	first, hashes, err := v.edge.Add(tlog.RecordHash(leaf))
 	if err != nil {
 		return err
 	}
@@ -171,30 +173,30 @@ func (v *verification) compareNode(ctx context.Context, nodes *rows, index int64
 	case err != nil:
 		return err
 	case !ok:
-		v.report.find(where, "it is missing")
+		v.report.Find(where, "it is missing")
 		return nil
 	}
 	v.report.Nodes++
 	switch {
 	case got.index != index:
-		v.report.find(where, "node %d stands in its place", got.index)
+		v.report.Find(where, "node %d stands in its place", got.index)
 	case !bytes.Equal(got.value, want[:]):
-		v.report.find(where, "its hash is not that of the leaves below it")
+		v.report.Find(where, "its hash is not that of the leaves below it")
 	}
 	return nil
 }
 
 // compareSigned holds the checkpoints for the tree's present size against it.
 func (v *verification) compareSigned() error {
-	for len(v.signed) > 0 && v.signed[0].tree.N == v.edge.size {
-		root, err := v.edge.root()
+	for len(v.signed) > 0 && v.signed[0].tree.N == v.edge.Size() {
+		root, err := v.edge.Root()
 		if err != nil {
 			return err
 		}
 		if s := v.signed[0]; s.tree.Hash == root {
-			v.covered = v.edge.size
+			v.covered = v.edge.Size()
 		} else {
-			v.report.find(s.where, "the first %d leaves are not those that were signed", s.tree.N)
+			v.report.Find(s.where, "the first %d leaves are not those that were signed", s.tree.N)
 		}
 		v.signed = v.signed[1:]
 	}
@@ -203,8 +205,8 @@ func (v *verification) compareSigned() error {
 
 // head compares the head with the tree.
 func (v *verification) head(ctx context.Context) error {
-	v.report.Unsigned = v.edge.size - v.covered
-	root, err := v.edge.root()
+	v.report.Unsigned = v.edge.Size() - v.covered
+	root, err := v.edge.Root()
 	if err != nil {
 		return err
 	}
@@ -213,23 +215,23 @@ func (v *verification) head(ctx context.Context) error {
 	var hash []byte
 	err = v.tx.QueryRowContext(ctx, sqlHead).Scan(&size, &hash, &checkpoints)
 	if errors.Is(err, sql.ErrNoRows) {
-		v.report.find("head", "it is missing")
+		v.report.Find("head", "it is missing")
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if size != v.edge.size {
-		v.report.find("head", "it counts %d leaves, and there are %d", size, v.edge.size)
+	if size != v.edge.Size() {
+		v.report.Find("head", "it counts %d leaves, and there are %d", size, v.edge.Size())
 	}
 	if !bytes.Equal(hash, root[:]) {
-		v.report.find("head", "its hash is not that of the leaves")
+		v.report.Find("head", "its hash is not that of the leaves")
 	}
 	if checkpoints != v.report.Checkpoints {
-		v.report.find("head", "it counts %d checkpoints, and there are %d", checkpoints, v.report.Checkpoints)
+		v.report.Find("head", "it counts %d checkpoints, and there are %d", checkpoints, v.report.Checkpoints)
 	}
 	if v.report.Checkpoints == 0 {
-		v.report.find("checkpoints", "there is none, and even an empty log has one")
+		v.report.Find("checkpoints", "there is none, and even an empty log has one")
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
 
 // maxBatch bounds how many entries share a transaction.
@@ -40,7 +41,7 @@ type writer struct {
 	committed func(base, size int64, calls []string)
 
 	conn     connection
-	edge     frontier // as of the last transaction; read again when the head is another
+	edge     proof.Frontier // as of the last transaction; read again when the head is another
 	tampered atomic.Pointer[sallyport.Error]
 }
 
@@ -50,7 +51,7 @@ func newWriter(db database, o Options) *writer {
 		requests:  make(chan *request, maxBatch),
 		stopped:   make(chan struct{}),
 		committed: func(int64, int64, []string) {},
-		edge:      newFrontier(),
+		edge:      proof.NewFrontier(),
 	}
 }
 
@@ -115,7 +116,7 @@ func (w *writer) writeBatch(ctx context.Context, batch []*request) error {
 	replies := make([]reply, len(batch))
 	var base, size int64
 	err := w.transaction(ctx, func(t *transaction) error {
-		base = t.edge.size
+		base = t.edge.Size()
 		if err := t.learn(ctx, entriesOf(batch), w.limits); err != nil {
 			return err
 		}
@@ -124,7 +125,7 @@ func (w *writer) writeBatch(ctx context.Context, batch []*request) error {
 				return err
 			}
 		}
-		if size = t.edge.size; size == base {
+		if size = t.edge.Size(); size == base {
 			return nil
 		}
 		return t.setHead()

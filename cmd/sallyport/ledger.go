@@ -12,6 +12,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/sallyport/sallyport/adapters/ledger"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 	"github.com/sallyport/sallyport/adapters/oidc"
 	"github.com/sallyport/sallyport/gateway"
 )
@@ -226,7 +227,7 @@ func (v *verifying) verifiers() (note.Verifiers, error) {
 			keys[i] = string(b)
 		}
 	}
-	return ledger.Verifiers(keys...)
+	return proof.Verifiers(keys...)
 }
 
 // readPeople reads the keys of the identity provider of people, if there is a
@@ -245,7 +246,7 @@ func (v *verifying) readPeople() error {
 	return nil
 }
 
-func showReport(w io.Writer, r ledger.Report) error {
+func showReport(w io.Writer, r proof.Report) error {
 	fmt.Fprintf(w, "%d leaves of %d calls, %d signed checkpoints\nroot hash %s\n", r.Leaves, r.Calls, r.Checkpoints, r.Root)
 	if r.SignedVotes > 0 {
 		fmt.Fprintf(w, "%d votes carry the identity provider's signature\n", r.SignedVotes)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport/sallyport/adapters/jws"
 	"github.com/sallyport/sallyport/adapters/ledger"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
 
 func proveCommand() *cobra.Command {
@@ -31,15 +32,15 @@ commitments: arguments, plans, results, who agreed and by what evidence. With
   sallyport ledger verify proof.json --key ledger.pub`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var proof ledger.Proof
+			var made proof.File
 			err := database.archive(cmd.Context(), func(a *ledger.Archive) (err error) {
-				proof, err = a.Prove(cmd.Context(), args[0], !closed)
+				made, err = a.Prove(cmd.Context(), args[0], !closed)
 				return err
 			})
 			if err != nil {
 				return err
 			}
-			b, err := json.MarshalIndent(proof, "", "  ")
+			b, err := json.MarshalIndent(made, "", "  ")
 			if err != nil {
 				return err
 			}
@@ -68,7 +69,7 @@ func (v *verifying) file(w io.Writer, name string) error {
 	if err != nil {
 		return err
 	}
-	r, err := ledger.VerifyProof(data, o)
+	r, err := proof.Verify(data, o)
 	if err != nil {
 		fmt.Fprintf(w, "NOT PROVEN: %v\n", err)
 		return exitCode(1)
@@ -84,8 +85,8 @@ func (v *verifying) file(w io.Writer, name string) error {
 	return nil
 }
 
-func (v *verifying) proofOptions() (ledger.ProofOptions, error) {
-	var o ledger.ProofOptions
+func (v *verifying) proofOptions() (proof.Options, error) {
+	var o proof.Options
 	var err error
 	if o.Verifiers, err = v.verifiers(); err != nil {
 		return o, err

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport/sallyport/adapters/ledger"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
 
 func publishCommand() *cobra.Command {
@@ -53,7 +54,7 @@ to the ledger's database can't write.`,
 
 // published verifies a log that is published, in a directory or on the web.
 func (v *verifying) published(ctx context.Context, w io.Writer) error {
-	o := ledger.TilesOptions{Fetch: directory(v.tiles)}
+	o := proof.TilesOptions{Fetch: directory(v.tiles)}
 	if strings.HasPrefix(v.tiles, "https://") || strings.HasPrefix(v.tiles, "http://") {
 		var token string
 		if v.tokenFile != "" {
@@ -72,7 +73,7 @@ func (v *verifying) published(ctx context.Context, w io.Writer) error {
 	if o.Known, err = v.known(); err != nil {
 		return err
 	}
-	report, err := ledger.VerifyTiles(ctx, o)
+	report, err := proof.VerifyTiles(ctx, o)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sallyport/sallyport/adapters/ledger"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 	"github.com/sallyport/sallyport/adapters/oidc"
 	"github.com/sallyport/sallyport/adapters/temporal"
 	"github.com/sallyport/sallyport/client"
@@ -288,7 +289,7 @@ func verify(ctx context.Context, s state) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	verifiers, err := ledger.Verifiers(string(public))
+	verifiers, err := proof.Verifiers(string(public))
 	if err != nil {
 		return "", err
 	}

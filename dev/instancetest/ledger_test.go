@@ -11,6 +11,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/adapters/ledger"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 	"github.com/sallyport/sallyport/adapters/oidc"
 	"github.com/sallyport/sallyport/dev/idp"
 	"github.com/sallyport/sallyport/dev/instancetest"
@@ -111,13 +112,13 @@ func (b book) exec(statement string, args ...any) {
 }
 
 // verify is what an auditor finds in the ledger.
-func verify(t *testing.T, i *instancetest.Instance) ledger.Report {
+func verify(t *testing.T, i *instancetest.Instance) proof.Report {
 	t.Helper()
 	public, err := os.ReadFile(i.Path("ledger.pub"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	verifiers, err := ledger.Verifiers(string(public))
+	verifiers, err := proof.Verifiers(string(public))
 	if err != nil {
 		t.Fatal(err)
 	}

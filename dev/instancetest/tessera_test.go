@@ -13,7 +13,7 @@ import (
 	"github.com/transparency-dev/tessera/fsck"
 	"golang.org/x/mod/sumdb/note"
 
-	"github.com/sallyport/sallyport/adapters/ledger"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 	"github.com/sallyport/sallyport/dev/instancetest"
 )
 
@@ -34,7 +34,7 @@ func TestTessera(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	verifier, err := ledger.ParseVerifier(string(public))
+	verifier, err := proof.ParseVerifier(string(public))
 	if err != nil {
 		t.Fatal(err)
 	}

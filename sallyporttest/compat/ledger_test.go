@@ -12,6 +12,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/adapters/ledger"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 	"github.com/sallyport/sallyport/strict"
 )
 
@@ -125,20 +126,20 @@ func TestProofs(t *testing.T) {
 		l, _, public := recorded(t)
 		lines := []string{"# A ledger's public key, and proofs that it made of the entries in entries.jsonl. Do not rewrite them: people keep such files.", public}
 		for _, id := range []string{callID, freezeID} {
-			proof, err := l.Prove(t.Context(), id, true)
+			made, err := l.Prove(t.Context(), id, true)
 			if err != nil {
 				t.Fatal(err)
 			}
-			lines = append(lines, string(proof))
+			lines = append(lines, string(made))
 		}
 		return lines
 	})
-	verifiers, err := ledger.Verifiers(lines[0])
+	verifiers, err := proof.Verifiers(lines[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, proof := range lines[1:] {
-		if _, err := ledger.VerifyProof([]byte(proof), ledger.ProofOptions{Verifiers: verifiers}); err != nil {
+	for _, made := range lines[1:] {
+		if _, err := proof.Verify([]byte(made), proof.Options{Verifiers: verifiers}); err != nil {
 			t.Errorf("a proof of an earlier version does not verify: %v", err)
 		}
 	}
@@ -147,22 +148,22 @@ func TestProofs(t *testing.T) {
 // TestNewProof verifies a proof that this version makes, and pins its text.
 func TestNewProof(t *testing.T) {
 	l, _, public := recorded(t)
-	proof, err := l.Prove(t.Context(), callID, true)
+	made, err := l.Prove(t.Context(), callID, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	verifiers, err := ledger.Verifiers(public)
+	verifiers, err := proof.Verifiers(public)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ledger.VerifyProof(proof, ledger.ProofOptions{Verifiers: verifiers}); err != nil {
+	if _, err := proof.Verify(made, proof.Options{Verifiers: verifiers}); err != nil {
 		t.Error(err)
 	}
 	var p struct {
 		Version    string `json:"version"`
 		Checkpoint string `json:"checkpoint"`
 	}
-	if err := json.Unmarshal(proof, &p); err != nil {
+	if err := json.Unmarshal(made, &p); err != nil {
 		t.Fatal(err)
 	}
 	hash := regexp.MustCompile(`(?m)^[A-Za-z0-9+/]{43}=$|^(— ledger\.example ).*$`)

@@ -1,11 +1,11 @@
-package ledger
+package proof
 
 import "fmt"
 
 // maxFindings bounds a report: a wrecked log would otherwise fill it.
 const maxFindings = 200
 
-// Report is what [Verify] found.
+// Report is what the verification of a whole log found.
 type Report struct {
 	Leaves      int64  `json:"leaves"`
 	Nodes       int64  `json:"nodes"`
@@ -32,6 +32,11 @@ type Report struct {
 	Suppressed int `json:"suppressed"`
 }
 
+// NewReport is a report of nothing.
+func NewReport() Report {
+	return Report{Unfinished: []string{}, Erased: []string{}, Findings: []Finding{}}
+}
+
 // OK reports whether there was nothing to find.
 func (r Report) OK() bool { return len(r.Findings) == 0 }
 
@@ -44,7 +49,8 @@ type Finding struct {
 // String is the finding as a sentence.
 func (f Finding) String() string { return f.Where + ": " + f.What }
 
-func (r *Report) find(where, format string, args ...any) {
+// Find adds a finding.
+func (r *Report) Find(where, format string, args ...any) {
 	if len(r.Findings) >= maxFindings {
 		r.Suppressed++
 		return

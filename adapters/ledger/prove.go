@@ -10,37 +10,14 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
-
-const proofVersion = "sallyport/proof/v1"
-
-// Proof is what the ledger says of one call, or of one freeze, for those who
-// don't trust it: the leaves, that each of them is in the log, and what was
-// signed of the log. [VerifyProof] checks it with public keys alone.
-type Proof struct {
-	Version    string       `json:"version"`
-	Call       string       `json:"call"`
-	Checkpoint string       `json:"checkpoint"` // C2SP tlog-checkpoint
-	Leaves     []ProvenLeaf `json:"leaves"`     // in their order, without a gap
-	Salt       []byte       `json:"salt,omitempty"`
-}
-
-// ProvenLeaf is a leaf with its inclusion proof.
-type ProvenLeaf struct {
-	Index     int64       `json:"index"` // in the log
-	Leaf      string      `json:"leaf"`  // its bytes, canonical JSON
-	Inclusion []tlog.Hash `json:"inclusion"`
-	// Entry is what the leaf commits to, as the store has it: JSON. The salt
-	// opens the commitments. Both are left out for those who may not see what
-	// was asked and who agreed, and there is none of what was erased.
-	Entry string `json:"entry,omitempty"`
-}
 
 // Prove proves a call's leaves, with what they commit to or without, a little
 // later where the last of them waits for its signature. It returns an error of
 // kind [sallyport.NotFound] for a call that it doesn't know, and one of kind
 // [sallyport.Unavailable] where nobody signs.
-func (a *Archive) Prove(ctx context.Context, id string, contents bool) (Proof, error) {
+func (a *Archive) Prove(ctx context.Context, id string, contents bool) (proof.File, error) {
 	ctx, cancel := context.WithTimeout(ctx, proveLimit)
 	defer cancel()
 	tick := time.NewTicker(signDelay)
@@ -64,15 +41,15 @@ const proveLimit = 3 * time.Second
 
 const codeNotSigned = "not_signed_yet"
 
-func (a *Archive) prove(ctx context.Context, id string, contents bool) (Proof, error) {
+func (a *Archive) prove(ctx context.Context, id string, contents bool) (proof.File, error) {
 	head, err := a.signedHead(ctx)
 	if err != nil {
-		return Proof{}, err
+		return proof.File{}, err
 	}
-	p := Proof{Version: proofVersion, Call: id, Checkpoint: string(head.note), Leaves: []ProvenLeaf{}}
+	p := proof.File{Version: proof.FileVersion, Call: id, Checkpoint: string(head.note), Leaves: []proof.Included{}}
 	unsigned := false
 	err = each(ctx, a.db, func(rows *sql.Rows) error {
-		var l ProvenLeaf
+		var l proof.Included
 		var leaf, content []byte
 		if err := rows.Scan(&l.Index, &leaf, &content); err != nil {
 			return err
@@ -87,20 +64,20 @@ func (a *Archive) prove(ctx context.Context, id string, contents bool) (Proof, e
 	}, sqlLeavesOf, id)
 	switch {
 	case err != nil:
-		return Proof{}, unreadable(err)
+		return proof.File{}, unreadable(err)
 	case len(p.Leaves) == 0:
-		return Proof{}, sallyport.Errorf(sallyport.NotFound, "no_such_call", "there is no call %q", id)
+		return proof.File{}, sallyport.Errorf(sallyport.NotFound, "no_such_call", "there is no call %q", id)
 	case unsigned:
-		return Proof{}, notSigned(id)
+		return proof.File{}, notSigned(id)
 	}
 	for i, l := range p.Leaves {
 		if p.Leaves[i].Inclusion, err = tlog.ProveRecord(head.tree.N, l.Index, hashesOf(ctx, a.db)); err != nil {
-			return Proof{}, unreadable(err)
+			return proof.File{}, unreadable(err)
 		}
 	}
 	if contents {
 		if err := a.db.QueryRowContext(ctx, sqlSalt, id).Scan(&p.Salt); err != nil {
-			return Proof{}, unreadable(err)
+			return proof.File{}, unreadable(err)
 		}
 	}
 	return p, nil
@@ -118,10 +95,11 @@ func (a *Archive) signedHead(ctx context.Context) (checkpoint, error) {
 	if err := a.db.QueryRowContext(ctx, sqlLastCheckpoint).Scan(&c.seq, &c.note); err != nil {
 		return c, unreadable(err)
 	}
-	var err error
-	if _, c.tree, err = parseCheckpointText(textOf(c.note)); err != nil {
+	said, err := proof.ReadCheckpoint(c.note)
+	if err != nil {
 		return c, unreadable(fmt.Errorf("the last checkpoint: %w", err))
 	}
+	c.tree = said.Tree
 	return c, nil
 }
 

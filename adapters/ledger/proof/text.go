@@ -1,4 +1,4 @@
-package ledger
+package proof
 
 import (
 	"fmt"
@@ -8,15 +8,15 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// ProofReport says in words what a proof proves, and what it does not.
-type ProofReport struct {
+// Statement says in words what a proof proves, and what it does not.
+type Statement struct {
 	Call   string   `json:"call"`
 	Proves []string `json:"proves"`
 	Not    []string `json:"does_not_prove"`
 }
 
 // say tells a leaf as a sentence.
-func (l leaf) say() string {
+func (l Leaf) say() string {
 	at := "at " + l.Time + " "
 	switch l.Kind {
 	case sallyport.EntryReceived:
@@ -42,7 +42,7 @@ func (l leaf) say() string {
 	}
 }
 
-func (l leaf) sayStart() string {
+func (l Leaf) sayStart() string {
 	s := "a run was about to act, by runner " + shown(l.Runner)
 	if l.Image != "" {
 		s += ", with image " + l.Image
@@ -56,7 +56,7 @@ func (l leaf) sayStart() string {
 	return s
 }
 
-func (l leaf) sayBeside() string {
+func (l Leaf) sayBeside() string {
 	switch l.Kind {
 	case sallyport.EntryDrift:
 		return "it was no more what had been recorded"
@@ -119,7 +119,7 @@ func sayEntry(e sallyport.Entry) string {
 }
 
 // limits says what the proof does not show.
-func (c *proofCheck) limits() []string {
+func (c *fileCheck) limits() []string {
 	not := []string{
 		"that the times are right: they are the gateway's own",
 		"that nobody was shown another log: compare the checkpoint with one that you have from elsewhere (ledger verify --from)",
@@ -136,7 +136,7 @@ func (c *proofCheck) limits() []string {
 		{sallyport.APIAttested, "that votes of the class api-attested were cast: they rest on the API's word"},
 		{sallyport.TemporalPrincipal, "that votes of the class temporal-principal were cast: they rest on the Temporal server's history, which is not in the file"},
 	} {
-		if slices.ContainsFunc(c.leaves, func(l leaf) bool { return l.Kind == sallyport.EntryVote && l.Evidence == string(class.class) }) &&
+		if slices.ContainsFunc(c.leaves, func(l Leaf) bool { return l.Kind == sallyport.EntryVote && l.Evidence == string(class.class) }) &&
 			(class.class != sallyport.APIAttested || c.o.Attestation == nil || !c.opened) {
 			not = append(not, class.not)
 		}

@@ -1,4 +1,4 @@
-package ledger
+package proof
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 
 // TilesOptions say which published log to verify, and against what.
 type TilesOptions struct {
-	// Fetch reads what is published at a path, as [Archive.Tile] gives it out.
+	// Fetch reads what is published at a path, as C2SP tlog-tiles has it.
 	Fetch     func(ctx context.Context, path string) ([]byte, error)
 	Verifiers note.Verifiers
 	Known     [][]byte // checkpoints that somebody kept elsewhere, which the log must extend
@@ -23,31 +23,37 @@ type TilesOptions struct {
 // tree that was signed, that they extend what is known, and that no call lacks
 // one between others. It needs nobody's database.
 func VerifyTiles(ctx context.Context, o TilesOptions) (Report, error) {
-	r := Report{Unfinished: []string{}, Erased: []string{}, Findings: []Finding{}}
+	r := NewReport()
 	msg, err := o.Fetch(ctx, CheckpointPath)
 	if err != nil {
 		return r, fmt.Errorf("the checkpoint can't be read: %w", err)
 	}
-	head, err := openCheckpoint(msg, o.Verifiers)
+	head, err := OpenCheckpoint(msg, o.Verifiers)
 	if err != nil {
-		r.find(CheckpointPath, "it is not one that this log signed: %v", err)
+		r.Find(CheckpointPath, "it is not one that this log signed: %v", err)
 		return r, nil
 	}
-	t := tilesCheck{options: o, report: &r, head: head.tree, edge: newFrontier(), signed: map[int64][]signedTree{}, numbers: map[string]int{}, open: map[string]bool{}}
-	t.expect("the checkpoint", head.tree)
+	t := tilesCheck{options: o, report: &r, head: head.Tree, edge: NewFrontier(), signed: map[int64][]signedTree{}, numbers: map[string]int{}, open: map[string]bool{}}
+	t.expect("the checkpoint", head.Tree)
 	for i, known := range o.Known {
 		where := fmt.Sprintf("known checkpoint %d", i)
-		if c, err := openCheckpoint(known, o.Verifiers); err != nil {
-			r.find(where, "it is not one that this log signed: %v", err)
-		} else if t.expect(where, c.tree); c.tree.N > head.tree.N {
-			r.find(where, "it is for %d leaves and the published one for %d: the log was set back", c.tree.N, head.tree.N)
+		if c, err := OpenCheckpoint(known, o.Verifiers); err != nil {
+			r.Find(where, "it is not one that this log signed: %v", err)
+		} else if t.expect(where, c.Tree); c.Tree.N > head.Tree.N {
+			r.Find(where, "it is for %d leaves and the published one for %d: the log was set back", c.Tree.N, head.Tree.N)
 		}
 	}
 	if err := t.leaves(ctx); err != nil {
 		return r, fmt.Errorf("the log could not be verified to its end: %w", err)
 	}
-	r.Leaves, r.Calls, r.Checkpoints, r.Root = head.tree.N, int64(len(t.numbers))-r.Freezes, 1, head.tree.Hash.String()
+	r.Leaves, r.Calls, r.Checkpoints, r.Root = head.Tree.N, int64(len(t.numbers))-r.Freezes, 1, head.Tree.Hash.String()
 	return r, nil
+}
+
+// signedTree is what a checkpoint says.
+type signedTree struct {
+	where string
+	tree  tlog.Tree
 }
 
 // tilesCheck goes through the leaves of a published log.
@@ -55,7 +61,7 @@ type tilesCheck struct {
 	options TilesOptions
 	report  *Report
 	head    tlog.Tree
-	edge    frontier
+	edge    Frontier
 	signed  map[int64][]signedTree // by size
 	numbers map[string]int         // how many leaves a call has
 	open    map[string]bool        // calls that started and have not ended
@@ -69,14 +75,14 @@ func (t *tilesCheck) leaves(ctx context.Context) error {
 	if err := t.compare(); err != nil {
 		return err
 	}
-	for t.edge.size < t.head.N {
+	for t.edge.Size() < t.head.N {
 		leaves, err := t.bundle(ctx)
 		if err != nil {
 			return err
 		}
 		for _, leaf := range leaves {
 			t.leaf(leaf)
-			if _, _, err := t.edge.add(tlog.RecordHash(leaf)); err != nil {
+			if _, _, err := t.edge.Add(tlog.RecordHash(leaf)); err != nil {
 				return err
 			}
 			if err := t.compare(); err != nil {
@@ -93,11 +99,11 @@ func (t *tilesCheck) leaves(ctx context.Context) error {
 // bundle reads the next leaves. Where a partial bundle is not there any more, the
 // full one is.
 func (t *tilesCheck) bundle(ctx context.Context) ([][]byte, error) {
-	n := t.edge.size / tileWidth
-	want := min(t.head.N-n*tileWidth, tileWidth)
+	n := t.edge.Size() / TileWidth
+	want := min(t.head.N-n*TileWidth, TileWidth)
 	var errs error
-	for _, width := range []int64{want, tileWidth} {
-		path := tilePath(tlog.Tile{H: tileHeight, L: entries, N: n, W: int(width)})
+	for _, width := range []int64{want, TileWidth} {
+		path := bundle(n, width).Path()
 		b, err := t.options.Fetch(ctx, path)
 		if err != nil {
 			errs = errors.Join(errs, err)
@@ -117,14 +123,14 @@ func (t *tilesCheck) bundle(ctx context.Context) ([][]byte, error) {
 
 // leaf checks a leaf's place within its call.
 func (t *tilesCheck) leaf(b []byte) {
-	where := fmt.Sprintf("leaf %d", t.edge.size)
-	l, err := parseLeaf(b)
+	where := fmt.Sprintf("leaf %d", t.edge.Size())
+	l, err := ParseLeaf(b)
 	if err != nil {
-		t.report.find(where, "%v", err)
+		t.report.Find(where, "%v", err)
 		return
 	}
 	if want := t.numbers[l.Call]; l.Number != want {
-		t.report.find(where, "it is number %d of call %s, and number %d should come here", l.Number, l.Call, want)
+		t.report.Find(where, "it is number %d of call %s, and number %d should come here", l.Number, l.Call, want)
 	}
 	t.numbers[l.Call]++
 	switch l.Kind { //nolint:exhaustive // the others neither start nor end anything
@@ -141,13 +147,13 @@ func (t *tilesCheck) leaf(b []byte) {
 
 // compare holds the tree so far against what was signed of it.
 func (t *tilesCheck) compare() error {
-	for _, s := range t.signed[t.edge.size] {
-		root, err := t.edge.root()
+	for _, s := range t.signed[t.edge.Size()] {
+		root, err := t.edge.Root()
 		if err != nil {
 			return err
 		}
 		if root != s.tree.Hash {
-			t.report.find(s.where, "the first %d leaves are not those that it was signed for", s.tree.N)
+			t.report.Find(s.where, "the first %d leaves are not those that it was signed for", s.tree.N)
 		}
 	}
 	return nil

@@ -1,12 +1,12 @@
-package ledger
+package proof
 
 import (
 	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -19,19 +19,18 @@ const (
 	leafVersion = "sallyport/leaf/v2"
 	// firstLeafVersion does not show why a call did not succeed.
 	firstLeafVersion = "sallyport/leaf/v1"
-	// maxLeaf is what a tlog-tiles entry bundle can hold.
-	maxLeaf = 65535
+	// MaxLeaf is what a tlog-tiles entry bundle can hold of a leaf, in bytes.
+	MaxLeaf = 65535
 	// maxShown bounds a value that a leaf shows, in bytes.
 	maxShown = 256
-	// maxKey bounds an entry's key, in bytes.
-	maxKey   = 255
-	saltSize = 32
+	// SaltSize is the length of a call's salt, in bytes.
+	SaltSize = 32
 )
 
-// leaf is what the log says of one entry for ever: enough to see that rules
+// Leaf is what the log says of one entry for ever: enough to see that rules
 // were kept, and no value that is personal or secret. What a field can't show
 // is committed to.
-type leaf struct {
+type Leaf struct {
 	Version string              `json:"version"`
 	Call    string              `json:"call"`
 	Number  int                 `json:"number"`
@@ -69,21 +68,21 @@ type leaf struct {
 	Commitments map[string]string `json:"commitments"`
 }
 
-// leafOf is the leaf of a call's entry, in canonical JSON. It is a function
+// LeafOf is the leaf of a call's entry, in canonical JSON. It is a function
 // of its arguments alone, so that a leaf can be made again from the store and
 // compared.
-func leafOf(e sallyport.Entry, number int, salt []byte) ([]byte, error) {
-	return leafAs(leafVersion, e, number, salt)
+func LeafOf(e sallyport.Entry, number int, salt []byte) ([]byte, error) {
+	return LeafAs(leafVersion, e, number, salt)
 }
 
-// leafAs is [leafOf] as a version of this package made it.
-func leafAs(version string, e sallyport.Entry, number int, salt []byte) ([]byte, error) {
-	whole, err := encode(e)
+// LeafAs is [LeafOf] as a version of this package made it.
+func LeafAs(version string, e sallyport.Entry, number int, salt []byte) ([]byte, error) {
+	whole, err := Encode(e)
 	if err != nil {
 		return nil, err
 	}
 	s := sealer{salt: salt}
-	l := leaf{
+	l := Leaf{
 		Version: version, Call: e.CallID, Number: number, Kind: e.Kind, Key: s.key(e.Key),
 		Time:        e.At.UTC().Format(time.RFC3339Nano),
 		Commitments: map[string]string{"entry": s.seal("entry", whole)},
@@ -96,15 +95,35 @@ func leafAs(version string, e sallyport.Entry, number int, salt []byte) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	if len(b) > maxLeaf {
+	if len(b) > MaxLeaf {
 		return nil, sallyport.Errorf(sallyport.Invalid, "entry_too_large",
-			"the leaf of the %s of call %s would have %d bytes and may have %d", e.Kind, e.CallID, len(b), maxLeaf)
+			"the leaf of the %s of call %s would have %d bytes and may have %d", e.Kind, e.CallID, len(b), MaxLeaf)
 	}
 	return b, nil
 }
 
+// ParseLeaf reads a leaf, which must be one that some version of this package
+// wrote.
+func ParseLeaf(b []byte) (Leaf, error) {
+	var l Leaf
+	canonical, err := strict.JSON(b, strict.DefaultLimits)
+	if err == nil && !bytes.Equal(canonical, b) {
+		err = fmt.Errorf("it is not canonical")
+	}
+	if err == nil {
+		err = strict.Decode(b, &l)
+	}
+	if err == nil && l.Version != leafVersion && l.Version != firstLeafVersion {
+		err = fmt.Errorf("it is of the unknown version %q", l.Version)
+	}
+	if err != nil {
+		return l, fmt.Errorf("it can't be read: %w", err)
+	}
+	return l, nil
+}
+
 // fill sets what the entry's kind has to show and to commit to.
-func (s *sealer) fill(l *leaf, e sallyport.Entry) {
+func (s *sealer) fill(l *Leaf, e sallyport.Entry) {
 	switch e.Kind {
 	case sallyport.EntryReceived:
 		l.Agent, l.Tool = s.show("agent", e.Call.AgentID), s.showTool(e.Call.Tool)
@@ -151,7 +170,7 @@ func (s *sealer) fill(l *leaf, e sallyport.Entry) {
 
 // fillBeside is fill for what is beside a call's way from its receipt to its
 // outcome.
-func (s *sealer) fillBeside(l *leaf, e sallyport.Entry) {
+func (s *sealer) fillBeside(l *Leaf, e sallyport.Entry) {
 	switch e.Kind {
 	case sallyport.EntryDrift:
 		s.commit(l, "drift", e.Drift)
@@ -170,7 +189,7 @@ func (s *sealer) fillBeside(l *leaf, e sallyport.Entry) {
 	}
 }
 
-func (s *sealer) fillIntent(l *leaf, i sallyport.Intent) {
+func (s *sealer) fillIntent(l *Leaf, i sallyport.Intent) {
 	l.Agent, l.Tool = s.show("agent", i.Agent.ID), s.showTool(i.Tool.Name)
 	l.ToolDigest = sallyport.Digest(s.show("tool_digest", string(i.Tool.Digest)))
 	l.Action, l.Resource = s.show("action", i.Action), s.show("resource", i.Resource)
@@ -182,7 +201,7 @@ func (s *sealer) fillIntent(l *leaf, i sallyport.Intent) {
 	s.commit(l, "name", i.Name)
 }
 
-func (s *sealer) fillDecision(l *leaf, d sallyport.Decision) {
+func (s *sealer) fillDecision(l *Leaf, d sallyport.Decision) {
 	l.Effect, l.Revision = s.show("effect", string(d.Effect)), s.show("revision", d.Revision)
 	if d.Input != "" {
 		s.commit(l, "input", d.Input)
@@ -192,7 +211,7 @@ func (s *sealer) fillDecision(l *leaf, d sallyport.Decision) {
 	}
 }
 
-func (s *sealer) fillStart(l *leaf, start sallyport.Start) {
+func (s *sealer) fillStart(l *Leaf, start sallyport.Start) {
 	l.Effect, l.Revision = s.show("effect", string(start.Effect)), s.show("revision", start.Revision)
 	l.Runner, l.Image, l.Place = s.show("runner", start.Runner), s.show("image", start.Image), s.show("place", start.Place)
 	l.Ballot = sallyport.Digest(s.show("ballot", string(start.Ballot)))
@@ -223,8 +242,8 @@ func (s *sealer) seal(domain string, value []byte) string {
 // commit adds a commitment to v's canonical JSON. What JSON can write and
 // RFC 8785 can't make canonical, such as a tool's 1e999, is committed to as
 // it stands.
-func (s *sealer) commit(l *leaf, name string, v any) {
-	b, err := encode(v)
+func (s *sealer) commit(l *Leaf, name string, v any) {
+	b, err := Encode(v)
 	if err != nil {
 		s.err = errors.Join(s.err, err)
 		return
@@ -267,54 +286,9 @@ func (s *sealer) key(key string) string {
 	return s.seal("key", []byte(key))
 }
 
+// SealKey is an entry's key as its leaf has it, sealed with the call's salt.
+func SealKey(key string, salt []byte) string { return (&sealer{salt: salt}).key(key) }
+
 // pseudonym is the same for one person within a call, and differs between
 // calls.
 func (s *sealer) pseudonym(person string) string { return s.seal("person", []byte(person)) }
-
-// encode is the JSON that the store holds: as encoding/json writes it, with
-// nothing in raw messages changed but space.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, &sallyport.Error{
-			Kind: sallyport.Invalid, Code: "bad_entry",
-			Message: "an entry can't be written as JSON", Err: err,
-		}
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
-}
-
-// settle is the entry as it will come back from the store, and its JSON.
-// Encoding is stable from then on: encode(decode(encode(e))) changes nothing.
-func settle(e sallyport.Entry) (sallyport.Entry, []byte, error) {
-	if err := e.Check(); err != nil {
-		return e, nil, err
-	}
-	if len(e.Key) > maxKey {
-		return e, nil, sallyport.Errorf(sallyport.Invalid, "bad_entry",
-			"the key of the %s of call %s has %d bytes and may have %d", e.Kind, e.CallID, len(e.Key), maxKey)
-	}
-	first, err := encode(e)
-	if err != nil {
-		return e, nil, err
-	}
-	settled, err := decodeEntry(first)
-	if err != nil {
-		return e, nil, err
-	}
-	b, err := encode(settled)
-	return settled, b, err
-}
-
-func decodeEntry(b []byte) (sallyport.Entry, error) {
-	var e sallyport.Entry
-	if err := json.Unmarshal(b, &e); err != nil {
-		return e, &sallyport.Error{
-			Kind: sallyport.Internal, Code: "bad_store",
-			Message: "an entry in the ledger's store can't be read", Err: err,
-		}
-	}
-	return e, nil
-}

@@ -1,4 +1,4 @@
-package ledger
+package proof
 
 import (
 	"bytes"
@@ -15,8 +15,8 @@ import (
 // maxProof bounds a proof's file, in bytes.
 const maxProof = 64 << 20
 
-// ProofOptions say by which keys a proof is verified.
-type ProofOptions struct {
+// Options say by which keys a proof is verified.
+type Options struct {
 	Verifiers note.Verifiers // of checkpoints
 	// SignedVote verifies a vote that an identity provider signed. Nil leaves
 	// that out.
@@ -27,52 +27,53 @@ type ProofOptions struct {
 	Attestation func(token string) (sallyport.Attestation, error)
 }
 
-// VerifyProof checks a proof, as [Archive.Prove] makes it, with public keys
+// Verify checks a proof, as the ledger makes it, with public keys
 // alone, and says what it shows. An error says what is wrong with it: then it
 // proves nothing.
-func VerifyProof(data []byte, o ProofOptions) (ProofReport, error) {
+func Verify(data []byte, o Options) (Statement, error) {
 	if o.Verifiers == nil {
-		return ProofReport{}, fmt.Errorf("to verify a proof takes the verifiers of checkpoints")
+		return Statement{}, fmt.Errorf("to verify a proof takes the verifiers of checkpoints")
 	}
 	if len(data) > maxProof {
-		return ProofReport{}, fmt.Errorf("a proof has at most %d bytes, and this has %d", maxProof, len(data))
+		return Statement{}, fmt.Errorf("a proof has at most %d bytes, and this has %d", maxProof, len(data))
 	}
 	canonical, err := strict.JSON(data, strict.Limits{Depth: strict.DefaultLimits.Depth, Tokens: maxProof / 16})
 	if err != nil {
-		return ProofReport{}, fmt.Errorf("this is no proof: %w", err)
+		return Statement{}, fmt.Errorf("this is no proof: %w", err)
 	}
-	c := &proofCheck{o: o}
+	c := &fileCheck{o: o}
 	if err := strict.Decode(canonical, &c.proof); err != nil {
-		return ProofReport{}, fmt.Errorf("this is no proof: %w", err)
+		return Statement{}, fmt.Errorf("this is no proof: %w", err)
 	}
-	if c.proof.Version != proofVersion {
-		return ProofReport{}, fmt.Errorf("this is a %q, and not a %s", c.proof.Version, proofVersion)
+	if c.proof.Version != FileVersion {
+		return Statement{}, fmt.Errorf("this is a %q, and not a %s", c.proof.Version, FileVersion)
 	}
-	opened, err := openCheckpoint([]byte(c.proof.Checkpoint), o.Verifiers)
+	opened, err := OpenCheckpoint([]byte(c.proof.Checkpoint), o.Verifiers)
 	if err != nil {
-		return ProofReport{}, fmt.Errorf("the checkpoint is not one that the log signed: %w", err)
+		return Statement{}, fmt.Errorf("the checkpoint is not one that the log signed: %w", err)
 	}
-	c.tree = opened.tree
+	c.tree, c.log = opened.Tree, opened.Origin
 	if len(c.proof.Leaves) == 0 {
-		return ProofReport{}, fmt.Errorf("it has no leaves")
+		return Statement{}, fmt.Errorf("it has no leaves")
 	}
 	for i := range c.proof.Leaves {
 		if err := c.check(i); err != nil {
-			return ProofReport{}, fmt.Errorf("leaf %d of the call: %w", i, err)
+			return Statement{}, fmt.Errorf("leaf %d of the call: %w", i, err)
 		}
 	}
 	if err := c.complete(); err != nil {
-		return ProofReport{}, err
+		return Statement{}, err
 	}
 	return c.report(), nil
 }
 
-// proofCheck goes through one proof.
-type proofCheck struct {
-	o      ProofOptions
-	proof  Proof
+// fileCheck goes through one proof.
+type fileCheck struct {
+	o      Options
+	proof  File
+	log    string // its name
 	tree   tlog.Tree
-	leaves []leaf
+	leaves []Leaf
 	opened bool // entries are there
 	record sallyport.Record
 	freeze sallyport.FreezeRecord
@@ -81,12 +82,12 @@ type proofCheck struct {
 
 // check checks the i-th leaf: that it is in the log, that it comes here, and,
 // where the entry is there, that it is what the leaf commits to.
-func (c *proofCheck) check(i int) error {
+func (c *fileCheck) check(i int) error {
 	p := c.proof.Leaves[i]
 	if err := tlog.CheckRecord(p.Inclusion, c.tree.N, c.tree.Hash, p.Index, tlog.RecordHash([]byte(p.Leaf))); err != nil {
 		return fmt.Errorf("it is not in the log that was signed: %w", err)
 	}
-	l, err := parseLeaf([]byte(p.Leaf))
+	l, err := ParseLeaf([]byte(p.Leaf))
 	if err != nil {
 		return err
 	}
@@ -97,7 +98,7 @@ func (c *proofCheck) check(i int) error {
 		return fmt.Errorf("it has the number %d: a leaf is missing", l.Number)
 	case i > 0 && p.Index <= c.proof.Leaves[i-1].Index:
 		return fmt.Errorf("it comes before the one with the number before it")
-	case slices.ContainsFunc(c.leaves, func(o leaf) bool { return o.Kind == l.Kind && o.Key == l.Key }):
+	case slices.ContainsFunc(c.leaves, func(o Leaf) bool { return o.Kind == l.Kind && o.Key == l.Key }):
 		return fmt.Errorf("there is a %s of the same key already", l.Kind)
 	}
 	c.leaves = append(c.leaves, l)
@@ -108,36 +109,16 @@ func (c *proofCheck) check(i int) error {
 	return c.open(i, l, p)
 }
 
-// parseLeaf reads a leaf, which must be one that some version of this package
-// wrote.
-func parseLeaf(b []byte) (leaf, error) {
-	var l leaf
-	canonical, err := strict.JSON(b, strict.DefaultLimits)
-	if err == nil && !bytes.Equal(canonical, b) {
-		err = fmt.Errorf("it is not canonical")
-	}
-	if err == nil {
-		err = strict.Decode(b, &l)
-	}
-	if err == nil && l.Version != leafVersion && l.Version != firstLeafVersion {
-		err = fmt.Errorf("it is of the unknown version %q", l.Version)
-	}
-	if err != nil {
-		return l, fmt.Errorf("it can't be read: %w", err)
-	}
-	return l, nil
-}
-
 // open checks an entry against its leaf, and against what came before it.
-func (c *proofCheck) open(i int, l leaf, p ProvenLeaf) error {
-	e, err := decodeEntry([]byte(p.Entry))
+func (c *fileCheck) open(i int, l Leaf, p Included) error {
+	e, err := DecodeEntry([]byte(p.Entry))
 	if err == nil {
 		err = e.Check()
 	}
 	if err != nil {
 		return fmt.Errorf("its entry can't be read: %w", err)
 	}
-	if again, err := leafAs(l.Version, e, i, c.proof.Salt); err != nil || !bytes.Equal(again, []byte(p.Leaf)) {
+	if again, err := LeafAs(l.Version, e, i, c.proof.Salt); err != nil || !bytes.Equal(again, []byte(p.Leaf)) {
 		return fmt.Errorf("it does not commit to the entry that the file shows")
 	}
 	c.opened = true
@@ -160,7 +141,7 @@ func (c *proofCheck) open(i int, l leaf, p ProvenLeaf) error {
 }
 
 // signatures verifies what others than the log signed.
-func (c *proofCheck) signatures(e sallyport.Entry) error {
+func (c *fileCheck) signatures(e sallyport.Entry) error {
 	switch {
 	case e.Call != nil && c.o.SignedCall != nil:
 		signed, err := c.o.SignedCall(e.Signed)
@@ -185,7 +166,7 @@ func (c *proofCheck) signatures(e sallyport.Entry) error {
 
 // complete refuses a file from which entries were taken: all are there, or none,
 // or none before an erasure.
-func (c *proofCheck) complete() error {
+func (c *fileCheck) complete() error {
 	last := len(c.leaves) - 1
 	erased := c.leaves[last].Kind == sallyport.EntryErasure
 	for i, p := range c.proof.Leaves {
@@ -199,14 +180,14 @@ func (c *proofCheck) complete() error {
 	return nil
 }
 
-func (c *proofCheck) report() ProofReport {
+func (c *fileCheck) report() Statement {
 	proves := []string{fmt.Sprintf("the log %s, of %d leaves, was signed as it then was, and these are %d of them, in this order:",
-		originOf([]byte(c.proof.Checkpoint)), c.tree.N, len(c.leaves))}
+		c.log, c.tree.N, len(c.leaves))}
 	last := c.leaves[len(c.leaves)-1].Kind
-	ended := slices.ContainsFunc(c.leaves, func(l leaf) bool { return l.Kind == sallyport.EntryOutcome })
+	ended := slices.ContainsFunc(c.leaves, func(l Leaf) bool { return l.Kind == sallyport.EntryOutcome })
 	proves = append(proves, c.said...)
 	if !ended && !last.OfFreeze() {
 		proves = append(proves, "it had not ended then")
 	}
-	return ProofReport{Call: c.proof.Call, Proves: proves, Not: c.limits()}
+	return Statement{Call: c.proof.Call, Proves: proves, Not: c.limits()}
 }

@@ -1,4 +1,4 @@
-package ledger
+package proof
 
 import (
 	"encoding/hex"
@@ -10,19 +10,20 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// frontier is a tree's right edge: the complete subtrees that the hashes of
+// Frontier is a tree's right edge: the complete subtrees that the hashes of
 // later leaves, and the root, are made from. It has at most one node for each
 // bit of the tree's size.
-type frontier struct {
+type Frontier struct {
 	size  int64
 	nodes map[int64]tlog.Hash // by stored hash index
 }
 
-func newFrontier() frontier { return frontier{nodes: map[int64]tlog.Hash{}} }
+// NewFrontier is the right edge of the empty tree.
+func NewFrontier() Frontier { return Frontier{nodes: map[int64]tlog.Hash{}} }
 
-// loadFrontier reads the frontier of a tree of some size.
-func loadFrontier(size int64, r tlog.HashReader) (frontier, error) {
-	f := frontier{size: size, nodes: map[int64]tlog.Hash{}}
+// LoadFrontier reads the frontier of a tree of some size.
+func LoadFrontier(size int64, r tlog.HashReader) (Frontier, error) {
+	f := Frontier{size: size, nodes: map[int64]tlog.Hash{}}
 	// TreeHash asks exactly for the complete subtrees.
 	_, err := tlog.TreeHash(size, tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
 		hashes, err := r.ReadHashes(indexes)
@@ -37,14 +38,18 @@ func loadFrontier(size int64, r tlog.HashReader) (frontier, error) {
 	return f, err
 }
 
-func (f frontier) clone() frontier { return frontier{size: f.size, nodes: maps.Clone(f.nodes)} }
+// Size is how many leaves the tree has.
+func (f Frontier) Size() int64 { return f.size }
 
-// root is the tree's hash.
-func (f frontier) root() (tlog.Hash, error) { return tlog.TreeHash(f.size, f) }
+// Clone is a copy that grows by itself.
+func (f Frontier) Clone() Frontier { return Frontier{size: f.size, nodes: maps.Clone(f.nodes)} }
 
-// add appends a leaf. It returns the hashes to be stored, the first of them
+// Root is the tree's hash.
+func (f Frontier) Root() (tlog.Hash, error) { return tlog.TreeHash(f.size, f) }
+
+// Add appends a leaf. It returns the hashes to be stored, the first of them
 // at the returned index.
-func (f *frontier) add(record tlog.Hash) (first int64, hashes []tlog.Hash, err error) {
+func (f *Frontier) Add(record tlog.Hash) (first int64, hashes []tlog.Hash, err error) {
 	var used []int64
 	hashes, err = tlog.StoredHashesForRecordHash(f.size, record, tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
 		used = indexes
@@ -64,7 +69,7 @@ func (f *frontier) add(record tlog.Hash) (first int64, hashes []tlog.Hash, err e
 }
 
 // ReadHashes implements [tlog.HashReader].
-func (f frontier) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+func (f Frontier) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	hashes := make([]tlog.Hash, len(indexes))
 	for i, x := range indexes {
 		h, ok := f.nodes[x]
@@ -76,8 +81,8 @@ func (f frontier) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	return hashes, nil
 }
 
-// leafDigest is the leaf's hash in the tree (RFC 6962, section 2.1).
-func leafDigest(leaf []byte) sallyport.Digest {
+// LeafDigest is the leaf's hash in the tree (RFC 6962, section 2.1).
+func LeafDigest(leaf []byte) sallyport.Digest {
 	h := tlog.RecordHash(leaf)
 	return sallyport.Digest("sha256:" + hex.EncodeToString(h[:]))
 }

@@ -1,4 +1,4 @@
-package ledger
+package proof
 
 import (
 	"bytes"
@@ -34,7 +34,7 @@ func testGoldenLeaves(t *testing.T, version, goldenLeaves string) {
 		entries = append(entries, otherSteps(entries[0].CallID)...)
 	}
 	for n, e := range entries {
-		leaf, err := leafAs(version, e, n, bytes.Repeat([]byte{7}, saltSize))
+		leaf, err := LeafAs(version, e, n, bytes.Repeat([]byte{7}, SaltSize))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +82,7 @@ func TestLeavesShowNothingPersonal(t *testing.T) {
 	var leaves strings.Builder
 	story := sallyporttest.Approved(1)
 	for n, e := range append(story, otherSteps(story[0].CallID)...) {
-		leaf, err := leafOf(e, n, make([]byte, saltSize))
+		leaf, err := LeafOf(e, n, make([]byte, SaltSize))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,11 +111,11 @@ func intentOf(t *testing.T) sallyport.Intent {
 func TestLeavesAreSalted(t *testing.T) {
 	e := sallyporttest.Approved(1)
 	commitment := func(e sallyport.Entry, number int, salt byte) string {
-		b, err := leafOf(e, number, bytes.Repeat([]byte{salt}, saltSize))
+		b, err := LeafOf(e, number, bytes.Repeat([]byte{salt}, SaltSize))
 		if err != nil {
 			t.Fatal(err)
 		}
-		var l leaf
+		var l Leaf
 		if err := strict.Decode(b, &l); err != nil {
 			t.Fatal(err)
 		}
@@ -137,7 +137,7 @@ func TestLeavesStayShort(t *testing.T) {
 	e[1].Intent.Namespace = long
 	e[2].Decision.Revision = long
 	for n, step := range e[:3] {
-		b, err := leafOf(step, n, make([]byte, saltSize))
+		b, err := LeafOf(step, n, make([]byte, SaltSize))
 		if err != nil || len(b) > 4096 || bytes.Contains(b, []byte("xxx")) || bytes.Contains(b, []byte("DROP")) {
 			t.Errorf("leaf of the %s has %d bytes, %v", step.Kind, len(b), err)
 		}
@@ -145,11 +145,11 @@ func TestLeavesStayShort(t *testing.T) {
 	for range 5000 {
 		e[2].Decision.Reasons = append(e[2].Decision.Reasons, sallyport.Reason{Code: "one_of_very_many"})
 	}
-	if _, err := leafOf(e[2], 2, make([]byte, saltSize)); sallyport.KindOf(err) != sallyport.Invalid {
-		t.Errorf("a leaf of more than %d bytes: %v", maxLeaf, err)
+	if _, err := LeafOf(e[2], 2, make([]byte, SaltSize)); sallyport.KindOf(err) != sallyport.Invalid {
+		t.Errorf("a leaf of more than %d bytes: %v", MaxLeaf, err)
 	}
 	e[3].Key = strings.Repeat("k", maxKey+1)
-	if _, _, err := settle(e[3]); sallyport.KindOf(err) != sallyport.Invalid {
+	if _, _, err := Normalise(e[3]); sallyport.KindOf(err) != sallyport.Invalid {
 		t.Errorf("a key of more than %d bytes: %v", maxKey, err)
 	}
 }
@@ -182,12 +182,12 @@ func FuzzLeaf(f *testing.F) {
 		if e.Outcome != nil {
 			e.Outcome.Error = &sallyport.Failure{Code: text, Message: text}
 		}
-		settled, content, err := settle(e)
+		settled, content, err := Normalise(e)
 		if err != nil {
 			return
 		}
-		salt := make([]byte, saltSize)
-		leaf, err := leafOf(settled, number, salt)
+		salt := make([]byte, SaltSize)
+		leaf, err := LeafOf(settled, number, salt)
 		if err != nil {
 			if sallyport.KindOf(err) != sallyport.Invalid {
 				t.Fatalf("no leaf of %s: %v", content, err)
@@ -195,15 +195,15 @@ func FuzzLeaf(f *testing.F) {
 			return
 		}
 		checkLeafForm(t, leaf)
-		stored, err := decodeEntry(content)
+		stored, err := DecodeEntry(content)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := leafOf(stored, number, salt)
+		again, err := LeafOf(stored, number, salt)
 		if err != nil || !bytes.Equal(leaf, again) {
 			t.Fatalf("from the store comes another leaf, %v:\n%s\n%s", err, leaf, again)
 		}
-		if b, err := encode(stored); err != nil || !bytes.Equal(b, content) {
+		if b, err := Encode(stored); err != nil || !bytes.Equal(b, content) {
 			t.Fatalf("from the store comes another entry, %v:\n%s\n%s", err, content, b)
 		}
 		if d := cmp.Diff(settled, stored, cmp.Comparer(time.Time.Equal)); d != "" {
@@ -214,10 +214,10 @@ func FuzzLeaf(f *testing.F) {
 
 func checkLeafForm(t *testing.T, leaf []byte) {
 	t.Helper()
-	if len(leaf) > maxLeaf {
+	if len(leaf) > MaxLeaf {
 		t.Fatalf("the leaf has %d bytes", len(leaf))
 	}
-	canonical, err := strict.JSON(leaf, strict.Limits{Depth: 3, Tokens: maxLeaf})
+	canonical, err := strict.JSON(leaf, strict.Limits{Depth: 3, Tokens: MaxLeaf})
 	if err != nil || !bytes.Equal(canonical, leaf) {
 		t.Fatalf("the leaf is not canonical, %v: %s", err, leaf)
 	}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package sallyporttest
+
+const raceDetector = false
