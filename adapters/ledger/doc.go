@@ -19,4 +19,7 @@
 // database can destroy the log, but can't make one that [Verify] accepts for
 // what was signed. To notice a database that was set back as a whole, keep a
 // checkpoint elsewhere and give it to [Verify] as Known.
+//
+// Package proof has the form of leaves, checkpoints and tiles, and verifies what
+// this package gives out of the log.
 package ledger

@@ -1,7 +1,6 @@
 package proof
 
 import (
-	"bytes"
 	"crypto/rand"
 	"slices"
 	"strings"
@@ -23,7 +22,7 @@ func bits(s string, try func(flipped string)) {
 }
 
 // proven is a log in memory with two calls, and the proof of the second one.
-func proven(t *testing.T) (File, note.Verifier) {
+func proven(t testing.TB) (File, note.Verifier) {
 	t.Helper()
 	private, public, err := note.GenerateKey(rand.Reader, "ledger.example")
 	if err != nil {
@@ -39,7 +38,8 @@ func proven(t *testing.T) (File, note.Verifier) {
 	}
 	var stored []tlog.Hash
 	edge := NewFrontier()
-	f := File{Version: FileVersion, Salt: bytes.Repeat([]byte{7}, SaltSize)}
+	f := File{Version: FileVersion, Salt: make([]byte, SaltSize)}
+	_, _ = rand.Read(f.Salt) // it never fails
 	for call := range 2 {
 		f.Leaves = nil
 		for n, e := range sallyporttest.Approved(call) {
@@ -64,7 +64,7 @@ func proven(t *testing.T) (File, note.Verifier) {
 }
 
 // signed adds what the log's signer and its tree say of a file's leaves.
-func (f File) signed(t *testing.T, edge Frontier, stored []tlog.Hash, signer note.Signer) File {
+func (f File) signed(t testing.TB, edge Frontier, stored []tlog.Hash, signer note.Signer) File {
 	t.Helper()
 	root, err := edge.Root()
 	if err != nil {
