@@ -1,53 +1,22 @@
 package gateway
 
 import (
-	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/sallyport/sallyport/adapters/notify"
+	"github.com/sallyport/sallyport/strict"
 )
 
 // checker holds a configuration against what its types can't say.
-type checker struct {
-	file string
-	root *yaml.Node
-	errs []error
-}
+type checker struct{ faults *strict.Faults }
 
-// add names the fault of a dotted key, with the line of the part of it that
-// the file has.
-func (c *checker) add(key, format string, args ...any) {
-	n, line := c.root, 1
-	if n.Kind == yaml.DocumentNode {
-		n = n.Content[0]
-	}
-	for part := range strings.SplitSeq(key, ".") {
-		k, v := member(n, part)
-		if k == nil {
-			break
-		}
-		n, line = v, k.Line
-	}
-	c.errs = append(c.errs, fmt.Errorf("%s:%d: %s %s", c.file, line, key, fmt.Sprintf(format, args...)))
-}
-
-func member(n *yaml.Node, key string) (k, v *yaml.Node) {
-	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
-			return n.Content[i], n.Content[i+1]
-		}
-	}
-	return nil, nil
-}
+// add adds the fault of a dotted key.
+func (c *checker) add(key, format string, args ...any) { c.faults.AddKey(key, format, args...) }
 
 func (c *checker) required(key, value string) {
 	if value == "" {
@@ -102,7 +71,7 @@ func (c *checker) check(conf Config) error {
 	c.positive("sweep.every", conf.Sweep.Every)
 	c.positive("sweep.grace", conf.Sweep.Grace)
 	c.positive("sweep.run_grace", conf.Sweep.RunGrace)
-	return errors.Join(c.errs...)
+	return c.faults.Err()
 }
 
 func (c *checker) checkLedger(conf LedgerConfig) {
@@ -166,7 +135,7 @@ func (c *checker) checkNotifications(conf NotificationConfig) {
 		c.add("notifications.url", "%v", err)
 	}
 	if len(conf.SecretFiles) == 0 || slices.Contains(conf.SecretFiles, "") {
-		c.add("notifications.secret_files", "must name a file at least, and no empty ones: nobody could tell unsigned events from forged ones")
+		c.add("notifications.secret_files", "must name a file at least, and no empty ones: receivers could not tell our events from forged ones")
 	}
 }
 

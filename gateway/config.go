@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"go.yaml.in/yaml/v3"
 	"golang.org/x/time/rate"
 
 	"github.com/sallyport/sallyport"
@@ -166,15 +165,12 @@ func Load(path string) (Config, error) {
 	if err != nil {
 		return c, fmt.Errorf("the configuration can't be read: %w", err)
 	}
-	if err := strict.YAML(path, data, &c); err != nil {
+	faults, err := strict.Document(path, data, &c)
+	if err != nil {
 		return c, err
 	}
-	var root yaml.Node
-	if err := yaml.Unmarshal(data, &root); err != nil {
-		return c, fmt.Errorf("%s: %w", path, err)
-	}
 	c.Kubernetes.fill()
-	if err := (&checker{file: path, root: &root}).check(c); err != nil {
+	if err := (&checker{faults}).check(c); err != nil {
 		return c, err
 	}
 	c.resolve(filepath.Dir(path))

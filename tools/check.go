@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/strict"
 )
 
 // toolName keeps names within what every model API takes.
@@ -21,10 +22,10 @@ const (
 )
 
 // check holds a manifest against every rule, and compiles its schema.
-func (e *entry) check(f *faults) {
+func (e *entry) check(f *strict.Faults) {
 	m := e.manifest
 	if !toolName.MatchString(m.Name) {
-		f.add([]string{"name"}, "the name %q must be 1 to 64 of a-z, 0-9 and _", m.Name)
+		f.Add([]string{"name"}, "the name %q must be 1 to 64 of a-z, 0-9 and _", m.Name)
 	}
 	checkText(f, "title", m.Title, 80)
 	checkText(f, "description", m.Description, 2000)
@@ -39,24 +40,24 @@ func (e *entry) check(f *faults) {
 	e.checkKube(f)
 	for _, prefix := range m.Egress {
 		if reason := badEgress(prefix); reason != "" {
-			f.add([]string{"egress"}, "%q %s", prefix, reason)
+			f.Add([]string{"egress"}, "%q %s", prefix, reason)
 		}
 	}
 }
 
 // checkRedact refuses pointers that are none, and such that would leave out what
 // a call means: its target is in leaves and in searches.
-func checkRedact(f *faults, m Manifest) {
+func checkRedact(f *strict.Faults, m Manifest) {
 	for _, list := range []struct {
 		name     string
 		pointers []string
 	}{{"arguments", m.Redact.Arguments}, {"result", m.Redact.Result}} {
 		if len(list.pointers) > 100 {
-			f.add([]string{"redact", list.name}, "redact.%s has at most 100 pointers", list.name)
+			f.Add([]string{"redact", list.name}, "redact.%s has at most 100 pointers", list.name)
 		}
 		for _, p := range list.pointers {
 			if !sallyport.ValidPointer(p) {
-				f.add([]string{"redact", list.name}, "%.80q is no JSON Pointer (RFC 6901), such as /token", p)
+				f.Add([]string{"redact", list.name}, "%.80q is no JSON Pointer (RFC 6901), such as /token", p)
 			}
 		}
 	}
@@ -65,26 +66,26 @@ func checkRedact(f *faults, m Manifest) {
 		at := "/" + strings.ReplaceAll(s.argument, ".", "/") + "/"
 		for _, p := range m.Redact.Arguments {
 			if s.argument != "" && strings.HasPrefix(at, p+"/") {
-				f.add([]string{"redact", "arguments"}, "%s is what the mapping takes a word from, which is stored", p)
+				f.Add([]string{"redact", "arguments"}, "%s is what the mapping takes a word from, which is stored", p)
 			}
 		}
 	}
 }
 
-func checkText(f *faults, field, text string, limit int) {
+func checkText(f *strict.Faults, field, text string, limit int) {
 	switch {
 	case strings.TrimSpace(text) == "":
-		f.add([]string{field}, "%s must not be empty", field)
+		f.Add([]string{field}, "%s must not be empty", field)
 	case len(text) > limit:
-		f.add([]string{field}, "%s has at most %d bytes", field, limit)
+		f.Add([]string{field}, "%s has at most %d bytes", field, limit)
 	case sallyport.Visible(text) != text:
-		f.add([]string{field}, "%s has characters that a reader would not see", field)
+		f.Add([]string{field}, "%s has characters that a reader would not see", field)
 	}
 }
 
-func checkLimits(f *faults, l Limits) {
+func checkLimits(f *strict.Faults, l Limits) {
 	if l.Timeout < time.Second || l.Timeout > 15*time.Minute {
-		f.add([]string{"limits", "timeout"}, "limits.timeout must be from 1s to 15m, written with its unit")
+		f.Add([]string{"limits", "timeout"}, "limits.timeout must be from 1s to 15m, written with its unit")
 	}
 	for _, limit := range []struct {
 		key              string
@@ -95,44 +96,44 @@ func checkLimits(f *faults, l Limits) {
 		{"output_bytes", l.OutputBytes, 1 << 10, 4 << 20},
 	} {
 		if limit.value < limit.low || limit.value > limit.high {
-			f.add([]string{"limits", limit.key}, "limits.%s must be from %d to %d", limit.key, limit.low, limit.high)
+			f.Add([]string{"limits", limit.key}, "limits.%s must be from %d to %d", limit.key, limit.low, limit.high)
 		}
 	}
 }
 
 // checkWords refuses words that mean nothing.
-func checkWords(f *faults, m Manifest) {
+func checkWords(f *strict.Faults, m Manifest) {
 	if git := m.Permissions.Git; !slices.Contains([]GitAccess{"", GitRead, GitWrite}, git) {
-		f.add([]string{"permissions", "git"}, "permissions.git is read, write or left out, not %q", git)
+		f.Add([]string{"permissions", "git"}, "permissions.git is read, write or left out, not %q", git)
 	}
 	if !slices.Contains([]PlanPolicy{PlanOnAsk, PlanAlways, PlanNever}, m.Plan) {
-		f.add([]string{"plan"}, "plan is on_ask, always or never, not %q", m.Plan)
+		f.Add([]string{"plan"}, "plan is on_ask, always or never, not %q", m.Plan)
 	}
 	if m.Runner != RunnerSandbox && m.Runner != RunnerKube {
-		f.add([]string{"runner"}, "runner is sandbox or kube, not %q", m.Runner)
+		f.Add([]string{"runner"}, "runner is sandbox or kube, not %q", m.Runner)
 	}
 }
 
 // checkRisk refuses manifests whose parts contradict each other: what a
 // manifest says of a tool's risk must not be less than what it lets it do.
-func checkRisk(f *faults, m Manifest) {
+func checkRisk(f *strict.Faults, m Manifest) {
 	if m.Risk.ReadOnly && m.Risk.Destructive {
-		f.add([]string{"risk"}, "a tool that only reads destroys nothing: risk.read_only and risk.destructive exclude each other")
+		f.Add([]string{"risk"}, "a tool that only reads destroys nothing: risk.read_only and risk.destructive exclude each other")
 	}
 	at := []string{"permissions", "git"}
 	switch git := m.Permissions.Git; {
 	case git == GitWrite && m.Risk.ReadOnly:
-		f.add(at, "a tool with permissions.git: write is not risk.read_only")
+		f.Add(at, "a tool with permissions.git: write is not risk.read_only")
 	case git == GitRead && !m.Risk.ReadOnly:
-		f.add(at, "a tool that writes needs permissions.git: write; one that only reads says risk.read_only: true")
+		f.Add(at, "a tool that writes needs permissions.git: write; one that only reads says risk.read_only: true")
 	case git == "" && m.Runner == RunnerSandbox && !m.Risk.ReadOnly:
-		f.add(at, "in the sandbox a tool can write by permissions.git: write alone; one that only reads says risk.read_only: true")
+		f.Add(at, "in the sandbox a tool can write by permissions.git: write alone; one that only reads says risk.read_only: true")
 	}
 	if m.Permissions.Git != "" && (m.Mapping.Namespace == "" || m.Mapping.Name == "") {
-		f.add([]string{"mapping"}, "permissions.git lends the file <namespace>/<name>.yaml: mapping.namespace and mapping.name must be set")
+		f.Add([]string{"mapping"}, "permissions.git: the run reads or writes the file <namespace>/<name>.yaml: mapping.namespace and mapping.name must be set")
 	}
 	if m.Permissions.Git == GitWrite && m.Plan == PlanNever {
-		f.add([]string{"plan"}, "nobody can approve a commit that isn't planned: a tool with permissions.git: write has plan on_ask or always")
+		f.Add([]string{"plan"}, "approvers must see the planned commit: a tool with permissions.git: write has plan on_ask or always")
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sallyport/sallyport/strict"
 )
 
 var (
@@ -20,19 +22,19 @@ var (
 
 // checkKube holds what is about the kube runner against its rules: a manifest
 // can't ask for what would let a call outgrow itself, whoever wrote it.
-func (e *entry) checkKube(f *faults) {
+func (e *entry) checkKube(f *strict.Faults) {
 	m := e.manifest
 	if m.Runner != RunnerKube {
 		if m.Container != nil || len(m.Network) > 0 || len(m.Permissions.Kubernetes) > 0 {
-			f.add([]string{"runner"}, "container, network and permissions.kubernetes are for runner: kube")
+			f.Add([]string{"runner"}, "container, network and permissions.kubernetes are for runner: kube")
 		}
 		return
 	}
 	if m.Permissions.Git != "" || len(m.Egress) > 0 {
-		f.add([]string{"runner"}, "permissions.git and egress are for runner: sandbox; in Kubernetes it is permissions.kubernetes and network")
+		f.Add([]string{"runner"}, "permissions.git and egress are for runner: sandbox; in Kubernetes it is permissions.kubernetes and network")
 	}
 	if len(m.Permissions.Kubernetes) > 0 && m.Mapping.Namespace == "" {
-		f.add([]string{"mapping"}, "permissions.kubernetes are for one namespace: mapping.namespace must be set")
+		f.Add([]string{"mapping"}, "permissions.kubernetes are for one namespace: mapping.namespace must be set")
 	}
 	for _, r := range m.Permissions.Kubernetes {
 		r.check(f, m)
@@ -48,42 +50,42 @@ func (e *entry) checkKube(f *faults) {
 // readVerbs change nothing.
 var readVerbs = []string{"get", "list"} //nolint:gochecknoglobals // a constant in all but form
 
-func (r KubernetesRule) check(f *faults, m Manifest) {
+func (r KubernetesRule) check(f *strict.Faults, m Manifest) {
 	at := []string{"permissions", "kubernetes"}
 	if !apiGroup.MatchString(r.Group) || !apiResource.MatchString(r.Resource) {
-		f.add(at, "permissions.kubernetes: %q in the group %q is no resource, such as deployments in apps", r.Resource, r.Group)
+		f.Add(at, "permissions.kubernetes: %q in the group %q is no resource, such as deployments in apps", r.Resource, r.Group)
 	}
 	if reason := r.unlendable(); reason != "" {
-		f.add(at, "permissions.kubernetes: %s are never lent: %s", r.Resource, reason)
+		f.Add(at, "permissions.kubernetes: %s are never granted: %s", r.Resource, reason)
 	}
 	r.checkVerbs(f, at, m)
 	if r.Objects != ObjectsNamed && r.Objects != ObjectsAll {
-		f.add(at, "permissions.kubernetes: objects is all or left out, not %q", r.Objects)
+		f.Add(at, "permissions.kubernetes: objects is all or left out, not %q", r.Objects)
 	}
 	if r.Objects == ObjectsNamed && m.Mapping.Name == "" {
-		f.add(at, "permissions.kubernetes: the object that the call is about has no name: set mapping.name, or say objects: all")
+		f.Add(at, "permissions.kubernetes: the object that the call is about has no name: set mapping.name, or say objects: all")
 	}
 	if !slices.Contains([]When{WhenBoth, WhenPlan, WhenRun}, r.When) {
-		f.add(at, "permissions.kubernetes: when is plan, run or left out, not %q", r.When)
+		f.Add(at, "permissions.kubernetes: when is plan, run or left out, not %q", r.When)
 	}
 }
 
-func (r KubernetesRule) checkVerbs(f *faults, at []string, m Manifest) {
+func (r KubernetesRule) checkVerbs(f *strict.Faults, at []string, m Manifest) {
 	if len(r.Verbs) == 0 {
-		f.add(at, "permissions.kubernetes: %s lacks its verbs", r.Resource)
+		f.Add(at, "permissions.kubernetes: %s lacks its verbs", r.Resource)
 	}
 	for _, v := range r.Verbs {
 		switch {
 		case !slices.Contains([]string{"get", "list", "create", "update", "patch", "delete"}, v):
-			f.add(at, "permissions.kubernetes: %q is not one of get, list, create, update, patch and delete", v)
+			f.Add(at, "permissions.kubernetes: %q is not one of get, list, create, update, patch and delete", v)
 		case m.Risk.ReadOnly && !slices.Contains(readVerbs, v):
-			f.add(at, "permissions.kubernetes: a tool with risk.read_only can't %s", v)
+			f.Add(at, "permissions.kubernetes: a tool with risk.read_only can't %s", v)
 		case v == "list" && r.Objects != ObjectsAll:
-			f.add(at, "permissions.kubernetes: a list is of all objects of the namespace: say objects: all")
+			f.Add(at, "permissions.kubernetes: a list is of all objects of the namespace: say objects: all")
 		}
 	}
 	if slices.Contains(r.Verbs, "create") && !slices.Contains(r.Verbs, "get") && !slices.Contains(r.Verbs, "patch") {
-		f.add(at, "permissions.kubernetes: whoever may create %s must also get or patch them: by these the cluster knows which one is meant", r.Resource)
+		f.Add(at, "permissions.kubernetes: a tool that may create %s must also get or patch them: the verb create alone cannot be limited to one name", r.Resource)
 	}
 }
 
@@ -95,7 +97,7 @@ func (r KubernetesRule) unlendable() string {
 	case resource == "secrets":
 		return "no agent reads or writes secrets"
 	case resource == "serviceaccounts":
-		return "whoever has them becomes somebody else"
+		return "a run that has them acts as another account"
 	case resource == "pods" && slices.Contains([]string{"exec", "attach", "portforward", "proxy", "ephemeralcontainers"}, sub),
 		resource == "nodes", resource == "services" && sub == "proxy":
 		return "they lead into other processes"
@@ -108,46 +110,46 @@ func (r KubernetesRule) unlendable() string {
 	}
 }
 
-func (n Network) check(f *faults) {
+func (n Network) check(f *strict.Faults) {
 	at := []string{"network"}
 	if p, err := netip.ParsePrefix(n.CIDR); err != nil || p.Masked() != p {
-		f.add(at, "network: %q is no CIDR in normal form, such as 192.0.2.0/24", n.CIDR)
+		f.Add(at, "network: %q is no CIDR in normal form, such as 192.0.2.0/24", n.CIDR)
 	}
 	if n.Port < 1 || n.Port > 65535 {
-		f.add(at, "network: the port must be from 1 to 65535, not %d", n.Port)
+		f.Add(at, "network: the port must be from 1 to 65535, not %d", n.Port)
 	}
 	if !slices.Contains([]string{"", "TCP", "UDP"}, n.Protocol) {
-		f.add(at, "network: the protocol is TCP, UDP or left out, not %q", n.Protocol)
+		f.Add(at, "network: the protocol is TCP, UDP or left out, not %q", n.Protocol)
 	}
 }
 
-func (e *entry) checkContainer(f *faults, c Container) {
+func (e *entry) checkContainer(f *strict.Faults, c Container) {
 	if !imageByDigest.MatchString(c.Image) {
-		f.add([]string{"container", "image"}, "container.image must name its registry and be pinned by digest, such as registry.example.com/tool@sha256:…, not %q", c.Image)
+		f.Add([]string{"container", "image"}, "container.image must name its registry and be pinned by digest, such as registry.example.com/tool@sha256:…, not %q", c.Image)
 	}
 	e.checkWords(f, "command", c.Command)
 	e.checkWords(f, "args", c.Args)
 	if len(c.Command) > 0 && len(placeholders(c.Command[0])) > 0 {
-		f.add([]string{"container", "command"}, "container.command: the program itself can't be an argument's to choose")
+		f.Add([]string{"container", "command"}, "container.command: the program itself can't be an argument's to choose")
 	}
 	if e.manifest.Plan != PlanNever {
-		f.add([]string{"plan"}, "an image of its own plans nothing: say plan: never, and approvers see the arguments")
+		f.Add([]string{"plan"}, "an image of its own plans nothing: say plan: never, and approvers see the arguments")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Env)) {
 		if !envName.MatchString(name) || strings.HasPrefix(name, "SALLYPORT_") || strings.HasPrefix(name, "KUBERNETES_") {
-			f.add([]string{"container", "env", name}, "container.env: %q must be of A-Z, 0-9 and _, and begin with neither SALLYPORT_ nor KUBERNETES_", name)
+			f.Add([]string{"container", "env", name}, "container.env: %q must be of A-Z, 0-9 and _, and begin with neither SALLYPORT_ nor KUBERNETES_", name)
 		}
 	}
 	if c.RuntimeClass != "" && !dnsLabel.MatchString(c.RuntimeClass) {
-		f.add([]string{"container", "runtime_class"}, "container.runtime_class: %q is no name", c.RuntimeClass)
+		f.Add([]string{"container", "runtime_class"}, "container.runtime_class: %q is no name", c.RuntimeClass)
 	}
 }
 
-func (e *entry) checkWords(f *faults, key string, words []string) {
+func (e *entry) checkWords(f *strict.Faults, key string, words []string) {
 	for _, word := range words {
 		for _, name := range placeholders(word) {
 			if reason := e.unfillable(name); reason != "" {
-				f.add([]string{"container", key}, "container.%s: the argument %q in %q %s", key, name, word, reason)
+				f.Add([]string{"container", key}, "container.%s: the argument %q in %q %s", key, name, word, reason)
 			}
 		}
 	}

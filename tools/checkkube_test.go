@@ -41,13 +41,13 @@ func TestLoadRefusesToLend(t *testing.T) {
 	load(t, dir(lending))
 	rule := "{group: apps, resource: deployments, verbs: [get, patch]}"
 	for name, tt := range map[string]struct{ reason, old, new, want string }{
-		"Secrets":       {"no agent reads them", rule, `{group: "", resource: secrets, verbs: [get]}`, "secrets are never lent"},
-		"Accounts":      {"whoever has them is somebody else", rule, `{group: "", resource: serviceaccounts/token, verbs: [create, get]}`, "never lent"},
-		"Exec":          {"it leads into other processes", rule, `{group: "", resource: pods/exec, verbs: [create, get]}`, "never lent"},
-		"Nodes":         {"the kubelet does what it is told", rule, `{group: "", resource: nodes, verbs: [get]}`, "never lent"},
-		"RBAC":          {"they decide who may do what", rule, `{group: rbac.authorization.k8s.io, resource: roles, verbs: [get]}`, "never lent"},
-		"Webhooks":      {"the same", rule, `{group: admissionregistration.k8s.io, resource: validatingwebhookconfigurations, verbs: [get]}`, "never lent"},
-		"Leases":        {"a run is claimed by them", rule, `{group: coordination.k8s.io, resource: leases, verbs: [patch]}`, "never lent"},
+		"Secrets":       {"no agent reads them", rule, `{group: "", resource: secrets, verbs: [get]}`, "secrets are never granted"},
+		"Accounts":      {"whoever has them is somebody else", rule, `{group: "", resource: serviceaccounts/token, verbs: [create, get]}`, "never granted"},
+		"Exec":          {"it leads into other processes", rule, `{group: "", resource: pods/exec, verbs: [create, get]}`, "never granted"},
+		"Nodes":         {"the kubelet does what it is told", rule, `{group: "", resource: nodes, verbs: [get]}`, "never granted"},
+		"RBAC":          {"they decide who may do what", rule, `{group: rbac.authorization.k8s.io, resource: roles, verbs: [get]}`, "never granted"},
+		"Webhooks":      {"the same", rule, `{group: admissionregistration.k8s.io, resource: validatingwebhookconfigurations, verbs: [get]}`, "never granted"},
+		"Leases":        {"a run is claimed by them", rule, `{group: coordination.k8s.io, resource: leases, verbs: [patch]}`, "never granted"},
 		"AnyResource":   {"it would be everything", rule, `{group: apps, resource: "*", verbs: [get]}`, "is no resource"},
 		"AnyGroup":      {"the same", rule, `{group: "*", resource: deployments, verbs: [get]}`, "is no resource"},
 		"AnyVerb":       {"the same", rule, `{group: apps, resource: deployments, verbs: ["*"]}`, `"*" is not one of`},

@@ -5,6 +5,8 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
+
+	"github.com/sallyport/sallyport/strict"
 )
 
 var (
@@ -47,7 +49,7 @@ func (s source) value(arguments map[string]any) string {
 
 // check refuses a mapping that some arguments which fit the schema could
 // leave without a word, or give one that is no name.
-func (m Mapping) check(f *faults, e *entry) {
+func (m Mapping) check(f *strict.Faults, e *entry) {
 	for _, word := range []struct {
 		key, value string
 		mayBeEmpty bool
@@ -63,12 +65,12 @@ func (m Mapping) check(f *faults, e *entry) {
 		at := []string{"mapping", word.key}
 		s, ok := newSource(word.value)
 		if !ok {
-			f.add(at, "mapping.%s is %q and must be a literal of a-z, 0-9, ., _ and -, or $.argument, or $.argument|default", word.key, word.value)
+			f.Add(at, "mapping.%s is %q and must be a literal of a-z, 0-9, ., _ and -, or $.argument, or $.argument|default", word.key, word.value)
 			continue
 		}
 		if s.argument != "" {
 			if reason := e.unmappable(s); reason != "" {
-				f.add(at, "mapping.%s: the argument %s %s", word.key, s.argument, reason)
+				f.Add(at, "mapping.%s: the argument %s %s", word.key, s.argument, reason)
 			}
 		}
 	}

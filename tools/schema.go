@@ -23,25 +23,25 @@ var schemaLimits = strict.Limits{Depth: 48, Tokens: 32768} //nolint:gochecknoglo
 
 // compile makes the manifest's input_schema ready for use. Nothing is ever
 // fetched: a schema stands by itself.
-func (e *entry) compile(f *faults) {
+func (e *entry) compile(f *strict.Faults) {
 	at := []string{"input_schema"}
 	b, err := json.Marshal(e.manifest.InputSchema)
 	if err == nil {
 		b, err = strict.JSON(b, schemaLimits)
 	}
 	if err != nil {
-		f.add(at, "input_schema is not JSON: %v", err)
+		f.Add(at, "input_schema is not JSON: %v", err)
 		return
 	}
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
 	if err != nil {
-		f.add(at, "input_schema is not JSON: %v", err)
+		f.Add(at, "input_schema is not JSON: %v", err)
 		return
 	}
-	before := len(f.errs)
+	before := f.Len()
 	checkTop(f, doc)
 	checkSchema(f, doc, at)
-	if len(f.errs) > before {
+	if f.Len() > before {
 		return
 	}
 	c := jsonschema.NewCompiler()
@@ -52,7 +52,7 @@ func (e *entry) compile(f *faults) {
 		e.schema, err = c.Compile(schemaURL)
 	}
 	if err != nil {
-		f.add(at, "input_schema: %s", reason(err))
+		f.Add(at, "input_schema: %s", reason(err))
 		return
 	}
 	e.manifest.schema = b
@@ -67,17 +67,17 @@ func reason(err error) string {
 }
 
 // checkTop wants an object that takes no argument it doesn't name.
-func checkTop(f *faults, doc any) {
+func checkTop(f *strict.Faults, doc any) {
 	top, ok := doc.(map[string]any)
 	if !ok || top["type"] != "object" {
-		f.add([]string{"input_schema"}, "input_schema must be an object that says type: object")
+		f.Add([]string{"input_schema"}, "input_schema must be an object that says type: object")
 		return
 	}
 	if top["additionalProperties"] != false {
-		f.add([]string{"input_schema"}, "input_schema must say additionalProperties: false, so that a call has no argument that nobody reads")
+		f.Add([]string{"input_schema"}, "input_schema must say additionalProperties: false, or a misspelt argument would be ignored")
 	}
 	if s, ok := top["$schema"]; ok && s != dialect {
-		f.add([]string{"input_schema", "$schema"}, "$schema must be %s or left out", dialect)
+		f.Add([]string{"input_schema", "$schema"}, "$schema must be %s or left out", dialect)
 	}
 }
 
@@ -114,11 +114,11 @@ func keywordShape(keyword string) shape {
 }
 
 // checkSchema walks a schema and all schemas in it.
-func checkSchema(f *faults, doc any, at []string) {
+func checkSchema(f *strict.Faults, doc any, at []string) {
 	schema, ok := doc.(map[string]any)
 	if !ok {
 		if _, isBool := doc.(bool); !isBool {
-			f.add(at, "%s: a schema is an object, true or false", strings.Join(at, "."))
+			f.Add(at, "%s: a schema is an object, true or false", strings.Join(at, "."))
 		}
 		return
 	}
@@ -140,20 +140,20 @@ func checkSchema(f *faults, doc any, at []string) {
 				checkSchema(f, byName[name], append(slices.Clone(here), name))
 			}
 		default:
-			f.add(here, "%s: this keyword is not taken, and would restrict nothing", strings.Join(here, "."))
+			f.Add(here, "%s: this keyword is not taken, and would restrict nothing", strings.Join(here, "."))
 		}
 	}
 }
 
-func checkKeyword(f *faults, keyword string, value any, at []string) {
+func checkKeyword(f *strict.Faults, keyword string, value any, at []string) {
 	switch keyword {
 	case "$ref":
 		if s, ok := value.(string); !ok || !strings.HasPrefix(s, "#") {
-			f.add(at, "%s: a reference must stay within the schema (#…)", strings.Join(at, "."))
+			f.Add(at, "%s: a reference must stay within the schema (#…)", strings.Join(at, "."))
 		}
 	case "format":
 		if s, ok := value.(string); !ok || !knownFormat(s) {
-			f.add(at, "%s: this format is not known, and would restrict nothing", strings.Join(at, "."))
+			f.Add(at, "%s: this format is not known, and would restrict nothing", strings.Join(at, "."))
 		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 
 	"github.com/go-jose/go-jose/v4"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/strict"
@@ -30,7 +29,7 @@ func (i *Identities) load(old *snapshot) (*snapshot, error) {
 		return nil, err
 	}
 	files, sets := i.readKeys(table, found)
-	if err := found.err(); err != nil {
+	if err := found.Err(); err != nil {
 		return nil, err
 	}
 	if old != nil && bytes.Equal(old.source, source) && maps.EqualFunc(old.files, files, bytes.Equal) {
@@ -51,23 +50,20 @@ func (i *Identities) load(old *snapshot) (*snapshot, error) {
 }
 
 // parse reads a table and collects what is wrong with it.
-func parse(file string, source []byte) (Table, *faults, error) {
+func parse(file string, source []byte) (Table, *strict.Faults, error) {
 	var table Table
-	if err := strict.YAML(file, source, &table); err != nil {
+	faults, err := strict.Document(file, source, &table)
+	if err != nil {
 		return Table{}, nil, err
 	}
-	var root yaml.Node
-	if err := yaml.Unmarshal(source, &root); err != nil {
-		return Table{}, nil, fmt.Errorf("%s: %w", file, err)
-	}
-	c := &checker{faults: faults{file: file, root: &root}, table: table}
+	c := &checker{Faults: faults, table: table}
 	c.check()
-	return table, &c.faults, nil
+	return table, faults, nil
 }
 
 // readKeys reads the JWKS files of a table: their content by path, for
 // telling whether it changed, and their keys by issuer.
-func (i *Identities) readKeys(table Table, found *faults) (map[string][]byte, map[string][]jose.JSONWebKey) {
+func (i *Identities) readKeys(table Table, found *strict.Faults) (map[string][]byte, map[string][]jose.JSONWebKey) {
 	files, sets := map[string][]byte{}, map[string][]jose.JSONWebKey{}
 	for n, entry := range table.Issuers {
 		if entry.JWKS == "" {
@@ -83,7 +79,7 @@ func (i *Identities) readKeys(table Table, found *faults) (map[string][]byte, ma
 			sets[entry.URL], err = parseKeys(content)
 		}
 		if err != nil {
-			found.add([]any{"issuers", n, "jwks"}, "the keys of issuer %s: %v", entry.URL, err)
+			found.Add(at(nil, "issuers", n, "jwks"), "the keys of issuer %s: %v", entry.URL, err)
 		}
 	}
 	return files, sets

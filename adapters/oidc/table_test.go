@@ -32,7 +32,7 @@ func TestBadTables(t *testing.T) {
 		want          []string
 	}{
 		"Empty":         {"nobody could be identified", "", []string{":1: the file is empty"}},
-		"NoIssuers":     {"nobody could be identified", "people: []\n", []string{":1: there are no issuers"}},
+		"NoIssuers":     {"nobody could be identified", "people: []\n", []string{":1: issuers is empty"}},
 		"UnknownKey":    {"a misspelt key would be ignored", head + "agent: []\n", []string{":4: field agent not found"}},
 		"DuplicateKey":  {"one of the two would be ignored", head + "people: []\npeople: []\n", []string{`:5: mapping key "people" already defined`}},
 		"WrongType":     {"a number is no list", head + "people: 7\n", []string{":4: cannot unmarshal"}},
@@ -63,7 +63,7 @@ func TestBadTables(t *testing.T) {
 		"NoSubject":     {"a token names its subject", head + "people:\n  - id: alice\n    accounts: [{issuer: \"https://p.example.com\"}]\n", []string{`:6: subject "" of "alice"`}},
 		"TwiceGroup":    {"it is a slip", head + "people:\n  - id: alice\n    groups: [sre, sre]\n    accounts: [{issuer: \"https://p.example.com\", subject: alice}]\n", []string{`:6: group "sre" is given twice`}},
 		"BadGroup":      {"groups stand in policies", head + "people:\n  - id: alice\n    groups: [\"*\"]\n    accounts: [{issuer: \"https://p.example.com\", subject: alice}]\n", []string{`:6: group "*" must be`}},
-		"AgentsVote":    {"agents don't vote", "issuers:\n  - url: https://a.example.com\n    kind: agent\n    audiences: [x]\n    vote_audience: v\n", []string{":5: issuer https://a.example.com vouches for agents"}},
+		"AgentsVote":    {"agents don't vote", "issuers:\n  - url: https://a.example.com\n    kind: agent\n    audiences: [x]\n    vote_audience: v\n", []string{":5: issuer https://a.example.com is of kind agent"}},
 		"VoteAudience":  {"another token of the person would vote", "issuers:\n  - url: https://p.example.com\n    kind: person\n    audiences: [x]\n    vote_audience: x\n", []string{`:5: audience "x" of votes is among the audiences of issuer https://p.example.com`}},
 		"AllAtOnce":     {"who repairs a table wants to know everything", head + "people:\n  - id: A\n  - id: B\n", []string{`:5: id "A"`, `:5: person "A"`, `:6: id "B"`, `:6: person "B"`}},
 	} {

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"fmt"
 	"net"
 	"net/url"
 	"regexp"
@@ -10,6 +11,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/strict"
 )
 
 // name is what ids of agents and people, and groups, look like. They stand in
@@ -20,7 +22,7 @@ const nameRule = "must be 1 to 63 of a-z 0-9 . _ -, beginning and ending with a 
 
 // checker holds a table against its rules.
 type checker struct {
-	faults
+	*strict.Faults
 	table    Table
 	kinds    map[string]Kind // of issuers, by URL
 	ids      map[string]bool // of agents and people together: both stand in one ledger
@@ -34,57 +36,64 @@ func (c *checker) check() {
 	c.kinds, c.ids, c.people = map[string]Kind{}, map[string]bool{}, map[string]bool{}
 	c.accounts = map[sallyport.Account]string{}
 	if len(c.table.Issuers) == 0 {
-		c.add(nil, "there are no issuers, so nobody could be identified")
+		c.Add(nil, "issuers is empty: list at least one issuer, or every token is rejected")
 	}
 	for n, i := range c.table.Issuers {
-		c.checkIssuer([]any{"issuers", n}, i)
+		c.checkIssuer(at(nil, "issuers", n), i)
 	}
 	for n, p := range c.table.People {
-		c.checkPerson([]any{"people", n}, p)
+		c.checkPerson(at(nil, "people", n), p)
 	}
 	for n, a := range c.table.Agents {
-		c.checkAgent([]any{"agents", n}, a)
+		c.checkAgent(at(nil, "agents", n), a)
 	}
 }
 
-func at(path []any, steps ...any) []any { return append(slices.Clone(path), steps...) }
+// at is where keys and indices lead to from a path.
+func at(path []string, steps ...any) []string {
+	path = slices.Clone(path)
+	for _, step := range steps {
+		path = append(path, fmt.Sprint(step))
+	}
+	return path
+}
 
-func (c *checker) checkIssuer(path []any, i Issuer) {
+func (c *checker) checkIssuer(path []string, i Issuer) {
 	if problem := checkURL(i.URL); problem != "" {
-		c.add(at(path, "url"), "the issuer's url %q %s", i.URL, problem)
+		c.Add(at(path, "url"), "the issuer's url %q %s", i.URL, problem)
 	}
 	if _, twice := c.kinds[i.URL]; twice {
-		c.add(at(path, "url"), "issuer %s is listed twice", i.URL)
+		c.Add(at(path, "url"), "issuer %s is listed twice", i.URL)
 	}
 	c.kinds[i.URL] = i.Kind
 	if i.Kind != KindAgent && i.Kind != KindPerson {
-		c.add(at(path, "kind"), "the kind of issuer %s is %q and must be agent or person", i.URL, i.Kind)
+		c.Add(at(path, "kind"), "the kind of issuer %s is %q and must be agent or person", i.URL, i.Kind)
 	}
-	if len(i.Audiences) == 0 || slices.Contains(i.Audiences, "") {
-		c.add(at(path, "audiences"), "issuer %s needs at least one audience, and none may be empty: without it tokens for anybody else would be accepted", i.URL)
+	if empty := slices.Index(i.Audiences, ""); len(i.Audiences) == 0 || empty >= 0 {
+		c.Add(at(path, "audiences", empty), "issuer %s needs at least one audience, and none may be empty: without it, tokens for other services would be accepted", i.URL)
 	}
 	if i.VoteAudience != "" {
 		c.checkVoteAudience(at(path, "vote_audience"), i)
 	}
 	for n, alg := range i.Algorithms {
 		if !slices.Contains(algorithms(), jose.SignatureAlgorithm(alg)) {
-			c.add(at(path, "algorithms", n), "algorithm %q is not one of %v", alg, algorithms())
+			c.Add(at(path, "algorithms", n), "algorithm %q is not one of %v", alg, algorithms())
 		}
 	}
 	if i.MaxAge != 0 && (i.MaxAge < leastMaxAge || i.MaxAge > mostMaxAge) {
-		c.add(at(path, "max_age"), "max_age is %s and must be from %s to %s", i.MaxAge, leastMaxAge, mostMaxAge)
+		c.Add(at(path, "max_age"), "max_age is %s and must be from %s to %s", i.MaxAge, leastMaxAge, mostMaxAge)
 	}
 }
 
 // checkVoteAudience keeps votes and other tokens apart: an ID token that
 // somebody got for another purpose must not vote, nor a vote open the API.
-func (c *checker) checkVoteAudience(path []any, i Issuer) {
+func (c *checker) checkVoteAudience(path []string, i Issuer) {
 	if i.Kind != KindPerson {
-		c.add(path, "issuer %s vouches for agents, and they don't vote", i.URL)
+		c.Add(path, "issuer %s is of kind agent, and agents cannot vote", i.URL)
 	}
 	for _, other := range c.table.Issuers {
 		if slices.Contains(other.Audiences, i.VoteAudience) {
-			c.add(path, "audience %q of votes is among the audiences of issuer %s: it must be for nothing else", i.VoteAudience, other.URL)
+			c.Add(path, "audience %q of votes is among the audiences of issuer %s: it must be for nothing else", i.VoteAudience, other.URL)
 		}
 	}
 }
@@ -112,62 +121,62 @@ func loopback(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-func (c *checker) checkPerson(path []any, p Person) {
+func (c *checker) checkPerson(path []string, p Person) {
 	c.checkID(path, p.ID)
 	c.people[p.ID] = true
 	c.checkGroups(path, p.Groups)
 	if len(p.Accounts) == 0 {
-		c.add(at(path, "accounts"), "person %q has no account, so nobody could be this person", p.ID)
+		c.Add(at(path, "accounts"), "person %q has no account: list at least one issuer and subject", p.ID)
 	}
 	for n, account := range p.Accounts {
 		c.checkAccount(at(path, "accounts", n), p.ID, account, KindPerson)
 	}
 }
 
-func (c *checker) checkAgent(path []any, a Agent) {
+func (c *checker) checkAgent(path []string, a Agent) {
 	c.checkID(path, a.ID)
 	c.checkGroups(path, a.Groups)
 	c.checkAccount(path, a.ID, Account{Issuer: a.Issuer, Subject: a.Subject}, KindAgent)
 	if !c.people[a.Owner] {
-		c.add(at(path, "owner"), "owner %q of agent %q is not listed under people", a.Owner, a.ID)
+		c.Add(at(path, "owner"), "owner %q of agent %q is not listed under people", a.Owner, a.ID)
 	}
 }
 
-func (c *checker) checkID(path []any, id string) {
+func (c *checker) checkID(path []string, id string) {
 	if !name.MatchString(id) {
-		c.add(at(path, "id"), "id %q %s", id, nameRule)
+		c.Add(at(path, "id"), "id %q %s", id, nameRule)
 	}
 	if c.ids[id] {
-		c.add(at(path, "id"), "id %q is given twice, and agents and people share their ids", id)
+		c.Add(at(path, "id"), "id %q is given twice, and agents and people share their ids", id)
 	}
 	c.ids[id] = true
 }
 
-func (c *checker) checkGroups(path []any, groups []string) {
+func (c *checker) checkGroups(path, groups []string) {
 	for n, g := range groups {
 		if !name.MatchString(g) {
-			c.add(at(path, "groups", n), "group %q %s", g, nameRule)
+			c.Add(at(path, "groups", n), "group %q %s", g, nameRule)
 		}
 		if slices.Index(groups, g) != n {
-			c.add(at(path, "groups", n), "group %q is given twice", g)
+			c.Add(at(path, "groups", n), "group %q is given twice", g)
 		}
 	}
 }
 
-func (c *checker) checkAccount(path []any, id string, a Account, want Kind) {
+func (c *checker) checkAccount(path []string, id string, a Account, want Kind) {
 	kind, known := c.kinds[a.Issuer]
 	switch {
 	case !known:
-		c.add(at(path, "issuer"), "issuer %q of %q is not listed under issuers", a.Issuer, id)
+		c.Add(at(path, "issuer"), "issuer %q of %q is not listed under issuers", a.Issuer, id)
 	case kind != want && (kind == KindAgent || kind == KindPerson):
-		c.add(at(path, "issuer"), "issuer %s is of kind %s, and %q is listed as a kind of %s: an issuer vouches for one kind", a.Issuer, kind, id, want)
+		c.Add(at(path, "issuer"), "issuer %s is of kind %s, and %q is listed as a kind of %s: an issuer issues tokens for one kind", a.Issuer, kind, id, want)
 	}
 	if a.Subject == "" || len(a.Subject) > maxSubject || strings.TrimSpace(a.Subject) != a.Subject {
-		c.add(at(path, "subject"), "subject %q of %q must be 1 to %d bytes without space around", a.Subject, id, maxSubject)
+		c.Add(at(path, "subject"), "subject %q of %q must be 1 to %d bytes without space around", a.Subject, id, maxSubject)
 	}
 	account := sallyport.Account{Issuer: a.Issuer, Subject: a.Subject}
 	if other, taken := c.accounts[account]; taken {
-		c.add(at(path, "subject"), "%q of issuer %s is %q already, and can't be %q too", a.Subject, a.Issuer, other, id)
+		c.Add(at(path, "subject"), "%q of issuer %s is %q already, and can't be %q too", a.Subject, a.Issuer, other, id)
 	}
 	c.accounts[account] = id
 }

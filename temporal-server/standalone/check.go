@@ -1,7 +1,6 @@
 package standalone
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -10,17 +9,15 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sallyport/sallyport/strict"
 )
 
-// checker collects what is wrong with a configuration.
-type checker struct {
-	file string
-	errs []error
-}
+// checker holds a configuration against what its types can't say.
+type checker struct{ faults *strict.Faults }
 
-func (c *checker) add(key, format string, args ...any) {
-	c.errs = append(c.errs, fmt.Errorf("%s: %s %s", c.file, key, fmt.Sprintf(format, args...)))
-}
+// add adds the fault of a dotted key.
+func (c *checker) add(key, format string, args ...any) { c.faults.AddKey(key, format, args...) }
 
 func (c *checker) required(key, value string) {
 	if value == "" {
@@ -61,8 +58,8 @@ func loopback(host string) bool {
 }
 
 // check reports everything that is wrong at once.
-func (c Config) check(file string) error {
-	found := &checker{file: file}
+func (c Config) check(faults *strict.Faults) error {
+	found := &checker{faults}
 	found.listen("listen", c.Listen, c.TLS)
 	found.tls("tls", c.TLS)
 	found.required("namespace", c.Namespace)
@@ -85,7 +82,7 @@ func (c Config) check(file string) error {
 	if _, err := c.Log.Logger(io.Discard); err != nil {
 		found.add("log", "%v", err)
 	}
-	return errors.Join(found.errs...)
+	return faults.Err()
 }
 
 const (
@@ -115,7 +112,7 @@ func (c *checker) people(p People) {
 	}
 	c.required("people.identities", p.Identities)
 	if len(p.ApproverGroups)+len(p.OperatorGroups)+len(p.ReaderGroups) == 0 {
-		c.add("people", "names no groups: set approver_groups, operator_groups or reader_groups, or nobody could look")
+		c.add("people", "names no groups: set approver_groups, operator_groups or reader_groups, or no person could see workflows")
 	}
 	for _, list := range [][]string{p.ApproverGroups, p.OperatorGroups, p.ReaderGroups} {
 		if slices.Contains(list, "") {
@@ -134,10 +131,10 @@ func (c *checker) services(s Services, people string) {
 		c.web("services.jwks", s.JWKS)
 	}
 	if s.Issuer != "" && s.Issuer == people {
-		c.add("services.issuer", "is %s, which is people's: who logs in there must not be able to pass for a service", s.Issuer)
+		c.add("services.issuer", "is %s, which is people's: a person who logs in there could act as a service", s.Issuer)
 	}
 	if s.API != "" && s.API == s.Worker {
-		c.add("services.worker", "is %s, as services.api is: neither may do what the other may", s.Worker)
+		c.add("services.worker", "is %s, as services.api is: give the API and the worker accounts of their own", s.Worker)
 	}
 }
 

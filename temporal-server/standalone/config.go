@@ -122,10 +122,11 @@ func Load(path string) (Config, error) {
 	if err != nil {
 		return c, fmt.Errorf("the configuration can't be read: %w", err)
 	}
-	if err := strict.YAML(path, data, &c); err != nil {
+	faults, err := strict.Document(path, data, &c)
+	if err != nil {
 		return c, err
 	}
-	if err := c.check(path); err != nil {
+	if err := c.check(faults); err != nil {
 		return c, err
 	}
 	c.resolve(filepath.Dir(path))
