@@ -32,7 +32,7 @@ func TestReadingOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 		parsed = append(parsed, f)
-		for _, line := range regexp.MustCompile(`(?m)^ +- ([a-z]+\.go): `).FindAllStringSubmatch(f.Doc.Text(), -1) {
+		for _, line := range regexp.MustCompile(`(?m)^ +- ([a-z_]+\.go): `).FindAllStringSubmatch(f.Doc.Text(), -1) {
 			order = append(order, line[1])
 		}
 	}

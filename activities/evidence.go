@@ -159,18 +159,20 @@ func (a *Activities) signals(ctx context.Context, run workflow.Execution, eviden
 	return signals, err
 }
 
-// claimOf establishes again what evidence shows.
+// claimOf verifies evidence again, each class by its own verifier.
 func (a *Activities) claimOf(ctx context.Context, callID string, e sallyport.Evidence, signals map[int64]Signal) (claim, error) {
-	switch sig, ok := signals[e.EventID]; {
-	case e.Class == sallyport.TemporalPrincipal && ok:
-		return a.signalled(sig), nil
-	case e.Class == sallyport.APIAttested:
+	switch e.Class {
+	case sallyport.TemporalPrincipal:
+		if s, ok := signals[e.EventID]; ok {
+			return a.signalled(s), nil
+		}
+	case sallyport.APIAttested:
 		c := a.attested(callID, e.Token)
 		if c.idToken != "" { // it stands or falls with the token, which is other evidence
 			c.fault = badEvidence("this attestation carries an ID token and is no vote by itself")
 		}
 		return c, nil
-	case e.Class == sallyport.IDPSigned:
+	case sallyport.IDPSigned:
 		return a.signed(ctx, e.Token)
 	}
 	return claim{evidence: e, fault: badEvidence("evidence %s shows no vote", e.Key())}, nil

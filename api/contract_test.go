@@ -20,6 +20,8 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/sallyport/sallyport"
 )
 
 // contract holds answers against openapi.yaml.
@@ -196,6 +198,18 @@ func TestEverySchemaCompiles(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(member(c.document, "components", "schemas"))) {
 		if _, err := c.schemas.Compile("openapi.json#/components/schemas/" + name); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestListsAgree: the document lets clients expect every value that the gateway
+// may send, and no other.
+func TestListsAgree(t *testing.T) {
+	c := loadContract(t)
+	for name, list := range map[string]any{"EvidenceClass": sallyport.EvidenceClasses(), "State": sallyport.States()} {
+		described := member(c.document, "components", "schemas", name)["enum"]
+		if got, want := fmt.Sprint(list), fmt.Sprint(described); got != want {
+			t.Errorf("the gateway's list of %s is %s, and the document's %s", name, got, want)
 		}
 	}
 }

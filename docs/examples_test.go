@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -68,6 +69,17 @@ func TestExamples(t *testing.T) {
 	for kind := range loaders {
 		if !seen[kind] {
 			t.Errorf("the documentation has no example of a %s any more", kind)
+		}
+	}
+}
+
+// TestEvidenceClassesAreExplained: approvers and authors of policies find each
+// class on the page that says what a vote is verified from.
+func TestEvidenceClassesAreExplained(t *testing.T) {
+	const page = "docs/concepts/architecture.md"
+	for _, class := range sallyport.EvidenceClasses() {
+		if !strings.Contains(read(t, page), "`"+string(class)+"`") {
+			t.Errorf("%s does not explain the evidence class %s", page, class)
 		}
 	}
 }

@@ -61,7 +61,7 @@ expected := {
 	"grants": "a list of {tools, actions, namespaces}, each a list of words",
 	"environment": concat("", [
 		"{actions, replica_cap, business_hours, approval: {write, destructive}}, where an approval is none or ",
-		"{groups, quorum (from 1), ttl_seconds (1 to 604800), evidence (temporal-principal, idp-signed, api-attested)}",
+		"{groups, quorum (from 1), ttl_seconds (1 to 604800), evidence (", concat(", ", evidence_classes), ")}",
 	]),
 }
 

@@ -10,7 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/format"
+	"github.com/open-policy-agent/opa/v1/rego"
 
+	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/adapters/opa"
 	"github.com/sallyport/sallyport/policies"
 )
@@ -22,6 +24,26 @@ func TestRego(t *testing.T) {
 	}
 	if !report.OK(100) {
 		t.Errorf("want all tests to pass and to cover every line:\n%s", report)
+	}
+}
+
+// TestEvidenceClasses holds the list of the policies against the gateway's: a
+// class that is in one of them alone could not be demanded, or never verified.
+func TestEvidenceClasses(t *testing.T) {
+	types, err := fs.ReadFile(policies.FS(), "types.rego")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := rego.New(rego.Query("data.sallyport.evidence_classes"), rego.Module("types.rego", string(types))).Eval(t.Context())
+	if err != nil || len(found) != 1 {
+		t.Fatalf("types.rego has no evidence_classes: %v, %v", found, err)
+	}
+	var want []any
+	for _, class := range sallyport.EvidenceClasses() {
+		want = append(want, string(class))
+	}
+	if d := cmp.Diff(want, found[0].Expressions[0].Value); d != "" {
+		t.Errorf("types.rego lists other classes of evidence than the gateway (-gateway +types.rego)\n%s", d)
 	}
 }
 

@@ -55,6 +55,9 @@ is_plan(value) if {
 	}
 }
 
+# The classes of evidence, as the gateway has them. A test compares the two.
+evidence_classes := ["temporal-principal", "idp-signed", "api-attested"]
+
 # What approvers must agree to.
 is_terms(value) if {
 	is_object(value)
@@ -69,6 +72,6 @@ is_terms(value) if {
 	is_texts(value.evidence)
 	count(value.evidence) > 0
 	every class in value.evidence {
-		class in {"temporal-principal", "idp-signed", "api-attested"}
+		class in evidence_classes
 	}
 }

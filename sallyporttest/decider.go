@@ -50,7 +50,7 @@ func AskDecision(quorum int) sallyport.Decision {
 		Reasons: []sallyport.Reason{{Code: "production_write", Message: "a write in production needs approval"}},
 		Approval: &sallyport.Terms{
 			Groups: []string{"sre"}, Quorum: quorum, TTLSeconds: 3600,
-			Evidence: []sallyport.EvidenceClass{sallyport.TemporalPrincipal, sallyport.IDPSigned, sallyport.APIAttested},
+			Evidence: sallyport.EvidenceClasses(),
 		},
 		Revision: "test",
 	}

@@ -136,10 +136,9 @@ func newTerms(t terms) (*sallyport.Terms, error) {
 		return nil, errors.New("approval.evidence must list the classes that suffice")
 	}
 	out := sallyport.Terms{Groups: t.Groups, Quorum: t.Quorum, TTLSeconds: t.TTLSeconds}
-	known := []sallyport.EvidenceClass{sallyport.TemporalPrincipal, sallyport.IDPSigned, sallyport.APIAttested}
 	for _, e := range t.Evidence {
 		class := sallyport.EvidenceClass(e)
-		if !slices.Contains(known, class) {
+		if !slices.Contains(sallyport.EvidenceClasses(), class) {
 			return nil, fmt.Errorf("approval.evidence has %.40q, which is no class of evidence", e)
 		}
 		out.Evidence = append(out.Evidence, class)

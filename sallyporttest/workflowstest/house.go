@@ -272,7 +272,7 @@ func Asks(n int) sallyport.Decision {
 		Effect: sallyport.Ask, Revision: "r1", Reasons: []sallyport.Reason{{Code: "production_write", Message: "production"}},
 		Approval: &sallyport.Terms{
 			Groups: []string{"sre"}, Quorum: n, TTLSeconds: 3600,
-			Evidence: []sallyport.EvidenceClass{sallyport.TemporalPrincipal, sallyport.IDPSigned, sallyport.APIAttested},
+			Evidence: sallyport.EvidenceClasses(),
 		},
 	}
 }
