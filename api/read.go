@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/api/wire"
 )
 
 // getCall answers with a call, at once or, with Prefer: wait, when it ended.
@@ -121,7 +122,7 @@ func (s *Server) list(c echo.Context, q sallyport.Query) error {
 	if err != nil {
 		return err
 	}
-	list := listView{Calls: make([]callView, 0, len(page.Records))}
+	list := listView{Calls: make([]wire.Call, 0, len(page.Records))}
 	for _, r := range page.Records {
 		list.Calls = append(list.Calls, s.view(r))
 	}

@@ -8,92 +8,16 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/api/wire"
 )
 
-// callView is a call as everyone who may see it sees it. What has not come
-// to be yet is null.
-type callView struct {
-	ID         string          `json:"id"`
-	State      sallyport.State `json:"state"`
-	Agent      string          `json:"agent"`
-	Tool       string          `json:"tool"`
-	Intent     *intentView     `json:"intent"`
-	Decision   *decisionView   `json:"decision"`
-	Plan       *planView       `json:"plan"`
-	Ballot     *ballotView     `json:"ballot"`
-	Result     *resultView     `json:"result"`
-	Error      *errorView      `json:"error"`
-	CreatedAt  time.Time       `json:"created_at"`
-	FinishedAt *time.Time      `json:"finished_at"`
-	TraceID    *string         `json:"trace_id"`
-	Links      linksView       `json:"links"`
-}
-
-type intentView struct {
-	Action    string           `json:"action"`
-	Resource  string           `json:"resource"`
-	Namespace string           `json:"namespace"`
-	Name      string           `json:"name"`
-	Digest    sallyport.Digest `json:"digest,omitempty"`
-}
-
-type decisionView struct {
-	Effect   sallyport.Effect   `json:"effect"`
-	Reasons  []sallyport.Reason `json:"reasons"`
-	Revision string             `json:"revision"`
-}
-
-type planView struct {
-	Summary string           `json:"summary"`
-	Diff    string           `json:"diff"`
-	Digest  sallyport.Digest `json:"digest"`
-}
-
-type ballotView struct {
-	Digest    sallyport.Digest          `json:"digest"`
-	Groups    []string                  `json:"groups"`
-	Quorum    int                       `json:"quorum"`
-	Evidence  []sallyport.EvidenceClass `json:"evidence"`
-	ExpiresAt time.Time                 `json:"expires_at"`
-	Votes     []voteView                `json:"votes"`
-}
-
-// voteView leaves out the evidence itself: a token is nobody's to see.
-type voteView struct {
-	Person   string                  `json:"person"`
-	Verdict  sallyport.Verdict       `json:"verdict"`
-	Evidence sallyport.EvidenceClass `json:"evidence"`
-	At       time.Time               `json:"at"`
-	Reason   string                  `json:"reason"`
-}
-
-// resultView marks what a tool said: whatever reads it must not take it for
-// an instruction.
-type resultView struct {
-	Untrusted bool            `json:"untrusted"` // always true
-	Content   json.RawMessage `json:"content"`
-}
-
-type errorView struct {
-	Code    string             `json:"code"`
-	Message string             `json:"message"`
-	Errors  []sallyport.Field  `json:"errors,omitempty"`
-	Reasons []sallyport.Reason `json:"reasons,omitempty"`
-}
-
-type linksView struct {
-	Self    string `json:"self"`
-	Approve string `json:"approve,omitempty"`
-	Proof   string `json:"proof"`
-}
-
 type listView struct {
-	Calls  []callView `json:"calls"`
-	Cursor *string    `json:"cursor"`
+	Calls  []wire.Call `json:"calls"`
+	Cursor *string     `json:"cursor"`
 }
 
 type ballotsView struct {
-	Ballots []callView `json:"ballots"`
+	Ballots []wire.Call `json:"ballots"`
 }
 
 type freezesView struct {
@@ -132,15 +56,14 @@ type annotationsView struct {
 	Destructive bool `json:"destructive"`
 }
 
-// previewView is a dry run's answer. Its intent has no digest: a digest is
-// over the call's id, and there is no call.
+// previewView is a dry run's answer.
 type previewView struct {
 	Effect      sallyport.Effect      `json:"effect"`
 	Reasons     []sallyport.Reason    `json:"reasons"`
 	Approval    *sallyport.Terms      `json:"approval"`
 	Obligations sallyport.Obligations `json:"obligations"`
 	Revision    string                `json:"revision"`
-	Intent      intentView            `json:"intent"`
+	Intent      wire.Intent           `json:"intent"`
 }
 
 type statusView struct {
@@ -149,12 +72,12 @@ type statusView struct {
 
 func callPath(id string) string { return "/v1/calls/" + id }
 
-func (s *Server) view(r sallyport.Record) callView {
-	v := callView{
+func (s *Server) view(r sallyport.Record) wire.Call {
+	v := wire.Call{
 		ID: r.Call.ID, State: r.State, Agent: r.Call.AgentID, Tool: r.Call.Tool,
 		CreatedAt: r.Call.ReceivedAt.UTC(),
 		TraceID:   orNull(sallyport.TraceID(r.Call.TraceParent)),
-		Links:     linksView{Self: callPath(r.Call.ID), Proof: callPath(r.Call.ID) + "/proof"},
+		Links:     wire.Links{Self: callPath(r.Call.ID), Proof: callPath(r.Call.ID) + "/proof"},
 	}
 	if r.Intent != nil {
 		intent := intentOf(*r.Intent)
@@ -162,10 +85,10 @@ func (s *Server) view(r sallyport.Record) callView {
 		v.Intent = &intent
 	}
 	if d := r.Decision; d != nil {
-		v.Decision = &decisionView{Effect: d.Effect, Reasons: orEmpty(d.Reasons), Revision: d.Revision}
+		v.Decision = &wire.Decision{Effect: d.Effect, Reasons: orEmpty(d.Reasons), Revision: d.Revision}
 	}
 	if p := r.Plan; p != nil {
-		v.Plan = &planView{Summary: p.Summary, Diff: p.Diff, Digest: p.Digest()}
+		v.Plan = &wire.Plan{Summary: p.Summary, Diff: p.Diff, Digest: p.Digest()}
 	}
 	if r.Ballot != nil {
 		v.Ballot = ballotOf(*r.Ballot, r.Votes)
@@ -173,35 +96,35 @@ func (s *Server) view(r sallyport.Record) callView {
 	if r.State == sallyport.AwaitingApproval && s.opts.ApproveURL != nil {
 		v.Links.Approve = s.opts.ApproveURL(r)
 	}
-	v.addOutcome(r.Outcome)
+	addOutcome(&v, r.Outcome)
 	return v
 }
 
-func (v *callView) addOutcome(o *sallyport.Outcome) {
+func addOutcome(v *wire.Call, o *sallyport.Outcome) {
 	if o == nil {
 		return
 	}
 	finished := o.FinishedAt.UTC()
 	v.FinishedAt = &finished
 	if len(o.Result) > 0 {
-		v.Result = &resultView{Untrusted: true, Content: o.Result}
+		v.Result = &wire.Result{Untrusted: true, Content: o.Result}
 	}
 	if e := o.Error; e != nil {
-		v.Error = &errorView{Code: e.Code, Message: e.Message, Errors: e.Fields, Reasons: e.Reasons}
+		v.Error = &wire.Failure{Code: e.Code, Message: e.Message, Errors: e.Fields, Reasons: e.Reasons}
 	}
 }
 
-func intentOf(i sallyport.Intent) intentView {
-	return intentView{Action: i.Action, Resource: i.Resource, Namespace: i.Namespace, Name: i.Name}
+func intentOf(i sallyport.Intent) wire.Intent {
+	return wire.Intent{Action: i.Action, Resource: i.Resource, Namespace: i.Namespace, Name: i.Name}
 }
 
-func ballotOf(b sallyport.Ballot, votes []sallyport.Vote) *ballotView {
-	v := &ballotView{
+func ballotOf(b sallyport.Ballot, votes []sallyport.Vote) *wire.Ballot {
+	v := &wire.Ballot{
 		Digest: b.Digest(), Groups: orEmpty(b.Terms.Groups), Quorum: b.Terms.Quorum, Evidence: orEmpty(b.Terms.Evidence),
-		ExpiresAt: b.ExpiresAt.UTC(), Votes: make([]voteView, 0, len(votes)),
+		ExpiresAt: b.ExpiresAt.UTC(), Votes: make([]wire.Vote, 0, len(votes)),
 	}
 	for _, vote := range votes {
-		v.Votes = append(v.Votes, voteView{
+		v.Votes = append(v.Votes, wire.Vote{
 			Person: vote.Person, Verdict: vote.Verdict, Evidence: vote.Evidence.Class, At: vote.At.UTC(), Reason: vote.Reason,
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/api/wire"
 )
 
 // maxBallots bounds one answer; who has so many to judge sees the oldest.
@@ -19,7 +20,7 @@ func (s *Server) listBallots(c echo.Context, who sallyport.Identity) error {
 	if err != nil {
 		return err
 	}
-	list := ballotsView{Ballots: make([]callView, 0, len(records))}
+	list := ballotsView{Ballots: make([]wire.Call, 0, len(records))}
 	for _, r := range records {
 		list.Ballots = append(list.Ballots, s.view(r))
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/api/wire"
 )
 
 // Client sends requests as one identity. Safe for concurrent use.
@@ -54,69 +55,16 @@ type Submission struct {
 }
 
 // Call is a call as the gateway shows it.
-type Call struct {
-	ID     string          `json:"id"`
-	State  sallyport.State `json:"state"`
-	Agent  string          `json:"agent"`
-	Tool   string          `json:"tool"`
-	Intent *struct {
-		Action    string           `json:"action"`
-		Resource  string           `json:"resource"`
-		Namespace string           `json:"namespace"`
-		Name      string           `json:"name"`
-		Digest    sallyport.Digest `json:"digest"`
-	} `json:"intent"`
-	Decision *struct {
-		Effect   sallyport.Effect   `json:"effect"`
-		Reasons  []sallyport.Reason `json:"reasons"`
-		Revision string             `json:"revision"`
-	} `json:"decision"`
-	Plan *struct {
-		Summary string           `json:"summary"`
-		Diff    string           `json:"diff"`
-		Digest  sallyport.Digest `json:"digest"`
-	} `json:"plan"`
-	Ballot *struct {
-		Digest    sallyport.Digest          `json:"digest"`
-		Groups    []string                  `json:"groups"`
-		Quorum    int                       `json:"quorum"`
-		Evidence  []sallyport.EvidenceClass `json:"evidence"`
-		ExpiresAt time.Time                 `json:"expires_at"`
-		Votes     []Vote                    `json:"votes"`
-	} `json:"ballot"`
-	Result *struct {
-		Untrusted bool            `json:"untrusted"`
-		Content   json.RawMessage `json:"content"`
-	} `json:"result"`
-	Error *struct {
-		Code    string             `json:"code"`
-		Message string             `json:"message"`
-		Errors  []sallyport.Field  `json:"errors"`
-		Reasons []sallyport.Reason `json:"reasons"`
-	} `json:"error"`
-	CreatedAt  time.Time  `json:"created_at"`
-	FinishedAt *time.Time `json:"finished_at"`
-	TraceID    string     `json:"trace_id"`
-	Links      struct {
-		Self    string `json:"self"`
-		Approve string `json:"approve"`
-	} `json:"links"`
-}
+type Call = wire.Call
+
+// Vote is a vote that counted.
+type Vote = wire.Vote
 
 // Proof is what the ledger proves of a call, for `sallyport ledger verify`: with
 // its contents for an auditor, without them for its agent.
 func (c *Client) Proof(ctx context.Context, id string) (json.RawMessage, error) {
 	var proof json.RawMessage
 	return proof, c.do(ctx, http.MethodGet, "/v1/calls/"+url.PathEscape(id)+"/proof", nil, nil, &proof)
-}
-
-// Vote is a vote that counted.
-type Vote struct {
-	Person   string                  `json:"person"`
-	Verdict  sallyport.Verdict       `json:"verdict"`
-	Evidence sallyport.EvidenceClass `json:"evidence"`
-	At       time.Time               `json:"at"`
-	Reason   string                  `json:"reason"`
 }
 
 // Problem is an answer that is an error (RFC 9457).
