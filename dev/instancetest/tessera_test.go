@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/transparency-dev/merkle/proof"
+	merkle "github.com/transparency-dev/merkle/proof"
 	"github.com/transparency-dev/merkle/rfc6962"
 	"github.com/transparency-dev/tessera/api"
 	"github.com/transparency-dev/tessera/client"
@@ -109,7 +109,7 @@ func checkLog(t *testing.T, log fsck.Fetcher, verifier note.Verifier) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := proof.VerifyInclusion(rfc6962.DefaultHasher, index, c.Size, leaves[0], p, c.Hash); err != nil {
+		if err := merkle.VerifyInclusion(rfc6962.DefaultHasher, index, c.Size, leaves[0], p, c.Hash); err != nil {
 			t.Errorf("leaf %d: %v", index, err)
 		}
 	}
