@@ -201,12 +201,6 @@ type Notifier interface {
 type (
 	// IdentifierFunc is an [Identifier].
 	IdentifierFunc func(context.Context, string) (Identity, error)
-	// DeciderFunc is a [Decider].
-	DeciderFunc func(context.Context, Question) (Decision, error)
-	// VoteDeciderFunc is a [VoteDecider].
-	VoteDeciderFunc func(context.Context, VoteQuestion) ([]Reason, error)
-	// VisibilityFunc is a [Visibility].
-	VisibilityFunc func(context.Context, Agent, Tool) (bool, error)
 	// ReconcilerFunc is a [Reconciler].
 	ReconcilerFunc func(context.Context, Intent) (*Outcome, error)
 	// RecorderFunc is a [Recorder].
@@ -218,19 +212,6 @@ type (
 // Identify calls f.
 func (f IdentifierFunc) Identify(ctx context.Context, token string) (Identity, error) {
 	return f(ctx, token)
-}
-
-// Decide calls f.
-func (f DeciderFunc) Decide(ctx context.Context, q Question) (Decision, error) { return f(ctx, q) }
-
-// DecideVote calls f.
-func (f VoteDeciderFunc) DecideVote(ctx context.Context, q VoteQuestion) ([]Reason, error) {
-	return f(ctx, q)
-}
-
-// Visible calls f.
-func (f VisibilityFunc) Visible(ctx context.Context, a Agent, t Tool) (bool, error) {
-	return f(ctx, a, t)
 }
 
 // Reconcile calls f.

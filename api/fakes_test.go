@@ -41,7 +41,7 @@ func newGateway(tb testing.TB) *gateway {
 	g.ledger.Fail = func(sallyport.Entry) error { return g.down.check("ledger") }
 	g.workflow = &workflow{ledger: g.ledger, clock: g.clock, down: g.down, started: map[string]int{}}
 	g.options = api.Options{
-		Identifier:     identifier(g.down),
+		Identifier:     sallyporttest.Identities{Fail: func() error { return g.down.check("issuer") }},
 		Signer:         signer{},
 		Recorder:       g.ledger,
 		Reader:         reader{Ledger: g.ledger, down: g.down},
@@ -142,36 +142,6 @@ func (o *outages) check(what string) error {
 		return sallyport.Errorf(sallyport.Unavailable, what+"_unavailable", "no connection: %w", errors.New("dial tcp 10.0.0.7:5432: refused, user=gateway"))
 	}
 	return nil
-}
-
-// identifier knows its people and agents by name: the token is the name.
-func identifier(down *outages) sallyport.Identifier {
-	agent := func(id, owner string) sallyport.Identity {
-		account := sallyport.Account{Issuer: "https://agents.test", Subject: id}
-		return sallyport.Identity{Account: account, Agent: &sallyport.Agent{ID: id, Account: account, Owner: owner, Groups: []string{"agents"}}}
-	}
-	table := map[string]sallyport.Identity{
-		"deploy-bot": agent("deploy-bot", "alice"),
-		"triage-bot": agent("triage-bot", "carol"),
-	}
-	for name, group := range map[string]string{
-		"alice": "sre", "bob": "sre", "carol": "sre", "dave": "dev", "olga": "operators", "audra": "auditors",
-	} {
-		table[name] = sallyport.Identity{
-			Account: sallyport.Account{Issuer: "https://people.test", Subject: name},
-			Person:  &sallyport.Person{ID: name, Groups: []string{group}},
-		}
-	}
-	return sallyport.IdentifierFunc(func(_ context.Context, token string) (sallyport.Identity, error) {
-		if err := down.check("issuer"); err != nil {
-			return sallyport.Identity{}, err
-		}
-		who, ok := table[token]
-		if !ok {
-			return who, sallyport.Errorf(sallyport.Unauthenticated, "unknown_identity", "nobody we know has this token")
-		}
-		return who, nil
-	})
 }
 
 // signer signs so that the fakes can open it again.

@@ -118,6 +118,10 @@ func testKinds(t *testing.T, s IdentitySubject) {
 		}
 	}
 	for account := range s.PersonTokens {
+		agents := sallyport.Account{Issuer: s.Agent.Account.Issuer, Subject: account.Subject}
+		if p, err := s.Directory.Person(agents); sallyport.KindOf(err) != sallyport.NotFound {
+			t.Errorf("Person(%+v) = %+v, %v; an agent's issuer yields no person, want %s", agents, p, err, sallyport.NotFound)
+		}
 		crossed := sallyport.Account{Issuer: account.Issuer, Subject: s.Agent.Account.Subject}
 		for _, other := range []sallyport.Account{account, crossed} {
 			if a, err := s.Directory.Agent(other); sallyport.KindOf(err) != sallyport.NotFound {

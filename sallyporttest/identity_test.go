@@ -10,49 +10,26 @@ import (
 func TestIdentitiesKeepTheContract(t *testing.T) {
 	sallyporttest.TestIdentities(t, func(t *testing.T) sallyporttest.IdentitySubject {
 		t.Helper()
-		table := sallyporttest.NewIdentities()
-		bob := sallyport.Person{ID: "bob", Groups: []string{"sre"}}
-		home := sallyport.Account{Issuer: sallyporttest.PeopleIssuer, Subject: "bob"}
-		work := sallyport.Account{Issuer: "https://other.example.com", Subject: "b-4711"}
-		stranger := sallyport.Account{Issuer: sallyporttest.PeopleIssuer, Subject: "dave"}
-		subject := sallyporttest.IdentitySubject{
-			Identifier: table,
-			Directory:  table,
-			AgentToken: table.AddAgent("deploy-bot", "alice", "bots"),
+		var fault error
+		table := sallyporttest.Identities{Fail: func() error { return fault }}
+		account := func(issuer, subject string) sallyport.Account {
+			return sallyport.Account{Issuer: issuer, Subject: subject}
+		}
+		return sallyporttest.IdentitySubject{
+			Identifier: table, Directory: table,
+			AgentToken: "deploy-bot",
 			Agent: sallyport.Agent{
-				ID: "deploy-bot", Owner: "alice", Groups: []string{"bots"},
-				Account: sallyport.Account{Issuer: sallyporttest.AgentIssuer, Subject: "deploy-bot"},
+				ID: "deploy-bot", Owner: "alice", Groups: []string{"agents"}, Account: account(sallyporttest.AgentIssuer, "deploy-bot"),
 			},
-			PersonTokens: map[sallyport.Account]string{home: table.AddAccount(bob, home), work: table.AddAccount(bob, work)},
-			Person:       bob,
-			Stranger:     table.AddAccount(sallyport.Person{ID: "dave"}, stranger),
+			PersonTokens: map[sallyport.Account]string{
+				account(sallyporttest.PeopleIssuer, "bob"):    "bob",
+				account(sallyporttest.PeopleIssuer, "robert"): "robert",
+			},
+			Person:   sallyport.Person{ID: "bob", Groups: []string{"sre"}},
+			Stranger: "mallory",
 			Outage: func() {
-				table.Fail = func(string) error {
-					return sallyport.Errorf(sallyport.Unavailable, "issuer_unavailable", "the issuer does not answer")
-				}
+				fault = sallyport.Errorf(sallyport.Unavailable, "issuer_unavailable", "the issuer does not answer")
 			},
 		}
-		table.Remove(stranger)
-		return subject
 	})
-}
-
-func TestDemoIdentities(t *testing.T) {
-	table := sallyporttest.DemoIdentities()
-	for id, isAgent := range map[string]bool{
-		"deploy-bot": true, "triage-bot": true,
-		"alice": false, "bob": false, "carol": false, "dave": false, "olga": false, "audra": false,
-	} {
-		who, err := table.Identify(t.Context(), table.Token(id))
-		if err != nil {
-			t.Errorf("%s: %v", id, err)
-			continue
-		}
-		if (who.Agent != nil) != isAgent || (who.Person != nil) == isAgent {
-			t.Errorf("%s: %+v", id, who)
-		}
-	}
-	if who, err := table.Identify(t.Context(), table.Token("nobody")); sallyport.KindOf(err) != sallyport.Unauthenticated {
-		t.Errorf("nobody: %+v, %v", who, err)
-	}
 }

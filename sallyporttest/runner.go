@@ -15,8 +15,7 @@ import (
 // succeeds, and remembers which calls took effect.
 //
 // A fault is a function: PlanFunc and RunFunc, when set, are asked instead of
-// the default. [Runner.Lose], [HangRun], [RefuseRun] and [EndAs] are the
-// faults that matter to whoever calls a runner. Set them before first use.
+// the default. [RefuseRun] and [EndAs] make faults. Set them before first use.
 type Runner struct {
 	// PlanFunc replaces Plan.
 	PlanFunc func(context.Context, sallyport.Intent) (sallyport.Plan, error)
@@ -25,16 +24,12 @@ type Runner struct {
 	RunFunc RunFunc
 
 	mu      sync.Mutex
-	plans   int
 	runs    map[string]int
 	effects map[string]int
 }
 
 // Plan calls PlanFunc, or says that the intent's arguments are what would be.
 func (r *Runner) Plan(ctx context.Context, i sallyport.Intent) (sallyport.Plan, error) {
-	r.mu.Lock()
-	r.plans++
-	r.mu.Unlock()
 	if err := ctx.Err(); err != nil {
 		return sallyport.Plan{}, sallyport.Errorf(sallyport.Unavailable, "cancelled", "planning was stopped: %w", err)
 	}
@@ -105,13 +100,6 @@ func (r *Runner) Runs(callID string) int {
 	return r.runs[callID]
 }
 
-// Plans is how often a plan was asked for.
-func (r *Runner) Plans() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.plans
-}
-
 // Calls are the calls that took effect, sorted.
 func (r *Runner) Calls() []string {
 	r.mu.Lock()
@@ -151,28 +139,6 @@ func RefuseRun(err error) RunFunc {
 	return func(context.Context, sallyport.Permit) (sallyport.Outcome, error) {
 		return sallyport.Outcome{}, err
 	}
-}
-
-// HangRun is a fault: the run says on running that it is under way, and then
-// waits until it is stopped, without an effect.
-func HangRun(running chan<- struct{}) RunFunc {
-	return func(ctx context.Context, p sallyport.Permit) (sallyport.Outcome, error) {
-		select {
-		case running <- struct{}{}:
-		case <-ctx.Done():
-		}
-		<-ctx.Done()
-		o := OutcomeOf(p, sallyport.Failed)
-		o.Error = &sallyport.Failure{Code: "cancelled", Message: "the run was stopped"}
-		return o, nil
-	}
-}
-
-// Lose is a fault for RunFunc: the effect happens, and then the runner can't
-// tell any more.
-func (r *Runner) Lose(_ context.Context, p sallyport.Permit) (sallyport.Outcome, error) {
-	r.Act(p)
-	return OutcomeOf(p, sallyport.Ambiguous), nil
 }
 
 // Keeper is a [Runner] whose runs outlive the process that started them: a

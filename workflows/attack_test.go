@@ -8,6 +8,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/activities"
+	"github.com/sallyport/sallyport/sallyporttest"
 	"github.com/sallyport/sallyport/sallyporttest/workflowstest"
 )
 
@@ -92,7 +93,7 @@ func runs(ctx workflow.Context, in activities.RunInput) error {
 // ask records what stands in the ledger while a call waits.
 func ask(t *testing.T, h *workflowstest.House, call sallyport.Call, runID string) {
 	t.Helper()
-	agent, err := workflowstest.Directory{}.Agent(call.Account)
+	agent, err := sallyporttest.Identities{}.Agent(call.Account)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +115,7 @@ func ask(t *testing.T, h *workflowstest.House, call sallyport.Call, runID string
 func votedBy(h *workflowstest.House, callID, person string, v sallyport.Verdict, e sallyport.Evidence) {
 	vote := sallyport.Vote{
 		Ballot: h.Read(callID).Ballot.Digest(), Person: person, Groups: []string{"sre"}, Verdict: v, Evidence: e, At: h.Now(),
-		Account: sallyport.Account{Issuer: workflowstest.PeopleIssuer, Subject: person},
+		Account: sallyport.Account{Issuer: sallyporttest.PeopleIssuer, Subject: person},
 	}
 	h.Record(sallyport.Entry{CallID: callID, Kind: sallyport.EntryVote, Key: person, At: h.Now(), Vote: &vote})
 }

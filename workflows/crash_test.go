@@ -74,7 +74,7 @@ func TestInterrupted(t *testing.T) {
 				h.Acts.Runners = map[string]sallyport.Runner{"fake": keeper}
 			}
 			call, signed := h.Call(tt.tool)
-			agent, err := workflowstest.Directory{}.Agent(call.Account)
+			agent, err := sallyporttest.Identities{}.Agent(call.Account)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/activities"
 	"github.com/sallyport/sallyport/adapters/oidc"
+	"github.com/sallyport/sallyport/sallyporttest"
 	"github.com/sallyport/sallyport/sallyporttest/workflowstest"
 	"github.com/sallyport/sallyport/workflows"
 	"github.com/sallyport/sallyport/workflows/wire"
@@ -112,7 +113,7 @@ func TestSignedVotes(t *testing.T) {
 		"OtherKey": {
 			reason: "agents' keys sign no votes", quorum: 1, state: sallyport.Expired, want: "is none of",
 			acts: []act{handsIn("bob", sallyport.Approve, "bad_evidence", func(h *workflowstest.House, _ sallyport.Digest) string {
-				return h.IDP.Sign(h.IDP.Agents, "JWT", map[string]any{"iss": workflowstest.PeopleIssuer, "sub": "bob"})
+				return h.IDP.Sign(h.IDP.Agents, "JWT", map[string]any{"iss": sallyporttest.PeopleIssuer, "sub": "bob"})
 			})},
 		},
 	} {
@@ -206,7 +207,7 @@ func TestRunOnSignedVotes(t *testing.T) {
 			reason: "a key that the provider has withdrawn signs nothing any more", code: "bad_evidence",
 			token: func(h *workflowstest.House, b sallyport.Digest) sallyport.Evidence {
 				return sallyport.Evidence{Class: sallyport.IDPSigned, Token: h.IDP.Sign(h.IDP.Agents, "JWT", map[string]any{
-					"iss": workflowstest.PeopleIssuer, "sub": "bob", "aud": workflowstest.VoteAudience,
+					"iss": sallyporttest.PeopleIssuer, "sub": "bob", "aud": workflowstest.VoteAudience,
 					"nonce": sallyport.VoteNonce(sallyport.Approve, b), "auth_time": h.Now().Unix(), "iat": h.Now().Unix(), "exp": h.Now().Unix() + 60,
 				})}
 			},
@@ -215,7 +216,7 @@ func TestRunOnSignedVotes(t *testing.T) {
 			reason: "the API's word is no provider's", code: "bad_evidence",
 			token: func(h *workflowstest.House, b sallyport.Digest) sallyport.Evidence {
 				attested, err := h.Signer.SignAttestation(sallyport.Attestation{
-					CallID: sallyport.CallID([16]byte{1}), Account: sallyport.Account{Issuer: workflowstest.PeopleIssuer, Subject: "bob"},
+					CallID: sallyport.CallID([16]byte{1}), Account: sallyport.Account{Issuer: sallyporttest.PeopleIssuer, Subject: "bob"},
 					Paper: sallyport.BallotPaper{Verdict: sallyport.Approve, Ballot: b}, At: h.Now().UTC(),
 				})
 				if err != nil {

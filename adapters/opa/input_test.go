@@ -25,7 +25,7 @@ func TestInput(t *testing.T) {
 	}
 	want := `{
  "action": "scale",
- "agent": {"groups": ["bots"], "id": "deploy-bot", "issuer": "https://agents.example.com", "owner": "alice"},
+ "agent": {"groups": ["bots"], "id": "deploy-bot", "issuer": "https://agents.test", "owner": "alice"},
  "arguments": {"environment": "staging", "name": "api", "replicas": 5},
  "call": {"claimed": {"reason": "load", "session": "s-42", "task": "t-7"}, "id": "abcdefghijklmnopqrstuvwxya"},
  "history": {"calls_last_hour": 2, "calls_last_minute": 1, "denied_last_hour": 4, "same_arguments_last_hour": 3},

@@ -14,6 +14,7 @@ import (
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/activities"
 	"github.com/sallyport/sallyport/dev/temporaltest"
+	"github.com/sallyport/sallyport/sallyporttest"
 	"github.com/sallyport/sallyport/sallyporttest/workflowstest"
 	"github.com/sallyport/sallyport/workflows/wire"
 )
@@ -116,7 +117,7 @@ func TestVotesByAnAttacker(t *testing.T) {
 	g.untilState(second.ID, sallyport.AwaitingApproval)
 	stranger := workflowstest.New(t, g.Now)
 	forged, err := stranger.Signer.SignAttestation(sallyport.Attestation{
-		CallID: call.ID, Account: sallyport.Account{Issuer: workflowstest.PeopleIssuer, Subject: "bob"},
+		CallID: call.ID, Account: sallyport.Account{Issuer: sallyporttest.PeopleIssuer, Subject: "bob"},
 		Paper: sallyport.BallotPaper{Verdict: sallyport.Approve, Ballot: ballot}, At: g.Now().UTC(),
 	})
 	if err != nil {

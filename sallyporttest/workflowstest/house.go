@@ -38,12 +38,6 @@ type House struct {
 	Acts    *activities.Activities
 }
 
-// Issuers of the identities that [Directory] knows.
-const (
-	PeopleIssuer = "https://people.test"
-	AgentsIssuer = "https://agents.test"
-)
-
 // New builds a gateway in which policy allows everything.
 func New(t testing.TB, now func() time.Time) *House {
 	t.Helper()
@@ -67,8 +61,8 @@ func New(t testing.TB, now func() time.Time) *House {
 		Judge: activities.Judge{
 			Catalogue: Catalogue{}, Policy: h.Policy, Historian: h.Ledger, Logger: slog.New(slog.DiscardHandler), Now: now,
 		},
-		Verifier: verifier, Votes: h.IDP, Directory: Directory{}, Ledger: h.Ledger,
-		Runners: map[string]sallyport.Runner{"fake": h.Runner}, Signals: h.Signals, PrincipalIssuer: PeopleIssuer,
+		Verifier: verifier, Votes: h.IDP, Directory: sallyporttest.Identities{}, Ledger: h.Ledger,
+		Runners: map[string]sallyport.Runner{"fake": h.Runner}, Signals: h.Signals, PrincipalIssuer: sallyporttest.PeopleIssuer,
 		Meter: meter{}, Random: rand.Reader, HeartbeatEvery: time.Second,
 	})
 	if err != nil {
@@ -96,7 +90,7 @@ func (h *House) Call(tool string) (sallyport.Call, sallyport.SignedCall) {
 		h.T.Fatal(err)
 	}
 	c := sallyport.Call{
-		ID: sallyport.CallID(id), AgentID: "deploy-bot", Account: sallyport.Account{Issuer: AgentsIssuer, Subject: "deploy-bot"},
+		ID: sallyport.CallID(id), AgentID: "deploy-bot", Account: sallyport.Account{Issuer: sallyporttest.AgentIssuer, Subject: "deploy-bot"},
 		Tool: tool, Arguments: json.RawMessage(`{"replicas":5}`), Body: sallyport.NewDigest("body"), ReceivedAt: h.Now().UTC(),
 		Claimed: sallyport.Claims{Reason: "latency | `rm -rf` \u202e"},
 	}
@@ -131,7 +125,7 @@ func (h *House) HandIn(callID, person string, v sallyport.Verdict, idToken strin
 		h.T.Fatalf("call %s has no ballot", callID)
 	}
 	token, err := h.Signer.SignAttestation(sallyport.Attestation{
-		CallID: callID, Account: sallyport.Account{Issuer: PeopleIssuer, Subject: person}, IDToken: idToken,
+		CallID: callID, Account: sallyport.Account{Issuer: sallyporttest.PeopleIssuer, Subject: person}, IDToken: idToken,
 		Paper: sallyport.BallotPaper{Verdict: v, Ballot: rec.Ballot.Digest()}, At: h.Now().UTC(),
 	})
 	if err != nil {
@@ -170,30 +164,6 @@ func (h *House) WantEnd(callID string, state sallyport.State, code string) {
 	if d := cmp.Diff([]string{string(state), code}, []string{string(rec.State), got}); d != "" {
 		h.T.Errorf("the call's end (-want +got)\n%s%+v", d, rec.Outcome)
 	}
-}
-
-// Directory knows the demo's identities.
-type Directory struct{}
-
-// Agent implements [sallyport.Directory].
-func (Directory) Agent(a sallyport.Account) (sallyport.Agent, error) {
-	if a != (sallyport.Account{Issuer: AgentsIssuer, Subject: "deploy-bot"}) {
-		return sallyport.Agent{}, sallyport.Errorf(sallyport.NotFound, "unknown_agent", "no such agent")
-	}
-	return sallyport.Agent{ID: "deploy-bot", Account: a, Owner: "alice"}, nil
-}
-
-// Person implements [sallyport.Directory].
-func (Directory) Person(a sallyport.Account) (sallyport.Person, error) {
-	groups := map[string][]string{"alice": {"sre"}, "bob": {"sre"}, "carol": {"sre"}, "dave": {"dev"}, "robert": {"sre"}}
-	g, ok := groups[a.Subject]
-	if !ok || a.Issuer != PeopleIssuer {
-		return sallyport.Person{}, sallyport.Errorf(sallyport.NotFound, "unknown_person", "no such person")
-	}
-	if a.Subject == "robert" {
-		a.Subject = "bob" // his other account
-	}
-	return sallyport.Person{ID: a.Subject, Groups: g}, nil
 }
 
 // Catalogue has a tool that writes, one that reads, and one without a runner.

@@ -18,14 +18,15 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/adapters/oidc"
+	"github.com/sallyport/sallyport/sallyporttest"
 )
 
 // VoteAudience is whom ID tokens are for that are votes.
 const VoteAudience = "sallyport-approve"
 
 const identityTable = `issuers:
-  - {url: "` + PeopleIssuer + `", kind: person, audiences: [sallyport], vote_audience: ` + VoteAudience + `, jwks: people.json}
-  - {url: "` + AgentsIssuer + `", kind: agent, audiences: [sallyport], jwks: agents.json}
+  - {url: "` + sallyporttest.PeopleIssuer + `", kind: person, audiences: [sallyport], vote_audience: ` + VoteAudience + `, jwks: people.json}
+  - {url: "` + sallyporttest.AgentIssuer + `", kind: agent, audiences: [sallyport], jwks: agents.json}
 `
 
 // Provider is the identity provider of people, and the gateway's view of it:
@@ -80,7 +81,7 @@ func (p *Provider) IDToken(person string, v sallyport.Verdict, ballot sallyport.
 	p.T.Helper()
 	now := p.Now()
 	claims := map[string]any{
-		"iss": PeopleIssuer, "sub": person, "aud": VoteAudience, "nonce": sallyport.VoteNonce(v, ballot),
+		"iss": sallyporttest.PeopleIssuer, "sub": person, "aud": VoteAudience, "nonce": sallyport.VoteNonce(v, ballot),
 		"auth_time": now.Unix(), "iat": now.Unix(), "exp": now.Add(10 * time.Minute).Unix(),
 	}
 	maps.Copy(claims, changes)
