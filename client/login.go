@@ -14,6 +14,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/strict"
 )
 
 // Login logs a person in at an identity provider, as a native application
@@ -59,7 +60,7 @@ func (l Login) SignVote(ctx context.Context, v sallyport.Verdict, ballot sallypo
 
 func (l Login) run(ctx context.Context, nonce string, o ...oauth2.AuthCodeOption) (*oauth2.Token, error) {
 	if !secure(l.Issuer) {
-		return nil, fmt.Errorf("the identity provider %q must be an https URL (plain http is for loopback addresses only)", l.Issuer)
+		return nil, fmt.Errorf("the identity provider %q must be an https URL (plain http is only for the %s)", l.Issuer, strict.LoopbackRule)
 	}
 	ctx, cancel := context.WithTimeout(ctx, loginPatience)
 	defer cancel()
@@ -167,10 +168,5 @@ func (b *callback) close(ctx context.Context) {
 // secure reports whether a URL is one to send people and codes to.
 func secure(address string) bool {
 	u, err := url.Parse(address)
-	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()))
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
+	return err == nil && strict.SecureURL(u)
 }

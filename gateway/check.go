@@ -111,8 +111,8 @@ func (c *checker) checkTemporal(conf TemporalConfig) {
 	c.required("temporal.namespace", conf.Namespace)
 	c.hostPort("temporal.address", conf.Address)
 	c.web("temporal.ui", conf.UI)
-	if host, _, err := net.SplitHostPort(conf.Address); err == nil && conf.TLS == nil && !loopback(host) {
-		c.add("temporal.address", "is %s, which is not on this machine: set temporal.tls, or tokens and calls would travel in plain text", conf.Address)
+	if host, _, err := net.SplitHostPort(conf.Address); err == nil && conf.TLS == nil && !strict.Loopback(host) {
+		c.add("temporal.address", "is %s, which is none of the %s: set temporal.tls, or tokens and calls would travel in plain text", conf.Address, strict.LoopbackRule)
 	}
 	if t := conf.TLS; t != nil && (t.CertFile == "") != (t.KeyFile == "") {
 		c.add("temporal.tls", "has one of cert_file and key_file, which go together")
@@ -162,9 +162,4 @@ func (c *checker) checkKubernetes(conf KubernetesConfig) {
 			}
 		}
 	}
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

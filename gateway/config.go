@@ -153,7 +153,7 @@ type SweepConfig struct {
 // NotificationConfig says whom the worker tells when a call begins to wait for
 // people, is decided or expires.
 type NotificationConfig struct {
-	URL         string   `yaml:"url"`          // where CloudEvents are posted to: https, or http on loopback
+	URL         string   `yaml:"url"`          // where CloudEvents are posted to: https, or http to a loopback address
 	SecretFiles []string `yaml:"secret_files"` // 24 to 64 bytes in standard base64 each, with or without whsec_; all sign, so that they can be rotated
 }
 

@@ -1,7 +1,7 @@
 // Package strict decodes what outsiders wrote: JSON from agents, YAML from
 // whoever configures the gateway. What two parsers could read in two ways is
 // refused, and every error says where it stands. It also tells which files are
-// fit to hold secrets.
+// fit to hold secrets, and which addresses are this machine's alone.
 package strict
 
 import (

@@ -56,7 +56,7 @@ func trouble(err error) string {
 	timeout, ok := errors.AsType[net.Error](err)
 	switch {
 	case errors.Is(err, errScheme):
-		return "leads to a scheme that is not https"
+		return "leads to another scheme than https: " + errScheme.Error()
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), ok && timeout.Timeout():
 		return "did not answer in time"
 	case errors.Is(err, context.Canceled):

@@ -3,9 +3,10 @@ package images
 import (
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"sync/atomic"
+
+	"github.com/sallyport/sallyport/strict"
 )
 
 // What one verification may ask of a registry, and read from it. An honest one
@@ -16,7 +17,7 @@ const (
 )
 
 // errScheme says that a request would leave https, or the machine.
-var errScheme = errors.New("plain http is for registries on loopback addresses, and a redirect keeps its scheme")
+var errScheme = errors.New("plain http is only for registries on the " + strict.LoopbackRule + ", and a redirect keeps its scheme")
 
 // errTooMuch says that a registry had its requests and bytes.
 var errTooMuch error = &fault{what: "its registry sends too much, or redirects too often"}
@@ -50,12 +51,7 @@ func permits(r *http.Request) bool {
 	if r.Response != nil && r.Response.Request != nil && r.Response.Request.URL.Scheme != r.URL.Scheme {
 		return false
 	}
-	return r.URL.Scheme == "https" || r.URL.Scheme == "http" && loopback(r.URL.Hostname())
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	return strict.SecureURL(r.URL)
 }
 
 // countedBody is a body that ends in an error once all bodies together are too

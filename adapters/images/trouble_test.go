@@ -170,10 +170,10 @@ type carrier func(*http.Request) (*http.Response, error)
 
 func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) { return c(r) }
 
-// TestPlainHTTPIsForLoopback: libraries take private addresses and *.local
-// for places where plain http is good enough.
+// TestPlainHTTPIsForLoopback: libraries take private addresses, *.local and
+// localhost for places where plain http is good enough.
 func TestPlainHTTPIsForLoopback(t *testing.T) {
-	for _, host := range []string{"10.0.0.1:5000", "192.168.0.1", "registry.local", "registry.local:5000", "registry.example.com", "127.0.0.1.example.com"} {
+	for _, host := range []string{"10.0.0.1:5000", "192.168.0.1", "registry.local", "registry.local:5000", "registry.example.com", "127.0.0.1.example.com", "localhost:5000", "registry.localhost:5000"} {
 		var mu sync.Mutex
 		plain, all := 0, 0
 		v := newVerifier(t, images.Options{Keys: []string{p256(t).pem(t)}, Transport: carrier(func(r *http.Request) (*http.Response, error) {

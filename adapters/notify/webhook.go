@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/strict"
 )
 
 const (
@@ -29,7 +29,7 @@ const (
 
 // Options of a [Webhook]. All are required but Timeout.
 type Options struct {
-	URL     string   // of the receiver; https, or http on loopback
+	URL     string   // of the receiver; https, or http to a loopback address
 	Source  string   // of the events: a URI reference that names this gateway
 	Secrets [][]byte // as ParseSecret gives them; each signs, so that they can be rotated
 	Now     func() time.Time
@@ -78,15 +78,10 @@ func CheckURL(raw string) (*url.URL, error) {
 		return nil, errors.New("must be a URL such as https://hooks.example.com/sallyport")
 	case u.User != nil || u.Fragment != "":
 		return nil, errors.New("must have no user, password or fragment: events are signed instead")
-	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
-		return nil, errors.New("must be https: http is for receivers on this machine alone")
+	case !strict.SecureURL(u):
+		return nil, errors.New("must be https: plain http is only for the " + strict.LoopbackRule)
 	}
 	return u, nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // Notify implements [sallyport.Notifier].

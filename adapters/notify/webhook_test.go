@@ -322,6 +322,7 @@ func TestNewRefuses(t *testing.T) {
 		"NoClock":     {"signatures have a time", func(o *notify.Options) { o.Now = nil }},
 		"PlainText":   {"targets and people's names would travel for all to read", func(o *notify.Options) { o.URL = "http://hooks.example.com/" }},
 		"Lookalike":   {"this is not loopback", func(o *notify.Options) { o.URL = "http://127.0.0.1.example.com/" }},
+		"Localhost":   {"a resolver decides where a name leads", func(o *notify.Options) { o.URL = "http://localhost/" }},
 		"NoHost":      {"it leads nowhere", func(o *notify.Options) { o.URL = "https:///x" }},
 		"Scheme":      {"we speak HTTP", func(o *notify.Options) { o.URL = "file://localhost/etc/passwd" }},
 		"Password":    {"it would be a secret in the configuration", func(o *notify.Options) { o.URL = "https://u:hunter2@hooks.example.com/" }},

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/sallyport/sallyport/strict"
 )
 
 // maxAnswer bounds what an issuer may answer, in bytes.
@@ -54,8 +56,8 @@ func (r *remoteKeys) discover(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("%s: is of issuer %q and must be of %q", document, metadata.Issuer, r.issuer)
 	}
 	u, err := url.Parse(metadata.Keys)
-	if err != nil || u.Host == "" || (u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname()))) {
-		return "", fmt.Errorf("%s: jwks_uri %q must be https (plain http is for loopback addresses only)", document, metadata.Keys)
+	if err != nil || !strict.SecureURL(u) {
+		return "", fmt.Errorf("%s: jwks_uri %q must be https (plain http is only for the %s)", document, metadata.Keys, strict.LoopbackRule)
 	}
 	return metadata.Keys, nil
 }

@@ -155,6 +155,7 @@ func TestBadDiscovery(t *testing.T) {
 	}{
 		"OtherIssuer": {"the document speaks for somebody else", map[string]any{"issuer": "https://evil.example.com"}},
 		"PlainHTTP":   {"keys over plain http are anybody's", map[string]any{"jwks_uri": "http://keys.example.com/jwks"}},
+		"Localhost":   {"a resolver decides where a name leads", map[string]any{"jwks_uri": "http://localhost/jwks"}},
 		"File":        {"keys come from the issuer", map[string]any{"jwks_uri": "file:///etc/passwd"}},
 		"NoKeys":      {"there is nothing to verify with", map[string]any{"jwks_uri": ""}},
 	} {

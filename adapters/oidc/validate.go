@@ -2,7 +2,6 @@ package oidc
 
 import (
 	"fmt"
-	"net"
 	"net/url"
 	"regexp"
 	"slices"
@@ -106,19 +105,10 @@ func checkURL(s string) string {
 		return "must be an absolute URL"
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return "must have no user, query or fragment"
-	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return "must be https: plain http is for loopback addresses only"
-	case u.Scheme != "http" && u.Scheme != "https":
-		return "must be https"
+	case !strict.SecureURL(u):
+		return "must be https: plain http is only for the " + strict.LoopbackRule
 	}
 	return ""
-}
-
-// loopback is about addresses, not names: what localhost resolves to is
-// somebody else's word.
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }
 
 func (c *checker) checkPerson(path []string, p Person) {

@@ -71,7 +71,7 @@ func checkEndpoint() error {
 	u, err := url.Parse(endpoint)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		// The value may hold a password, so it is not repeated.
-		return fmt.Errorf("telemetry: %s must be a URL such as http://localhost:4318", name)
+		return fmt.Errorf("telemetry: %s must be a URL such as http://127.0.0.1:4318", name)
 	}
 	return nil
 }

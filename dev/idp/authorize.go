@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sallyport/sallyport/strict"
 )
 
 const (
@@ -176,7 +178,7 @@ func (c Client) mayRedirectTo(uri string) bool {
 // has no port, with one.
 func otherPort(registered, uri string) bool {
 	r, err := url.Parse(registered)
-	if err != nil || r.Scheme != "http" || r.Port() != "" || !loopback(r.Hostname()) {
+	if err != nil || r.Scheme != "http" || r.Port() != "" || !strict.Loopback(r.Hostname()) {
 		return false
 	}
 	u, err := url.Parse(uri)

@@ -17,12 +17,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sallyport/sallyport/strict"
 )
 
 // DefaultAudience is whom access tokens are for unless another is asked for.
@@ -151,9 +152,9 @@ func checkOptions(opts Options) (*url.URL, error) {
 	switch {
 	case err != nil || base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" || strings.HasSuffix(opts.Issuer, "/"):
 		return nil, fmt.Errorf("the identity provider's base URL %q must be like http://127.0.0.1:8090", opts.Issuer)
-	case !loopback(base.Hostname()) && !opts.Named:
-		return nil, fmt.Errorf("the identity provider has no passwords and is for loopback addresses only, not for %s", base.Host)
-	case !loopback(base.Hostname()) && base.Scheme != "https":
+	case !strict.Loopback(base.Hostname()) && !opts.Named:
+		return nil, fmt.Errorf("the identity provider has no passwords and is only for the %s, not for %s", strict.LoopbackRule, base.Host)
+	case !strict.SecureURL(base):
 		return nil, fmt.Errorf("the identity provider must be https to be %s: tokens would travel in plain text", base.Host)
 	case opts.Dir == "":
 		return nil, errors.New("the identity provider needs a folder for its keys")
@@ -200,18 +201,12 @@ func checkClient(c Client) error {
 	}
 	for _, uri := range slices.Concat(c.RedirectURIs, c.LogoutURIs) {
 		u, err := url.Parse(uri)
-		if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" ||
-			(u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname()))) {
-			return fmt.Errorf("client %s: %q must be https, or http on a loopback address, without a fragment", c.ID, uri)
+		if err != nil || u.User != nil || u.Fragment != "" || !strict.SecureURL(u) {
+			return fmt.Errorf("client %s: %q must be https, without a user or fragment (http is only for the %s)", c.ID, uri, strict.LoopbackRule)
 		}
 	}
 	if c.Public && c.Secret != "" {
 		return fmt.Errorf("client %s is public, and has a secret", c.ID)
 	}
 	return nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }

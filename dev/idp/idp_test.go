@@ -335,6 +335,7 @@ func TestNewRefuses(t *testing.T) {
 	for name, change := range map[string]func(*idp.Options){
 		"NoIssuer":      func(o *idp.Options) { o.Issuer = "" },
 		"TrailingSlash": func(o *idp.Options) { o.Issuer += "/" },
+		"Localhost":     func(o *idp.Options) { o.Issuer = "http://localhost:8090" },
 		"NotLoopback":   func(o *idp.Options) { o.Issuer = "http://192.0.2.1:8090" },
 		"NamedPlain":    func(o *idp.Options) { o.Issuer, o.Named = "http://idp.example.com", true },
 		"NotNamed":      func(o *idp.Options) { o.Issuer = "https://idp.example.com" },

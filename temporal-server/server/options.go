@@ -13,6 +13,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/strict"
 	"github.com/sallyport/sallyport/temporal-server/authz"
 )
 
@@ -163,12 +164,11 @@ func checkAddr(addr string, encrypted bool) error {
 	if err != nil {
 		return invalid("address", "%q is not an address like 127.0.0.1:7233: %w", addr, err)
 	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil {
+	if _, err := netip.ParseAddr(host); err != nil {
 		return invalid("address", "%q is not the address of an interface, such as 127.0.0.1:7233", addr)
 	}
-	if !ip.IsLoopback() && !encrypted {
-		return invalid("address", "%q is not a loopback address: without TLS the server is for this machine only", addr)
+	if !strict.Loopback(host) && !encrypted {
+		return invalid("address", "%q is none of the %s: without TLS the server is for this machine only", addr, strict.LoopbackRule)
 	}
 	return nil
 }

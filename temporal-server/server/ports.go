@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"strconv"
 	"syscall"
+
+	"github.com/sallyport/sallyport/strict"
 )
 
 // addresses are where the parts of a server listen.
@@ -59,7 +61,7 @@ func reserve(o Options) (a addresses, err error) {
 // loopbackOf is where the server's parts listen for each other: on this
 // machine alone, wherever clients come from.
 func loopbackOf(host string) string {
-	if ip, err := netip.ParseAddr(host); err == nil && ip.IsLoopback() {
+	if strict.Loopback(host) {
 		return host
 	}
 	return "127.0.0.1"

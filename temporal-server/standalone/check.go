@@ -31,8 +31,8 @@ func (c *checker) listen(key, value string, t *TLS) {
 	switch {
 	case err != nil:
 		c.add(key, "is %q and must be the address of an interface and a port, such as 127.0.0.1:7233", value)
-	case !addr.Addr().IsLoopback() && t == nil:
-		c.add(key, "is %s, which is not on this machine alone: set tls beside it, or tokens would travel in plain text", value)
+	case !strict.Loopback(addr.Addr().String()) && t == nil:
+		c.add(key, "is %s, which is none of the %s: set tls beside it, or tokens would travel in plain text", value, strict.LoopbackRule)
 	}
 }
 
@@ -47,14 +47,9 @@ func (c *checker) tls(key string, t *TLS) {
 // web wants a URL that nobody on the way can read or change.
 func (c *checker) web(key, value string) {
 	u, err := url.Parse(value)
-	if err != nil || u.Host == "" || (u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname()))) {
-		c.add(key, "is %q and must be a URL such as https://login.example.com (http is for loopback addresses)", value)
+	if err != nil || !strict.SecureURL(u) {
+		c.add(key, "is %q and must be a URL such as https://login.example.com (http is only for the %s)", value, strict.LoopbackRule)
 	}
-}
-
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
 }
 
 // check reports everything that is wrong at once.
@@ -99,8 +94,8 @@ func (c *checker) postgres(p Postgres) {
 	if p.Port < 1 || p.Port > 65535 {
 		c.add("postgres.port", "is %d and must be a port, such as 5432", p.Port)
 	}
-	if p.TLS == nil && p.Host != "localhost" && !loopback(p.Host) {
-		c.add("postgres.host", "is %s, which is not this machine: set postgres.tls, or what is stored would travel in plain text", p.Host)
+	if p.TLS == nil && !strict.Loopback(p.Host) {
+		c.add("postgres.host", "is %s, which is none of the %s: set postgres.tls, or what is stored would travel in plain text", p.Host, strict.LoopbackRule)
 	}
 }
 
