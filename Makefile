@@ -1,6 +1,13 @@
 # Everything is built with the Go tool; this file only remembers the words.
 
 GO ?= go
+
+# The Go release that compiles, tests and checks everything, so that what ships
+# is what was tested. The Go tool fetches it. go.mod says which older ones
+# compile this too: make GOTOOLCHAIN=local takes the one that is installed.
+GOTOOLCHAIN = go1.26.11
+export GOTOOLCHAIN
+
 FUZZTIME ?= 10s
 BENCHTIME ?= 1s
 BENCHFLAGS ?=
