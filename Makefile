@@ -210,6 +210,25 @@ lint-policies: check-build
 	$(OPA) check --strict policies
 	$(OPA) test --coverage --threshold 100 policies >/dev/null || $(OPA) test --verbose --coverage --threshold 100 policies
 
+# What ships, once more and with the symbols that releases leave out: without
+# them govulncheck can't tell which functions are in a program.
+SYMBOLS = CGO_ENABLED=0 $(GO) build -trimpath -ldflags=-w
+SHIPPED = sallyport toolexec kubeexec temporal-server
+
+.PHONY: vulncheck
+vulncheck: $(SHIPPED:%=bin/vuln/%) ## Look for known vulnerabilities in what ships
+	.ci/vulncheck binary $^
+
+bin/vuln/sallyport bin/vuln/toolexec bin/vuln/kubeexec: check-build force
+	$(SYMBOLS) -o $@ ./cmd/$(@F)
+
+bin/vuln/temporal-server: check-build force
+	cd dev && $(SYMBOLS) -o ../$@ ./cmd/$(@F)
+
+.PHONY: vulncheck-source
+vulncheck-source: check-build ## Look for known vulnerabilities in code that is called
+	.ci/vulncheck source . dev
+
 .PHONY: fmt
 fmt: ## Format the Go code and the policies
 	$(GOLANGCI) fmt ./...
@@ -252,4 +271,4 @@ bench-million: check-test check-postgres ## Measure proofs and searches where th
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "; print "make <target>"} \
 		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
