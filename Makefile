@@ -68,19 +68,40 @@ temporal-server: check-build bin/temporal-server ## Build bin/temporal-server, a
 bin/temporal-server: force
 	cd temporal-server && $(RELEASE) -o ../$@ ./cmd/$(@F)
 
-# Images have no shell and no package manager: the program, and for the gateway
-# the certificates that it trusts, which are this machine's. The same program
-# and certificates give the same digest.
+# Images have no shell and no package manager: the program, the licence texts of
+# what it links, and for the gateway the certificates that it trusts, which are
+# this machine's. The same files give the same digest.
 IMAGE_PREFIX ?= registry.example.com/sallyport
 IMAGE_TAG ?= dev
 CA_CERTIFICATES ?= $(wildcard /etc/ssl/certs/ca-certificates.crt)
 IMAGE = $(GO) run ./deploy/image
+LICENSES = $(GO) run ./deploy/licenses
 
 .PHONY: image
-image: check-build bin/sallyport bin/kubeexec ## Make container images of the gateway and of the executor, without a container runtime
+image: check-build bin/sallyport bin/kubeexec bin/licenses/sallyport.txt bin/licenses/kubeexec.txt ## Make container images of the gateway and of the executor, without a container runtime
 	@$(IMAGE) --name=$(IMAGE_PREFIX)/gateway:$(IMAGE_TAG) --out=bin/gateway.tar /sallyport=bin/sallyport \
-		$(CA_CERTIFICATES:%=/etc/ssl/certs/ca-certificates.crt=%)
-	@$(IMAGE) --name=$(IMAGE_PREFIX)/kubeexec:$(IMAGE_TAG) --out=bin/kubeexec.tar /kubeexec=bin/kubeexec
+		/licenses/sallyport.txt=bin/licenses/sallyport.txt $(CA_CERTIFICATES:%=/etc/ssl/certs/ca-certificates.crt=%)
+	@$(IMAGE) --name=$(IMAGE_PREFIX)/kubeexec:$(IMAGE_TAG) --out=bin/kubeexec.tar /kubeexec=bin/kubeexec \
+		/licenses/kubeexec.txt=bin/licenses/kubeexec.txt
+
+bin/licenses/%.txt: force
+	@$(LICENSES) --out=$@ ./cmd/$*
+
+# A release has each program for each platform, the licence texts of what it
+# links, and one list of checksums.
+SHIPPED = sallyport toolexec kubeexec temporal-server
+PLATFORMS ?= linux_amd64 linux_arm64
+RELEASES = $(foreach p,$(PLATFORMS),$(SHIPPED:%=bin/release/$p/%))
+
+.PHONY: release
+release: check-build $(RELEASES) ## Build what ships for all PLATFORMS, with licence texts and checksums
+	cd bin/release && sha256sum $(RELEASES:bin/release/%=%) $(RELEASES:bin/release/%=%.licenses.txt) >SHA256SUMS
+
+bin/release/%: module = $(if $(filter temporal-server,$(@F)),dev,.)
+bin/release/%: platform = $(subst _, ,$(notdir $(@D)))
+bin/release/%: force
+	cd $(module) && GOOS=$(word 1,$(platform)) GOARCH=$(word 2,$(platform)) $(RELEASE) -o $(CURDIR)/$@ ./cmd/$(@F)
+	@$(LICENSES) --dir=$(module) --os=$(word 1,$(platform)) --arch=$(word 2,$(platform)) --out=$@.licenses.txt ./cmd/$(@F)
 
 .PHONY: manifests
 manifests: check-build ## Render the Helm chart with its default values into deploy/manifests/
@@ -213,7 +234,6 @@ lint-policies: check-build
 # What ships, once more and with the symbols that releases leave out: without
 # them govulncheck can't tell which functions are in a program.
 SYMBOLS = CGO_ENABLED=0 $(GO) build -trimpath -ldflags=-w
-SHIPPED = sallyport toolexec kubeexec temporal-server
 
 .PHONY: vulncheck
 vulncheck: $(SHIPPED:%=bin/vuln/%) ## Look for known vulnerabilities in what ships

@@ -65,6 +65,8 @@ var arrows = map[string][]string{
 	"cmd/kubeexec":  {"tools/wire", "tools/k8s"},
 	"deploy/image":  nil, // makes images of these; no part of them
 
+	"deploy/licenses": nil, // the same, of what they link
+
 	// What tests share. Nothing that is shipped may import these.
 	"sallyporttest":               {"tools"},
 	"sallyporttest/postgrestest":  nil,
@@ -100,6 +102,7 @@ var libraries = map[string][]string{
 	"github.com/open-policy-agent":           {"adapters/opa"},
 	"github.com/sigstore":                    {"adapters/images"},
 	"github.com/google/go-containerregistry": {"adapters/images", "deploy/image", "e2e/..."},
+	"github.com/google/licensecheck":         {"deploy/licenses"},
 	"github.com/labstack/echo":               {"api"},
 	"github.com/coreos/go-oidc":              {"client", "temporal-server/...", "dev/..."}, // it logs people in; see the decision on verifying tokens
 	"golang.org/x/oauth2":                    {"client", "dev/...", "e2e/..."},
