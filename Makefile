@@ -97,7 +97,7 @@ RELEASES = $(foreach p,$(PLATFORMS),$(SHIPPED:%=bin/release/$p/%))
 release: check-build $(RELEASES) ## Build what ships for all PLATFORMS, with licence texts and checksums
 	cd bin/release && sha256sum $(RELEASES:bin/release/%=%) $(RELEASES:bin/release/%=%.licenses.txt) >SHA256SUMS
 
-bin/release/%: module = $(if $(filter temporal-server,$(@F)),dev,.)
+bin/release/%: module = $(if $(filter temporal-server,$(@F)),temporal-server,.)
 bin/release/%: platform = $(subst _, ,$(notdir $(@D)))
 bin/release/%: force
 	cd $(module) && GOOS=$(word 1,$(platform)) GOARCH=$(word 2,$(platform)) $(RELEASE) -o $(CURDIR)/$@ ./cmd/$(@F)
@@ -243,11 +243,11 @@ bin/vuln/sallyport bin/vuln/toolexec bin/vuln/kubeexec: check-build force
 	$(SYMBOLS) -o $@ ./cmd/$(@F)
 
 bin/vuln/temporal-server: check-build force
-	cd dev && $(SYMBOLS) -o ../$@ ./cmd/$(@F)
+	cd temporal-server && $(SYMBOLS) -o ../$@ ./cmd/$(@F)
 
 .PHONY: vulncheck-source
 vulncheck-source: check-build ## Look for known vulnerabilities in code that is called
-	.ci/vulncheck source . dev
+	.ci/vulncheck source . temporal-server
 
 .PHONY: fmt
 fmt: ## Format the Go code and the policies
