@@ -5,7 +5,7 @@
 // licence that rules.go allows.
 //
 //	licenses --out=bin/licenses/sallyport.txt ./cmd/sallyport
-//	licenses --dir=dev --out=bin/licenses/temporal-server.txt ./cmd/temporal-server
+//	licenses --dir=temporal-server --out=bin/licenses/temporal-server.txt ./cmd/temporal-server
 package main
 
 import (

@@ -17,7 +17,7 @@ func shipped() []program {
 		{dir: "../..", pkg: "./cmd/sallyport"},
 		{dir: "../..", pkg: "./cmd/toolexec"},
 		{dir: "../..", pkg: "./cmd/kubeexec"},
-		{dir: "../../dev", pkg: "./cmd/temporal-server"},
+		{dir: "../../temporal-server", pkg: "./cmd/temporal-server"},
 	}
 }
 
