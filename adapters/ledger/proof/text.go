@@ -129,20 +129,31 @@ func (c *fileCheck) limits() []string {
 	if !c.opened {
 		not = append(not, "who the people are, what the arguments, plans and results were: the file holds commitments to them, and not themselves")
 	}
-	for _, class := range []struct {
-		class sallyport.EvidenceClass
-		not   string
-	}{
-		{sallyport.APIAttested, "that votes of the class api-attested were cast: they rest on the API's word"},
-		{sallyport.TemporalPrincipal, "that votes of the class temporal-principal were cast: they rest on the Temporal server's history, which is not in the file"},
-	} {
-		if slices.ContainsFunc(c.leaves, func(l Leaf) bool { return l.Kind == sallyport.EntryVote && l.Evidence == string(class.class) }) &&
-			(class.class != sallyport.APIAttested || c.o.Attestation == nil || !c.opened) {
-			not = append(not, class.not)
+	for _, class := range sallyport.EvidenceClasses() {
+		voted := slices.ContainsFunc(c.leaves, func(l Leaf) bool { return l.Kind == sallyport.EntryVote && l.Evidence == string(class) })
+		if limit := c.limit(class); voted && limit != "" {
+			not = append(not, limit)
 		}
 	}
 	if c.opened && c.o.SignedCall == nil {
 		not = append(not, "that the API signed the call: give its public keys to have that checked")
 	}
 	return not
+}
+
+// limit says what the proof does not show of votes of a class.
+func (c *fileCheck) limit(class sallyport.EvidenceClass) string {
+	switch class {
+	case sallyport.TemporalPrincipal:
+		return "that votes of the class temporal-principal were cast: they rest on the Temporal server's history, which is not in the file"
+	case sallyport.IDPSigned:
+		if !c.opened || c.o.SignedVote == nil {
+			return "that the identity provider signed the votes of the class idp-signed: their tokens were not verified"
+		}
+	case sallyport.APIAttested:
+		if !c.opened || c.o.Attestation == nil {
+			return "that votes of the class api-attested were cast: they rest on the API's word"
+		}
+	}
+	return ""
 }

@@ -149,14 +149,30 @@ func (c *fileCheck) signatures(e sallyport.Entry) error {
 			return fmt.Errorf("the API did not sign this call: %w", err)
 		}
 		c.said = append(c.said, "  the API signed it")
-	case e.Vote != nil && e.Vote.Evidence.Class == sallyport.IDPSigned && c.o.SignedVote != nil:
-		if err := c.o.SignedVote(*e.Vote, *c.record.Ballot); err != nil {
+	case e.Kind == sallyport.EntryVote:
+		return c.evidence(e.CallID, *e.Vote)
+	}
+	return nil
+}
+
+// evidence verifies a vote's evidence, each class by its own verifier.
+func (c *fileCheck) evidence(callID string, v sallyport.Vote) error {
+	switch v.Evidence.Class {
+	case sallyport.TemporalPrincipal: // its evidence is the Temporal server's history, which is not in the file
+	case sallyport.IDPSigned:
+		if c.o.SignedVote == nil {
+			return nil
+		}
+		if err := c.o.SignedVote(v, *c.record.Ballot); err != nil {
 			return fmt.Errorf("the identity provider did not sign this vote: %w", err)
 		}
 		c.said = append(c.said, "  the identity provider signed it, with a key that is kept beside it")
-	case e.Vote != nil && e.Vote.Evidence.Class == sallyport.APIAttested && c.o.Attestation != nil:
-		a, err := c.o.Attestation(e.Vote.Evidence.Token)
-		if err != nil || a.CallID != e.CallID || a.Account != e.Vote.Account || a.Paper.Ballot != e.Vote.Ballot || a.Paper.Verdict != e.Vote.Verdict {
+	case sallyport.APIAttested:
+		if c.o.Attestation == nil {
+			return nil
+		}
+		a, err := c.o.Attestation(v.Evidence.Token)
+		if err != nil || a.CallID != callID || a.Account != v.Account || a.Paper.Ballot != v.Ballot || a.Paper.Verdict != v.Verdict {
 			return fmt.Errorf("the API did not attest this vote: %w", err)
 		}
 		c.said = append(c.said, "  the API signed that it saw this vote")
