@@ -39,20 +39,14 @@ func compare(path string, before, after any, found *[]string) {
 		names := maps.Clone(b)
 		maps.Copy(names, a)
 		for _, name := range slices.Sorted(maps.Keys(names)) {
-			compare(strings.TrimPrefix(path+"."+shorten(name), "."), b[name], a[name], found)
+			compare(strings.TrimPrefix(path+"."+shown(name), "."), b[name], a[name], found)
 		}
 		return
 	}
 	was, is := string(mustJSON(before)), string(mustJSON(after))
 	if was != is {
-		*found = append(*found, strings.TrimPrefix(path+": "+shorten(was)+" → "+shorten(is), ": "))
+		*found = append(*found, strings.TrimPrefix(path+": "+shown(was)+" → "+shown(is), ": "))
 	}
 }
 
-func shorten(s string) string {
-	r := []rune(Visible(s))
-	if len(r) <= mostOfAValue {
-		return string(r)
-	}
-	return string(r[:mostOfAValue]) + "…"
-}
+func shown(s string) string { return Shorten(Visible(s), mostOfAValue) }

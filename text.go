@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Text from agents, manifests and targets is untrusted wherever a human sees
@@ -70,10 +71,7 @@ func Lines(s string) string {
 // on one line, at most limit characters long, with pipes escaped.
 func Inline(s string, limit int) string {
 	s = strings.NewReplacer("\n", `\n`, "\t", `\t`, "|", `\u{007c}`).Replace(Visible(s))
-	if r := []rune(s); len(r) > limit {
-		s = string(r[:limit]) + "…"
-	}
-	if s == "" {
+	if s = Shorten(s, limit); s == "" {
 		return ""
 	}
 	return span(s)
@@ -100,4 +98,36 @@ func backticks(s string) int {
 		}
 	}
 	return longest
+}
+
+// Shorten is the beginning of a text, with an ellipsis in place of what goes
+// beyond limit characters.
+func Shorten(s string, limit int) string {
+	for i := range s {
+		if limit == 0 {
+			return s[:i] + "…"
+		}
+		limit--
+	}
+	return s
+}
+
+// Head is the beginning of a text: whole characters, at most limit bytes.
+func Head(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit]
+}
+
+// Tail is the end of a text: whole characters, at most limit bytes.
+func Tail(s string, limit int) string {
+	begin := max(len(s)-limit, 0)
+	for begin > 0 && begin < len(s) && !utf8.RuneStart(s[begin]) {
+		begin++
+	}
+	return s[begin:]
 }

@@ -196,3 +196,34 @@ func checkSpan(t *testing.T, out string) (ticks int) {
 	}
 	return ticks
 }
+
+func TestCut(t *testing.T) {
+	for name, tt := range map[string]struct {
+		reason, text string
+		limit        int
+		short        string // of so many characters
+		head, tail   string // of so many bytes
+	}{
+		"Whole":     {"what fits stays as it is", "abc", 3, "abc", "abc", "abc"},
+		"Longer":    {"the ellipsis stands for the rest", "abcd", 3, "abc…", "abc", "bcd"},
+		"Wide":      {"half a character is none", "äöü", 3, "äöü", "ä", "ü"},
+		"WideFits":  {"a character that fits is whole", "äöü", 4, "äöü", "äö", "öü"},
+		"Wider":     {"half a character is none", "東京都", 2, "東京…", "", ""},
+		"Nothing":   {"there is no room", "abc", 0, "…", "", ""},
+		"Empty":     {"there is nothing to cut", "", 0, "", "", ""},
+		"Bytes":     {"bytes that are no text count like characters", "\xff\xfe\xfd", 2, "\xff\xfe…", "\xff\xfe", "\xfe\xfd"},
+		"Combining": {"a mark is a character of its own", "e\u0301e", 2, "e\u0301…", "e", "e"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := sallyport.Shorten(tt.text, tt.limit); got != tt.short {
+				t.Errorf("Shorten(%q, %d) = %q, want %q: %s", tt.text, tt.limit, got, tt.short, tt.reason)
+			}
+			if got := sallyport.Head(tt.text, tt.limit); got != tt.head {
+				t.Errorf("Head(%q, %d) = %q, want %q: %s", tt.text, tt.limit, got, tt.head, tt.reason)
+			}
+			if got := sallyport.Tail(tt.text, tt.limit); got != tt.tail {
+				t.Errorf("Tail(%q, %d) = %q, want %q: %s", tt.text, tt.limit, got, tt.tail, tt.reason)
+			}
+		})
+	}
+}

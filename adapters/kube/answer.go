@@ -44,20 +44,13 @@ func foreign(out []byte, exit int32) answer {
 	}
 	if exit != 0 {
 		// A process that a signal ended has said nothing by its code.
-		return answer{began: true, broken: exit > 128, failure: &sallyport.Failure{Code: codeExit, Message: fmt.Sprintf("the tool ended with exit code %d: %s", exit, said(tail(text, 300)))}}
+		return answer{began: true, broken: exit > 128, failure: &sallyport.Failure{Code: codeExit, Message: fmt.Sprintf("the tool ended with exit code %d: %s", exit, said(sallyport.Tail(text, 300)))}}
 	}
 	result, err := strict.Canonical(map[string]string{"output": text})
 	if err != nil {
 		return failed(codeBadOutput, "what the tool wrote can't be told: %v", err)
 	}
 	return answer{began: true, response: wire.Response{Result: result}}
-}
-
-func tail(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	return strings.ToValidUTF8(text[len(text)-n:], "")
 }
 
 // plan is the answer to ModePlan. Nothing can have been done, so everything

@@ -134,9 +134,5 @@ func notReady(p *corev1.Pod) bool {
 // said makes one short line of a text of the cluster's, which may hold what a
 // registry or a container wrote.
 func said(text string) string {
-	line := []rune(strings.Join(strings.Fields(sallyport.Visible(text)), " "))
-	if len(line) > 400 {
-		return string(line[:400]) + "…"
-	}
-	return string(line)
+	return sallyport.Shorten(strings.Join(strings.Fields(sallyport.Visible(text)), " "), 400)
 }

@@ -94,11 +94,4 @@ func encode(n sallyport.Notification, source string) ([]byte, error) {
 }
 
 // shown is text for a field: visible, and not endless.
-func shown(s string) string { return cut(sallyport.Visible(s), fieldLimit) }
-
-func cut(s string, limit int) string {
-	if r := []rune(s); len(r) > limit {
-		return string(r[:limit]) + "…"
-	}
-	return s
-}
+func shown(s string) string { return sallyport.Shorten(sallyport.Visible(s), fieldLimit) }

@@ -121,7 +121,7 @@ func shorten(s string) string {
 	if len(s) <= maxMessage {
 		return s
 	}
-	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
+	return sallyport.Head(s, maxMessage) + "…"
 }
 
 func newTerms(t terms) (*sallyport.Terms, error) {

@@ -78,11 +78,7 @@ func header(answer wire.BrokerResponse, name string) string {
 }
 
 func contentType(answer wire.BrokerResponse) string {
-	s := sallyport.Visible(header(answer, "Content-Type"))
-	if len(s) > maxContentType {
-		s = strings.ToValidUTF8(s[:maxContentType], "")
-	}
-	return s
+	return sallyport.Head(sallyport.Visible(header(answer, "Content-Type")), maxContentType)
 }
 
 // contentLength is what the server said, or else what came. A HEAD has no

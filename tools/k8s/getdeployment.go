@@ -52,11 +52,7 @@ func conditions(o map[string]any) []condition {
 
 // cut shortens what others wrote, and shows what would not be seen of it.
 func cut(s string) string {
-	r := []rune(sallyport.Visible(s))
-	if len(r) > longestMessage {
-		return string(r[:longestMessage]) + "…"
-	}
-	return string(r)
+	return sallyport.Shorten(sallyport.Visible(s), longestMessage)
 }
 
 // replicas are those of a deployment.

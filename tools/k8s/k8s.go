@@ -208,9 +208,5 @@ func failure(err error) wire.Response {
 	if !ok {
 		f = &failed{code: CodeInternal, message: err.Error()}
 	}
-	message := []rune(sallyport.Visible(f.message))
-	if len(message) > longestFailure {
-		message = append(message[:longestFailure], '…')
-	}
-	return wire.Response{Error: &sallyport.Failure{Code: f.code, Message: string(message)}}
+	return wire.Response{Error: &sallyport.Failure{Code: f.code, Message: sallyport.Shorten(sallyport.Visible(f.message), longestFailure)}}
 }

@@ -71,26 +71,20 @@ func podLogs(ctx context.Context, c *call) (any, error) {
 
 // lastOf makes text of the end of a log.
 func lastOf(said []byte) (told string, truncated bool) {
-	truncated = len(said) >= mostRead
-	if len(said) > mostLog {
-		said, truncated = said[len(said)-mostLog:], true
-		for len(said) > 0 && !utf8.RuneStart(said[0]) {
-			said = said[1:]
-		}
-	}
+	truncated = len(said) >= mostRead || len(said) > mostLog
 	var b strings.Builder
-	for len(said) > 0 {
-		r, size := utf8.DecodeRune(said)
+	for end := sallyport.Tail(string(said), mostLog); end != ""; {
+		r, size := utf8.DecodeRuneInString(end)
 		if r == utf8.RuneError && size == 1 {
-			fmt.Fprintf(&b, `\x%02x`, said[0])
+			fmt.Fprintf(&b, `\x%02x`, end[0])
 		} else {
-			b.Write(said[:size])
+			b.WriteString(end[:size])
 		}
-		said = said[size:]
+		end = end[size:]
 	}
 	told = sallyport.Visible(b.String())
 	if len(told) > 4*mostLog { // nearly all of it is escapes
-		told, truncated = strings.ToValidUTF8(told[len(told)-4*mostLog:], ""), true
+		told, truncated = sallyport.Tail(told, 4*mostLog), true
 	}
 	return told, truncated
 }

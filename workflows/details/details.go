@@ -24,9 +24,9 @@ func Cut(s string, limit int) string {
 	}
 	const note = "\n… (cut; the API has all of it)"
 	if limit > 10*len(note) {
-		return strings.ToValidUTF8(s[:limit-len(note)], "") + note
+		return sallyport.Head(s, limit-len(note)) + note
 	}
-	return strings.ToValidUTF8(s[:limit], "")
+	return sallyport.Head(s, limit)
 }
 
 // Summary is the static summary of a call's workflow: one line.
