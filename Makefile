@@ -9,6 +9,7 @@ GOTOOLCHAIN = go1.26.11
 export GOTOOLCHAIN
 
 FUZZTIME ?= 10s
+CHAOSCOUNT ?= 10
 BENCHTIME ?= 1s
 BENCHFLAGS ?=
 TESTFLAGS ?=
@@ -185,6 +186,20 @@ test-dev:
 .PHONY: test-e2e
 test-e2e:
 	cd e2e && $(RACE) ./...
+
+.PHONY: test-oldest
+test-oldest: export GOTOOLCHAIN = go$(shell sed -n 's/^go //p' go.mod)
+test-oldest: check-test ## Test the first module, and compile the others, with the oldest Go release that go.mod allows
+	CGO_ENABLED=0 $(GO) test -timeout=20m $(TESTFLAGS) ./...
+	cd dev && CGO_ENABLED=0 $(GO) build -trimpath ./...
+	cd e2e && CGO_ENABLED=0 $(GO) build -trimpath ./...
+
+# The moment of a kill is drawn or timed, so each run tries others. What these
+# tests run as processes links the Temporal server; they do not.
+.PHONY: chaos
+chaos: check-test check-postgres ## Run each test that kills processes CHAOSCOUNT (10) times
+	cd dev && CGO_ENABLED=0 $(GO) test -trimpath -count=$(CHAOSCOUNT) -timeout=2h $(TESTFLAGS) -run='^TestKill' ./instancetest ./temporaltest
+	CGO_ENABLED=0 $(GO) test -count=$(CHAOSCOUNT) -timeout=2h $(TESTFLAGS) -run='^TestKill' ./adapters/gitops ./adapters/ledger ./adapters/sandbox
 
 # Outside of test, because it needs a browser, and Node to drive it.
 .PHONY: test-browser
