@@ -25,7 +25,7 @@ type Decision struct {
 // Denial is the error of a call that is not to run by this decision. It has
 // the code and the message of the first reason.
 func (d Decision) Denial() *Error {
-	e := Errorf(Denied, "denied", "policy denied this call")
+	e := Errorf(Denied, CodeDenied, "policy denied this call")
 	if len(d.Reasons) > 0 {
 		e.Code, e.Message = d.Reasons[0].Code, d.Reasons[0].Message
 	}

@@ -21,6 +21,7 @@
 // These are what the stages share:
 //
 //   - digest.go: a [Digest], the SHA-256 by which one thing names another
+//   - code.go: the stable names of causes of errors
 //   - error.go: an [Error], with a kind and a stable code
 //   - text.go: untrusted text, made safe for terminals and markdown
 //   - difference.go: how two values differ, for people to read

@@ -94,7 +94,7 @@ func (e Entry) Check() error {
 		ok = e.Lift != nil && e.Key == ""
 	}
 	if !ok || !ValidCallID(e.CallID) || e.At.IsZero() {
-		return Errorf(Invalid, "bad_entry", "an entry of kind %q for call %q lacks what it records", e.Kind, e.CallID)
+		return Errorf(Invalid, CodeBadEntry, "an entry of kind %q for call %q lacks what it records", e.Kind, e.CallID)
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ func AsError(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	return &Error{Kind: Internal, Code: "internal", Message: "internal error", Err: err}
+	return &Error{Kind: Internal, Code: CodeInternal, Message: "internal error", Err: err}
 }
 
 // KindOf is the kind of err; an error that has none is [Internal].

@@ -50,7 +50,7 @@ func (f Freeze) Scope() string {
 
 // Refusal is why a call is stopped.
 func (f Freeze) Refusal() *Error {
-	return Errorf(Frozen, "frozen", "%s", f.message())
+	return Errorf(Frozen, CodeFrozen, "%s", f.message())
 }
 
 func (f Freeze) message() string {
@@ -59,7 +59,7 @@ func (f Freeze) message() string {
 
 // Decision is the one on a call that is stopped.
 func (f Freeze) Decision() Decision {
-	return Decision{Effect: Deny, Reasons: []Reason{{Code: "frozen", Message: f.message()}}}
+	return Decision{Effect: Deny, Reasons: []Reason{{Code: CodeFrozen, Message: f.message()}}}
 }
 
 // Limits bound what an agent does, whatever policy lets it. Zero is no limit.

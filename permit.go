@@ -28,7 +28,7 @@ type Grounds struct {
 // belong together.
 func NewPermit(g Grounds, now time.Time) (Permit, error) {
 	if now.IsZero() {
-		return Permit{}, Errorf(Internal, "no_time", "a permit needs the time it is made at")
+		return Permit{}, Errorf(Internal, CodeNoTime, "a permit needs the time it is made at")
 	}
 	p := Permit{grounds: g, at: now}
 	return p, p.Check()
@@ -39,9 +39,9 @@ func (p Permit) Check() error {
 	g := p.grounds
 	switch {
 	case p.at.IsZero():
-		return Errorf(Denied, "no_permit", "nothing runs without a permit")
+		return Errorf(Denied, CodeNoPermit, "nothing runs without a permit")
 	case g.Call.ID == "" || !g.Intent.isOf(g.Call):
-		return Errorf(Denied, "other_call", "the intent is not this call's")
+		return Errorf(Denied, CodeOtherCall, "the intent is not this call's")
 	}
 	switch g.Decision.Effect {
 	case Allow:
@@ -53,11 +53,11 @@ func (p Permit) Check() error {
 		return g.checkVotes()
 	case Ask:
 		if g.Ballot != nil && (g.Decision.Approval == nil || !g.Ballot.Terms.Equal(*g.Decision.Approval)) {
-			return Errorf(Denied, "drift", "policy's terms are not the ones that were met: %s", Difference(g.Ballot.Terms, g.Decision.Approval))
+			return Errorf(Denied, CodeDrift, "policy's terms are not the ones that were met: %s", Difference(g.Ballot.Terms, g.Decision.Approval))
 		}
 		return g.checkVotes()
 	default:
-		return Errorf(Denied, "denied", "policy did not allow this call")
+		return Errorf(Denied, CodeDenied, "policy did not allow this call")
 	}
 }
 
@@ -71,19 +71,19 @@ func (g Grounds) checkVotes() error {
 	}
 	switch {
 	case b == nil:
-		return Errorf(Denied, "no_ballot", "approval is needed and there was no ballot")
+		return Errorf(Denied, CodeNoBallot, "approval is needed and there was no ballot")
 	case b.CallID != g.Call.ID:
-		return Errorf(Denied, "other_call", "the ballot is another call's")
+		return Errorf(Denied, CodeOtherCall, "the ballot is another call's")
 	case b.Intent != g.Intent.Digest():
-		return Errorf(Denied, "drift", "the intent is not the one that was approved")
+		return Errorf(Denied, CodeDrift, "the intent is not the one that was approved")
 	case b.Plan != plan:
-		return Errorf(Denied, "drift", "the effect is not the one that was approved")
+		return Errorf(Denied, CodeDrift, "the effect is not the one that was approved")
 	}
 	if t := NewTally(*b, g.Votes); t.Rejected || !t.Approved {
-		return Errorf(Denied, "no_quorum", "the ballot has %d of %d approvals", len(t.People), b.Terms.Quorum)
+		return Errorf(Denied, CodeNoQuorum, "the ballot has %d of %d approvals", len(t.People), b.Terms.Quorum)
 	}
 	if slices.ContainsFunc(g.Votes, func(v Vote) bool { return v.Person == g.Intent.Agent.Owner }) {
-		return Errorf(Denied, "own_agent", "the agent's owner voted")
+		return Errorf(Denied, CodeOwnAgent, "the agent's owner voted")
 	}
 	return nil
 }

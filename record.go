@@ -93,25 +93,25 @@ func (r Record) approved(s Start) bool {
 func (r Record) admits(e Entry) error {
 	switch {
 	case e.Kind.OfFreeze():
-		return Errorf(Invalid, "bad_entry", "a %s is no step of a call", e.Kind)
+		return Errorf(Invalid, CodeBadEntry, "a %s is no step of a call", e.Kind)
 	case e.Kind != EntryReceived && r.Entries == 0:
-		return Errorf(Conflict, "not_received", "call %s was never received", e.CallID)
+		return Errorf(Conflict, CodeNotReceived, "call %s was never received", e.CallID)
 	case r.has(e.Kind):
-		return Errorf(Conflict, "repeated", "call %s has its %s already", e.CallID, e.Kind)
+		return Errorf(Conflict, CodeRepeated, "call %s has its %s already", e.CallID, e.Kind)
 	case r.Outcome != nil && e.Kind != EntryRefusal && e.Kind != EntryErasure:
-		return Errorf(Conflict, "ended", "call %s has ended as %s", e.CallID, r.State)
+		return Errorf(Conflict, CodeEnded, "call %s has ended as %s", e.CallID, r.State)
 	case r.Outcome == nil && e.Kind == EntryErasure:
-		return Errorf(Conflict, "not_ended", "call %s has not ended", e.CallID)
+		return Errorf(Conflict, CodeNotEnded, "call %s has not ended", e.CallID)
 	case r.Start != nil:
 		return r.admitsStarted(e)
 	case e.Kind == EntryPlaced, e.Kind == EntryOutcome && e.Outcome.State.Ran():
-		return Errorf(Conflict, "not_started", "call %s never started", e.CallID)
+		return Errorf(Conflict, CodeNotStarted, "call %s never started", e.CallID)
 	case e.Kind == EntryStart || e.Kind == EntryBallot:
 		return r.admitsNext(e)
 	case r.Ballot != nil && (e.Kind == EntryDecision || e.Kind == EntryPlan):
-		return Errorf(Conflict, "asked", "call %s waits on the decision that it has", e.CallID)
+		return Errorf(Conflict, CodeAsked, "call %s waits on the decision that it has", e.CallID)
 	case e.Kind == EntryVote && !r.waitsFor(*e.Vote):
-		return Errorf(Conflict, "other_ballot", "call %s does not wait for votes on ballot %s", e.CallID, e.Vote.Ballot)
+		return Errorf(Conflict, CodeOtherBallot, "call %s does not wait for votes on ballot %s", e.CallID, e.Vote.Ballot)
 	}
 	return nil
 }
@@ -126,7 +126,7 @@ func (r Record) has(k EntryKind) bool {
 func (r Record) admitsStarted(e Entry) error {
 	if e.Kind == EntryPlan || e.Kind == EntryDecision || e.Kind == EntryBallot || e.Kind == EntryVote ||
 		e.Kind == EntryOutcome && e.Outcome.State.NeverRan() {
-		return Errorf(Conflict, "started", "call %s has started", e.CallID)
+		return Errorf(Conflict, CodeStarted, "call %s has started", e.CallID)
 	}
 	return nil
 }
@@ -135,11 +135,11 @@ func (r Record) admitsStarted(e Entry) error {
 func (r Record) admitsNext(e Entry) error {
 	switch {
 	case r.Stop != nil:
-		return Errorf(Conflict, "stopped", "somebody wants call %s to end", e.CallID)
+		return Errorf(Conflict, CodeStopped, "somebody wants call %s to end", e.CallID)
 	case r.rejected():
-		return Errorf(Conflict, "rejected", "call %s was rejected", e.CallID)
+		return Errorf(Conflict, CodeRejected, "call %s was rejected", e.CallID)
 	case e.Kind == EntryStart && !r.approved(*e.Start):
-		return Errorf(Conflict, "not_approved", "the votes on call %s are not those by which it is to start", e.CallID)
+		return Errorf(Conflict, CodeNotApproved, "the votes on call %s are not those by which it is to start", e.CallID)
 	}
 	return nil
 }
@@ -165,9 +165,9 @@ func (r FreezeRecord) Apply(e Entry) (FreezeRecord, error) {
 	case e.Kind == EntryLift && r.Entries > 0 && r.Lift == nil:
 		r.Lift = e.Lift
 	case e.Kind == EntryLift && r.Lift != nil:
-		return r, Errorf(Conflict, "lifted", "freeze %s was lifted at %s", e.CallID, r.Lift.At.Format(time.RFC3339))
+		return r, Errorf(Conflict, CodeLifted, "freeze %s was lifted at %s", e.CallID, r.Lift.At.Format(time.RFC3339))
 	default:
-		return r, Errorf(Conflict, "not_frozen", "a %s can't come here: there is no freeze %s", e.Kind, e.CallID)
+		return r, Errorf(Conflict, CodeNotFrozen, "a %s can't come here: there is no freeze %s", e.Kind, e.CallID)
 	}
 	r.Entries++
 	return r, nil

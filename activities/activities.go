@@ -94,7 +94,7 @@ func (a *Activities) open(ctx context.Context, signed sallyport.SignedCall) (sal
 	id := activity.GetInfo(ctx).WorkflowExecution.ID
 	call, err := a.Verifier.VerifyCall(signed)
 	if err == nil && id != wire.WorkflowID(call.ID) {
-		err = sallyport.Errorf(sallyport.Denied, "other_call", "workflow %s is not call %s's", id, call.ID)
+		err = sallyport.Errorf(sallyport.Denied, sallyport.CodeOtherCall, "workflow %s is not call %s's", id, call.ID)
 	}
 	if err != nil { // somebody who can reach Temporal tries what he may not
 		a.Logger.ErrorContext(ctx, "a step was started that the API did not sign", slog.String("workflow_id", id), slog.Any("error", err))
@@ -108,7 +108,7 @@ func (a *Activities) open(ctx context.Context, signed sallyport.SignedCall) (sal
 func (a *Activities) resolve(ctx context.Context, call sallyport.Call) (subject, error) {
 	agent, err := a.Directory.Agent(call.Account)
 	if err != nil || agent.ID != call.AgentID {
-		return subject{}, sallyport.Errorf(sallyport.Denied, "unknown_agent",
+		return subject{}, sallyport.Errorf(sallyport.Denied, sallyport.CodeUnknownAgent,
 			"agent %s is not in the identity table any more", call.AgentID)
 	}
 	return a.resolveFor(ctx, call, agent)

@@ -35,7 +35,7 @@ func (a *Activities) Ask(ctx context.Context, in AskInput) (b sallyport.Ballot, 
 		return b, err
 	}
 	if rec.Decision == nil || rec.Decision.Approval == nil {
-		return b, sallyport.Errorf(sallyport.Conflict, "not_asked", "policy did not ask for approval of call %s", call.ID)
+		return b, sallyport.Errorf(sallyport.Conflict, sallyport.CodeNotAsked, "policy did not ask for approval of call %s", call.ID)
 	}
 	if err := shown(s, rec, in.Plan); err != nil {
 		return b, a.noted(ctx, call.ID, err)
@@ -55,7 +55,7 @@ func (a *Activities) Ask(ctx context.Context, in AskInput) (b sallyport.Ballot, 
 func (a *Activities) draw(s subject, terms sallyport.Terms, plan *sallyport.Plan) (sallyport.Ballot, error) {
 	var nonce [16]byte
 	if _, err := io.ReadFull(a.Random, nonce[:]); err != nil {
-		return sallyport.Ballot{}, sallyport.Errorf(sallyport.Unavailable, "no_randomness", "the ballot's nonce could not be drawn: %w", err)
+		return sallyport.Ballot{}, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeNoRandomness, "the ballot's nonce could not be drawn: %w", err)
 	}
 	now := a.Now()
 	b := sallyport.Ballot{
@@ -74,9 +74,9 @@ func shown(s subject, rec sallyport.Record, plan *sallyport.Plan) error {
 	case rec.Intent == nil || rec.Intent.Digest() != s.intent.Digest():
 		return strayed(s, rec)
 	case rec.Plan == nil && !s.tool.PlanNever:
-		return sallyport.Errorf(sallyport.Conflict, "not_planned", "nobody can approve call %s before it is planned", s.call.ID)
+		return sallyport.Errorf(sallyport.Conflict, sallyport.CodeNotPlanned, "nobody can approve call %s before it is planned", s.call.ID)
 	case rec.Plan != nil && (plan == nil || plan.Digest() != rec.Plan.Digest()):
-		return sallyport.Errorf(sallyport.Conflict, "other_plan", "the plan is not the one that was recorded for call %s", s.call.ID)
+		return sallyport.Errorf(sallyport.Conflict, sallyport.CodeOtherPlan, "the plan is not the one that was recorded for call %s", s.call.ID)
 	}
 	return nil
 }

@@ -92,7 +92,7 @@ func (a *Activities) count(ctx context.Context, s subject, rec *sallyport.Record
 	r, err := a.Ledger.Record(ctx, e)
 	if sallyport.KindOf(err) == sallyport.Conflict { // the call went on while the vote was weighed
 		e.Kind, e.Vote = sallyport.EntryRefusal, nil
-		e.Refusal = refusalOf(cl, sallyport.Errorf(sallyport.Denied, "not_waiting", "%s", sallyport.AsError(err).Message))
+		e.Refusal = refusalOf(cl, sallyport.Errorf(sallyport.Denied, sallyport.CodeNotWaiting, "%s", sallyport.AsError(err).Message))
 		r, err = a.Ledger.Record(ctx, e)
 	}
 	switch {
@@ -142,36 +142,36 @@ func (a *Activities) weigh(ctx context.Context, s subject, rec sallyport.Record,
 	}
 	person, err := a.Directory.Person(cl.account)
 	if err != nil {
-		return deny("not_a_person", "%s is not a person in the identity table", cl.account.Subject)
+		return deny(sallyport.CodeNotAPerson, "%s is not a person in the identity table", cl.account.Subject)
 	}
 	switch {
 	case b == nil || rec.State.Final() || rec.Start != nil || decided(*b, rec.Votes):
-		return deny("not_waiting", "call %s does not wait for votes", s.call.ID)
+		return deny(sallyport.CodeNotWaiting, "call %s does not wait for votes", s.call.ID)
 	case cl.paper.Ballot != b.Digest() || b.RunID != run:
-		return deny("other_ballot", "this vote names another ballot; the open one is %s", b.Digest())
+		return deny(sallyport.CodeOtherBallot, "this vote names another ballot; the open one is %s", b.Digest())
 	case cl.paper.Verdict != sallyport.Approve && cl.paper.Verdict != sallyport.Reject:
-		return deny("bad_evidence", "the verdict must be %q or %q", sallyport.Approve, sallyport.Reject)
+		return deny(sallyport.CodeBadEvidence, "the verdict must be %q or %q", sallyport.Approve, sallyport.Reject)
 	case len(cl.paper.Reason) > maxReason:
-		return deny("bad_evidence", "the reason is longer than %d bytes", maxReason)
+		return deny(sallyport.CodeBadEvidence, "the reason is longer than %d bytes", maxReason)
 	case cl.at.Before(b.OpenedAt.Add(-clockSkew)) || cl.at.After(b.ExpiresAt):
-		return deny("not_waiting", "the ballot was open until %s", b.ExpiresAt.Format(time.RFC3339))
+		return deny(sallyport.CodeNotWaiting, "the ballot was open until %s", b.ExpiresAt.Format(time.RFC3339))
 	case cl.key != nil && cl.loggedIn.Before(b.OpenedAt.Add(-clockSkew)):
-		return deny("bad_evidence", "%s logged in before the ballot was opened, at %s: log in for this vote", person.ID, cl.loggedIn.Format(time.RFC3339))
+		return deny(sallyport.CodeBadEvidence, "%s logged in before the ballot was opened, at %s: log in for this vote", person.ID, cl.loggedIn.Format(time.RFC3339))
 	case person.ID == s.intent.Agent.Owner:
-		return deny("own_agent", "%s answers for the agent %s and may not vote on its calls", person.ID, s.intent.Agent.ID)
+		return deny(sallyport.CodeOwnAgent, "%s answers for the agent %s and may not vote on its calls", person.ID, s.intent.Agent.ID)
 	case slices.ContainsFunc(rec.Votes, func(v sallyport.Vote) bool { return v.Person == person.ID }):
-		return deny("already_voted", "%s has voted on this ballot", person.ID)
+		return deny(sallyport.CodeAlreadyVoted, "%s has voted on this ballot", person.ID)
 	case !slices.Contains(b.Terms.Evidence, cl.evidence.Class):
-		return deny("evidence_too_weak", "policy does not accept votes by %s here", cl.evidence.Class)
+		return deny(sallyport.CodeEvidenceTooWeak, "policy does not accept votes by %s here", cl.evidence.Class)
 	case !sallyport.Overlap(b.Terms.Groups, person.Groups):
-		return deny("not_eligible", "%s is in none of the groups %v", person.ID, b.Terms.Groups)
+		return deny(sallyport.CodeNotEligible, "%s is in none of the groups %v", person.ID, b.Terms.Groups)
 	}
 	reasons, err := a.Policy.DecideVote(ctx, sallyport.VoteQuestion{Person: person, Evidence: cl.evidence.Class, Intent: s.intent, Decision: *rec.Decision})
 	switch {
 	case sallyport.KindOf(err) == sallyport.Unavailable:
 		return sallyport.Vote{}, sallyport.AsError(err)
 	case err != nil:
-		return deny("not_eligible", "policy could not decide on this vote")
+		return deny(sallyport.CodeNotEligible, "policy could not decide on this vote")
 	case len(reasons) > 0:
 		return deny(reasons[0].Code, "%s", reasons[0].Message)
 	}
@@ -197,7 +197,7 @@ const maxReason = 2000
 // nothing, and refuses the run where one of them no longer holds.
 func (a *Activities) recount(ctx context.Context, s subject, rec sallyport.Record, evidence []sallyport.Evidence) ([]sallyport.Vote, error) {
 	if sallyport.NewTally(*rec.Ballot, rec.Votes).Rejected { // whoever names the evidence can't leave out a no
-		return nil, sallyport.Errorf(sallyport.Denied, "rejected", "the ledger holds a vote against this call")
+		return nil, sallyport.Errorf(sallyport.Denied, sallyport.CodeRejected, "the ledger holds a vote against this call")
 	}
 	run := activity.GetInfo(ctx).WorkflowExecution
 	signals, err := a.signals(ctx, run, evidence)

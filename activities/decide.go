@@ -48,7 +48,7 @@ func (a *Activities) Decide(ctx context.Context, in DecideInput) (d sallyport.De
 func (a *Activities) planned(ctx context.Context, callID string, p sallyport.Plan) error {
 	rec, err := a.Ledger.Call(ctx, callID)
 	if err == nil && (rec.Plan == nil || rec.Plan.Digest() != p.Digest()) {
-		err = sallyport.Errorf(sallyport.Conflict, "other_plan", "the plan is not the one that was recorded for call %s", callID)
+		err = sallyport.Errorf(sallyport.Conflict, sallyport.CodeOtherPlan, "the plan is not the one that was recorded for call %s", callID)
 	}
 	return err
 }

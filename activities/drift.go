@@ -11,16 +11,13 @@ import (
 // it again, and no more.
 const runLag = 20 * time.Minute
 
-// codeDrift is the code of errors that say that a call is no more what it was.
-const codeDrift = "drift"
-
 // current refuses what was recorded, or approved, too long ago or otherwise.
 func (a *Activities) current(s subject, rec sallyport.Record) error {
 	switch {
 	case rec.Intent == nil || rec.Intent.Digest() != s.intent.Digest():
 		return strayed(s, rec)
 	case rec.Ballot != nil && a.Now().After(rec.Ballot.ExpiresAt.Add(runLag)):
-		return sallyport.Errorf(sallyport.Denied, "expired", "the approval was good until %s", rec.Ballot.ExpiresAt.Format(time.RFC3339))
+		return sallyport.Errorf(sallyport.Denied, sallyport.CodeExpired, "the approval was good until %s", rec.Ballot.ExpiresAt.Format(time.RFC3339))
 	}
 	return nil
 }
@@ -52,7 +49,7 @@ func strayed(s subject, rec sallyport.Record) error {
 // noted records what an error says of a drift, and is that error. What can't
 // be recorded is tried again.
 func (a *Activities) noted(ctx context.Context, callID string, err error) error {
-	if sallyport.CodeOf(err) != codeDrift {
+	if sallyport.CodeOf(err) != sallyport.CodeDrift {
 		return err
 	}
 	d := sallyport.Drift{Message: sallyport.AsError(err).Message}
@@ -69,5 +66,5 @@ func drifted(what string, before, now any) error {
 	if d := sallyport.Difference(before, now); d != "" {
 		what += ": " + d
 	}
-	return sallyport.Errorf(sallyport.Denied, codeDrift, "%s", what)
+	return sallyport.Errorf(sallyport.Denied, sallyport.CodeDrift, "%s", what)
 }

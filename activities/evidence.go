@@ -112,7 +112,7 @@ func (a *Activities) signed(ctx context.Context, token string) (claim, error) {
 }
 
 func badEvidence(format string, args ...any) *sallyport.Error {
-	return sallyport.Errorf(sallyport.Denied, "bad_evidence", format, args...)
+	return sallyport.Errorf(sallyport.Denied, sallyport.CodeBadEvidence, format, args...)
 }
 
 func (a *Activities) attested(callID, token string) claim {
@@ -139,7 +139,7 @@ func (a *Activities) signalled(s Signal) claim {
 		c.fault = badEvidence("the Temporal server does not say who sent this signal; vote with `sallyport approve` instead")
 	case s.Malformed != "":
 		c.account = sallyport.Account{Issuer: a.PrincipalIssuer, Subject: s.Principal}
-		c.fault = sallyport.Errorf(sallyport.Invalid, "bad_evidence", "the signal's payload is no vote: %s", s.Malformed)
+		c.fault = sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadEvidence, "the signal's payload is no vote: %s", s.Malformed)
 	default:
 		c.account = sallyport.Account{Issuer: a.PrincipalIssuer, Subject: s.Principal}
 	}

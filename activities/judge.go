@@ -90,7 +90,7 @@ func (j Judge) resolveFor(ctx context.Context, call sallyport.Call, agent sallyp
 		ok = visible
 	}
 	if !ok {
-		return subject{}, sallyport.Errorf(sallyport.NotFound, "unknown_tool", "there is no tool %q", call.Tool)
+		return subject{}, sallyport.Errorf(sallyport.NotFound, sallyport.CodeUnknownTool, "there is no tool %q", call.Tool)
 	}
 	intent, err := j.Catalogue.Resolve(call, agent)
 	return subject{call, intent, tool}, err
@@ -121,6 +121,6 @@ func (j Judge) judge(ctx context.Context, i sallyport.Intent, plan *sallyport.Pl
 	j.Logger.ErrorContext(ctx, "policy made no decision", slog.String("call_id", i.CallID), slog.Any("error", err))
 	return sallyport.Decision{
 		Effect:  sallyport.Deny,
-		Reasons: []sallyport.Reason{{Code: "no_decision", Message: "policy could not decide on this call, so it is denied"}},
+		Reasons: []sallyport.Reason{{Code: sallyport.CodeNoDecision, Message: "policy could not decide on this call, so it is denied"}},
 	}, nil
 }

@@ -49,7 +49,7 @@ func (a *Activities) plan(ctx context.Context, s subject) (sallyport.Plan, error
 func (a *Activities) runner(t sallyport.Tool) (sallyport.Runner, error) {
 	r, ok := a.Runners[t.Runner]
 	if !ok {
-		return nil, sallyport.Errorf(sallyport.Denied, "no_runner", "tool %s needs the runner %q, which this gateway does not have", t.Name, t.Runner)
+		return nil, sallyport.Errorf(sallyport.Denied, sallyport.CodeNoRunner, "tool %s needs the runner %q, which this gateway does not have", t.Name, t.Runner)
 	}
 	return r, nil
 }

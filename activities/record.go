@@ -38,7 +38,7 @@ func (a *Activities) finish(ctx context.Context, rec sallyport.Record, out sally
 	case rec.Start != nil:
 		return a.reconcile(ctx, rec)
 	case !out.State.NeverRan():
-		return Ended{}, sallyport.Errorf(sallyport.Invalid, "bad_outcome", "a call that never ran can't end as %q", out.State)
+		return Ended{}, sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadOutcome, "a call that never ran can't end as %q", out.State)
 	}
 	out, err := a.neverRan(rec, out)
 	if err != nil {
@@ -56,9 +56,9 @@ func (a *Activities) finish(ctx context.Context, rec sallyport.Record, out sally
 
 // stopped is why a call ended that somebody wanted to end.
 func stopped(s sallyport.Stop) *sallyport.Failure {
-	f := &sallyport.Failure{Code: "cancelled", Message: "cancelled by " + s.By + " before it ran"}
+	f := &sallyport.Failure{Code: sallyport.CodeCancelled, Message: "cancelled by " + s.By + " before it ran"}
 	if s.Freeze != "" {
-		f.Code, f.Message = "frozen", fmt.Sprintf("stopped by %s before it ran: %s (freeze %s)", s.By, s.Reason, s.Freeze)
+		f.Code, f.Message = sallyport.CodeFrozen, fmt.Sprintf("stopped by %s before it ran: %s (freeze %s)", s.By, s.Reason, s.Freeze)
 	}
 	return f
 }
@@ -68,7 +68,7 @@ func stopped(s sallyport.Stop) *sallyport.Failure {
 func (a *Activities) Lost(ctx context.Context, rec sallyport.Record, why string) (Ended, error) {
 	return a.finish(ctx, rec, sallyport.Outcome{
 		State: sallyport.Cancelled,
-		Error: &sallyport.Failure{Code: "workflow_lost", Message: why + "; nothing was run"},
+		Error: &sallyport.Failure{Code: sallyport.CodeWorkflowLost, Message: why + "; nothing was run"},
 	})
 }
 
@@ -81,7 +81,7 @@ func (a *Activities) neverRan(rec sallyport.Record, out sallyport.Outcome) (sall
 	}
 	if out.State == sallyport.Rejected && !tally.Rejected ||
 		out.State == sallyport.Expired && (rec.Ballot == nil || a.Now().Before(rec.Ballot.ExpiresAt.Add(-clockSkew))) {
-		return out, sallyport.Errorf(sallyport.Invalid, "bad_outcome", "the ledger does not show that the call ended as %q", out.State)
+		return out, sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadOutcome, "the ledger does not show that the call ended as %q", out.State)
 	}
 	return sallyport.Outcome{State: out.State, Error: out.Error}, nil
 }

@@ -56,7 +56,7 @@ func scrubbed(p sallyport.Plan, secrets []string) (sallyport.Plan, error) {
 	}
 	for _, s := range secrets {
 		if bytes.Contains(p.Preconditions, []byte(s)) {
-			return sallyport.Plan{}, sallyport.Errorf(sallyport.Denied, "not_redactable",
+			return sallyport.Plan{}, sallyport.Errorf(sallyport.Denied, sallyport.CodeNotRedactable,
 				"the plan can't be stored: its preconditions hold an argument that the tool's manifest redacts")
 		}
 	}

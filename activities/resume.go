@@ -54,7 +54,7 @@ func (a *Activities) again(ctx context.Context, in RunInput, rec sallyport.Recor
 func (a *Activities) reconcile(ctx context.Context, rec sallyport.Record) (Ended, error) {
 	var found *sallyport.Outcome
 	if rec.Intent != nil && rec.Intent.Tool.ReadOnly && rec.Intent.Digest() == rec.Start.Intent {
-		found = &sallyport.Outcome{State: sallyport.Failed, Error: &sallyport.Failure{Code: "interrupted", Message: "the run was interrupted; it only read"}}
+		found = &sallyport.Outcome{State: sallyport.Failed, Error: &sallyport.Failure{Code: sallyport.CodeInterrupted, Message: "the run was interrupted; it only read"}}
 	} else if rec.Intent != nil {
 		var err error
 		if found, err = a.found(ctx, rec); err != nil {
@@ -72,7 +72,7 @@ func (a *Activities) found(ctx context.Context, rec sallyport.Record) (*sallypor
 	}
 	found, err := r.Reconcile(ctx, *rec.Intent)
 	if err != nil {
-		return nil, sallyport.Errorf(sallyport.Unavailable, "unavailable", "the target of call %s could not be asked: %w", rec.Call.ID, err)
+		return nil, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeUnavailable, "the target of call %s could not be asked: %w", rec.Call.ID, err)
 	}
 	return found, nil
 }
@@ -109,7 +109,7 @@ func (a *Activities) endRun(ctx context.Context, runner string, i sallyport.Inte
 
 func unknown() sallyport.Outcome {
 	return sallyport.Outcome{State: sallyport.Ambiguous, Error: &sallyport.Failure{
-		Code:    "interrupted",
+		Code:    sallyport.CodeInterrupted,
 		Message: "the run was interrupted and the target does not show its effect; a human must look before anything is tried again",
 	}}
 }

@@ -34,10 +34,10 @@ func Cause(err error) *sallyport.Error {
 		if app.HasDetails() && app.Details(&e) == nil && e.Kind != "" {
 			return &e
 		}
-		return sallyport.Errorf(sallyport.Internal, "internal", "internal error")
+		return sallyport.Errorf(sallyport.Internal, sallyport.CodeInternal, "internal error")
 	}
 	if temporal.IsTimeoutError(err) {
-		return sallyport.Errorf(sallyport.Unavailable, "unavailable", "a step of the call did not finish in time")
+		return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeUnavailable, "a step of the call did not finish in time")
 	}
 	return sallyport.AsError(err)
 }

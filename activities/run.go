@@ -128,7 +128,7 @@ func (a *Activities) startable(ctx context.Context, call sallyport.Call, evidenc
 func (a *Activities) runnerFor(p sallyport.Permit) (namedRunner, error) {
 	tool, ok := a.Catalogue.Tool(p.Intent().Tool.Name)
 	if !ok || tool.Digest != p.Intent().Tool.Digest {
-		return namedRunner{}, sallyport.Errorf(sallyport.Denied, codeDrift, "tool %s is not the one that was judged", p.Intent().Tool.Name)
+		return namedRunner{}, sallyport.Errorf(sallyport.Denied, sallyport.CodeDrift, "tool %s is not the one that was judged", p.Intent().Tool.Name)
 	}
 	r, err := a.runner(tool)
 	limit := tool.Timeout

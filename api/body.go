@@ -88,7 +88,7 @@ func (f faults) err() error {
 	if len(f) == 0 {
 		return nil
 	}
-	err := sallyport.Errorf(sallyport.Invalid, "bad_request", "%s: %s", f[0].Pointer, f[0].Detail)
+	err := sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadRequest, "%s: %s", f[0].Pointer, f[0].Detail)
 	err.Fields = f
 	return err
 }
@@ -117,10 +117,10 @@ func jsonOnly(h http.Header) error {
 	kind, params, err := mime.ParseMediaType(h.Get(echo.HeaderContentType))
 	charset := params["charset"]
 	if err != nil || kind != echo.MIMEApplicationJSON || charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return sallyport.Errorf(sallyport.Invalid, codeMediaType, "the body must be JSON: Content-Type: application/json")
+		return sallyport.Errorf(sallyport.Invalid, sallyport.CodeUnsupportedMediaType, "the body must be JSON: Content-Type: application/json")
 	}
 	if coding := h.Get(echo.HeaderContentEncoding); coding != "" && !strings.EqualFold(coding, "identity") {
-		return sallyport.Errorf(sallyport.Invalid, codeMediaType, "the body must not be compressed")
+		return sallyport.Errorf(sallyport.Invalid, sallyport.CodeUnsupportedMediaType, "the body must not be compressed")
 	}
 	return nil
 }
@@ -128,7 +128,7 @@ func jsonOnly(h http.Header) error {
 // readLimited reads no more than a body may have.
 func readLimited(c echo.Context) ([]byte, error) {
 	r := c.Request()
-	tooLarge := sallyport.Errorf(sallyport.Invalid, codeTooLarge, "the body may have at most %d bytes", maxBody)
+	tooLarge := sallyport.Errorf(sallyport.Invalid, sallyport.CodeTooLarge, "the body may have at most %d bytes", maxBody)
 	if r.ContentLength > maxBody {
 		return nil, tooLarge
 	}
@@ -137,7 +137,7 @@ func readLimited(c echo.Context) ([]byte, error) {
 		return nil, tooLarge
 	}
 	if err != nil {
-		return nil, &sallyport.Error{Kind: sallyport.Invalid, Code: "bad_body", Message: "the body did not arrive whole", Err: err}
+		return nil, &sallyport.Error{Kind: sallyport.Invalid, Code: sallyport.CodeBadBody, Message: "the body did not arrive whole", Err: err}
 	}
 	return data, nil
 }

@@ -18,7 +18,7 @@ func (s *Server) cancel(c echo.Context, who sallyport.Identity) error {
 	}
 	id := record.Call.ID
 	if who.Agent == nil && !s.operates(who) {
-		return about(id, sallyport.Errorf(sallyport.Denied, "not_an_operator", "its agent and operators may cancel a call"))
+		return about(id, sallyport.Errorf(sallyport.Denied, sallyport.CodeNotAnOperator, "its agent and operators may cancel a call"))
 	}
 	if record.State.Final() {
 		return about(id, ended(record.State))
@@ -37,7 +37,7 @@ func (s *Server) cancel(c echo.Context, who sallyport.Identity) error {
 }
 
 func ended(s sallyport.State) error {
-	return sallyport.Errorf(sallyport.Conflict, "ended", "the call has ended as %s", s)
+	return sallyport.Errorf(sallyport.Conflict, sallyport.CodeEnded, "the call has ended as %s", s)
 }
 
 func (s *Server) stop(ctx context.Context, r sallyport.Record, who sallyport.Identity) error {
@@ -62,7 +62,7 @@ func (s *Server) stop(ctx context.Context, r sallyport.Record, who sallyport.Ide
 		CallID: r.Call.ID, Kind: sallyport.EntryOutcome, At: now,
 		Outcome: &sallyport.Outcome{
 			State: sallyport.Cancelled, FinishedAt: now,
-			Error: &sallyport.Failure{Code: "cancelled", Message: "cancelled by " + identityID(who) + " before it was handed over"},
+			Error: &sallyport.Failure{Code: sallyport.CodeCancelled, Message: "cancelled by " + identityID(who) + " before it was handed over"},
 		},
 	})
 	if err == nil && receipt.Repeated && receipt.Entry.Outcome != nil {

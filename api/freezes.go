@@ -50,7 +50,7 @@ func (s *Server) freeze(c echo.Context, who sallyport.Identity) error {
 	}
 	var bits [16]byte
 	if _, err := io.ReadFull(s.opts.Random, bits[:]); err != nil {
-		return sallyport.Errorf(sallyport.Internal, "no_random", "drawing a freeze's id: %w", err)
+		return sallyport.Errorf(sallyport.Internal, sallyport.CodeNoRandom, "drawing a freeze's id: %w", err)
 	}
 	f := sallyport.Freeze{
 		ID: sallyport.CallID(bits), Agent: body.Agent, Tool: body.Tool, Namespace: body.Namespace,
@@ -63,7 +63,7 @@ func (s *Server) freeze(c echo.Context, who sallyport.Identity) error {
 	case err != nil:
 		return err
 	case receipt.Repeated:
-		return sallyport.Errorf(sallyport.Internal, "id_drawn_twice", "the random id %s belongs to another freeze", f.ID)
+		return sallyport.Errorf(sallyport.Internal, sallyport.CodeIDDrawnTwice, "the random id %s belongs to another freeze", f.ID)
 	}
 	v, err := s.freezeView(c, sallyport.FreezeRecord{Entries: 1, Freeze: f})
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *Server) freeze(c echo.Context, who sallyport.Identity) error {
 // listFreezes lists the freezes that hold, the earliest first.
 func (s *Server) listFreezes(c echo.Context, who sallyport.Identity) error {
 	if !s.seesAll(who) {
-		return sallyport.Errorf(sallyport.Denied, "not_an_operator", "operators and auditors may see freezes")
+		return sallyport.Errorf(sallyport.Denied, sallyport.CodeNotAnOperator, "operators and auditors may see freezes")
 	}
 	held, err := s.opts.Freezes.Held(c.Request().Context())
 	if err != nil {
@@ -103,13 +103,13 @@ func (s *Server) lift(c echo.Context, who sallyport.Identity) error {
 	defer cancel()
 	f, err := s.opts.Freezes.Freeze(ctx, id)
 	if sallyport.KindOf(err) == sallyport.NotFound {
-		return sallyport.Errorf(sallyport.NotFound, "no_freeze", "there is no such freeze")
+		return sallyport.Errorf(sallyport.NotFound, sallyport.CodeNoFreeze, "there is no such freeze")
 	}
 	if err != nil {
 		return err
 	}
 	lifted := func(l sallyport.Lift) error {
-		return sallyport.Errorf(sallyport.Conflict, "lifted", "%s", fmt.Sprintf("%s lifted it already", l.By))
+		return sallyport.Errorf(sallyport.Conflict, sallyport.CodeLifted, "%s", fmt.Sprintf("%s lifted it already", l.By))
 	}
 	if f.Lift != nil {
 		return lifted(*f.Lift)
@@ -134,7 +134,7 @@ func (s *Server) mustOperate(who sallyport.Identity) error {
 	if s.operates(who) {
 		return nil
 	}
-	return sallyport.Errorf(sallyport.Denied, "not_an_operator", "operators may freeze and lift freezes")
+	return sallyport.Errorf(sallyport.Denied, sallyport.CodeNotAnOperator, "operators may freeze and lift freezes")
 }
 
 func (s *Server) freezeView(c echo.Context, r sallyport.FreezeRecord) (freezeView, error) {

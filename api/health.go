@@ -32,7 +32,7 @@ func (s *Server) ready(c echo.Context, _ sallyport.Identity) error {
 	defer cancel()
 	failed := s.failedChecks(ctx)
 	if len(failed) > 0 {
-		return sallyport.Errorf(sallyport.Unavailable, "not_ready", "not ready: %s", strings.Join(failed, ", "))
+		return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeNotReady, "not ready: %s", strings.Join(failed, ", "))
 	}
 	return reply(c, http.StatusOK, statusView{Status: "ready"})
 }

@@ -22,7 +22,7 @@ func (s *Server) identify(c echo.Context) (sallyport.Identity, error) {
 		return sallyport.Identity{}, err
 	}
 	if (who.Agent == nil) == (who.Person == nil) {
-		return sallyport.Identity{}, sallyport.Errorf(sallyport.Internal, "bad_identity", "the identifier named neither or both of an agent and a person")
+		return sallyport.Identity{}, sallyport.Errorf(sallyport.Internal, sallyport.CodeBadIdentity, "the identifier named neither or both of an agent and a person")
 	}
 	exchangeOf(c).identity = identityID(who)
 	return who, nil
@@ -30,12 +30,12 @@ func (s *Server) identify(c echo.Context) (sallyport.Identity, error) {
 
 func bearer(values []string) (string, error) {
 	if len(values) == 0 {
-		return "", sallyport.Errorf(sallyport.Unauthenticated, codeNoToken, "send a token: Authorization: Bearer …")
+		return "", sallyport.Errorf(sallyport.Unauthenticated, sallyport.CodeNoToken, "send a token: Authorization: Bearer …")
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
 	token = strings.TrimLeft(token, " ")
 	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") || token == "" || strings.ContainsFunc(token, notTokenChar) {
-		return "", sallyport.Errorf(sallyport.Unauthenticated, "bad_token", "the Authorization header must be one, of the form: Bearer <token>")
+		return "", sallyport.Errorf(sallyport.Unauthenticated, sallyport.CodeBadToken, "the Authorization header must be one, of the form: Bearer <token>")
 	}
 	return token, nil
 }
@@ -83,7 +83,7 @@ func (l *limiter) take(who string) error {
 	}
 	reservation.CancelAt(now)
 	_, name, _ := strings.Cut(who, "/")
-	err := sallyport.Errorf(sallyport.Unavailable, codeRateLimited, "%s sends more than the rate limit allows", name)
+	err := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeRateLimited, "%s sends more than the rate limit allows", name)
 	err.RetryAfter = delay
 	return err
 }

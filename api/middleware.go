@@ -98,7 +98,7 @@ func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 			s.opts.Logger.ErrorContext(c.Request().Context(), "handler panicked",
 				slog.String("request_id", exchangeOf(c).requestID), slog.Any("panic", r), slog.String("stack", string(debug.Stack())))
-			err = sallyport.Errorf(sallyport.Internal, "internal", "a handler panicked")
+			err = sallyport.Errorf(sallyport.Internal, sallyport.CodeInternal, "a handler panicked")
 		}()
 		return next(c)
 	}

@@ -179,10 +179,10 @@ func (o Options) check() error {
 		}
 	}
 	if len(missing) > 0 {
-		return sallyport.Errorf(sallyport.Internal, "bad_options", "api: Options lack %s", strings.Join(missing, ", "))
+		return sallyport.Errorf(sallyport.Internal, sallyport.CodeBadOptions, "api: Options lack %s", strings.Join(missing, ", "))
 	}
 	if o.MaxWait < time.Second || o.MaxWait > 10*time.Minute {
-		return sallyport.Errorf(sallyport.Internal, "bad_options", "api: MaxWait is %s and must be from 1s to 10m", o.MaxWait)
+		return sallyport.Errorf(sallyport.Internal, sallyport.CodeBadOptions, "api: MaxWait is %s and must be from 1s to 10m", o.MaxWait)
 	}
 	return nil
 }

@@ -15,26 +15,6 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// The codes that this package gives out or gives a status of their own.
-const (
-	codeNoToken     = "no_token"
-	codeNotAnAgent  = "not_an_agent"
-	codeNotAPerson  = "not_a_person"
-	codeRateLimited = "rate_limited"
-	codeTooMany     = "too_many_running"
-	codeFrozen      = "frozen"
-	codeTooLarge    = "too_large"
-	codeMediaType   = "unsupported_media_type"
-	codeNoMethod    = "method_not_allowed"
-	codeOtherBody   = "idempotency_mismatch"
-	codeNotStarted  = "not_started"
-	codeNotWaiting  = "not_waiting"
-	codeUnavailable = "unavailable"
-
-	codeUnknownTool      = "unknown_tool"
-	codeInvalidArguments = "invalid_arguments"
-)
-
 // retryLater is when to try again where nobody knows better.
 const retryLater = 5 * time.Second
 
@@ -67,7 +47,7 @@ func problemOf(err error) *problem {
 	}
 	e := sallyport.AsError(err)
 	if e.Kind == sallyport.Internal && errors.Is(err, context.DeadlineExceeded) {
-		e = &sallyport.Error{Kind: sallyport.Unavailable, Code: "timed_out", CallID: e.CallID, Err: err}
+		e = &sallyport.Error{Kind: sallyport.Unavailable, Code: sallyport.CodeTimedOut, CallID: e.CallID, Err: err}
 	}
 	kind, status := classify(e)
 	p := newProblem(kind, status, e.Code, detailOf(e))
@@ -85,11 +65,11 @@ func problemOf(err error) *problem {
 func routingProblem(h *echo.HTTPError) *problem {
 	switch h.Code {
 	case http.StatusNotFound:
-		return newProblem(sallyport.NotFound, h.Code, "no_route", "there is nothing at this path; /openapi.yaml says what there is")
+		return newProblem(sallyport.NotFound, h.Code, sallyport.CodeNoRoute, "there is nothing at this path; /openapi.yaml says what there is")
 	case http.StatusMethodNotAllowed:
-		return newProblem(sallyport.Invalid, h.Code, codeNoMethod, "this path does not take this method; the Allow header says which it takes")
+		return newProblem(sallyport.Invalid, h.Code, sallyport.CodeMethodNotAllowed, "this path does not take this method; the Allow header says which it takes")
 	default:
-		return newProblem(sallyport.Internal, http.StatusInternalServerError, "internal", internalDetail)
+		return newProblem(sallyport.Internal, http.StatusInternalServerError, sallyport.CodeInternal, internalDetail)
 	}
 }
 
@@ -101,7 +81,7 @@ func detailOf(e *sallyport.Error) string {
 	switch {
 	case e.Kind == sallyport.Internal:
 		return internalDetail
-	case e.Kind == sallyport.Unavailable && e.Err != nil && e.Code != codeNotStarted:
+	case e.Kind == sallyport.Unavailable && e.Err != nil && e.Code != sallyport.CodeNotStarted:
 		return "something that the gateway needs is out of reach; try again"
 	default:
 		return e.Message
@@ -112,21 +92,21 @@ func detailOf(e *sallyport.Error) string {
 // its code where the contract has one for it, by its kind otherwise.
 func classify(e *sallyport.Error) (sallyport.Kind, int) {
 	switch e.Code {
-	case codeTooLarge:
+	case sallyport.CodeTooLarge:
 		return sallyport.Invalid, http.StatusRequestEntityTooLarge
-	case codeMediaType:
+	case sallyport.CodeUnsupportedMediaType:
 		return sallyport.Invalid, http.StatusUnsupportedMediaType
-	case codeRateLimited, codeTooMany:
+	case sallyport.CodeRateLimited, sallyport.CodeTooManyRunning:
 		return sallyport.Unavailable, http.StatusTooManyRequests
-	case codeUnknownTool:
+	case sallyport.CodeUnknownTool:
 		return sallyport.NotFound, http.StatusNotFound
-	case codeInvalidArguments, "other_ballot", "bad_evidence":
+	case sallyport.CodeInvalidArguments, sallyport.CodeOtherBallot, sallyport.CodeBadEvidence:
 		return sallyport.Invalid, http.StatusUnprocessableEntity
-	case codeOtherBody:
+	case sallyport.CodeIdempotencyMismatch:
 		return sallyport.Conflict, http.StatusUnprocessableEntity
-	case codeNotAPerson, "not_eligible", "own_agent", "evidence_too_weak":
+	case sallyport.CodeNotAPerson, sallyport.CodeNotEligible, sallyport.CodeOwnAgent, sallyport.CodeEvidenceTooWeak:
 		return sallyport.Denied, http.StatusForbidden
-	case codeNotWaiting, "already_voted":
+	case sallyport.CodeNotWaiting, sallyport.CodeAlreadyVoted:
 		return sallyport.Conflict, http.StatusConflict
 	}
 	return e.Kind, statusOfKind(e.Kind)
@@ -192,11 +172,11 @@ func outcomeProblem(r sallyport.Record) *problem {
 	switch r.State {
 	case sallyport.Refused, sallyport.Rejected, sallyport.Expired:
 		p = newProblem(sallyport.Denied, http.StatusForbidden, why.Code, why.Message)
-		if why.Code == codeFrozen {
+		if why.Code == sallyport.CodeFrozen {
 			p = newProblem(sallyport.Frozen, http.StatusForbidden, why.Code, why.Message)
 		}
 	case sallyport.Cancelled:
-		if why.Code == codeUnavailable { // nobody asked for the end: something was out of reach
+		if why.Code == sallyport.CodeUnavailable { // nobody asked for the end: something was out of reach
 			p = newProblem(sallyport.Unavailable, http.StatusServiceUnavailable, why.Code, why.Message)
 			p.retryAfter = retryLater
 			break
@@ -209,14 +189,14 @@ func outcomeProblem(r sallyport.Record) *problem {
 	case sallyport.Succeeded, sallyport.Failed, sallyport.Pending, sallyport.AwaitingApproval, sallyport.Running:
 		return nil
 	default:
-		p = newProblem(sallyport.Internal, http.StatusInternalServerError, "internal", internalDetail)
+		p = newProblem(sallyport.Internal, http.StatusInternalServerError, sallyport.CodeInternal, internalDetail)
 	}
 	p.Errors, p.Reasons, p.CallID = why.Fields, reasonsOf(r, why), r.Call.ID
 	return p
 }
 
 func malformedProblem(why *sallyport.Failure) *problem {
-	if why.Code == codeUnknownTool {
+	if why.Code == sallyport.CodeUnknownTool {
 		return newProblem(sallyport.NotFound, http.StatusNotFound, why.Code, why.Message)
 	}
 	return newProblem(sallyport.Invalid, http.StatusUnprocessableEntity, why.Code, why.Message)
@@ -236,7 +216,7 @@ func reasonsOf(r sallyport.Record, why *sallyport.Failure) []sallyport.Reason {
 	var reasons []sallyport.Reason
 	for _, v := range r.Votes {
 		if v.Verdict == sallyport.Reject {
-			reasons = append(reasons, sallyport.Reason{Code: "rejected", Message: strings.TrimSuffix(v.Person+": "+v.Reason, ": ")})
+			reasons = append(reasons, sallyport.Reason{Code: sallyport.CodeRejected, Message: strings.TrimSuffix(v.Person+": "+v.Reason, ": ")})
 		}
 	}
 	return reasons
@@ -254,7 +234,7 @@ func (s *Server) fail(err error, c echo.Context) {
 	ctx := c.Request().Context()
 	hungUp := errors.Is(err, context.Canceled) && ctx.Err() != nil
 	if hungUp {
-		err = &sallyport.Error{Kind: sallyport.Unavailable, Code: "hung_up", Message: "the client hung up", Err: err}
+		err = &sallyport.Error{Kind: sallyport.Unavailable, Code: sallyport.CodeHungUp, Message: "the client hung up", Err: err}
 	}
 	p := problemOf(err)
 	if p.Status >= http.StatusInternalServerError && !hungUp {
@@ -276,7 +256,7 @@ func (s *Server) fail(err error, c echo.Context) {
 func (p *problem) write(c echo.Context) error {
 	h := c.Response().Header()
 	switch {
-	case p.Status == http.StatusUnauthorized && p.Code == codeNoToken:
+	case p.Status == http.StatusUnauthorized && p.Code == sallyport.CodeNoToken:
 		h.Set(echo.HeaderWWWAuthenticate, `Bearer realm="sallyport"`)
 	case p.Status == http.StatusUnauthorized:
 		h.Set(echo.HeaderWWWAuthenticate, `Bearer realm="sallyport", error="invalid_token"`)

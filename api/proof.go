@@ -18,7 +18,7 @@ func (s *Server) proof(c echo.Context, who sallyport.Identity) error {
 			return err
 		}
 		if who.Agent == nil {
-			return about(id, sallyport.Errorf(sallyport.Denied, "not_an_auditor", "auditors may have the proof of a call, and its agent"))
+			return about(id, sallyport.Errorf(sallyport.Denied, sallyport.CodeNotAnAuditor, "auditors may have the proof of a call, and its agent"))
 		}
 	}
 	proof, err := s.opts.Log.Prove(c.Request().Context(), id, who.Agent == nil)

@@ -41,7 +41,7 @@ func (s *Server) find(c echo.Context, who sallyport.Identity) (sallyport.Record,
 	}
 	record, err := s.opts.Reader.Call(c.Request().Context(), id)
 	switch {
-	case sallyport.CodeOf(err) == codeErased && s.seesAll(who):
+	case sallyport.CodeOf(err) == sallyport.CodeErased && s.seesAll(who):
 		return sallyport.Record{}, about(id, err)
 	case sallyport.KindOf(err) == sallyport.NotFound || err == nil && !s.sees(who, record):
 		return sallyport.Record{}, noCall()
@@ -52,11 +52,8 @@ func (s *Server) find(c echo.Context, who sallyport.Identity) (sallyport.Record,
 	return record, nil
 }
 
-// codeErased is the ledger's code for what there are only leaves of.
-const codeErased = "erased"
-
 func noCall() error {
-	return sallyport.Errorf(sallyport.NotFound, "no_call", "there is no such call, or it is not yours to see")
+	return sallyport.Errorf(sallyport.NotFound, sallyport.CodeNoCall, "there is no such call, or it is not yours to see")
 }
 
 // sees reports whether a call is somebody's to see: its agent's, an
@@ -94,11 +91,11 @@ func (s *Server) listCalls(c echo.Context, who sallyport.Identity) error {
 	}
 	switch {
 	case who.Agent != nil && q.Agent != "" && q.Agent != who.Agent.ID:
-		return sallyport.Errorf(sallyport.Denied, "not_yours", "an agent may list its own calls")
+		return sallyport.Errorf(sallyport.Denied, sallyport.CodeNotYours, "an agent may list its own calls")
 	case who.Agent != nil:
 		q.Agent = who.Agent.ID
 	case !s.seesAll(who):
-		return sallyport.Errorf(sallyport.Denied, "not_an_operator", "operators and auditors may list calls")
+		return sallyport.Errorf(sallyport.Denied, sallyport.CodeNotAnOperator, "operators and auditors may list calls")
 	}
 	return s.list(c, q)
 }
@@ -107,7 +104,7 @@ func (s *Server) listCalls(c echo.Context, who sallyport.Identity) error {
 // and auditors.
 func (s *Server) search(c echo.Context, who sallyport.Identity) error {
 	if !s.seesAll(who) {
-		return sallyport.Errorf(sallyport.Denied, "not_an_auditor", "operators and auditors may search the ledger")
+		return sallyport.Errorf(sallyport.Denied, sallyport.CodeNotAnAuditor, "operators and auditors may search the ledger")
 	}
 	q, err := readQuery(c.QueryParams(), append(listParameters(), "namespace", "name", "person", "digest", "trace_id", "before", "limit"))
 	if err != nil {
@@ -185,5 +182,5 @@ func setParameter(q *sallyport.Query, name, value string) (err error) {
 }
 
 func badParameter(name, detail string) error {
-	return sallyport.Errorf(sallyport.Invalid, "bad_query", "the query parameter %.40q %s", name, detail)
+	return sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadQuery, "the query parameter %.40q %s", name, detail)
 }

@@ -77,9 +77,9 @@ func (s *Server) admit(r route) echo.HandlerFunc {
 func (s *Server) check(a audience, who sallyport.Identity) error {
 	switch {
 	case (a == agents || a == limited) && who.Agent == nil:
-		return sallyport.Errorf(sallyport.Denied, codeNotAnAgent, "this is for agents, and the token is a person's")
+		return sallyport.Errorf(sallyport.Denied, sallyport.CodeNotAnAgent, "this is for agents, and the token is a person's")
 	case (a == people || a == voters) && who.Person == nil:
-		return sallyport.Errorf(sallyport.Denied, codeNotAPerson, "this is for people, and the token is an agent's")
+		return sallyport.Errorf(sallyport.Denied, sallyport.CodeNotAPerson, "this is for people, and the token is an agent's")
 	case a == limited:
 		return s.limiter.take("agent/" + who.Agent.ID)
 	case a == voters:

@@ -66,7 +66,7 @@ func idempotencyKey(h http.Header) (string, error) {
 	key := values[0]
 	invisible := strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' })
 	if len(values) > 1 || key == "" || len(key) > 255 || invisible {
-		return "", sallyport.Errorf(sallyport.Invalid, "bad_idempotency_key", "Idempotency-Key must be one header of 1 to 255 visible ASCII characters")
+		return "", sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadIdempotencyKey, "Idempotency-Key must be one header of 1 to 255 visible ASCII characters")
 	}
 	return key, nil
 }
@@ -106,7 +106,7 @@ func (s *Server) seal(call *sallyport.Call) error {
 	}
 	call.Seal = make([]byte, sealSize)
 	if _, err := io.ReadFull(s.opts.Random, call.Seal); err != nil {
-		return sallyport.Errorf(sallyport.Internal, "no_random", "drawing a call's seal: %w", err)
+		return sallyport.Errorf(sallyport.Internal, sallyport.CodeNoRandom, "drawing a call's seal: %w", err)
 	}
 	return nil
 }
@@ -115,13 +115,13 @@ func (s *Server) callID(account sallyport.Account, key string) (string, error) {
 	var bits [16]byte
 	if key == "" {
 		if _, err := io.ReadFull(s.opts.Random, bits[:]); err != nil {
-			return "", sallyport.Errorf(sallyport.Internal, "no_random", "drawing a call id: %w", err)
+			return "", sallyport.Errorf(sallyport.Internal, sallyport.CodeNoRandom, "drawing a call id: %w", err)
 		}
 		return sallyport.CallID(bits), nil
 	}
 	name, err := strict.Canonical([]string{account.Issuer, account.Subject, key})
 	if err != nil {
-		return "", sallyport.Errorf(sallyport.Internal, "bad_account", "deriving a call id: %w", err)
+		return "", sallyport.Errorf(sallyport.Internal, sallyport.CodeBadAccount, "deriving a call id: %w", err)
 	}
 	sum := sha256.Sum256(name)
 	copy(bits[:], sum[:])
@@ -163,13 +163,13 @@ func (s *Server) accept(ctx context.Context, call sallyport.Call, keyed bool) (s
 	received := sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryReceived, At: call.ReceivedAt, Call: &stored, Signed: signed}
 	receipt, err := s.opts.Recorder.Record(ctx, received)
 	switch {
-	case keyed && sallyport.CodeOf(err) == codeErased:
-		return sallyport.Record{}, sallyport.Errorf(sallyport.Conflict, codeErased,
+	case keyed && sallyport.CodeOf(err) == sallyport.CodeErased:
+		return sallyport.Record{}, sallyport.Errorf(sallyport.Conflict, sallyport.CodeErased,
 			"this Idempotency-Key names a call whose contents were erased, and names it for ever: use another one")
 	case err != nil:
 		return sallyport.Record{}, err
 	case receipt.Repeated && !keyed:
-		return sallyport.Record{}, sallyport.Errorf(sallyport.Internal, "id_drawn_twice", "the random id %s belongs to another call", call.ID)
+		return sallyport.Record{}, sallyport.Errorf(sallyport.Internal, sallyport.CodeIDDrawnTwice, "the random id %s belongs to another call", call.ID)
 	case receipt.Repeated: // another request with this key was quicker
 		known, err := s.opts.Reader.Call(ctx, call.ID)
 		if err != nil {
@@ -187,7 +187,7 @@ func (s *Server) accept(ctx context.Context, call sallyport.Call, keyed bool) (s
 func (s *Server) sign(call sallyport.Call) (sallyport.SignedCall, error) {
 	signed, err := s.opts.Signer.SignCall(call)
 	if err != nil {
-		return "", sallyport.Errorf(sallyport.Internal, "not_signed", "signing call %s: %w", call.ID, err)
+		return "", sallyport.Errorf(sallyport.Internal, sallyport.CodeNotSigned, "signing call %s: %w", call.ID, err)
 	}
 	return signed, nil
 }
@@ -202,7 +202,7 @@ func (s *Server) handover(ctx context.Context) (context.Context, context.CancelF
 // pending may not have been handed over, so it is again.
 func (s *Server) join(ctx context.Context, call sallyport.Call, known sallyport.Record) (sallyport.Record, error) {
 	if known.Call.Body != call.Body || known.Call.AgentID != call.AgentID {
-		return sallyport.Record{}, sallyport.Errorf(sallyport.Conflict, codeOtherBody, "this Idempotency-Key was used with another body; use a new key for a new call")
+		return sallyport.Record{}, sallyport.Errorf(sallyport.Conflict, sallyport.CodeIdempotencyMismatch, "this Idempotency-Key was used with another body; use a new key for a new call")
 	}
 	if known.State != sallyport.Pending {
 		return known, nil
@@ -227,7 +227,7 @@ func (s *Server) start(ctx context.Context, record sallyport.Record, call sallyp
 	}
 	if keyed {
 		return &sallyport.Error{
-			Kind: sallyport.Unavailable, Code: codeNotStarted, CallID: record.Call.ID, Err: err,
+			Kind: sallyport.Unavailable, Code: sallyport.CodeNotStarted, CallID: record.Call.ID, Err: err,
 			Message: "the call could not be handed over; send it again with the same Idempotency-Key",
 		}
 	}
@@ -241,7 +241,7 @@ func (s *Server) giveUp(ctx context.Context, id string, cause error) error {
 	ctx, cancel := s.handover(ctx) // ctx may be what ran out
 	defer cancel()
 	refused := &sallyport.Error{
-		Kind: sallyport.Unavailable, Code: codeNotStarted, CallID: id, Err: cause,
+		Kind: sallyport.Unavailable, Code: sallyport.CodeNotStarted, CallID: id, Err: cause,
 		Message: "the call could not be handed over: nothing was run; send it again",
 	}
 	now := s.opts.Now().Round(0).UTC()
@@ -249,7 +249,7 @@ func (s *Server) giveUp(ctx context.Context, id string, cause error) error {
 		CallID: id, Kind: sallyport.EntryOutcome, At: now,
 		Outcome: &sallyport.Outcome{
 			State: sallyport.Cancelled, FinishedAt: now,
-			Error: &sallyport.Failure{Code: codeNotStarted, Message: "the call could not be handed over: nothing was run"},
+			Error: &sallyport.Failure{Code: sallyport.CodeNotStarted, Message: "the call could not be handed over: nothing was run"},
 		},
 	})
 	switch {

@@ -22,7 +22,7 @@ func (s *Server) tile(c echo.Context, _ sallyport.Identity) error {
 			return err
 		}
 		if !s.audits(who) {
-			return sallyport.Errorf(sallyport.Denied, "not_an_auditor", "auditors may read the log")
+			return sallyport.Errorf(sallyport.Denied, sallyport.CodeNotAnAuditor, "auditors may read the log")
 		}
 	case TilesNobody:
 		fallthrough
@@ -44,5 +44,5 @@ func (s *Server) tile(c echo.Context, _ sallyport.Identity) error {
 }
 
 func noTile() error {
-	return sallyport.Errorf(sallyport.NotFound, "no_tile", "the log has no such tile, or gives none out")
+	return sallyport.Errorf(sallyport.NotFound, sallyport.CodeNoTile, "the log has no such tile, or gives none out")
 }

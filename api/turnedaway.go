@@ -47,7 +47,7 @@ func (s *Server) turnedAway(c echo.Context, who sallyport.Identity, why error) {
 	e := sallyport.AsError(why)
 	token, err := bearer(c.Request().Header.Values(echo.HeaderAuthorization))
 	id := c.Param("id")
-	if err != nil || !sallyport.ValidCallID(id) || (e.Kind != sallyport.Unauthenticated && e.Code != codeNotAPerson) {
+	if err != nil || !sallyport.ValidCallID(id) || (e.Kind != sallyport.Unauthenticated && e.Code != sallyport.CodeNotAPerson) {
 		return
 	}
 	select {

@@ -170,7 +170,7 @@ func send(c echo.Context, status int, contentType string, v any) error {
 	e := json.NewEncoder(&body)
 	e.SetEscapeHTML(false) // nothing here is ever HTML; a diff should be readable
 	if err := e.Encode(v); err != nil {
-		return sallyport.Errorf(sallyport.Internal, "not_encoded", "writing an answer: %w", err)
+		return sallyport.Errorf(sallyport.Internal, sallyport.CodeNotEncoded, "writing an answer: %w", err)
 	}
 	return c.Blob(status, contentType, body.Bytes())
 }

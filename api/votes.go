@@ -67,7 +67,7 @@ func (s *Server) vote(c echo.Context, who sallyport.Identity) error {
 		return about(id, err)
 	}
 	if record.State != sallyport.AwaitingApproval {
-		return about(id, sallyport.Errorf(sallyport.Conflict, codeNotWaiting, "the call waits for no vote: it is %s", record.State))
+		return about(id, sallyport.Errorf(sallyport.Conflict, sallyport.CodeNotWaiting, "the call waits for no vote: it is %s", record.State))
 	}
 	attestation, err := s.opts.Signer.SignAttestation(sallyport.Attestation{
 		CallID:  id,
@@ -77,7 +77,7 @@ func (s *Server) vote(c echo.Context, who sallyport.Identity) error {
 		At:      s.opts.Now().Round(0).UTC(),
 	})
 	if err != nil {
-		return about(id, sallyport.Errorf(sallyport.Internal, "not_signed", "signing a vote on call %s: %w", id, err))
+		return about(id, sallyport.Errorf(sallyport.Internal, sallyport.CodeNotSigned, "signing a vote on call %s: %w", id, err))
 	}
 	ctx, cancel := s.handover(c.Request().Context())
 	defer cancel()

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/e2e/cluster"
 	"github.com/sallyport/sallyport/tools/k8s"
 	"github.com/sallyport/sallyport/tools/wire"
@@ -76,7 +77,7 @@ func TestKubeexecAppliesEveryKind(t *testing.T) {
 			if len(plan.Changes) != 1 || string(plan.Changes[0].Before) != "null" || !strings.Contains(plan.Diff, "+++") {
 				t.Errorf("plan %+v", plan)
 			}
-			wantCode(t, c.in(t, wire.ModeReconcile, nil), wire.CodeNotSeen) // planning made nothing
+			wantCode(t, c.in(t, wire.ModeReconcile, nil), sallyport.CodeNotSeen) // planning made nothing
 			if o := wantResult(t, c.in(t, wire.ModeRun, plan)); !o.Changed {
 				t.Errorf("outcome %+v", o)
 			}
@@ -132,7 +133,7 @@ func TestKubeexecApplyDrift(t *testing.T) {
 				t.Errorf("the plan shows what would not change: %s", plan.Diff)
 			}
 			tt.drift(t, name)
-			wantCode(t, c.in(t, wire.ModeRun, plan), k8s.CodePreconditionFailed)
+			wantCode(t, c.in(t, wire.ModeRun, plan), sallyport.CodePreconditionFailed)
 			m, err := client.CoreV1().ConfigMaps(ns).Get(t.Context(), name, metav1.GetOptions{})
 			if err != nil || m.Data["new"] != "" {
 				t.Errorf("%v, %v: %s", m.Data, err, tt.reason)
@@ -152,11 +153,11 @@ func TestKubeexecApplyLeavesFieldsToTheirOwners(t *testing.T) {
 	}
 	taken := applying(t, ns, replicas(2))
 	res := taken.in(t, wire.ModePlan, nil)
-	wantCode(t, res, k8s.CodeConflict)
+	wantCode(t, res, sallyport.CodeConflict)
 	if res.Error != nil && !strings.Contains(res.Error.Message, "spec.replicas") {
 		t.Errorf("the message does not name the field: %s", res.Error.Message)
 	}
-	wantCode(t, taken.in(t, wire.ModeRun, nil), k8s.CodeConflict)
+	wantCode(t, taken.in(t, wire.ModeRun, nil), sallyport.CodeConflict)
 
 	wantResult(t, callOf(t, ns, "k8s_restart_deployment", object{"name": "api"}).in(t, wire.ModeRun, nil))
 	c := applying(t, ns, manifest("Deployment", "api", object{"metadata": object{"name": "api", "labels": object{"team": "shop"}}}))
@@ -181,7 +182,7 @@ func TestKubeexecApplyDoesNotBorrowSecrets(t *testing.T) {
 		d.Spec.Replicas = new(int32(0))
 		d.Spec.Template.Spec.ServiceAccountName = "operator"
 	})
-	for name, code := range map[string]string{"secret": k8s.CodeReadsSecrets, "account": k8s.CodeOtherAccount} {
+	for name, code := range map[string]string{"secret": sallyport.CodeReadsSecrets, "account": sallyport.CodeOtherAccount} {
 		t.Run(name, func(t *testing.T) {
 			pods := object{"spec": object{"selector": object{"matchLabels": object{"app": name}}, "template": object{
 				"metadata": object{"labels": object{"app": name}},
@@ -204,11 +205,11 @@ func TestKubeexecApplyRejected(t *testing.T) {
 		"invalid":       manifest("Service", "x", object{"spec": object{"ports": []any{object{"port": 99999999}}}}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			wantCode(t, applying(t, ns, m).in(t, wire.ModePlan, nil), k8s.CodeRejected)
+			wantCode(t, applying(t, ns, m).in(t, wire.ModePlan, nil), sallyport.CodeRejected)
 		})
 	}
 	// The rights are for the one name, also when an object is made.
 	c := applying(t, ns, manifest("ConfigMap", "mine", nil))
 	config := c.lend(t, wire.ModeRun)
-	wantCode(t, applying(t, ns, manifest("ConfigMap", "other", nil)).through(t, config, wire.ModePlan, nil), k8s.CodeForbidden)
+	wantCode(t, applying(t, ns, manifest("ConfigMap", "other", nil)).through(t, config, wire.ModePlan, nil), sallyport.CodeForbidden)
 }

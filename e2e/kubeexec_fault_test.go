@@ -13,6 +13,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/tools/k8s"
 	"github.com/sallyport/sallyport/tools/wire"
 )
@@ -47,7 +48,7 @@ func TestKubeexecOneOfTwoActs(t *testing.T) {
 		switch code {
 		case "":
 			acted++
-		case wire.CodeNotBegun:
+		case sallyport.CodeNotBegun:
 		default:
 			t.Errorf("code %s", code)
 		}
@@ -60,7 +61,7 @@ func TestKubeexecOneOfTwoActs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantCode(t, k8s.Run(t.Context(), wire.Request{Mode: wire.ModeRun, Intent: c.intent}, api, k8s.Lease{}), k8s.CodeInternal)
+	wantCode(t, k8s.Run(t.Context(), wire.Request{Mode: wire.ModeRun, Intent: c.intent}, api, k8s.Lease{}), sallyport.CodeInternal)
 	gone := lease
 	gone.Name += "-gone"
 	if res := k8s.Run(t.Context(), wire.Request{Mode: wire.ModeRun, Intent: c.intent}, api, gone); res.Error == nil {
@@ -141,7 +142,7 @@ func TestKubeexecSaysWhatItDoesNotKnow(t *testing.T) {
 				wantResult(t, res)
 				return
 			}
-			if res.Error == nil || res.Error.Code != k8s.CodeUnreachable || res.Unknown != tt.unknown {
+			if res.Error == nil || res.Error.Code != sallyport.CodeUnreachable || res.Unknown != tt.unknown {
 				t.Errorf("%+v, unknown %t; want unknown %t", res.Error, res.Unknown, tt.unknown)
 			}
 		})

@@ -12,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/e2e/cluster"
 	"github.com/sallyport/sallyport/tools/wire"
 )
@@ -93,8 +94,8 @@ func TestKubeexecInPods(t *testing.T) {
 		}
 		codes[code]++
 	}
-	if codes[""] != 1 || codes[wire.CodeNotBegun] != 1 {
-		t.Errorf("the pods answered with the codes %v, want one success and one %s", codes, wire.CodeNotBegun)
+	if codes[""] != 1 || codes[sallyport.CodeNotBegun] != 1 {
+		t.Errorf("the pods answered with the codes %v, want one success and one %s", codes, sallyport.CodeNotBegun)
 	}
 	if *current(t, d).Spec.Replicas != 2 {
 		t.Error("nothing was scaled")

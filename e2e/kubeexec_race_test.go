@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/sallyport/sallyport"
-	"github.com/sallyport/sallyport/tools/k8s"
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
@@ -56,13 +55,13 @@ func TestKubeexecRaces(t *testing.T) {
 		meanwhile    func(*testing.T, string)
 		code         string
 	}{
-		"scale-scaled":     {"another's number stays", "k8s_scale_deployment", object{"replicas": 2}, nil, scaled, k8s.CodePreconditionFailed},
+		"scale-scaled":     {"another's number stays", "k8s_scale_deployment", object{"replicas": 2}, nil, scaled, sallyport.CodePreconditionFailed},
 		"scale-labelled":   {"a label is not what it is about", "k8s_scale_deployment", object{"replicas": 2}, nil, labelled, ""},
-		"restart-first":    {"somebody was faster", "k8s_restart_deployment", object{}, nil, restarted, k8s.CodePreconditionFailed},
+		"restart-first":    {"somebody was faster", "k8s_restart_deployment", object{}, nil, restarted, sallyport.CodePreconditionFailed},
 		"restart-labelled": {"a label is not what it is about", "k8s_restart_deployment", object{}, nil, labelled, ""},
-		"apply-made":       {"it was to be made, not changed", "k8s_apply_manifest", object{"manifest": config("apply-made")}, nil, made, k8s.CodePreconditionFailed},
-		"delete-replaced":  {"it is another pod", "k8s_delete_pod", object{}, func(t *testing.T, name string) { t.Helper(); create(t, ns, pod(name, "pause")) }, otherPod, k8s.CodePreconditionFailed},
-		"delete-gone":      {"another deleted it", "k8s_delete_pod", object{}, func(t *testing.T, name string) { t.Helper(); create(t, ns, pod(name, "pause")) }, noPod, k8s.CodeNotFound},
+		"apply-made":       {"it was to be made, not changed", "k8s_apply_manifest", object{"manifest": config("apply-made")}, nil, made, sallyport.CodePreconditionFailed},
+		"delete-replaced":  {"it is another pod", "k8s_delete_pod", object{}, func(t *testing.T, name string) { t.Helper(); create(t, ns, pod(name, "pause")) }, otherPod, sallyport.CodePreconditionFailed},
+		"delete-gone":      {"another deleted it", "k8s_delete_pod", object{}, func(t *testing.T, name string) { t.Helper(); create(t, ns, pod(name, "pause")) }, noPod, sallyport.CodeNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			switch {

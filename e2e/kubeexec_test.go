@@ -18,7 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/sallyport/sallyport/tools/k8s"
+	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
@@ -47,7 +47,7 @@ func TestKubeexecGetDeployment(t *testing.T) {
 	if strings.Contains(string(res.Result), "hunter2") {
 		t.Errorf("the result holds the environment: %s", res.Result)
 	}
-	wantCode(t, get("absent"), k8s.CodeNotFound)
+	wantCode(t, get("absent"), sallyport.CodeNotFound)
 }
 
 func TestKubeexecListPods(t *testing.T) {
@@ -90,13 +90,13 @@ func TestKubeexecPodLogs(t *testing.T) {
 	if o := wantResult(t, logs(map[string]any{"name": "speaker", "tail_lines": 2, "container": "app"})); o.Log != "two\nthr\\u{001b}[31mee\n" || o.Truncated {
 		t.Errorf("log %q", o.Log)
 	}
-	wantCode(t, logs(map[string]any{"name": "absent"}), k8s.CodeNotFound)
-	wantCode(t, logs(map[string]any{"name": "speaker", "container": "absent"}), k8s.CodeRejected)
+	wantCode(t, logs(map[string]any{"name": "absent"}), sallyport.CodeNotFound)
+	wantCode(t, logs(map[string]any{"name": "speaker", "container": "absent"}), sallyport.CodeRejected)
 	// The account is good for the one pod.
 	c := callOf(t, ns, "k8s_pod_logs", map[string]any{"name": "speaker"})
 	config := c.lend(t, wire.ModeRun)
 	other := callOf(t, ns, "k8s_pod_logs", map[string]any{"name": "other"})
-	wantCode(t, other.through(t, config, wire.ModeRun, nil), k8s.CodeForbidden)
+	wantCode(t, other.through(t, config, wire.ModeRun, nil), sallyport.CodeForbidden)
 }
 
 func TestKubeexecScale(t *testing.T) {
@@ -112,7 +112,7 @@ func TestKubeexecScale(t *testing.T) {
 	if now := current(t, d); now.ResourceVersion != d.ResourceVersion {
 		t.Error("planning changed the deployment")
 	}
-	wantCode(t, c.in(t, wire.ModeReconcile, nil), wire.CodeNotSeen)
+	wantCode(t, c.in(t, wire.ModeReconcile, nil), sallyport.CodeNotSeen)
 	res := c.in(t, wire.ModeRun, plan)
 	if o := wantResult(t, res); !o.Changed || o.UID != string(d.UID) || res.Reference != o.UID {
 		t.Errorf("result %s, reference %q", res.Result, res.Reference)
@@ -127,7 +127,7 @@ func TestKubeexecScale(t *testing.T) {
 		t.Errorf("reconciled %+v", o)
 	}
 	other := callOf(t, ns, "k8s_scale_deployment", map[string]any{"name": "api", "replicas": 2})
-	wantCode(t, other.in(t, wire.ModeReconcile, nil), wire.CodeNotSeen)
+	wantCode(t, other.in(t, wire.ModeReconcile, nil), sallyport.CodeNotSeen)
 	// What is so already is not written.
 	now = settled(t, now)
 	if o := wantResult(t, other.in(t, wire.ModeRun, nil)); o.Changed {
@@ -164,11 +164,11 @@ func TestKubeexecDrift(t *testing.T) {
 		drift        func(*testing.T, *appsv1.Deployment)
 		code         string
 	}{
-		"scale-replicas":  {"it would undo what another did", "k8s_scale_deployment", scaled, k8s.CodePreconditionFailed},
-		"scale-uid":       {"it is another deployment", "k8s_scale_deployment", replaced, k8s.CodePreconditionFailed},
+		"scale-replicas":  {"it would undo what another did", "k8s_scale_deployment", scaled, sallyport.CodePreconditionFailed},
+		"scale-uid":       {"it is another deployment", "k8s_scale_deployment", replaced, sallyport.CodePreconditionFailed},
 		"scale-status":    {"a restart is not what the plan is about", "k8s_scale_deployment", restarted, ""},
-		"restart-again":   {"somebody restarted it already", "k8s_restart_deployment", restarted, k8s.CodePreconditionFailed},
-		"restart-uid":     {"it is another deployment", "k8s_restart_deployment", replaced, k8s.CodePreconditionFailed},
+		"restart-again":   {"somebody restarted it already", "k8s_restart_deployment", restarted, sallyport.CodePreconditionFailed},
+		"restart-uid":     {"it is another deployment", "k8s_restart_deployment", replaced, sallyport.CodePreconditionFailed},
 		"restart-scaling": {"how many there are is not what the plan is about", "k8s_restart_deployment", scaled, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -216,8 +216,8 @@ func TestKubeexecRestart(t *testing.T) {
 		d = settled(t, now)
 	}
 	deployment(t, ns, "paused", func(d *appsv1.Deployment) { d.Spec.Paused = true })
-	wantCode(t, callOf(t, ns, "k8s_restart_deployment", map[string]any{"name": "paused"}).in(t, wire.ModeRun, nil), k8s.CodeNotApplicable)
-	wantCode(t, callOf(t, ns, "k8s_restart_deployment", map[string]any{"name": "absent"}).in(t, wire.ModeRun, nil), k8s.CodeNotFound)
+	wantCode(t, callOf(t, ns, "k8s_restart_deployment", map[string]any{"name": "paused"}).in(t, wire.ModeRun, nil), sallyport.CodeNotApplicable)
+	wantCode(t, callOf(t, ns, "k8s_restart_deployment", map[string]any{"name": "absent"}).in(t, wire.ModeRun, nil), sallyport.CodeNotFound)
 }
 
 func TestKubeexecDeletePod(t *testing.T) {
@@ -240,7 +240,7 @@ func TestKubeexecDeletePod(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := until(t, create(t, ns, pod("doomed", "pause")), running)
-	wantCode(t, c.in(t, wire.ModeRun, plan), k8s.CodePreconditionFailed)
+	wantCode(t, c.in(t, wire.ModeRun, plan), sallyport.CodePreconditionFailed)
 
 	next := callOf(t, ns, "k8s_delete_pod", map[string]any{"name": "doomed"})
 	if o := wantResult(t, next.in(t, wire.ModeRun, next.planned(t))); !o.Changed || o.UID != string(second.UID) {
@@ -250,6 +250,6 @@ func TestKubeexecDeletePod(t *testing.T) {
 		_, err := client.CoreV1().Pods(ns).Get(ctx, "doomed", metav1.GetOptions{})
 		return err != nil, nil
 	})
-	wantCode(t, next.in(t, wire.ModeReconcile, nil), wire.CodeNotSeen)
-	wantCode(t, callOf(t, ns, "k8s_delete_pod", map[string]any{"name": "doomed"}).in(t, wire.ModeRun, nil), k8s.CodeNotFound)
+	wantCode(t, next.in(t, wire.ModeReconcile, nil), sallyport.CodeNotSeen)
+	wantCode(t, callOf(t, ns, "k8s_delete_pod", map[string]any{"name": "doomed"}).in(t, wire.ModeRun, nil), sallyport.CodeNotFound)
 }

@@ -138,7 +138,7 @@ func (g *Gateway) hasUIToken(r *http.Request) error {
 	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	who, err := g.ids.ForAudience(g.o.Config.Temporal.UIAudience).Identify(r.Context(), token)
 	if err == nil && who.Person == nil {
-		err = sallyport.Errorf(sallyport.Denied, "not_a_person", "the token is no person's")
+		err = sallyport.Errorf(sallyport.Denied, sallyport.CodeNotAPerson, "the token is no person's")
 	}
 	return err
 }

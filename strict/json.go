@@ -144,7 +144,7 @@ func refusal(at jsontext.Pointer, err error) error {
 }
 
 func fault(at jsontext.Pointer, format string, args ...any) error {
-	e := sallyport.Errorf(sallyport.Invalid, "bad_json", format, args...)
+	e := sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadJSON, format, args...)
 	e.Fields = []sallyport.Field{{Pointer: string(at), Detail: e.Message}}
 	return e
 }

@@ -28,11 +28,11 @@ const maxFields = 32
 // [sallyport.Invalid] and code "invalid_arguments", with a field for each.
 func (c *Catalogue) Resolve(call sallyport.Call, agent sallyport.Agent) (sallyport.Intent, error) {
 	if agent.ID == "" || agent.ID != call.AgentID || agent.Account != call.Account {
-		return sallyport.Intent{}, sallyport.Errorf(sallyport.Denied, "other_agent", "the call is not this agent's")
+		return sallyport.Intent{}, sallyport.Errorf(sallyport.Denied, sallyport.CodeOtherAgent, "the call is not this agent's")
 	}
 	e, ok := c.entries[call.Tool]
 	if !ok {
-		return sallyport.Intent{}, sallyport.Errorf(sallyport.NotFound, "unknown_tool", "there is no tool %.64q", call.Tool)
+		return sallyport.Intent{}, sallyport.Errorf(sallyport.NotFound, sallyport.CodeUnknownTool, "there is no tool %.64q", call.Tool)
 	}
 	arguments, err := e.arguments(call.Arguments)
 	if err != nil {
@@ -40,7 +40,7 @@ func (c *Catalogue) Resolve(call sallyport.Call, agent sallyport.Agent) (sallypo
 	}
 	m := e.manifest
 	if !slices.Equal(call.Redact, m.Redact.Arguments) || len(call.Redact) > 0 && len(call.Seal) == 0 {
-		return sallyport.Intent{}, sallyport.Errorf(sallyport.Conflict, "other_manifest",
+		return sallyport.Intent{}, sallyport.Errorf(sallyport.Conflict, sallyport.CodeOtherManifest,
 			"the API took the call by another manifest of tool %q, which redacts other arguments: make the call again", m.Name)
 	}
 	word := func(value string) string {
@@ -107,7 +107,7 @@ func malformed(err error) error {
 }
 
 func invalid(fields ...sallyport.Field) error {
-	e := sallyport.Errorf(sallyport.Invalid, "invalid_arguments", "the arguments do not fit the tool's schema: %s: %s", fields[0].Pointer, fields[0].Detail)
+	e := sallyport.Errorf(sallyport.Invalid, sallyport.CodeInvalidArguments, "the arguments do not fit the tool's schema: %s: %s", fields[0].Pointer, fields[0].Detail)
 	e.Fields = fields
 	return e
 }
@@ -116,7 +116,7 @@ func invalid(fields ...sallyport.Field) error {
 func misfit(err error) error {
 	v, ok := errors.AsType[*jsonschema.ValidationError](err)
 	if !ok {
-		return sallyport.Errorf(sallyport.Internal, "schema", "checking the arguments: %w", err)
+		return sallyport.Errorf(sallyport.Internal, sallyport.CodeSchema, "checking the arguments: %w", err)
 	}
 	fields := collect(nil, v)
 	slices.SortFunc(fields, func(a, b sallyport.Field) int {

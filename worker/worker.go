@@ -103,7 +103,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		w.notifier.begin(ctx)
 	}
 	if err := w.worker.Start(); err != nil {
-		return sallyport.Errorf(sallyport.Unavailable, "unavailable", "the worker can't poll Temporal: %w", err)
+		return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeUnavailable, "the worker can't poll Temporal: %w", err)
 	}
 	defer w.worker.Stop()
 	group, ctx := errgroup.WithContext(ctx)
@@ -114,7 +114,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	group.Go(func() error {
 		select {
 		case err := <-w.fatal: // it polls no more, and must not look alive
-			return sallyport.Errorf(sallyport.Unavailable, "unavailable", "the worker was refused by Temporal: %w", err)
+			return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeUnavailable, "the worker was refused by Temporal: %w", err)
 		case <-ctx.Done():
 			return nil
 		}

@@ -38,7 +38,7 @@ func (c *toolCall) acceptVotes(ctx workflow.Context) error {
 		Description: "Sent by the gateway's API on behalf of a person. To vote here, send the signal `approve` instead.",
 		Validator: func(workflow.Context, string) error {
 			if c.approval.ballot == nil {
-				return temporal.NewNonRetryableApplicationError("the call does not wait for votes", "not_waiting", nil)
+				return temporal.NewNonRetryableApplicationError("the call does not wait for votes", sallyport.CodeNotWaiting, nil)
 			}
 			return nil
 		},
@@ -84,9 +84,9 @@ func (c *toolCall) awaitApproval(ctx workflow.Context) error {
 	}
 	switch t := c.approval.tally(); {
 	case t.Rejected:
-		return ending{sallyport.Rejected, sallyport.Errorf(sallyport.Denied, "rejected", "%s", c.rejection())}
+		return ending{sallyport.Rejected, sallyport.Errorf(sallyport.Denied, sallyport.CodeRejected, "%s", c.rejection())}
 	case !t.Approved:
-		return ending{sallyport.Expired, sallyport.Errorf(sallyport.Denied, "expired",
+		return ending{sallyport.Expired, sallyport.Errorf(sallyport.Denied, sallyport.CodeExpired,
 			"nobody decided by %s: %d of %d approvals", b.ExpiresAt.Format(time.RFC3339), len(t.People), b.Terms.Quorum)}
 	}
 	c.showApproved(ctx)

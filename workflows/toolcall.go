@@ -158,10 +158,10 @@ func outcomeOf(cause error, cancelled bool) sallyport.Outcome {
 	switch end, ok := errors.AsType[ending](cause); {
 	case ok:
 		state, e = end.state, end.cause
-	case cancelled || temporal.IsCanceledError(cause) || e.Code == "stopped": // a step that was stopped may answer anything
-		state, e = sallyport.Cancelled, sallyport.Errorf(sallyport.Denied, "cancelled", "the call was cancelled before it ran")
+	case cancelled || temporal.IsCanceledError(cause) || e.Code == sallyport.CodeStopped: // a step that was stopped may answer anything
+		state, e = sallyport.Cancelled, sallyport.Errorf(sallyport.Denied, sallyport.CodeCancelled, "the call was cancelled before it ran")
 	case e.Kind == sallyport.Unavailable || e.Kind == sallyport.Internal: // nobody denied it; and the message is for operators
-		state, e = sallyport.Cancelled, sallyport.Errorf(e.Kind, "unavailable", "something that the gateway needs was out of reach; nothing was run")
+		state, e = sallyport.Cancelled, sallyport.Errorf(e.Kind, sallyport.CodeUnavailable, "something that the gateway needs was out of reach; nothing was run")
 	case e.Kind == sallyport.Invalid || e.Kind == sallyport.NotFound:
 		state = sallyport.Malformed
 	}
@@ -174,7 +174,7 @@ func outcomeOf(cause error, cancelled bool) sallyport.Outcome {
 // not sign it for this workflow.
 func forged(cause error) bool {
 	switch activities.Cause(cause).Code {
-	case "unsigned_call", "other_call", "not_received":
+	case sallyport.CodeUnsignedCall, sallyport.CodeOtherCall, sallyport.CodeNotReceived:
 		return true
 	default:
 		return false

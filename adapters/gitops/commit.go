@@ -72,15 +72,15 @@ func checkChange(permit sallyport.Permit, path string, read, content []byte) err
 	case err != nil:
 		return err
 	case i.Tool.ReadOnly:
-		return sallyport.Errorf(sallyport.Denied, "read_only", "the tool %s only reads", i.Tool.Name)
+		return sallyport.Errorf(sallyport.Denied, sallyport.CodeReadOnly, "the tool %s only reads", i.Tool.Name)
 	case !sallyport.ValidCallID(i.CallID):
-		return sallyport.Errorf(sallyport.Denied, "no_call", "a commit needs the id of a call")
+		return sallyport.Errorf(sallyport.Denied, sallyport.CodeNoCall, "a commit needs the id of a call")
 	case path != own:
-		return sallyport.Errorf(sallyport.Denied, "other_file", "the permit is for %s, not for %.200q", own, path)
+		return sallyport.Errorf(sallyport.Denied, sallyport.CodeOtherFile, "the permit is for %s, not for %.200q", own, path)
 	case len(content) > maxFileBytes:
-		return sallyport.Errorf(sallyport.Invalid, "file_too_large", "the file %s would have more than %d bytes", own, maxFileBytes)
+		return sallyport.Errorf(sallyport.Invalid, sallyport.CodeFileTooLarge, "the file %s would have more than %d bytes", own, maxFileBytes)
 	case bytes.Equal(read, content):
-		return sallyport.Errorf(sallyport.Invalid, "no_change", "the commit would change nothing")
+		return sallyport.Errorf(sallyport.Invalid, sallyport.CodeNoChange, "the commit would change nothing")
 	}
 	plan := permit.Plan()
 	if plan == nil {
@@ -91,14 +91,14 @@ func checkChange(permit sallyport.Permit, path string, read, content []byte) err
 		Blob string `json:"blob"` // SHA-256 of the whole file
 	}
 	if err := strict.Decode(plan.Preconditions, &expect); err != nil {
-		return sallyport.Errorf(sallyport.Conflict, "precondition_failed", "the plan's preconditions can't be read: %w", err)
+		return sallyport.Errorf(sallyport.Conflict, sallyport.CodePreconditionFailed, "the plan's preconditions can't be read: %w", err)
 	}
 	sum := sha256.Sum256(read)
 	if expect.Path != own || expect.Blob != "sha256:"+hex.EncodeToString(sum[:]) {
-		return sallyport.Errorf(sallyport.Conflict, "precondition_failed", "%s is not as it was when the plan was made", own)
+		return sallyport.Errorf(sallyport.Conflict, sallyport.CodePreconditionFailed, "%s is not as it was when the plan was made", own)
 	}
 	if unidiff.Unified(path, string(read), string(content)) != plan.Diff {
-		return sallyport.Errorf(sallyport.Denied, "other_change", "what was to be written to %s is not what the plan shows", own)
+		return sallyport.Errorf(sallyport.Denied, sallyport.CodeOtherChange, "what was to be written to %s is not what the plan shows", own)
 	}
 	return nil
 }
@@ -115,14 +115,14 @@ func (r *Repository) attempt(ctx context.Context, repo *git.Repository, permit s
 		return commit, false, err
 	}
 	f, err := find(repo, head, i.Namespace, i.Name+".yaml")
-	if sallyport.CodeOf(err) == "not_found" {
-		return commit, false, sallyport.Errorf(sallyport.Conflict, "conflict", "%s/%s.yaml was removed since it was read: try again", i.Namespace, i.Name)
+	if sallyport.CodeOf(err) == sallyport.CodeNotFound {
+		return commit, false, sallyport.Errorf(sallyport.Conflict, sallyport.CodeConflict, "%s/%s.yaml was removed since it was read: try again", i.Namespace, i.Name)
 	}
 	if err != nil {
 		return commit, false, err
 	}
 	if f.entry().Hash != plumbing.ComputeHash(plumbing.BlobObject, read) {
-		return commit, false, sallyport.Errorf(sallyport.Conflict, "conflict", "%s/%s.yaml has changed since it was read: try again", i.Namespace, i.Name)
+		return commit, false, sallyport.Errorf(sallyport.Conflict, sallyport.CodeConflict, "%s/%s.yaml has changed since it was read: try again", i.Namespace, i.Name)
 	}
 	now := object.Signature{Name: r.o.CommitterName, Email: r.o.CommitterEmail, When: r.o.Now().UTC()}
 	w := writer{repo: repo, path: r.o.Path}

@@ -165,7 +165,7 @@ func poll(ctx context.Context, limit time.Duration, try func() (bool, error)) er
 // busy is the error of a commit that never got its turn. It is a conflict,
 // not an outage: whoever waited knows that nothing was written.
 func busy(err error) error {
-	return sallyport.Errorf(sallyport.Conflict, "repository_busy", "the repository of manifests is busy, and nothing was written: %w", err)
+	return sallyport.Errorf(sallyport.Conflict, sallyport.CodeRepositoryBusy, "the repository of manifests is busy, and nothing was written: %w", err)
 }
 
 func writeSynced(path, text string) error {

@@ -65,7 +65,7 @@ func (r *Repository) refuseSecond(ctx context.Context, repo *git.Repository, hea
 		return err
 	}
 	if c != nil {
-		return sallyport.Errorf(sallyport.Conflict, "already_committed", "call %s has its commit already: %s", i.CallID, c.Hash)
+		return sallyport.Errorf(sallyport.Conflict, sallyport.CodeAlreadyCommitted, "call %s has its commit already: %s", i.CallID, c.Hash)
 	}
 	return nil
 }
@@ -91,7 +91,7 @@ func findCall(ctx context.Context, repo *git.Repository, from plumbing.Hash, i s
 		}
 		w.goOn(c)
 	}
-	return nil, sallyport.Errorf(sallyport.Unavailable, "history_too_long", "more than %d commits are younger than call %s", maxCommits, i.CallID)
+	return nil, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeHistoryTooLong, "more than %d commits are younger than call %s", maxCommits, i.CallID)
 }
 
 // walk goes from commits to their parents, and ends below a row of commits

@@ -93,7 +93,7 @@ var (
 // target is the path of the one file that an intent is about.
 func target(i sallyport.Intent) (string, error) {
 	if !label.MatchString(i.Namespace) || !label.MatchString(i.Name) {
-		return "", sallyport.Errorf(sallyport.Invalid, "bad_target", "namespace and name must be DNS labels to name a file: %.80q and %.80q", i.Namespace, i.Name)
+		return "", sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadTarget, "namespace and name must be DNS labels to name a file: %.80q and %.80q", i.Namespace, i.Name)
 	}
 	return i.Namespace + "/" + i.Name + ".yaml", nil
 }
@@ -157,20 +157,20 @@ func moved(err error) bool {
 }
 
 func unavailable(err error) error {
-	return sallyport.Errorf(sallyport.Unavailable, "repository", "the repository of manifests can't be used: %w", err)
+	return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeRepository, "the repository of manifests can't be used: %w", err)
 }
 
 // head is the commit that the branch points to.
 func (r *Repository) head(repo *git.Repository) (plumbing.Hash, error) {
 	ref, err := repo.Storer.Reference(r.branch)
 	if errors.Is(err, plumbing.ErrReferenceNotFound) {
-		return plumbing.ZeroHash, sallyport.Errorf(sallyport.Unavailable, "no_branch", "the repository has no branch %s with a commit", r.branch.Short())
+		return plumbing.ZeroHash, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeNoBranch, "the repository has no branch %s with a commit", r.branch.Short())
 	}
 	if err != nil {
 		return plumbing.ZeroHash, err
 	}
 	if ref.Type() != plumbing.HashReference {
-		return plumbing.ZeroHash, sallyport.Errorf(sallyport.Unavailable, "symbolic_branch", "the branch %s only points to another one", r.branch.Short())
+		return plumbing.ZeroHash, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeSymbolicBranch, "the branch %s only points to another one", r.branch.Short())
 	}
 	return ref.Hash(), nil
 }
@@ -185,7 +185,7 @@ func (f file) entry() *object.TreeEntry { return &f.dir.Entries[f.fileIndex] }
 
 // find looks for a plain file one directory down. It follows no link.
 func find(repo *git.Repository, commit plumbing.Hash, dir, name string) (file, error) {
-	absent := sallyport.Errorf(sallyport.NotFound, "not_found", "there is no file %s/%s", dir, name)
+	absent := sallyport.Errorf(sallyport.NotFound, sallyport.CodeNotFound, "there is no file %s/%s", dir, name)
 	c, err := repo.CommitObject(commit)
 	if err != nil {
 		return file{}, err
@@ -218,7 +218,7 @@ func (f file) content(repo *git.Repository) (content []byte, err error) {
 		return nil, err
 	}
 	if size > maxFileBytes {
-		return nil, sallyport.Errorf(sallyport.Invalid, "file_too_large", "the file %s has more than %d bytes", f.entry().Name, maxFileBytes)
+		return nil, sallyport.Errorf(sallyport.Invalid, sallyport.CodeFileTooLarge, "the file %s has more than %d bytes", f.entry().Name, maxFileBytes)
 	}
 	blob, err := repo.BlobObject(f.entry().Hash)
 	if err != nil {

@@ -43,7 +43,7 @@ func refusal(cause *fault, code, format string, args ...any) *sallyport.Error {
 
 // unavailable says that nobody knows whether an image is signed.
 func unavailable(ref name.Digest, cause error) *sallyport.Error {
-	e := sallyport.Errorf(sallyport.Unavailable, "registry_unavailable", "whether %s is signed is not known: its registry %s", shown(ref.Name()), trouble(cause))
+	e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeRegistryUnavailable, "whether %s is signed is not known: its registry %s", shown(ref.Name()), trouble(cause))
 	e.Err = cause
 	return e
 }

@@ -112,7 +112,7 @@ func New(o Options) (*Verifier, error) {
 func (v *Verifier) Verify(ctx context.Context, image string) error {
 	ref, err := name.NewDigest(image)
 	if err != nil || !imageByDigest.MatchString(image) {
-		return sallyport.Errorf(sallyport.Invalid, "bad_image",
+		return sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadImage,
 			"%s does not name an image by digest: it must be like registry.example.com/tool@sha256:…", shown(image))
 	}
 	// Whoever asks first and hangs up must not take the answer from the others.
@@ -186,11 +186,11 @@ func verdict(ref name.Digest, bad *fault, gone error, full bool) error {
 	case gone != nil:
 		return unavailable(ref, gone)
 	case bad != nil && full:
-		return refusal(bad, "image_signature_invalid",
+		return refusal(bad, sallyport.CodeImageSignatureInvalid,
 			"none of the %d signatures of %s that are looked at is good, of the last of them: %s; remove what is attached to it and does not count", maxSignatures, shown(ref.Name()), bad.what)
 	case bad != nil:
-		return refusal(bad, "image_signature_invalid", "%s has no good signature: %s", shown(ref.Name()), bad.what)
+		return refusal(bad, sallyport.CodeImageSignatureInvalid, "%s has no good signature: %s", shown(ref.Name()), bad.what)
 	default:
-		return refusal(nil, "image_unsigned", "%s is not signed: sign it with one of the operator's keys (cosign sign --key)", shown(ref.Name()))
+		return refusal(nil, sallyport.CodeImageUnsigned, "%s is not signed: sign it with one of the operator's keys (cosign sign --key)", shown(ref.Name()))
 	}
 }

@@ -103,7 +103,7 @@ func sign(s jose.Signer, v any) (string, error) {
 }
 
 func unsignable(what string, err error) error {
-	return sallyport.Errorf(sallyport.Internal, "unsignable", "this %s can't be signed: %w", what, err)
+	return sallyport.Errorf(sallyport.Internal, sallyport.CodeUnsignable, "this %s can't be signed: %w", what, err)
 }
 
 // checkCall refuses what no verifier would give back as it was.

@@ -48,7 +48,7 @@ func (v *Verifier) VerifyCall(token sallyport.SignedCall) (sallyport.Call, error
 		err = checkCall(c)
 	}
 	if err != nil {
-		return sallyport.Call{}, denied("unsigned_call", "call", err)
+		return sallyport.Call{}, denied(sallyport.CodeUnsignedCall, "call", err)
 	}
 	return c, nil
 }
@@ -61,7 +61,7 @@ func (v *Verifier) VerifyAttestation(token string) (sallyport.Attestation, error
 		err = checkAttestation(a)
 	}
 	if err != nil {
-		return sallyport.Attestation{}, denied("unsigned_attestation", "attestation", err)
+		return sallyport.Attestation{}, denied(sallyport.CodeUnsignedAttestation, "attestation", err)
 	}
 	return a, nil
 }

@@ -33,7 +33,7 @@ func failed(code, format string, args ...any) answer {
 // that could not start may start yet, and one that did not begin because the
 // Lease was not nobody's says nothing of who had it.
 func (a answer) doubtful() bool {
-	return a.failure != nil && (a.broken || a.failure.Code == wire.CodeNotBegun)
+	return a.failure != nil && (a.broken || a.failure.Code == sallyport.CodeNotBegun)
 }
 
 // foreign makes an answer of what an image wrote that knows nothing of us.
@@ -44,11 +44,11 @@ func foreign(out []byte, exit int32) answer {
 	}
 	if exit != 0 {
 		// A process that a signal ended has said nothing by its code.
-		return answer{began: true, broken: exit > 128, failure: &sallyport.Failure{Code: codeExit, Message: fmt.Sprintf("the tool ended with exit code %d: %s", exit, said(sallyport.Tail(text, 300)))}}
+		return answer{began: true, broken: exit > 128, failure: &sallyport.Failure{Code: sallyport.CodeExitCode, Message: fmt.Sprintf("the tool ended with exit code %d: %s", exit, said(sallyport.Tail(text, 300)))}}
 	}
 	result, err := strict.Canonical(map[string]string{"output": text})
 	if err != nil {
-		return failed(codeBadOutput, "what the tool wrote can't be told: %v", err)
+		return failed(sallyport.CodeBadOutput, "what the tool wrote can't be told: %v", err)
 	}
 	return answer{began: true, response: wire.Response{Result: result}}
 }
@@ -63,7 +63,7 @@ func (a answer) plan() (sallyport.Plan, error) {
 	kind := sallyport.Invalid
 	if a.broken {
 		kind = sallyport.Internal
-		if slices.Contains([]string{codeTimeout, codeCancelled, codeNoNode, codeNode, codeLost, codeEvicted, codeImage}, a.failure.Code) {
+		if slices.Contains([]string{sallyport.CodeTimeout, sallyport.CodeCancelled, sallyport.CodeUnschedulable, sallyport.CodeNodeLost, sallyport.CodePodLost, sallyport.CodeEvicted, sallyport.CodeImageUnavailable}, a.failure.Code) {
 			kind = sallyport.Unavailable
 		}
 	}
@@ -111,7 +111,7 @@ func (r *Runner) seen(ctx context.Context, t task) (*sallyport.Outcome, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case a.failure != nil && !a.broken && a.failure.Code == wire.CodeNotSeen:
+	case a.failure != nil && !a.broken && a.failure.Code == sallyport.CodeNotSeen:
 		return nil, nil //nolint:nilnil // the contract of a reconciler
 	case a.failure != nil:
 		return nil, sallyport.Errorf(sallyport.Unavailable, a.failure.Code, "the target could not be asked: %s", a.failure.Message)

@@ -71,7 +71,7 @@ func (r *Runner) look(ctx context.Context, t task, j *batchv1.Job, w *waiter) (a
 		return answer{failure: v.failure, began: v.began || !r.unstarted(ctx, t, j, w), broken: true}, true
 	case gone:
 		r.end(ctx, t, j)
-		return answer{failure: &sallyport.Failure{Code: codeLost, Message: "the pod was removed before it was seen to end"}, began: true, broken: true}, true
+		return answer{failure: &sallyport.Failure{Code: sallyport.CodePodLost, Message: "the pod was removed before it was seen to end"}, began: true, broken: true}, true
 	}
 	return answer{}, false
 }
@@ -82,11 +82,11 @@ func (r *Runner) podless(ctx context.Context, t task, j *batchv1.Job, w *waiter)
 	now, err := r.adopt(ctx, j.Name, t.intent)
 	switch {
 	case apierrors.IsNotFound(err):
-		return failed(codeLost, "the Job was removed while it ran"), true
+		return failed(sallyport.CodePodLost, "the Job was removed while it ran"), true
 	case err != nil || now.UID != j.UID:
 		return answer{}, false
 	case now.Status.Failed+now.Status.Succeeded > 0 || now.DeletionTimestamp != nil:
-		return failed(codeLost, "the Job is over (%s), and its pod is not there any more", said(ending(now))), true
+		return failed(sallyport.CodePodLost, "the Job is over (%s), and its pod is not there any more", said(ending(now))), true
 	case now.Status.Active > 0: // the watch is late
 		return answer{}, false
 	}
@@ -97,7 +97,7 @@ func (r *Runner) podless(ctx context.Context, t task, j *batchv1.Job, w *waiter)
 		return answer{}, false
 	}
 	r.end(ctx, t, j)
-	a := failed(codeRefused, "Kubernetes refused the pod: %s", said(events.Items[len(events.Items)-1].Message))
+	a := failed(sallyport.CodePodRefused, "Kubernetes refused the pod: %s", said(events.Items[len(events.Items)-1].Message))
 	a.began = !r.unstarted(ctx, t, j, w)
 	return a, true
 }
@@ -140,13 +140,13 @@ func (r *Runner) log(ctx context.Context, t task, pod *corev1.Pod, v verdict) an
 	switch {
 	case err != nil:
 		r.o.Logger.WarnContext(ctx, "a pod's log could not be read", slog.String("pod", pod.Name), slog.Any("error", err))
-		return failed(codeLost, "the tool ended with exit code %d, and its log could not be read", v.exit)
+		return failed(sallyport.CodePodLost, "the tool ended with exit code %d, and its log could not be read", v.exit)
 	case int64(len(out)) > limit:
-		return failed(codeOutput, "the tool wrote more than the %d bytes that its manifest allows", limit)
+		return failed(sallyport.CodeOutputTooLarge, "the tool wrote more than the %d bytes that its manifest allows", limit)
 	case !t.builtin():
 		return foreign(out, v.exit)
 	case v.exit != 0:
-		a := failed(codeCrashed, "the executor ended with exit code %d", v.exit)
+		a := failed(sallyport.CodeCrashed, "the executor ended with exit code %d", v.exit)
 		a.detail = said(string(out))
 		return a
 	}
@@ -161,9 +161,9 @@ func lastLine(out []byte) []byte {
 // stop ends a Job whose time is over, or that nobody wants any more, and says
 // how far it came.
 func (r *Runner) stop(ctx context.Context, t task, j *batchv1.Job, w *waiter) answer {
-	code, message := codeCancelled, "the run was stopped"
+	code, message := sallyport.CodeCancelled, "the run was stopped"
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		code, message = codeTimeout, "the tool did not end in time"
+		code, message = sallyport.CodeTimeout, "the tool did not end in time"
 	}
 	r.o.Logger.WarnContext(ctx, "a run is stopped", slog.String("job", t.name), slog.Any("error", context.Cause(ctx)))
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
@@ -257,7 +257,7 @@ func (r *Runner) deleteJob(ctx context.Context, name string) error {
 func read(raw []byte, mode wire.Mode) answer {
 	response, err := wire.Read(raw, mode)
 	if err != nil {
-		return failed(codeBadOutput, "%v", err)
+		return failed(sallyport.CodeBadOutput, "%v", err)
 	}
 	return answer{response: response, failure: response.Error, began: true}
 }

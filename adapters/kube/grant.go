@@ -102,7 +102,7 @@ func (r *Runner) persist(ctx context.Context, ask func(context.Context) error) e
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return sallyport.Errorf(sallyport.Unavailable, "kubernetes_unavailable", "Kubernetes did not answer in time: %w", errors.Join(ctx.Err(), err))
+			return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeKubernetesUnavailable, "Kubernetes did not answer in time: %w", errors.Join(ctx.Err(), err))
 		case <-timer.C:
 		}
 	}
@@ -130,10 +130,10 @@ func (r *Runner) refusal(ctx context.Context, t task, err error, what string) er
 	}
 	r.o.Logger.ErrorContext(ctx, "Kubernetes refused a call", slog.String("call_id", t.intent.CallID), slog.String("what", what), slog.Any("error", err))
 	if away(err) {
-		return &sallyport.Error{Kind: sallyport.Unavailable, Code: "kubernetes_unavailable", Message: "Kubernetes did not answer " + what, Err: err}
+		return &sallyport.Error{Kind: sallyport.Unavailable, Code: sallyport.CodeKubernetesUnavailable, Message: "Kubernetes did not answer " + what, Err: err}
 	}
 	return &sallyport.Error{
-		Kind: sallyport.Denied, Code: "kubernetes_refused", Err: err,
+		Kind: sallyport.Denied, Code: sallyport.CodeKubernetesRefused, Err: err,
 		Message: "Kubernetes refused " + what + "; the worker's log says why",
 	}
 }

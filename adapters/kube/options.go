@@ -86,7 +86,7 @@ func Connect(kubeconfig string) (kubernetes.Interface, error) {
 		c, err = clientcmd.BuildConfigFromFlags("", kubeconfig)
 	}
 	if err != nil {
-		return nil, sallyport.Errorf(sallyport.Invalid, "no_cluster", "kube: the way to the API server can't be found: %w", err)
+		return nil, sallyport.Errorf(sallyport.Invalid, sallyport.CodeNoCluster, "kube: the way to the API server can't be found: %w", err)
 	}
 	// A call takes a dozen requests, and many calls run at once: the API server
 	// has its own means against too many.

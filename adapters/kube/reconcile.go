@@ -27,10 +27,10 @@ func (r *Runner) Reconcile(ctx context.Context, i sallyport.Intent) (*sallyport.
 	case err == nil:
 		o := r.follow(ctx, t, j, j.CreationTimestamp.UTC())
 		return &o, nil
-	case sallyport.CodeOf(err) == "other_job":
+	case sallyport.CodeOf(err) == sallyport.CodeOtherJob:
 		return nil, nil //nolint:nilnil // nothing of this intent's
 	case !apierrors.IsNotFound(err):
-		return nil, sallyport.Errorf(sallyport.Unavailable, "kubernetes_unavailable", "Kubernetes could not be asked for the call's Job: %w", err)
+		return nil, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeKubernetesUnavailable, "Kubernetes could not be asked for the call's Job: %w", err)
 	}
 	o, err := r.seen(ctx, t)
 	if o != nil { // what the run was lent may have outlived it

@@ -63,7 +63,7 @@ func (r *Runner) signed(ctx context.Context, m tools.Manifest, o sallyport.Oblig
 		return nil
 	}
 	if r.o.Images == nil {
-		return sallyport.Errorf(sallyport.Denied, "image_unverified",
+		return sallyport.Errorf(sallyport.Denied, sallyport.CodeImageUnverified,
 			"policy wants the image of %s to be signed, and this gateway knows no keys: set kubernetes.image_keys", m.Name)
 	}
 	return r.o.Images.Verify(ctx, m.Container.Image)
@@ -104,7 +104,7 @@ func (r *Runner) adopt(ctx context.Context, name string, i sallyport.Intent) (*b
 	case err != nil:
 		return nil, err
 	case !isOf(j, i):
-		return nil, sallyport.Errorf(sallyport.Conflict, "other_job", "there is a Job %s in %s already, and it is not this call's", name, r.o.Namespace)
+		return nil, sallyport.Errorf(sallyport.Conflict, sallyport.CodeOtherJob, "there is a Job %s in %s already, and it is not this call's", name, r.o.Namespace)
 	}
 	return j, nil
 }

@@ -61,7 +61,7 @@ func (r *Runner) Plan(ctx context.Context, i sallyport.Intent) (sallyport.Plan, 
 		return sallyport.Plan{}, err
 	}
 	if m.Container != nil {
-		return sallyport.Plan{}, sallyport.Errorf(sallyport.Invalid, "no_plan", "the tool %s is an image of its own and plans nothing", i.Tool.Name)
+		return sallyport.Plan{}, sallyport.Errorf(sallyport.Invalid, sallyport.CodeNoPlan, "the tool %s is an image of its own and plans nothing", i.Tool.Name)
 	}
 	a, err := r.ask(ctx, m, wire.ModePlan, i)
 	if err != nil {
@@ -99,11 +99,11 @@ func (r *Runner) manifest(i sallyport.Intent) (tools.Manifest, error) {
 	m, ok := r.o.Catalogue.Manifest(i.Tool.Name)
 	switch {
 	case !ok:
-		return m, sallyport.Errorf(sallyport.NotFound, "unknown_tool", "there is no tool %q", i.Tool.Name)
+		return m, sallyport.Errorf(sallyport.NotFound, sallyport.CodeUnknownTool, "there is no tool %q", i.Tool.Name)
 	case m.Digest() != i.Tool.Digest:
-		return m, sallyport.Errorf(sallyport.Conflict, "other_manifest", "the manifest of tool %q changed since the call was made: make the call again", i.Tool.Name)
+		return m, sallyport.Errorf(sallyport.Conflict, sallyport.CodeOtherManifest, "the manifest of tool %q changed since the call was made: make the call again", i.Tool.Name)
 	case len(m.Permissions.Kubernetes) > 0 && !r.serves(i.Namespace):
-		return m, sallyport.Errorf(sallyport.Denied, "namespace_not_served", "this gateway has no rights in the namespace %q: it is not among kubernetes.targets", i.Namespace)
+		return m, sallyport.Errorf(sallyport.Denied, sallyport.CodeNamespaceNotServed, "this gateway has no rights in the namespace %q: it is not among kubernetes.targets", i.Namespace)
 	}
 	return m, nil
 }

@@ -68,10 +68,10 @@ func (t task) request() (string, error) {
 	}
 	b, err := json.Marshal(r)
 	if err != nil {
-		return "", sallyport.Errorf(sallyport.Internal, "bad_request", "the request to the executor can't be written: %w", err)
+		return "", sallyport.Errorf(sallyport.Internal, sallyport.CodeBadRequest, "the request to the executor can't be written: %w", err)
 	}
 	if len(b) > maxRequest {
-		return "", sallyport.Errorf(sallyport.Invalid, "too_large", "the call and its plan are %d bytes, and the executor takes %d", len(b), maxRequest)
+		return "", sallyport.Errorf(sallyport.Invalid, sallyport.CodeTooLarge, "the call and its plan are %d bytes, and the executor takes %d", len(b), maxRequest)
 	}
 	return string(b), nil
 }
@@ -86,7 +86,7 @@ func (t task) command() (command, args []string, err error) {
 	d.UseNumber()
 	var arguments map[string]any
 	if err := d.Decode(&arguments); err != nil {
-		return nil, nil, sallyport.Errorf(sallyport.Invalid, "invalid_arguments", "the arguments can't be read: %w", err)
+		return nil, nil, sallyport.Errorf(sallyport.Invalid, sallyport.CodeInvalidArguments, "the arguments can't be read: %w", err)
 	}
 	for _, part := range []struct {
 		words []string
@@ -94,7 +94,7 @@ func (t task) command() (command, args []string, err error) {
 	}{{t.manifest.Container.Command, &command}, {t.manifest.Container.Args, &args}} {
 		filled, ok := tools.Fill(part.words, arguments)
 		if !ok {
-			return nil, nil, sallyport.Errorf(sallyport.Invalid, "invalid_arguments",
+			return nil, nil, sallyport.Errorf(sallyport.Invalid, sallyport.CodeInvalidArguments,
 				"an argument begins with a dash, and the tool would take it for an option")
 		}
 		for _, word := range filled {

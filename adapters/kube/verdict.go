@@ -11,24 +11,6 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// The codes of failures that are not the tool's own word.
-const (
-	codeImage       = "image_unavailable"
-	codeNoNode      = "unschedulable"
-	codeNoContainer = "container_failed"
-	codeRefused     = "pod_refused"
-	codeMemory      = "out_of_memory"
-	codeEvicted     = "evicted"
-	codeTimeout     = "timeout"
-	codeNode        = "node_lost"
-	codeLost        = "pod_lost"
-	codeCrashed     = "crashed"
-	codeExit        = "exit_code"
-	codeOutput      = "output_too_large"
-	codeBadOutput   = "bad_output"
-	codeCancelled   = "cancelled"
-)
-
 // verdict is what a pod's status says of its run.
 type verdict struct {
 	over    bool               // nothing more will come of it
@@ -54,13 +36,13 @@ func judge(p *corev1.Pod, now time.Time, patience time.Duration) verdict {
 	began := hasBegun(p)
 	switch {
 	case p.Status.Reason == "Evicted":
-		return over(began, codeEvicted, "the node evicted the pod: %s", said(p.Status.Message))
+		return over(began, sallyport.CodeEvicted, "the node evicted the pod: %s", said(p.Status.Message))
 	case p.Status.Reason == "NodeLost", p.DeletionTimestamp != nil && notReady(p):
-		return over(began, codeNode, "the node %s was lost", said(p.Spec.NodeName))
+		return over(began, sallyport.CodeNodeLost, "the node %s was lost", said(p.Spec.NodeName))
 	case p.Status.Phase == corev1.PodFailed:
-		return over(began, codeLost, "the pod failed: %s", said(p.Status.Reason+": "+p.Status.Message))
+		return over(began, sallyport.CodePodLost, "the pod failed: %s", said(p.Status.Reason+": "+p.Status.Message))
 	case p.DeletionTimestamp != nil && now.Sub(p.DeletionTimestamp.Time) > goneAfter:
-		return over(began, codeLost, "the pod was deleted")
+		return over(began, sallyport.CodePodLost, "the pod was deleted")
 	}
 	return judgeSchedule(p, now, patience)
 }
@@ -78,11 +60,11 @@ func judgeContainer(p *corev1.Pod, s corev1.ContainerState) verdict {
 	}
 	switch s.Waiting.Reason {
 	case "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed":
-		return over(false, codeImage, "the image can't be had: %s: %s", s.Waiting.Reason, said(s.Waiting.Message))
+		return over(false, sallyport.CodeImageUnavailable, "the image can't be had: %s: %s", s.Waiting.Reason, said(s.Waiting.Message))
 	case "RunContainerError", "PostStartHookError": // the runtime may have started it, and said so too late
-		return over(true, codeNoContainer, "the container can't be started: %s: %s", s.Waiting.Reason, said(s.Waiting.Message))
+		return over(true, sallyport.CodeContainerFailed, "the container can't be started: %s: %s", s.Waiting.Reason, said(s.Waiting.Message))
 	case "CreateContainerConfigError", "CreateContainerError", "PreCreateHookError", "PreStartHookError", "StartError":
-		return over(false, codeNoContainer, "the container can't be started: %s: %s", s.Waiting.Reason, said(s.Waiting.Message))
+		return over(false, sallyport.CodeContainerFailed, "the container can't be started: %s: %s", s.Waiting.Reason, said(s.Waiting.Message))
 	}
 	return verdict{}
 }
@@ -90,17 +72,17 @@ func judgeContainer(p *corev1.Pod, s corev1.ContainerState) verdict {
 func judgeEnd(p *corev1.Pod, t *corev1.ContainerStateTerminated) verdict {
 	switch {
 	case t.Reason == "OOMKilled":
-		return over(true, codeMemory, "the tool used more memory than its manifest allows, and was killed (OOMKilled)")
+		return over(true, sallyport.CodeOutOfMemory, "the tool used more memory than its manifest allows, and was killed (OOMKilled)")
 	case t.Reason == "StartError" || t.Reason == "ContainerCannotRun":
-		return over(false, codeNoContainer, "the container can't be started: %s: %s", t.Reason, said(t.Message))
+		return over(false, sallyport.CodeContainerFailed, "the container can't be started: %s: %s", t.Reason, said(t.Message))
 	case t.Reason == "ContainerStatusUnknown":
-		return over(true, codeNode, "the node does not know how the container ended: %s", said(t.Message))
+		return over(true, sallyport.CodeNodeLost, "the node does not know how the container ended: %s", said(t.Message))
 	case p.Status.Reason == "Evicted":
-		return over(true, codeEvicted, "the node evicted the pod: %s", said(p.Status.Message))
+		return over(true, sallyport.CodeEvicted, "the node evicted the pod: %s", said(p.Status.Message))
 	case p.Status.Reason == "DeadlineExceeded":
-		return over(true, codeTimeout, "the tool did not end in time (DeadlineExceeded)")
+		return over(true, sallyport.CodeTimeout, "the tool did not end in time (DeadlineExceeded)")
 	case t.ExitCode > 128 && p.DeletionTimestamp != nil:
-		return over(true, codeLost, "the pod was deleted while the tool ran (exit code %d)", t.ExitCode)
+		return over(true, sallyport.CodePodLost, "the pod was deleted while the tool ran (exit code %d)", t.ExitCode)
 	}
 	return verdict{over: true, began: true, exited: true, exit: t.ExitCode, at: t.FinishedAt.UTC()}
 }
@@ -108,7 +90,7 @@ func judgeEnd(p *corev1.Pod, t *corev1.ContainerStateTerminated) verdict {
 func judgeSchedule(p *corev1.Pod, now time.Time, patience time.Duration) verdict {
 	for _, c := range p.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && now.Sub(p.CreationTimestamp.Time) > patience {
-			return over(false, codeNoNode, "no node takes the pod: %s: %s", said(c.Reason), said(c.Message))
+			return over(false, sallyport.CodeUnschedulable, "no node takes the pod: %s: %s", said(c.Reason), said(c.Message))
 		}
 	}
 	return verdict{began: hasBegun(p)}

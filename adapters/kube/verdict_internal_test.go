@@ -7,6 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sallyport/sallyport"
 )
 
 var noon = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
@@ -72,27 +74,27 @@ func TestJudge(t *testing.T) {
 		"Homeless":      {"no node has it", homeless, time.Second, false, false, false, "", ""},
 		"Succeeded":     {"its log is to be read", ended(0, "Completed"), 0, true, true, true, "", ""},
 		"Failed":        {"its log is to be read too", ended(3, "Error"), 0, true, true, true, "", ""},
-		"OOM":           {"137 would say nothing", ended(137, "OOMKilled"), 0, true, true, false, codeMemory, "OOMKilled"},
-		"Evicted":       {"the node says why", ended(137, "Error", because("Evicted")), 0, true, true, false, codeEvicted, "said the node"},
-		"EvictedBefore": {"it had not been started", both(waiting("ContainerCreating"), because("Evicted")), 0, true, false, false, codeEvicted, "said the node"},
-		"Deadline":      {"the kubelet ended it", ended(137, "Error", because("DeadlineExceeded")), 0, true, true, false, codeTimeout, "DeadlineExceeded"},
-		"Deleted":       {"somebody else ended it", ended(137, "Error", deleted), 0, true, true, false, codeLost, "deleted while"},
-		"DeletedLate":   {"its node never said how it ended", both(running, deleted), time.Minute, true, true, false, codeLost, "deleted"},
+		"OOM":           {"137 would say nothing", ended(137, "OOMKilled"), 0, true, true, false, sallyport.CodeOutOfMemory, "OOMKilled"},
+		"Evicted":       {"the node says why", ended(137, "Error", because("Evicted")), 0, true, true, false, sallyport.CodeEvicted, "said the node"},
+		"EvictedBefore": {"it had not been started", both(waiting("ContainerCreating"), because("Evicted")), 0, true, false, false, sallyport.CodeEvicted, "said the node"},
+		"Deadline":      {"the kubelet ended it", ended(137, "Error", because("DeadlineExceeded")), 0, true, true, false, sallyport.CodeTimeout, "DeadlineExceeded"},
+		"Deleted":       {"somebody else ended it", ended(137, "Error", deleted), 0, true, true, false, sallyport.CodePodLost, "deleted while"},
+		"DeletedLate":   {"its node never said how it ended", both(running, deleted), time.Minute, true, true, false, sallyport.CodePodLost, "deleted"},
 		"DeletedNow":    {"its node may still say how it ended", both(running, deleted), time.Second, false, true, false, "", ""},
-		"Unknown":       {"the node lost track", ended(137, "ContainerStatusUnknown"), 0, true, true, false, codeNode, "does not know"},
-		"NodeLost":      {"nobody can ask it", both(running, because("NodeLost")), 0, true, true, false, codeNode, "node-1"},
+		"Unknown":       {"the node lost track", ended(137, "ContainerStatusUnknown"), 0, true, true, false, sallyport.CodeNodeLost, "does not know"},
+		"NodeLost":      {"nobody can ask it", both(running, because("NodeLost")), 0, true, true, false, sallyport.CodeNodeLost, "node-1"},
 		"NodeGone": {
 			"its node does not answer, and the pod is given up",
-			both(both(running, deleted), condition(corev1.DisruptionTarget, corev1.ConditionTrue, "DeletionByTaintManager")), 0, true, true, false, codeNode, "node-1",
+			both(both(running, deleted), condition(corev1.DisruptionTarget, corev1.ConditionTrue, "DeletionByTaintManager")), 0, true, true, false, sallyport.CodeNodeLost, "node-1",
 		},
-		"NoImage":      {"it may be there in an hour, when nobody waits", waiting("ErrImagePull"), 0, true, false, false, codeImage, "ErrImagePull: because of this"},
-		"BackOff":      {"the same, seen later", waiting("ImagePullBackOff"), 0, true, false, false, codeImage, "ImagePullBackOff"},
-		"NeverPulled":  {"the node may not even try", waiting("ErrImageNeverPull"), 0, true, false, false, codeImage, ""},
-		"BadConfig":    {"it will not start", waiting("CreateContainerConfigError"), 0, true, false, false, codeNoContainer, ""},
-		"RunError":     {"the runtime may have started it all the same", waiting("RunContainerError"), 0, true, true, false, codeNoContainer, ""},
-		"NoProgram":    {"there is no such file in the image", ended(128, "StartError"), 0, true, false, false, codeNoContainer, ""},
-		"PodFailed":    {"for a reason that we have no word for", both(homeless, because("OutOfcpu")), 0, true, false, false, codeLost, "OutOfcpu: said the node"},
-		"Unscheduable": {"no node for too long", both(homeless, condition(corev1.PodScheduled, corev1.ConditionFalse, "Unschedulable")), 11 * time.Second, true, false, false, codeNoNode, "Unschedulable: 0/1 nodes"},
+		"NoImage":      {"it may be there in an hour, when nobody waits", waiting("ErrImagePull"), 0, true, false, false, sallyport.CodeImageUnavailable, "ErrImagePull: because of this"},
+		"BackOff":      {"the same, seen later", waiting("ImagePullBackOff"), 0, true, false, false, sallyport.CodeImageUnavailable, "ImagePullBackOff"},
+		"NeverPulled":  {"the node may not even try", waiting("ErrImageNeverPull"), 0, true, false, false, sallyport.CodeImageUnavailable, ""},
+		"BadConfig":    {"it will not start", waiting("CreateContainerConfigError"), 0, true, false, false, sallyport.CodeContainerFailed, ""},
+		"RunError":     {"the runtime may have started it all the same", waiting("RunContainerError"), 0, true, true, false, sallyport.CodeContainerFailed, ""},
+		"NoProgram":    {"there is no such file in the image", ended(128, "StartError"), 0, true, false, false, sallyport.CodeContainerFailed, ""},
+		"PodFailed":    {"for a reason that we have no word for", both(homeless, because("OutOfcpu")), 0, true, false, false, sallyport.CodePodLost, "OutOfcpu: said the node"},
+		"Unscheduable": {"no node for too long", both(homeless, condition(corev1.PodScheduled, corev1.ConditionFalse, "Unschedulable")), 11 * time.Second, true, false, false, sallyport.CodeUnschedulable, "Unschedulable: 0/1 nodes"},
 		"NotYet":       {"a node may come free", both(homeless, condition(corev1.PodScheduled, corev1.ConditionFalse, "Unschedulable")), 9 * time.Second, false, false, false, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

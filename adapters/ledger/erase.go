@@ -77,7 +77,7 @@ func (t *transaction) erase(e sallyport.Entry, content []byte) (sallyport.Receip
 	k := t.calls[e.CallID]
 	switch {
 	case k.fresh || k.freeze.Entries > 0:
-		return sallyport.Receipt{}, refusedError{sallyport.Errorf(sallyport.NotFound, "no_such_call", "there is no call %q", e.CallID)}
+		return sallyport.Receipt{}, refusedError{sallyport.Errorf(sallyport.NotFound, sallyport.CodeNoSuchCall, "there is no call %q", e.CallID)}
 	case k.erased:
 		return sallyport.Receipt{}, refusedError{erased(e.CallID)}
 	}

@@ -118,7 +118,7 @@ func (t *transaction) limited(e sallyport.Entry) string {
 func (c *tally) receive(at time.Time) error {
 	switch l := c.limits; {
 	case l.CallsPerMinute > 0 && c.received >= l.CallsPerMinute:
-		e := sallyport.Errorf(sallyport.Unavailable, "rate_limited",
+		e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeRateLimited,
 			"agent %s has made %d calls within a minute and may make %d", c.agent, c.received, l.CallsPerMinute)
 		e.RetryAfter = retrySoon
 		if c.oldest != nil {
@@ -140,7 +140,7 @@ func (c *tally) start() error {
 }
 
 func (c *tally) busy(have int) error {
-	e := sallyport.Errorf(sallyport.Unavailable, "too_many_running",
+	e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeTooManyRunning,
 		"agent %s has %d calls at work and may have %d: wait until one has ended", c.agent, have, c.limits.Running)
 	e.RetryAfter = retrySoon
 	return e

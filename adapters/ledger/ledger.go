@@ -174,7 +174,7 @@ func errClosed() error { return unavailable(nil, "the ledger is closed") }
 // unavailable is an error that says nothing was recorded. The cause is for
 // operators alone.
 func unavailable(cause error, format string, args ...any) *sallyport.Error {
-	e := sallyport.Errorf(sallyport.Unavailable, "ledger_unavailable", format, args...)
+	e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeLedgerUnavailable, format, args...)
 	e.Err = cause
 	return e
 }

@@ -44,7 +44,7 @@ func decodeRecord(b []byte) (sallyport.Record, error) {
 	var r sallyport.Record
 	if err := json.Unmarshal(b, &r); err != nil {
 		return r, &sallyport.Error{
-			Kind: sallyport.Internal, Code: "bad_projection",
+			Kind: sallyport.Internal, Code: sallyport.CodeBadProjection,
 			Message: "a call's record in the ledger can't be read", Err: err,
 		}
 	}
@@ -83,7 +83,7 @@ func decodeFreeze(b []byte) (sallyport.FreezeRecord, error) {
 	var r sallyport.FreezeRecord
 	if err := json.Unmarshal(b, &r); err != nil {
 		return r, &sallyport.Error{
-			Kind: sallyport.Internal, Code: "bad_projection",
+			Kind: sallyport.Internal, Code: sallyport.CodeBadProjection,
 			Message: "a freeze's record in the ledger can't be read", Err: err,
 		}
 	}
@@ -91,5 +91,5 @@ func decodeFreeze(b []byte) (sallyport.FreezeRecord, error) {
 }
 
 func erased(callID string) error {
-	return sallyport.Errorf(sallyport.NotFound, "erased", "the contents of call %s were erased", callID)
+	return sallyport.Errorf(sallyport.NotFound, sallyport.CodeErased, "the contents of call %s were erased", callID)
 }

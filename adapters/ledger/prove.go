@@ -24,7 +24,7 @@ func (a *Archive) Prove(ctx context.Context, id string, contents bool) (proof.Fi
 	defer tick.Stop()
 	for {
 		p, err := a.prove(ctx, id, contents)
-		if sallyport.CodeOf(err) != codeNotSigned {
+		if sallyport.CodeOf(err) != sallyport.CodeNotSignedYet {
 			return p, err
 		}
 		select {
@@ -38,8 +38,6 @@ func (a *Archive) Prove(ctx context.Context, id string, contents bool) (proof.Fi
 // proveLimit is how long to wait for a signature, which takes longer than
 // signDelay only where something is wrong.
 const proveLimit = 3 * time.Second
-
-const codeNotSigned = "not_signed_yet"
 
 func (a *Archive) prove(ctx context.Context, id string, contents bool) (proof.File, error) {
 	head, err := a.signedHead(ctx)
@@ -66,7 +64,7 @@ func (a *Archive) prove(ctx context.Context, id string, contents bool) (proof.Fi
 	case err != nil:
 		return proof.File{}, unreadable(err)
 	case len(p.Leaves) == 0:
-		return proof.File{}, sallyport.Errorf(sallyport.NotFound, "no_such_call", "there is no call %q", id)
+		return proof.File{}, sallyport.Errorf(sallyport.NotFound, sallyport.CodeNoSuchCall, "there is no call %q", id)
 	case unsigned:
 		return proof.File{}, notSigned(id)
 	}
@@ -84,7 +82,7 @@ func (a *Archive) prove(ctx context.Context, id string, contents bool) (proof.Fi
 }
 
 func notSigned(id string) error {
-	e := sallyport.Errorf(sallyport.Unavailable, codeNotSigned, "no checkpoint covers all leaves of call %s yet; try again", id)
+	e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeNotSignedYet, "no checkpoint covers all leaves of call %s yet; try again", id)
 	e.RetryAfter = time.Second
 	return e
 }

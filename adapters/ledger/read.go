@@ -40,7 +40,7 @@ func (a *Archive) Call(ctx context.Context, id string) (sallyport.Record, error)
 	err := a.db.QueryRowContext(ctx, sqlRecord, id).Scan(&b)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return sallyport.Record{}, sallyport.Errorf(sallyport.NotFound, "no_such_call", "there is no call %q", id)
+		return sallyport.Record{}, sallyport.Errorf(sallyport.NotFound, sallyport.CodeNoSuchCall, "there is no call %q", id)
 	case err != nil:
 		return sallyport.Record{}, unreadable(err)
 	case b == nil:
@@ -56,7 +56,7 @@ func (a *Archive) Calls(ctx context.Context, q sallyport.Query) (sallyport.Page,
 		limit = defaultLimit
 	}
 	if limit < 1 || limit > maxLimit {
-		return sallyport.Page{}, sallyport.Errorf(sallyport.Invalid, "bad_limit", "the limit %d is not between 1 and %d", q.Limit, maxLimit)
+		return sallyport.Page{}, sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadLimit, "the limit %d is not between 1 and %d", q.Limit, maxLimit)
 	}
 	after, err := parseCursor(q.Cursor)
 	if err != nil {
@@ -89,7 +89,7 @@ func (a *Archive) Held(ctx context.Context) ([]sallyport.FreezeRecord, error) {
 func (a *Archive) Freeze(ctx context.Context, id string) (sallyport.FreezeRecord, error) {
 	found, err := a.freezes(ctx, sqlFreeze, id)
 	if err == nil && len(found) == 0 {
-		err = sallyport.Errorf(sallyport.NotFound, "no_such_freeze", "there is no freeze %q", id)
+		err = sallyport.Errorf(sallyport.NotFound, sallyport.CodeNoSuchFreeze, "there is no freeze %q", id)
 	}
 	if err != nil {
 		return sallyport.FreezeRecord{}, err
@@ -190,7 +190,7 @@ func parseCursor(s string) (*cursor, error) {
 	}
 	b, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil || len(b) < 9 || b[0] != cursorVersion || !sallyport.ValidCallID(string(b[9:])) {
-		return nil, sallyport.Errorf(sallyport.Invalid, "bad_cursor", "the cursor is not one that a page of calls gave")
+		return nil, sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadCursor, "the cursor is not one that a page of calls gave")
 	}
 	return &cursor{
 		receivedAt: int64(binary.BigEndian.Uint64(b[1:9])), //nolint:gosec // see String

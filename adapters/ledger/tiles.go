@@ -15,7 +15,7 @@ import (
 // is given out.
 
 func noTile(path string) error {
-	return sallyport.Errorf(sallyport.NotFound, "no_tile", "the log has nothing at %.80q", path)
+	return sallyport.Errorf(sallyport.NotFound, sallyport.CodeNoTile, "the log has nothing at %.80q", path)
 }
 
 // Tile is what the log has at one of the paths of C2SP tlog-tiles: "checkpoint",

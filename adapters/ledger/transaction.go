@@ -283,7 +283,7 @@ func (k *known) apply(e sallyport.Entry) (*statement, error) {
 		return projectFreeze(next)
 	}
 	if k.freeze.Entries > 0 {
-		return nil, sallyport.Errorf(sallyport.Conflict, "not_received", "%s is a freeze, and no call", e.CallID)
+		return nil, sallyport.Errorf(sallyport.Conflict, sallyport.CodeNotReceived, "%s is a freeze, and no call", e.CallID)
 	}
 	next, err := k.record.Apply(e)
 	if err != nil {

@@ -222,7 +222,7 @@ func (w *writer) begin(ctx context.Context) (*transaction, error) {
 // suspect stops all writing where an error says that the log was tampered with.
 func (w *writer) suspect(err error) {
 	if e, ok := errors.AsType[tamperedError](err); ok {
-		w.tampered.Store(sallyport.Errorf(sallyport.Internal, "ledger_tampered", "the ledger is no longer what was signed: %w", e))
+		w.tampered.Store(sallyport.Errorf(sallyport.Internal, sallyport.CodeLedgerTampered, "the ledger is no longer what was signed: %w", e))
 	}
 }
 

@@ -88,7 +88,7 @@ func CheckURL(raw string) (*url.URL, error) {
 func (w *Webhook) Notify(ctx context.Context, n sallyport.Notification) error {
 	body, err := encode(n, w.o.Source)
 	if err != nil {
-		return sallyport.Errorf(sallyport.Denied, "bad_notification", "notification %s can't be encoded: %w", n.ID, err)
+		return sallyport.Errorf(sallyport.Denied, sallyport.CodeBadNotification, "notification %s can't be encoded: %w", n.ID, err)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url.String(), bytes.NewReader(body))
 	if err != nil {
@@ -119,9 +119,9 @@ func (w *Webhook) judge(resp *http.Response) error {
 		status == http.StatusUnsupportedMediaType, status == http.StatusUnprocessableEntity:
 		// Of what it says of this one. That it doesn't know us, or is not there
 		// at all, is for its operator to mend, and for us to try again.
-		return sallyport.Errorf(sallyport.Denied, "receiver_refused", "the receiver refused the notification for good with status %d", status)
+		return sallyport.Errorf(sallyport.Denied, sallyport.CodeReceiverRefused, "the receiver refused the notification for good with status %d", status)
 	}
-	e := sallyport.Errorf(sallyport.Unavailable, "receiver_failed", "the receiver answered with status %d", status)
+	e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeReceiverFailed, "the receiver answered with status %d", status)
 	e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), w.o.Now())
 	return e
 }
@@ -132,7 +132,7 @@ func failed(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
-	return sallyport.Errorf(sallyport.Unavailable, "receiver_unreachable", "the receiver did not answer: %w", err)
+	return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeReceiverUnreachable, "the receiver did not answer: %w", err)
 }
 
 // retryAfter reads the header of that name: seconds or a date (RFC 9110).

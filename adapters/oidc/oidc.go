@@ -90,7 +90,7 @@ func (i *Identities) Reload(ctx context.Context) (bool, error) {
 	old := i.snapshot.Load()
 	next, err := i.load(old)
 	if err != nil {
-		return false, sallyport.Errorf(sallyport.Invalid, "bad_identity_table", "%w", err)
+		return false, sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadIdentityTable, "%w", err)
 	}
 	if next == old {
 		return false, nil
@@ -113,7 +113,7 @@ func (i *Identities) Identify(ctx context.Context, token string) (sallyport.Iden
 func (i *Identities) ForAudience(audience string) sallyport.Identifier {
 	return sallyport.IdentifierFunc(func(ctx context.Context, token string) (sallyport.Identity, error) {
 		if audience == "" {
-			return sallyport.Identity{}, unauthenticated("other_audience", "tokens without an audience are for nobody")
+			return sallyport.Identity{}, unauthenticated(sallyport.CodeOtherAudience, "tokens without an audience are for nobody")
 		}
 		return i.snapshot.Load().identify(ctx, token, audience, i.opts.Now())
 	})
@@ -136,7 +136,7 @@ func (s *snapshot) identify(ctx context.Context, token, audience string, now tim
 			return sallyport.Identity{Account: account, Person: &p}, nil
 		}
 	}
-	return sallyport.Identity{}, unauthenticated("unknown_subject",
+	return sallyport.Identity{}, unauthenticated(sallyport.CodeUnknownSubject,
 		"the token is genuine, but %q of %s is no %s of the identity table", account.Subject, account.Issuer, issuer.kind)
 }
 
@@ -153,7 +153,7 @@ func (i *Identities) Person(account sallyport.Account) (sallyport.Person, error)
 func (s *snapshot) agent(account sallyport.Account) (sallyport.Agent, error) {
 	a, ok := s.agents[account]
 	if !ok {
-		return sallyport.Agent{}, sallyport.Errorf(sallyport.NotFound, "unknown_agent",
+		return sallyport.Agent{}, sallyport.Errorf(sallyport.NotFound, sallyport.CodeUnknownAgent,
 			"%q of %s is no agent of the identity table", account.Subject, account.Issuer)
 	}
 	a.Groups = slices.Clone(a.Groups)
@@ -163,7 +163,7 @@ func (s *snapshot) agent(account sallyport.Account) (sallyport.Agent, error) {
 func (s *snapshot) person(account sallyport.Account) (sallyport.Person, error) {
 	p, ok := s.people[account]
 	if !ok {
-		return sallyport.Person{}, sallyport.Errorf(sallyport.NotFound, "unknown_person",
+		return sallyport.Person{}, sallyport.Errorf(sallyport.NotFound, sallyport.CodeUnknownPerson,
 			"%q of %s is no person of the identity table", account.Subject, account.Issuer)
 	}
 	p.Groups = slices.Clone(p.Groups)

@@ -65,7 +65,7 @@ func (r *remoteKeys) find(ctx context.Context, kid string) ([]jose.JSONWebKey, e
 	}
 	select {
 	case <-ctx.Done():
-		return nil, sallyport.Errorf(sallyport.Unavailable, "cancelled", "the request ended before the issuer's keys came: %w", ctx.Err())
+		return nil, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeCancelled, "the request ended before the issuer's keys came: %w", ctx.Err())
 	case <-attempt.done:
 	}
 	if attempt.err != nil {
@@ -158,7 +158,7 @@ func (r *remoteKeys) finish(ctx context.Context, attempt *fetch, keys []jose.JSO
 }
 
 func (r *remoteKeys) unavailable(err error) error {
-	e := sallyport.Errorf(sallyport.Unavailable, "issuer_unavailable", "the keys of issuer %s are out of reach at the moment", r.issuer)
+	e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeIssuerUnavailable, "the keys of issuer %s are out of reach at the moment", r.issuer)
 	e.Err = err
 	e.RetryAfter = fetchEvery
 	return e

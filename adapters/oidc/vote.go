@@ -26,7 +26,7 @@ func (i *Identities) VerifyVote(ctx context.Context, token string) (sallyport.Si
 }
 
 func noVote(format string, args ...any) error {
-	return sallyport.Errorf(sallyport.Denied, "bad_evidence", format, args...)
+	return sallyport.Errorf(sallyport.Denied, sallyport.CodeBadEvidence, format, args...)
 }
 
 func (s *snapshot) verifyVote(ctx context.Context, token string, now time.Time) (sallyport.SignedVote, error) {

@@ -160,7 +160,7 @@ func (e *Engine) refuse(ctx context.Context, revision string, err error) error {
 func noDecision(err error) error {
 	return &sallyport.Error{
 		Kind:    sallyport.Unavailable,
-		Code:    "no_decision",
+		Code:    sallyport.CodeNoDecision,
 		Message: "policy gave no decision, so nothing was allowed; an operator finds the reason in the gateway's log",
 		Err:     err,
 	}

@@ -14,7 +14,7 @@ import (
 // says of itself. The error says which part of the question is no JSON.
 func Input(q sallyport.Question) (map[string]any, error) {
 	if q.Now.IsZero() {
-		return nil, sallyport.Errorf(sallyport.Internal, "no_time", "a decision needs the time it is made at")
+		return nil, sallyport.Errorf(sallyport.Internal, sallyport.CodeNoTime, "a decision needs the time it is made at")
 	}
 	i := q.Intent
 	arguments, err := value("the arguments", i.Arguments)
@@ -144,7 +144,7 @@ func value(what string, raw json.RawMessage) (any, error) {
 	var v any
 	if err := strict.Decode(raw, &v); err != nil {
 		return nil, &sallyport.Error{
-			Kind: sallyport.Invalid, Code: "bad_json", Message: fmt.Sprintf("%s can't be judged: %v", what, err), Err: err,
+			Kind: sallyport.Invalid, Code: sallyport.CodeBadJSON, Message: fmt.Sprintf("%s can't be judged: %v", what, err), Err: err,
 		}
 	}
 	return v, nil

@@ -10,17 +10,6 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// The codes of failures that the tool didn't report itself.
-const (
-	codeTimeout   = "timeout"
-	codeMemory    = "out_of_memory"
-	codeOutput    = "output_too_large"
-	codeBadOutput = "bad_output"
-	codeCrashed   = "crashed"
-	codeKilled    = "killed"
-	codeCancelled = "cancelled"
-)
-
 // answer is what became of one executor: a response that can be acted on, or
 // a failure. Broken says that the failure is not the tool's own word.
 type answer struct {
@@ -45,7 +34,7 @@ func (a answer) describe() string {
 func read(output []byte, mode wire.Mode) answer {
 	r, err := wire.Read(output, mode)
 	if err != nil {
-		return failed(codeBadOutput, "%v", err)
+		return failed(sallyport.CodeBadOutput, "%v", err)
 	}
 	return answer{response: r, failure: r.Error}
 }
@@ -60,7 +49,7 @@ func (a answer) plan() (sallyport.Plan, error) {
 	kind := sallyport.Invalid
 	switch {
 	case !a.broken:
-	case slices.Contains([]string{codeTimeout, codeKilled, codeCancelled}, a.failure.Code):
+	case slices.Contains([]string{sallyport.CodeTimeout, sallyport.CodeKilled, sallyport.CodeCancelled}, a.failure.Code):
 		kind = sallyport.Unavailable
 	default:
 		kind = sallyport.Internal
@@ -84,11 +73,11 @@ func (r *Runner) conclude(ctx context.Context, p sallyport.Permit, m tools.Manif
 	before, given := files[patch.Path]
 	switch {
 	case m.Permissions.Git != tools.GitWrite || m.Risk.ReadOnly:
-		return refusal(codeBadOutput, "the tool answered a patch, and its manifest does not let it write")
+		return refusal(sallyport.CodeBadOutput, "the tool answered a patch, and its manifest does not let it write")
 	case !given:
-		return refusal(codeBadOutput, "the tool answered a patch of a file that it was not given")
+		return refusal(sallyport.CodeBadOutput, "the tool answered a patch of a file that it was not given")
 	case ctx.Err() != nil:
-		return refusal(codeCancelled, "the run was stopped before its commit")
+		return refusal(sallyport.CodeCancelled, "the run was stopped before its commit")
 	}
 	reference, err := r.repository.Commit(ctx, p, patch.Path, before, patch.Content)
 	if err != nil {
@@ -116,7 +105,7 @@ func uncommitted(err error) sallyport.Outcome {
 	case sallyport.Unauthenticated, sallyport.Unavailable, sallyport.Internal:
 	}
 	if o.Error.Code == "" {
-		o.Error.Code = "commit_failed"
+		o.Error.Code = sallyport.CodeCommitFailed
 	}
 	return o
 }

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/strict"
 	"github.com/sallyport/sallyport/tools"
 	"github.com/sallyport/sallyport/tools/wire"
@@ -27,7 +28,7 @@ const (
 
 // deniedPrefix begins what the broker says when a request is refused, so that
 // tools can tell that from a server that doesn't answer.
-const deniedPrefix = "egress_denied: "
+const deniedPrefix = sallyport.CodeEgressDenied + ": "
 
 // broker answers one executor's requests, one after the other. The executor
 // is not trusted: every request is held against the manifest here.

@@ -34,7 +34,7 @@ func newCgroups(parents []string) (*cgroups, error) {
 	g := &cgroups{parents: parents}
 	for _, parent := range parents {
 		if err := sweep(parent); err != nil {
-			return nil, sallyport.Errorf(sallyport.Unavailable, "no_cgroup", "sandbox: control groups in %s can't be used: %w", parent, err)
+			return nil, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeNoCgroup, "sandbox: control groups in %s can't be used: %w", parent, err)
 		}
 	}
 	return g, nil
@@ -100,7 +100,7 @@ func (g *cgroups) create(s confine.Spec) (*cgroup, error) {
 }
 
 func noCgroup(err error) error {
-	return sallyport.Errorf(sallyport.Unavailable, "no_cgroup", "sandbox: make a control group: %w", err)
+	return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeNoCgroup, "sandbox: make a control group: %w", err)
 }
 
 func writeExisting(path, value string) error {

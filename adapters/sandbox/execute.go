@@ -57,11 +57,11 @@ var (
 // began.
 func (r *Runner) execute(ctx context.Context, m tools.Manifest, request wire.Request, limit time.Duration) (answer, error) {
 	if err := ctx.Err(); err != nil {
-		return answer{}, sallyport.Errorf(sallyport.Unavailable, codeCancelled, "the run was stopped before it began: %w", err)
+		return answer{}, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeCancelled, "the run was stopped before it began: %w", err)
 	}
 	data, err := json.Marshal(request)
 	if err != nil {
-		return answer{}, sallyport.Errorf(sallyport.Invalid, "bad_request", "the request to the tool can't be written as JSON: %w", err)
+		return answer{}, sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadRequest, "the request to the tool can't be written as JSON: %w", err)
 	}
 	b := &broker{manifest: m, transport: r.transport}
 	e, err := r.jail.run(ctx, job{

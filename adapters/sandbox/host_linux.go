@@ -68,7 +68,7 @@ func mapped(idMap []byte, id int) bool {
 // enter are no obstacle.
 func seal(path string) (*os.File, error) {
 	fault := func(err error) error {
-		return sallyport.Errorf(sallyport.Unavailable, "no_executor",
+		return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeNoExecutor,
 			"sandbox: the executor %s can't be used: %w: build it with CGO_ENABLED=0 go build -o %[1]s ./cmd/toolexec", path, err)
 	}
 	source, err := os.Open(path)
@@ -113,7 +113,7 @@ func memoryFile() (*os.File, error) {
 
 // unavailable is the error for a machine that has no sandbox to offer.
 func unavailable(err error) error {
-	return sallyport.Errorf(sallyport.Unavailable, "sandbox_unavailable", "sandbox: %w. %s", err, advice(os.DirFS("/proc/sys")))
+	return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeSandboxUnavailable, "sandbox: %w. %s", err, advice(os.DirFS("/proc/sys")))
 }
 
 // advice says what an operator can do, by what the kernel's settings say.

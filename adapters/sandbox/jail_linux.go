@@ -88,11 +88,11 @@ func (j *jail) run(ctx context.Context, w job) (ending, error) {
 	<-served
 	switch {
 	case refused != nil && stopped != nil:
-		return ending{}, sallyport.Errorf(sallyport.Unavailable, codeCancelled, "the run was stopped before it began: %w", stopped)
+		return ending{}, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeCancelled, "the run was stopped before it began: %w", stopped)
 	case refused != nil:
 		return ending{}, unavailable(refused)
 	case err != nil:
-		return ending{}, sallyport.Errorf(sallyport.Internal, "no_status", "sandbox: wait for the executor: %w", err)
+		return ending{}, sallyport.Errorf(sallyport.Internal, sallyport.CodeNoStatus, "sandbox: wait for the executor: %w", err)
 	}
 	return p.ending(ctx, stopped, status), nil
 }
@@ -113,7 +113,7 @@ type process struct {
 // start starts an executor that waits for its specification.
 func (j *jail) start(ctx context.Context, w job, overflow func()) (_ *process, err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, sallyport.Errorf(sallyport.Unavailable, codeCancelled, "the run was stopped before it began: %w", err)
+		return nil, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeCancelled, "the run was stopped before it began: %w", err)
 	}
 	var ends endpoints
 	defer ends.closeChildren()
@@ -223,20 +223,20 @@ func (p *process) ending(ctx context.Context, stopped error, status syscall.Wait
 	signal := status.Signal() // negative where there was none
 	switch {
 	case p.stdout.overflowed:
-		e.code, e.reason = codeOutput, fmt.Sprintf("the tool's response is larger than %d bytes", p.stdout.limit)
+		e.code, e.reason = sallyport.CodeOutputTooLarge, fmt.Sprintf("the tool's response is larger than %d bytes", p.stdout.limit)
 	case status.Exited() && status.ExitStatus() == 0:
 	case errors.Is(stopped, errTimeout):
-		e.code, e.reason = codeTimeout, "the tool took longer than it may, and was stopped"
+		e.code, e.reason = sallyport.CodeTimeout, "the tool took longer than it may, and was stopped"
 	case ctx.Err() != nil:
-		e.code, e.reason = codeCancelled, "the run was stopped"
+		e.code, e.reason = sallyport.CodeCancelled, "the run was stopped"
 	case p.group.outOfMemory() || memoryExhausted(e.stderr):
-		e.code, e.reason = codeMemory, "the tool needed more memory than its manifest grants"
+		e.code, e.reason = sallyport.CodeOutOfMemory, "the tool needed more memory than its manifest grants"
 	case signal == unix.SIGKILL || signal == unix.SIGXCPU:
-		e.code, e.reason = codeKilled, "the tool was killed by "+unix.SignalName(signal)
+		e.code, e.reason = sallyport.CodeKilled, "the tool was killed by "+unix.SignalName(signal)
 	case signal >= 0:
-		e.code, e.reason = codeCrashed, "the tool crashed with "+unix.SignalName(signal)
+		e.code, e.reason = sallyport.CodeCrashed, "the tool crashed with "+unix.SignalName(signal)
 	default:
-		e.code, e.reason = codeCrashed, fmt.Sprintf("the tool exited with status %d", status.ExitStatus())
+		e.code, e.reason = sallyport.CodeCrashed, fmt.Sprintf("the tool exited with status %d", status.ExitStatus())
 	}
 	return e
 }

@@ -14,7 +14,7 @@ import (
 type jail struct{}
 
 func newJail(string, []string) (*jail, error) {
-	return nil, sallyport.Errorf(sallyport.Unavailable, "sandbox_unavailable",
+	return nil, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeSandboxUnavailable,
 		"sandbox: there is none on %s/%s: it needs Linux on amd64 or arm64. Use the kube runner, or run the gateway in a Linux virtual machine",
 		runtime.GOOS, runtime.GOARCH)
 }

@@ -24,19 +24,19 @@ type endpoints struct {
 func (e *endpoints) pair(name string, typ int) (*net.UnixConn, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, typ|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, sallyport.Errorf(sallyport.Unavailable, "no_descriptors", "sandbox: make the %s socket: %w", name, err)
+		return nil, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeNoDescriptors, "sandbox: make the %s socket: %w", name, err)
 	}
 	e.children = append(e.children, os.NewFile(uintptr(fds[1]), name))
 	ours := os.NewFile(uintptr(fds[0]), name)
 	defer ours.Close()
 	conn, err := net.FileConn(ours)
 	if err != nil {
-		return nil, sallyport.Errorf(sallyport.Unavailable, "no_descriptors", "sandbox: use the %s socket: %w", name, err)
+		return nil, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeNoDescriptors, "sandbox: use the %s socket: %w", name, err)
 	}
 	e.parents = append(e.parents, conn)
 	unixConn, ok := conn.(*net.UnixConn)
 	if !ok {
-		return nil, sallyport.Errorf(sallyport.Internal, "no_descriptors", "sandbox: the %s socket is a %T", name, conn)
+		return nil, sallyport.Errorf(sallyport.Internal, sallyport.CodeNoDescriptors, "sandbox: the %s socket is a %T", name, conn)
 	}
 	return unixConn, nil
 }
@@ -62,7 +62,7 @@ func (e *endpoints) output() (*os.File, error) {
 }
 
 func noPipe(err error) error {
-	return sallyport.Errorf(sallyport.Unavailable, "no_descriptors", "sandbox: make a pipe: %w", err)
+	return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeNoDescriptors, "sandbox: make a pipe: %w", err)
 }
 
 func (e *endpoints) closeChildren() {

@@ -69,14 +69,14 @@ type Runner struct {
 // on this machine, with what is missing and what to do.
 func New(o Options) (*Runner, error) {
 	if o.Executor == "" || o.Catalogue == nil {
-		return nil, sallyport.Errorf(sallyport.Invalid, "bad_options", "sandbox: Executor and Catalogue are required")
+		return nil, sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadOptions, "sandbox: Executor and Catalogue are required")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	host, err := os.Hostname()
 	if err != nil {
-		return nil, sallyport.Errorf(sallyport.Internal, "no_hostname", "sandbox: this machine has no name: %w", err)
+		return nil, sallyport.Errorf(sallyport.Internal, sallyport.CodeNoHostname, "sandbox: this machine has no name: %w", err)
 	}
 	j, err := newJail(o.Executor, o.Cgroups)
 	if err != nil {
@@ -106,7 +106,7 @@ func (r *Runner) probe() error {
 		return err
 	}
 	if a.failure == nil || a.broken {
-		return sallyport.Errorf(sallyport.Unavailable, "sandbox_unavailable",
+		return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeSandboxUnavailable,
 			"sandbox: the executor did not refuse an unknown tool as toolexec does (%s): is Options.Executor this version's toolexec?", a.describe())
 	}
 	return nil
@@ -177,14 +177,14 @@ func (r *Runner) Run(ctx context.Context, p sallyport.Permit) (sallyport.Outcome
 func (r *Runner) manifest(i sallyport.Intent) (tools.Manifest, error) {
 	m, ok := r.catalogue.Manifest(i.Tool.Name)
 	if !ok {
-		return tools.Manifest{}, sallyport.Errorf(sallyport.NotFound, "unknown_tool", "there is no tool %q", i.Tool.Name)
+		return tools.Manifest{}, sallyport.Errorf(sallyport.NotFound, sallyport.CodeUnknownTool, "there is no tool %q", i.Tool.Name)
 	}
 	if m.Tool().Digest != i.Tool.Digest {
-		return tools.Manifest{}, sallyport.Errorf(sallyport.Conflict, "other_manifest",
+		return tools.Manifest{}, sallyport.Errorf(sallyport.Conflict, sallyport.CodeOtherManifest,
 			"the manifest of tool %q changed since the call was made: make the call again", i.Tool.Name)
 	}
 	if m.Permissions.Git != "" && r.repository == nil {
-		return tools.Manifest{}, sallyport.Errorf(sallyport.Unavailable, "no_repository",
+		return tools.Manifest{}, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeNoRepository,
 			"tool %q needs a Git repository, and the gateway is configured without one", i.Tool.Name)
 	}
 	return m, nil

@@ -74,9 +74,9 @@ func (c *Client) Vote(ctx context.Context, callID, attestation string) error {
 }
 
 func voteError(callID string, err error) error {
-	notWaiting := sallyport.Errorf(sallyport.Conflict, "not_waiting", "call %s does not wait for votes", callID)
+	notWaiting := sallyport.Errorf(sallyport.Conflict, sallyport.CodeNotWaiting, "call %s does not wait for votes", callID)
 	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
-		if app.Type() == "not_waiting" {
+		if app.Type() == sallyport.CodeNotWaiting {
 			return notWaiting
 		}
 		return activities.Cause(err)
@@ -93,15 +93,15 @@ func voteError(callID string, err error) error {
 func (c *Client) Cancel(ctx context.Context, callID string, _ sallyport.Identity) error {
 	switch d, err := c.temporal.DescribeWorkflowExecution(ctx, wire.WorkflowID(callID), ""); {
 	case gone(err):
-		return sallyport.Errorf(sallyport.NotFound, "no_workflow", "call %s has no workflow", callID)
+		return sallyport.Errorf(sallyport.NotFound, sallyport.CodeNoWorkflow, "call %s has no workflow", callID)
 	case err != nil:
 		return outOfReach(err)
 	case closed(d.GetWorkflowExecutionInfo().GetStatus()):
-		return sallyport.Errorf(sallyport.Conflict, "ended", "call %s has ended", callID)
+		return sallyport.Errorf(sallyport.Conflict, sallyport.CodeEnded, "call %s has ended", callID)
 	}
 	err := c.temporal.CancelWorkflow(ctx, wire.WorkflowID(callID), "")
 	if gone(err) {
-		return sallyport.Errorf(sallyport.Conflict, "ended", "call %s has ended", callID)
+		return sallyport.Errorf(sallyport.Conflict, sallyport.CodeEnded, "call %s has ended", callID)
 	}
 	return outOfReach(err)
 }
@@ -142,5 +142,5 @@ func outOfReach(err error) error {
 	if err == nil {
 		return nil
 	}
-	return sallyport.Errorf(sallyport.Unavailable, "unavailable", "Temporal does not answer: %w", err)
+	return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeUnavailable, "Temporal does not answer: %w", err)
 }

@@ -30,7 +30,7 @@ func NewSignals(c client.Client, codec *Codec) (activities.Signals, error) {
 func (p principals) Signals(ctx context.Context, workflowID, runID string, after int64) ([]activities.Signal, error) {
 	version, err := serverVersion(ctx, p.temporal)
 	if err != nil {
-		return nil, sallyport.Errorf(sallyport.Unavailable, "unavailable", "%w", err)
+		return nil, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeUnavailable, "%w", err)
 	}
 	signals, err := p.history.Signals(ctx, workflowID, runID, after)
 	if err != nil || carriesPrincipals(version) {

@@ -98,7 +98,7 @@ func (p program) answer(ctx context.Context) (response wire.Response) {
 }
 
 func broken(format string, args ...any) wire.Response {
-	return wire.Response{Error: &sallyport.Failure{Code: k8s.CodeInternal, Message: fmt.Sprintf(format, args...)}}
+	return wire.Response{Error: &sallyport.Failure{Code: sallyport.CodeInternal, Message: fmt.Sprintf(format, args...)}}
 }
 
 // lease reads which one a run must hold. It stands in the namespace that the

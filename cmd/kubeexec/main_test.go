@@ -21,7 +21,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport/sallyport/tools/k8s"
+	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
@@ -57,16 +57,16 @@ const scaling = `{"mode":"run","intent":{"namespace":"staging","name":"api","too
 
 func TestAnswersWhateverItIsGiven(t *testing.T) {
 	for name, tt := range map[string]struct{ reason, request, lease, uid, code string }{
-		"NoRequest":      {"the pod is not one of ours", "", "", "", k8s.CodeInternal},
-		"NotJSON":        {"the worker is at fault", "hello", "", "", k8s.CodeInternal},
-		"UnknownMember":  {"a newer worker's wish must not be ignored", `{"mode":"run","force":true}`, "", "", k8s.CodeInternal},
-		"Twice":          {"which one?", scaling + scaling, "", "", k8s.CodeInternal},
-		"LeaseElsewhere": {"the call has rights in its own namespace", scaling, "production/x", "1", k8s.CodeInternal},
-		"LeasePath":      {"it leads to another resource", scaling, "staging/x/y", "1", k8s.CodeInternal},
-		"LeaseNoName":    {"there is none", scaling, "staging/", "1", k8s.CodeInternal},
-		"LeaseNoPod":     {"nobody would hold it", scaling, "staging/x", "", k8s.CodeInternal},
-		"NoCluster":      {"there is nobody to ask", scaling, "staging/x", "1", k8s.CodeInternal},
-		"NoFiles":        {"there is nothing to ask with", strings.Replace(scaling, "run", "plan", 1), "", "", k8s.CodeInternal},
+		"NoRequest":      {"the pod is not one of ours", "", "", "", sallyport.CodeInternal},
+		"NotJSON":        {"the worker is at fault", "hello", "", "", sallyport.CodeInternal},
+		"UnknownMember":  {"a newer worker's wish must not be ignored", `{"mode":"run","force":true}`, "", "", sallyport.CodeInternal},
+		"Twice":          {"which one?", scaling + scaling, "", "", sallyport.CodeInternal},
+		"LeaseElsewhere": {"the call has rights in its own namespace", scaling, "production/x", "1", sallyport.CodeInternal},
+		"LeasePath":      {"it leads to another resource", scaling, "staging/x/y", "1", sallyport.CodeInternal},
+		"LeaseNoName":    {"there is none", scaling, "staging/", "1", sallyport.CodeInternal},
+		"LeaseNoPod":     {"nobody would hold it", scaling, "staging/x", "", sallyport.CodeInternal},
+		"NoCluster":      {"there is nobody to ask", scaling, "staging/x", "1", sallyport.CodeInternal},
+		"NoFiles":        {"there is nothing to ask with", strings.Replace(scaling, "run", "plan", 1), "", "", sallyport.CodeInternal},
 	} {
 		t.Run(name, func(t *testing.T) {
 			env := map[string]string{wire.EnvRequest: tt.request, wire.EnvLease: tt.lease, wire.EnvPodUID: tt.uid}
@@ -94,7 +94,7 @@ func TestAnswersAfterAPanic(t *testing.T) {
 		return ""
 	}
 	r := said(t, p)
-	if r.Error == nil || r.Error.Code != k8s.CodeInternal || !strings.Contains(r.Error.Message, "disco") || !r.Unknown {
+	if r.Error == nil || r.Error.Code != sallyport.CodeInternal || !strings.Contains(r.Error.Message, "disco") || !r.Unknown {
 		t.Errorf("response %+v, %+v; want that it may have written", r, r.Error)
 	}
 }

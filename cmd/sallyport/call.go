@@ -136,7 +136,7 @@ func makeCall(ctx context.Context, api *client.Client, s client.Submission, out,
 func submit(ctx context.Context, api *client.Client, s client.Submission) (client.Call, error) {
 	call, err := api.Submit(ctx, s)
 	p, ok := errors.AsType[*client.Problem](err)
-	if !ok || p.CallID == "" || p.Code == "idempotency_mismatch" { // then it is another call
+	if !ok || p.CallID == "" || p.Code == sallyport.CodeIdempotencyMismatch { // then it is another call
 		return call, err
 	}
 	if ended, getErr := api.Get(ctx, p.CallID, 0); getErr == nil && ended.State.Final() {

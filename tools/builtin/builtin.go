@@ -15,20 +15,6 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// The codes of failures. They are part of the tools' contract.
-const (
-	CodeUnknownTool        = "unknown_tool"        // this executor doesn't have it
-	CodeInvalidArguments   = "invalid_arguments"   // the arguments can't be read
-	CodeNotFound           = "not_found"           // there is no such file or object
-	CodeBadManifest        = "bad_manifest"        // the file isn't one that can be read in only one way
-	CodeWrongKind          = "wrong_kind"          // the object is of another kind, or the file holds a Secret
-	CodeUnknownContainer   = "unknown_container"   // the pod template has no such container
-	CodeUnsupportedLayout  = "unsupported_layout"  // the value can't be changed by editing its line
-	CodePreconditionFailed = "precondition_failed" // the file isn't the one that the plan was made from
-	CodeUnreachable        = "unreachable"         // the URL didn't answer
-	CodeEgressDenied       = "egress_denied"       // the URL isn't on the manifest's list
-)
-
 // Broker does for a tool what the tool can't do itself. An error means that
 // the broker itself is out of reach.
 type Broker interface {
@@ -54,10 +40,10 @@ func Names() []string { return slices.Sorted(maps.Keys(all())) }
 func Run(ctx context.Context, req wire.Request, broker Broker) wire.Response {
 	run, ok := all()[req.Intent.Tool.Name]
 	if !ok {
-		return failure(failf(CodeUnknownTool, "this executor has no tool %.64q", req.Intent.Tool.Name))
+		return failure(failf(sallyport.CodeUnknownTool, "this executor has no tool %.64q", req.Intent.Tool.Name))
 	}
 	if req.Mode != wire.ModePlan && req.Mode != wire.ModeRun {
-		return failure(failf(CodeInvalidArguments, "there is no mode %.64q", req.Mode))
+		return failure(failf(sallyport.CodeInvalidArguments, "there is no mode %.64q", req.Mode))
 	}
 	res, err := run(ctx, req, broker)
 	if err != nil {
@@ -80,7 +66,7 @@ func failf(code, format string, args ...any) error {
 func failure(err error) wire.Response {
 	f, ok := errors.AsType[*failed](err)
 	if !ok {
-		f = &failed{code: "internal", message: err.Error()}
+		f = &failed{code: sallyport.CodeInternal, message: err.Error()}
 	}
 	return wire.Response{Error: &sallyport.Failure{Code: f.code, Message: f.message}}
 }
@@ -88,7 +74,7 @@ func failure(err error) wire.Response {
 // decode reads a call's arguments.
 func decode(req wire.Request, arguments any) error {
 	if err := strict.Decode(req.Intent.Arguments, arguments); err != nil {
-		return failf(CodeInvalidArguments, "the arguments can't be read: %v", err)
+		return failf(sallyport.CodeInvalidArguments, "the arguments can't be read: %v", err)
 	}
 	return nil
 }

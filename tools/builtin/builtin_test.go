@@ -157,7 +157,7 @@ func TestScale(t *testing.T) {
 
 	again := scale(wire.ModeRun, "7", string(done.Patch.Content))
 	again.Plan = res.Plan
-	wantCode(t, run(t, again), builtin.CodePreconditionFailed)
+	wantCode(t, run(t, again), sallyport.CodePreconditionFailed)
 }
 
 func TestUnchanged(t *testing.T) {
@@ -222,46 +222,46 @@ func TestRefuses(t *testing.T) {
 		reason, code string
 		req          wire.Request
 	}{
-		"NoFile":           {"only this call's file is there", builtin.CodeNotFound, func() wire.Request { r := get("deployment", deployment); r.Intent.Name = "db"; return r }()},
-		"NoObject":         {"the file is another object's", builtin.CodeNotFound, get("deployment", with("  name:   api ", "  name: web "))},
-		"OtherKind":        {"a kind is not guessed", builtin.CodeWrongKind, get("service", deployment)},
-		"ScaleOther":       {"only deployments are scaled here", builtin.CodeWrongKind, scale(wire.ModeRun, "5", with("kind: Deployment", "kind: StatefulSet"))},
-		"Secret":           {"secrets are never read", builtin.CodeWrongKind, get("secret", secret)},
-		"SecretAsOther":    {"whatever it was asked for as", builtin.CodeWrongKind, get("deployment", secret)},
-		"SecretBeside":     {"nor what stands beside one", builtin.CodeWrongKind, get("deployment", multi)},
-		"SecretBefore":     {"in whatever order", builtin.CodeWrongKind, get("deployment", secret+"---\n"+deployment)},
-		"SecretInList":     {"a list hides it", builtin.CodeWrongKind, get("deployment", deployment+"---\nkind: List\nitems:\n- {kind: Secret, data: {a: b}}\n")},
-		"SecretList":       {"its items need no kind", builtin.CodeWrongKind, get("deployment", deployment+"---\nkind: SecretList\nitems: [{data: {a: b}}]\n")},
-		"SecretEmbedded":   {"a template hides it", builtin.CodeWrongKind, get("deployment", with("spec:\n", "objects: [{kind: Secret, stringData: {a: b}}]\nspec:\n"))},
-		"SecretByAlias":    {"an alias hides the word", builtin.CodeWrongKind, get("deployment", deployment+"---\nx: &k Secret\nkind: *k\n")},
-		"SecretByMerge":    {"a merge key hides it", builtin.CodeWrongKind, get("deployment", deployment+"---\nx: &b {kind: Secret}\n<<: *b\n")},
-		"SecretTwice":      {"a second key hides the first", builtin.CodeBadManifest, get("deployment", with("kind: Deployment\n", "kind: Deployment\nkind: Secret\n"))},
-		"SecretWritten":    {"a commit would be read by others", builtin.CodeWrongKind, scale(wire.ModeRun, "5", multi)},
-		"KindLookalike":    {"it folds to Secret", builtin.CodeBadManifest, get("deployment", deployment+"---\nkind: ſecret\ndata: {}\n")},
-		"NoKind":           {"nobody knows what it is", builtin.CodeBadManifest, get("deployment", deployment+"---\ndata: {}\n")},
-		"HiddenDocument":   {"documents end with dots too", builtin.CodeBadManifest, get("deployment", deployment+"...\n"+secret)},
-		"Directive":        {"what it changes is not ours to guess", builtin.CodeBadManifest, get("deployment", "%YAML 1.1\n---\n"+deployment)},
-		"LoneReturn":       {"YAML takes it for a line's end", builtin.CodeBadManifest, get("deployment", deployment+"\r---\r"+strings.ReplaceAll(secret, "\n", "\r"))},
-		"UTF16":            {"some readers read it", builtin.CodeBadManifest, get("deployment", "\xff\xfek\x00:\x00 \x00S\x00")},
-		"ByteOrderMark":    {"it shifts columns", builtin.CodeBadManifest, get("deployment", "\ufeff"+deployment)},
-		"Twice":            {"which one is meant?", builtin.CodeBadManifest, scale(wire.ModeRun, "5", deployment+"---\n"+deployment)},
-		"Broken":           {"it can't be read", builtin.CodeBadManifest, scale(wire.ModeRun, "5", "kind: [")},
-		"NoSpec":           {"there is nothing to scale", builtin.CodeBadManifest, scale(wire.ModeRun, "5", "kind: Deployment\nmetadata: {name: api}\n")},
-		"TextReplicas":     {"it is no number", builtin.CodeBadManifest, scale(wire.ModeRun, "5", with("replicas: 3 #", "replicas: '3' #"))},
-		"Anchored":         {"an alias elsewhere would change with it", builtin.CodeUnsupportedLayout, scale(wire.ModeRun, "5", with("replicas: 3 #", "replicas: &n 3 #"))},
-		"Aliased":          {"the value stands elsewhere", builtin.CodeUnsupportedLayout, scale(wire.ModeRun, "5", "x: &n 3\n"+with("replicas: 3 #", "replicas: *n #"))},
-		"Merged":           {"so does a merged one", builtin.CodeUnsupportedLayout, scale(wire.ModeRun, "5", "x: &b {replicas: 3}\n"+with("  replicas: 3 # three for the weekend\n", "  <<: *b\n"))},
-		"Tagged":           {"the tag would go", builtin.CodeUnsupportedLayout, scale(wire.ModeRun, "5", with("replicas: 3 #", "replicas: !!int 3 #"))},
-		"Escaped":          {"the text is not what it says", builtin.CodeUnsupportedLayout, setImage(wire.ModeRun, "api", with(`"`+oldImage+`"`, `"\x72egistry.example.com/shop/api:1.0"`))},
-		"Block":            {"it has lines of its own", builtin.CodeUnsupportedLayout, setImage(wire.ModeRun, "api", with(`"`+oldImage+`"`, ">-\n            "+oldImage))},
-		"SharedContainer":  {"two containers would change", builtin.CodeUnsupportedLayout, setImage(wire.ModeRun, "api", "kind: Deployment\nmetadata: {name: api}\nspec:\n  template:\n    spec:\n      containers:\n      - &c {name: api, image: old}\n  other: *c\n")},
-		"UnknownContainer": {"a name is not guessed", builtin.CodeUnknownContainer, setImage(wire.ModeRun, "sidecar", deployment)},
-		"NoContainers":     {"there are none", builtin.CodeUnknownContainer, setImage(wire.ModeRun, "api", "kind: Deployment\nmetadata: {name: api}\nspec: {}\n")},
-		"TwoContainers":    {"which one is meant?", builtin.CodeBadManifest, setImage(wire.ModeRun, "api", with("name: proxy", "name: api"))},
-		"NoImage":          {"there is nothing to replace", builtin.CodeBadManifest, setImage(wire.ModeRun, "api", with(`image: "`+oldImage+`"`, "tty: true"))},
-		"BadArguments":     {"the schema can't have passed them", builtin.CodeInvalidArguments, scale(wire.ModeRun, "-5", deployment)},
-		"UnknownTool":      {"it is another executor's", builtin.CodeUnknownTool, request(wire.ModeRun, "shell", `{}`, deployment)},
-		"UnknownMode":      {"neither a plan nor a run", builtin.CodeInvalidArguments, scale("explore", "5", deployment)},
+		"NoFile":           {"only this call's file is there", sallyport.CodeNotFound, func() wire.Request { r := get("deployment", deployment); r.Intent.Name = "db"; return r }()},
+		"NoObject":         {"the file is another object's", sallyport.CodeNotFound, get("deployment", with("  name:   api ", "  name: web "))},
+		"OtherKind":        {"a kind is not guessed", sallyport.CodeWrongKind, get("service", deployment)},
+		"ScaleOther":       {"only deployments are scaled here", sallyport.CodeWrongKind, scale(wire.ModeRun, "5", with("kind: Deployment", "kind: StatefulSet"))},
+		"Secret":           {"secrets are never read", sallyport.CodeWrongKind, get("secret", secret)},
+		"SecretAsOther":    {"whatever it was asked for as", sallyport.CodeWrongKind, get("deployment", secret)},
+		"SecretBeside":     {"nor what stands beside one", sallyport.CodeWrongKind, get("deployment", multi)},
+		"SecretBefore":     {"in whatever order", sallyport.CodeWrongKind, get("deployment", secret+"---\n"+deployment)},
+		"SecretInList":     {"a list hides it", sallyport.CodeWrongKind, get("deployment", deployment+"---\nkind: List\nitems:\n- {kind: Secret, data: {a: b}}\n")},
+		"SecretList":       {"its items need no kind", sallyport.CodeWrongKind, get("deployment", deployment+"---\nkind: SecretList\nitems: [{data: {a: b}}]\n")},
+		"SecretEmbedded":   {"a template hides it", sallyport.CodeWrongKind, get("deployment", with("spec:\n", "objects: [{kind: Secret, stringData: {a: b}}]\nspec:\n"))},
+		"SecretByAlias":    {"an alias hides the word", sallyport.CodeWrongKind, get("deployment", deployment+"---\nx: &k Secret\nkind: *k\n")},
+		"SecretByMerge":    {"a merge key hides it", sallyport.CodeWrongKind, get("deployment", deployment+"---\nx: &b {kind: Secret}\n<<: *b\n")},
+		"SecretTwice":      {"a second key hides the first", sallyport.CodeBadManifest, get("deployment", with("kind: Deployment\n", "kind: Deployment\nkind: Secret\n"))},
+		"SecretWritten":    {"a commit would be read by others", sallyport.CodeWrongKind, scale(wire.ModeRun, "5", multi)},
+		"KindLookalike":    {"it folds to Secret", sallyport.CodeBadManifest, get("deployment", deployment+"---\nkind: ſecret\ndata: {}\n")},
+		"NoKind":           {"nobody knows what it is", sallyport.CodeBadManifest, get("deployment", deployment+"---\ndata: {}\n")},
+		"HiddenDocument":   {"documents end with dots too", sallyport.CodeBadManifest, get("deployment", deployment+"...\n"+secret)},
+		"Directive":        {"what it changes is not ours to guess", sallyport.CodeBadManifest, get("deployment", "%YAML 1.1\n---\n"+deployment)},
+		"LoneReturn":       {"YAML takes it for a line's end", sallyport.CodeBadManifest, get("deployment", deployment+"\r---\r"+strings.ReplaceAll(secret, "\n", "\r"))},
+		"UTF16":            {"some readers read it", sallyport.CodeBadManifest, get("deployment", "\xff\xfek\x00:\x00 \x00S\x00")},
+		"ByteOrderMark":    {"it shifts columns", sallyport.CodeBadManifest, get("deployment", "\ufeff"+deployment)},
+		"Twice":            {"which one is meant?", sallyport.CodeBadManifest, scale(wire.ModeRun, "5", deployment+"---\n"+deployment)},
+		"Broken":           {"it can't be read", sallyport.CodeBadManifest, scale(wire.ModeRun, "5", "kind: [")},
+		"NoSpec":           {"there is nothing to scale", sallyport.CodeBadManifest, scale(wire.ModeRun, "5", "kind: Deployment\nmetadata: {name: api}\n")},
+		"TextReplicas":     {"it is no number", sallyport.CodeBadManifest, scale(wire.ModeRun, "5", with("replicas: 3 #", "replicas: '3' #"))},
+		"Anchored":         {"an alias elsewhere would change with it", sallyport.CodeUnsupportedLayout, scale(wire.ModeRun, "5", with("replicas: 3 #", "replicas: &n 3 #"))},
+		"Aliased":          {"the value stands elsewhere", sallyport.CodeUnsupportedLayout, scale(wire.ModeRun, "5", "x: &n 3\n"+with("replicas: 3 #", "replicas: *n #"))},
+		"Merged":           {"so does a merged one", sallyport.CodeUnsupportedLayout, scale(wire.ModeRun, "5", "x: &b {replicas: 3}\n"+with("  replicas: 3 # three for the weekend\n", "  <<: *b\n"))},
+		"Tagged":           {"the tag would go", sallyport.CodeUnsupportedLayout, scale(wire.ModeRun, "5", with("replicas: 3 #", "replicas: !!int 3 #"))},
+		"Escaped":          {"the text is not what it says", sallyport.CodeUnsupportedLayout, setImage(wire.ModeRun, "api", with(`"`+oldImage+`"`, `"\x72egistry.example.com/shop/api:1.0"`))},
+		"Block":            {"it has lines of its own", sallyport.CodeUnsupportedLayout, setImage(wire.ModeRun, "api", with(`"`+oldImage+`"`, ">-\n            "+oldImage))},
+		"SharedContainer":  {"two containers would change", sallyport.CodeUnsupportedLayout, setImage(wire.ModeRun, "api", "kind: Deployment\nmetadata: {name: api}\nspec:\n  template:\n    spec:\n      containers:\n      - &c {name: api, image: old}\n  other: *c\n")},
+		"UnknownContainer": {"a name is not guessed", sallyport.CodeUnknownContainer, setImage(wire.ModeRun, "sidecar", deployment)},
+		"NoContainers":     {"there are none", sallyport.CodeUnknownContainer, setImage(wire.ModeRun, "api", "kind: Deployment\nmetadata: {name: api}\nspec: {}\n")},
+		"TwoContainers":    {"which one is meant?", sallyport.CodeBadManifest, setImage(wire.ModeRun, "api", with("name: proxy", "name: api"))},
+		"NoImage":          {"there is nothing to replace", sallyport.CodeBadManifest, setImage(wire.ModeRun, "api", with(`image: "`+oldImage+`"`, "tty: true"))},
+		"BadArguments":     {"the schema can't have passed them", sallyport.CodeInvalidArguments, scale(wire.ModeRun, "-5", deployment)},
+		"UnknownTool":      {"it is another executor's", sallyport.CodeUnknownTool, request(wire.ModeRun, "shell", `{}`, deployment)},
+		"UnknownMode":      {"neither a plan nor a run", sallyport.CodeInvalidArguments, scale("explore", "5", deployment)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			res := run(t, tt.req)
@@ -326,9 +326,9 @@ func TestHTTPProbe(t *testing.T) {
 			answer: wire.BrokerResponse{Status: 200, Body: make([]byte, 10), Truncated: true},
 			result: `{"content_length":null,"content_type":"","duration_ms":0,"method":"GET","status":200,"url":"https://status.example.com/"}`,
 		},
-		"Denied":      {answer: wire.BrokerResponse{Error: "egress_denied: not listed"}, code: builtin.CodeEgressDenied},
-		"Unreachable": {answer: wire.BrokerResponse{Error: "connection refused"}, code: builtin.CodeUnreachable},
-		"NoBroker":    {err: errors.New("broken pipe"), code: builtin.CodeUnreachable},
+		"Denied":      {answer: wire.BrokerResponse{Error: "egress_denied: not listed"}, code: sallyport.CodeEgressDenied},
+		"Unreachable": {answer: wire.BrokerResponse{Error: "connection refused"}, code: sallyport.CodeUnreachable},
+		"NoBroker":    {err: errors.New("broken pipe"), code: sallyport.CodeUnreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			arguments := `{"url":"https://status.example.com/"}`
@@ -350,7 +350,7 @@ func TestHTTPProbe(t *testing.T) {
 			}
 		})
 	}
-	wantCode(t, builtin.Run(t.Context(), request(wire.ModeRun, "http_probe", `{"url":"https://status.example.com/"}`, ""), nil), builtin.CodeUnreachable)
+	wantCode(t, builtin.Run(t.Context(), request(wire.ModeRun, "http_probe", `{"url":"https://status.example.com/"}`, ""), nil), sallyport.CodeUnreachable)
 }
 
 // git takes a plan's diff for what it is, and makes the run's file of it.

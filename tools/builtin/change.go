@@ -70,7 +70,7 @@ func (c change) answer(req wire.Request) (wire.Response, error) {
 		}}, nil
 	}
 	if req.Plan != nil && !bytes.Equal(req.Plan.Preconditions, conditions) {
-		return wire.Response{}, failf(CodePreconditionFailed, "%s is not as it was when the plan was made", c.object.path)
+		return wire.Response{}, failf(sallyport.CodePreconditionFailed, "%s is not as it was when the plan was made", c.object.path)
 	}
 	res, err := wire.Result(written{
 		Environment: req.Intent.Namespace, Kind: req.Intent.Resource, Name: req.Intent.Name,

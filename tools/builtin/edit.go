@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/sallyport/sallyport"
 )
 
 // edit returns the file with one value of the object's document changed and
@@ -34,7 +36,7 @@ func (o *object) edit(replace func(text string) (string, bool), path []any, want
 }
 
 func (o *object) unsupported(path []any) error {
-	return failf(CodeUnsupportedLayout, "%s of %s %s can't be changed by editing its line: write it as a plain or quoted value on a line of its own",
+	return failf(sallyport.CodeUnsupportedLayout, "%s of %s %s can't be changed by editing its line: write it as a plain or quoted value on a line of its own",
 		pointerOf(path), strings.ToLower(o.kind()), o.name())
 }
 

@@ -36,11 +36,11 @@ func httpProbe(ctx context.Context, req wire.Request, broker Broker) (wire.Respo
 		return wire.PlanNothing("asks %s with %s and changes nothing", arguments.URL, arguments.Method)
 	}
 	if broker == nil {
-		return wire.Response{}, failf(CodeUnreachable, "there is no broker to ask the URL")
+		return wire.Response{}, failf(sallyport.CodeUnreachable, "there is no broker to ask the URL")
 	}
 	answer, err := broker.Do(ctx, wire.BrokerRequest{Method: arguments.Method, URL: arguments.URL})
 	if err != nil {
-		return wire.Response{}, failf(CodeUnreachable, "the broker did not answer: %v", err)
+		return wire.Response{}, failf(sallyport.CodeUnreachable, "the broker did not answer: %v", err)
 	}
 	if code, message, refused := refusal(answer); refused {
 		return wire.Response{}, failf(code, "%s", message)
@@ -61,10 +61,10 @@ func refusal(answer wire.BrokerResponse) (code, message string, refused bool) {
 	switch {
 	case answer.Error == "":
 		return "", "", false
-	case strings.HasPrefix(answer.Error, CodeEgressDenied):
-		return CodeEgressDenied, "the tool's manifest does not list this URL: " + answer.Error, true
+	case strings.HasPrefix(answer.Error, sallyport.CodeEgressDenied):
+		return sallyport.CodeEgressDenied, "the tool's manifest does not list this URL: " + answer.Error, true
 	default:
-		return CodeUnreachable, "the URL did not answer: " + answer.Error, true
+		return sallyport.CodeUnreachable, "the URL did not answer: " + answer.Error, true
 	}
 }
 

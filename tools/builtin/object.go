@@ -11,6 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
@@ -47,13 +48,13 @@ func target(req wire.Request) (*object, error) {
 	path := i.Namespace + "/" + i.Name + ".yaml"
 	file, ok := req.Files[path]
 	if !ok {
-		return nil, failf(CodeNotFound, "there is no file %s", path)
+		return nil, failf(sallyport.CodeNotFound, "there is no file %s", path)
 	}
 	if isSecret(i.Resource) {
-		return nil, failf(CodeWrongKind, "secrets are never read")
+		return nil, failf(sallyport.CodeWrongKind, "secrets are never read")
 	}
 	if !utf8.Valid(file) || bytes.HasPrefix(file, []byte("\ufeff")) {
-		return nil, failf(CodeBadManifest, "%s is not UTF-8 without a byte order mark", path)
+		return nil, failf(sallyport.CodeBadManifest, "%s is not UTF-8 without a byte order mark", path)
 	}
 	var found []*object
 	var other string
@@ -73,11 +74,11 @@ func target(req wire.Request) (*object, error) {
 	case len(found) == 1:
 		return found[0], nil
 	case len(found) > 1:
-		return nil, failf(CodeBadManifest, "%s declares the %s %s %d times", path, i.Resource, i.Name, len(found))
+		return nil, failf(sallyport.CodeBadManifest, "%s declares the %s %s %d times", path, i.Resource, i.Name, len(found))
 	case other != "":
-		return nil, failf(CodeWrongKind, "%s in %s is of kind %s, not %s", i.Name, path, strings.ToLower(other), i.Resource)
+		return nil, failf(sallyport.CodeWrongKind, "%s in %s is of kind %s, not %s", i.Name, path, strings.ToLower(other), i.Resource)
 	default:
-		return nil, failf(CodeNotFound, "%s declares no %s %s", path, i.Resource, i.Name)
+		return nil, failf(sallyport.CodeNotFound, "%s declares no %s %s", path, i.Resource, i.Name)
 	}
 }
 
@@ -98,16 +99,16 @@ func split(file []byte) []document {
 func (d document) object(path string, file []byte) (*object, error) {
 	o := &object{path: path, file: file, start: d.start, text: d.text, root: &yaml.Node{}}
 	if err := parse(d.text, o.root, &o.decoded); err != nil {
-		return nil, failf(CodeBadManifest, "%s can't be read: %v", path, err)
+		return nil, failf(sallyport.CodeBadManifest, "%s can't be read: %v", path, err)
 	}
 	if o.root.Kind == 0 || len(o.decoded) == 0 && o.root.Content[0].Tag == "!!null" {
 		return nil, nil
 	}
 	if holdsSecret(o.decoded, true) {
-		return nil, failf(CodeWrongKind, "%s holds a Secret: no part of it is read or written", path)
+		return nil, failf(sallyport.CodeWrongKind, "%s holds a Secret: no part of it is read or written", path)
 	}
 	if !kindName.MatchString(o.kind()) {
-		return nil, failf(CodeBadManifest, "%s has a document whose kind is not a word such as Deployment", path)
+		return nil, failf(sallyport.CodeBadManifest, "%s has a document whose kind is not a word such as Deployment", path)
 	}
 	return o, nil
 }

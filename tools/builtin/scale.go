@@ -7,6 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
@@ -34,7 +35,7 @@ func scaleDeployment(_ context.Context, req wire.Request, _ Broker) (wire.Respon
 func (o *object) scale(replicas int) (change, error) {
 	specKey, spec := child(o.root.Content[0], "spec")
 	if spec == nil || spec.Kind != yaml.MappingNode {
-		return change{}, failf(CodeBadManifest, "the deployment %s has no spec", o.name())
+		return change{}, failf(sallyport.CodeBadManifest, "the deployment %s has no spec", o.name())
 	}
 	c := change{object: o, path: []any{"spec", "replicas"}, after: replicas}
 	value := strconv.Itoa(replicas)
@@ -44,7 +45,7 @@ func (o *object) scale(replicas int) (change, error) {
 	if set, ok := decoded["replicas"]; ok {
 		before, ok := set.(int)
 		if !ok {
-			return change{}, failf(CodeBadManifest, "spec.replicas of the deployment %s is not a whole number", o.name())
+			return change{}, failf(sallyport.CodeBadManifest, "spec.replicas of the deployment %s is not a whole number", o.name())
 		}
 		_, n := child(spec, "replicas")
 		if n == nil { // it comes from elsewhere, by a merge key

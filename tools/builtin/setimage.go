@@ -6,6 +6,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
@@ -39,7 +40,7 @@ func (o *object) setImage(container, image string) (change, error) {
 	}
 	_, old := child(n, "image")
 	if old == nil || old.Kind != yaml.ScalarNode || old.Tag != "!!str" {
-		return change{}, failf(CodeBadManifest, "the container %s of the deployment %s has no image that could be replaced", container, o.name())
+		return change{}, failf(sallyport.CodeBadManifest, "the container %s of the deployment %s has no image that could be replaced", container, o.name())
 	}
 	c := change{object: o, path: append(path, "image"), before: old.Value, after: image}
 	if old.Value == image {
@@ -67,13 +68,13 @@ func (o *object) container(name string) (found *yaml.Node, path []any, err error
 				continue
 			}
 			if found != nil {
-				return nil, nil, failf(CodeBadManifest, "the deployment %s has two containers %s", o.name(), name)
+				return nil, nil, failf(sallyport.CodeBadManifest, "the deployment %s has two containers %s", o.name(), name)
 			}
 			found, path = c, []any{"spec", "template", "spec", list, i}
 		}
 	}
 	if found == nil {
-		return nil, nil, failf(CodeUnknownContainer, "the deployment %s has no container %s", o.name(), name)
+		return nil, nil, failf(sallyport.CodeUnknownContainer, "the deployment %s has no container %s", o.name(), name)
 	}
 	return found, path, nil
 }

@@ -70,16 +70,16 @@ func (c *call) manifest() (*unstructured.Unstructured, appliedKind, error) {
 	}
 	m := map[string]any{}
 	if err := utiljson.Unmarshal(a.Manifest, &m); err != nil || m == nil {
-		return nil, appliedKind{}, failf(CodeInvalidArguments, "the manifest must be one object")
+		return nil, appliedKind{}, failf(sallyport.CodeInvalidArguments, "the manifest must be one object")
 	}
 	u := &unstructured.Unstructured{Object: m}
 	k, ok := appliedKinds()[u.GetKind()]
 	if !ok || u.GetAPIVersion() != k.apiVersion {
-		return nil, appliedKind{}, failf(CodeNotApplicable, "a manifest of kind %.64q and apiVersion %.64q is never applied: kinds are %s, each in its stable version",
+		return nil, appliedKind{}, failf(sallyport.CodeNotApplicable, "a manifest of kind %.64q and apiVersion %.64q is never applied: kinds are %s, each in its stable version",
 			u.GetKind(), u.GetAPIVersion(), strings.Join(slices.Sorted(maps.Keys(appliedKinds())), ", "))
 	}
 	if u.GetKind() != c.Intent.Resource || a.Namespace != c.Intent.Namespace {
-		return nil, appliedKind{}, failf(CodeInvalidArguments, "the arguments name another object than the intent")
+		return nil, appliedKind{}, failf(sallyport.CodeInvalidArguments, "the arguments name another object than the intent")
 	}
 	return u, k, c.agrees(a.Namespace, u.GetName())
 }
@@ -103,17 +103,17 @@ func checkApply(c *call) error {
 func checkMembers(u *unstructured.Unstructured, namespace string) error {
 	for member := range u.Object {
 		if !slices.Contains([]string{"apiVersion", "kind", "metadata", "spec", "data", "binaryData", "immutable"}, member) {
-			return failf(CodeNotApplicable, "the manifest has a member %.64q: it is for the cluster to say", member)
+			return failf(sallyport.CodeNotApplicable, "the manifest has a member %.64q: it is for the cluster to say", member)
 		}
 	}
 	metadata, _ := u.Object["metadata"].(map[string]any)
 	for member := range metadata {
 		if !slices.Contains([]string{"name", "namespace", "labels", "annotations"}, member) {
-			return failf(CodeNotApplicable, "metadata.%.64s is never applied: metadata has name, namespace, labels and annotations", member)
+			return failf(sallyport.CodeNotApplicable, "metadata.%.64s is never applied: metadata has name, namespace, labels and annotations", member)
 		}
 	}
 	if ns, stated := metadata["namespace"]; stated && ns != namespace {
-		return failf(CodeNotApplicable, "metadata.namespace is not the namespace of the call, which is what was decided on: leave it out")
+		return failf(sallyport.CodeNotApplicable, "metadata.namespace is not the namespace of the call, which is what was decided on: leave it out")
 	}
 	template, _, _ := unstructured.NestedMap(u.Object, "spec", "template", "metadata")
 	if err := checkMarks(template); err != nil {
@@ -128,7 +128,7 @@ func checkMarks(metadata map[string]any) error {
 		values, _ := metadata[member].(map[string]any)
 		for key := range values {
 			if prefix, _, _ := strings.Cut(key, "/"); prefix == marksPrefix || strings.HasSuffix(prefix, "."+marksPrefix) {
-				return failf(CodeNotApplicable, "metadata.%s: %.64q is for the gateway to say", member, key)
+				return failf(sallyport.CodeNotApplicable, "metadata.%s: %.64q is for the gateway to say", member, key)
 			}
 		}
 	}
@@ -201,7 +201,7 @@ func (a *application) try(ctx context.Context) (merged *unstructured.Unstructure
 		return err
 	})
 	if moved {
-		return nil, failf(codeMoved, "the object changed while it was planned for")
+		return nil, failf(sallyport.CodeMoved, "the object changed while it was planned for")
 	}
 	return merged, err
 }

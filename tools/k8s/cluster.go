@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
+
+	"github.com/sallyport/sallyport"
 )
 
 const (
@@ -65,7 +67,7 @@ func (c *Cluster) get(ctx context.Context, r schema.GroupVersionResource, namesp
 		found, err = c.objects.Resource(r).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
 		return err
 	})
-	if codeOf(err) == CodeNotFound {
+	if codeOf(err) == sallyport.CodeNotFound {
 		return nil, nil //nolint:nilnil // absence is an answer
 	}
 	return found, err
@@ -81,7 +83,7 @@ func (c *Cluster) mustGet(ctx context.Context, r schema.GroupVersionResource, na
 }
 
 func notThere(r schema.GroupVersionResource, namespace, name string) error {
-	return failf(CodeNotFound, "there is no %s in %s among the %s", name, namespace, r.Resource)
+	return failf(sallyport.CodeNotFound, "there is no %s in %s among the %s", name, namespace, r.Resource)
 }
 
 // ask makes a request that changes nothing until it is answered, or ctx ends.
@@ -187,20 +189,20 @@ func explain(err error) error {
 	}
 	switch s := status.Status(); {
 	case s.Code == http.StatusNotFound:
-		return failf(CodeNotFound, "the API server: %v", err)
+		return failf(sallyport.CodeNotFound, "the API server: %v", err)
 	case s.Code == http.StatusForbidden, s.Code == http.StatusUnauthorized:
-		return failf(CodeForbidden, "the API server does not allow it: %v", err)
+		return failf(sallyport.CodeForbidden, "the API server does not allow it: %v", err)
 	case len(ownedFields(err)) > 0:
-		return failf(CodeConflict, "fields belong to others, from whom they would have to be taken: %v", err)
+		return failf(sallyport.CodeConflict, "fields belong to others, from whom they would have to be taken: %v", err)
 	case s.Code == http.StatusConflict:
-		return failf(CodePreconditionFailed, "the object has changed: %v", err)
+		return failf(sallyport.CodePreconditionFailed, "the object has changed: %v", err)
 	case s.Code >= http.StatusInternalServerError && !isMisfit(s):
-		return failf(CodeUnreachable, "the API server failed: %v", err)
+		return failf(sallyport.CodeUnreachable, "the API server failed: %v", err)
 	default:
-		return failf(CodeRejected, "the API server refuses it: %v", err)
+		return failf(sallyport.CodeRejected, "the API server refuses it: %v", err)
 	}
 }
 
 func outOfTime(last error) error {
-	return failf(CodeUnreachable, "the API server gave no answer in the time that the call has; last: %v", last)
+	return failf(sallyport.CodeUnreachable, "the API server gave no answer in the time that the call has; last: %v", last)
 }

@@ -13,6 +13,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/sallyport/sallyport"
 )
 
 func answered(code int32, reason metav1.StatusReason, message string, causes ...metav1.StatusCause) error {
@@ -36,18 +38,18 @@ func TestFates(t *testing.T) {
 		"Reset":       {"it may have arrived", &url.Error{Op: "Patch", Err: &net.OpError{Op: "read", Err: errors.New("reset")}}, fateUnclear, ""},
 		"TimedOut":    {"it may have arrived", context.DeadlineExceeded, fateUnclear, ""},
 		"Busy":        {"it was not let in", apierrors.NewTooManyRequests("busy", 1), fateAgain, ""},
-		"Internal":    {"the store may have taken it", apierrors.NewInternalError(errors.New("etcdserver: request timed out")), fateUnclear, CodeUnreachable},
-		"Unavailable": {"the same", apierrors.NewServiceUnavailable("x"), fateUnclear, CodeUnreachable},
-		"Gateway":     {"the same, by something in between", answered(http.StatusBadGateway, metav1.StatusReasonUnknown, "x"), fateUnclear, CodeUnreachable},
-		"Misfit":      {"it is refused, whatever the status says", answered(http.StatusInternalServerError, metav1.StatusReasonUnknown, "failed to create typed patch object (x): .spec"), fateRefused, CodeRejected},
-		"Version":     {"it is another version", apierrors.NewConflict(deployments, "api", errors.New("modified")), fateMoved, CodePreconditionFailed},
-		"Exists":      {"somebody made it", apierrors.NewAlreadyExists(deployments, "api"), fateMoved, CodePreconditionFailed},
-		"Owned":       {"it will be refused again", answered(http.StatusConflict, metav1.StatusReasonConflict, "x", owned), fateRefused, CodeConflict},
-		"Forbidden":   {"it will be refused again", apierrors.NewForbidden(deployments, "api", errors.New("x")), fateRefused, CodeForbidden},
-		"Stranger":    {"it will be refused again", apierrors.NewUnauthorized("x"), fateRefused, CodeForbidden},
-		"NotFound":    {"it isn't there", apierrors.NewNotFound(deployments, "api"), fateRefused, CodeNotFound},
-		"Invalid":     {"it will be refused again", answered(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "x"), fateRefused, CodeRejected},
-		"Bad":         {"it will be refused again", apierrors.NewBadRequest("x"), fateRefused, CodeRejected},
+		"Internal":    {"the store may have taken it", apierrors.NewInternalError(errors.New("etcdserver: request timed out")), fateUnclear, sallyport.CodeUnreachable},
+		"Unavailable": {"the same", apierrors.NewServiceUnavailable("x"), fateUnclear, sallyport.CodeUnreachable},
+		"Gateway":     {"the same, by something in between", answered(http.StatusBadGateway, metav1.StatusReasonUnknown, "x"), fateUnclear, sallyport.CodeUnreachable},
+		"Misfit":      {"it is refused, whatever the status says", answered(http.StatusInternalServerError, metav1.StatusReasonUnknown, "failed to create typed patch object (x): .spec"), fateRefused, sallyport.CodeRejected},
+		"Version":     {"it is another version", apierrors.NewConflict(deployments, "api", errors.New("modified")), fateMoved, sallyport.CodePreconditionFailed},
+		"Exists":      {"somebody made it", apierrors.NewAlreadyExists(deployments, "api"), fateMoved, sallyport.CodePreconditionFailed},
+		"Owned":       {"it will be refused again", answered(http.StatusConflict, metav1.StatusReasonConflict, "x", owned), fateRefused, sallyport.CodeConflict},
+		"Forbidden":   {"it will be refused again", apierrors.NewForbidden(deployments, "api", errors.New("x")), fateRefused, sallyport.CodeForbidden},
+		"Stranger":    {"it will be refused again", apierrors.NewUnauthorized("x"), fateRefused, sallyport.CodeForbidden},
+		"NotFound":    {"it isn't there", apierrors.NewNotFound(deployments, "api"), fateRefused, sallyport.CodeNotFound},
+		"Invalid":     {"it will be refused again", answered(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "x"), fateRefused, sallyport.CodeRejected},
+		"Bad":         {"it will be refused again", apierrors.NewBadRequest("x"), fateRefused, sallyport.CodeRejected},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := fateOf(tt.err); got != tt.want {
@@ -74,7 +76,7 @@ func TestAskIsPatient(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if err := ask(ctx, func(context.Context) error { return io.ErrUnexpectedEOF }); codeOf(err) != CodeUnreachable {
+	if err := ask(ctx, func(context.Context) error { return io.ErrUnexpectedEOF }); codeOf(err) != sallyport.CodeUnreachable {
 		t.Errorf("after its time: %v", err)
 	}
 }
@@ -92,7 +94,7 @@ func TestRightsMayBeLate(t *testing.T) {
 	if err != nil || tries != 2 {
 		t.Errorf("%d tries, %v", tries, err)
 	}
-	if err := ask(t.Context(), func(context.Context) error { return forbidden }); codeOf(err) != CodeForbidden {
+	if err := ask(t.Context(), func(context.Context) error { return forbidden }); codeOf(err) != sallyport.CodeForbidden {
 		t.Errorf("rights that never come: %v", err)
 	}
 }

@@ -23,24 +23,6 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// The codes of failures. They are part of the tools' contract; those that the
-// tools of the sandbox have too mean the same there.
-const (
-	CodeUnknownTool        = "unknown_tool"        // this executor doesn't have it
-	CodeInvalidArguments   = "invalid_arguments"   // the arguments can't be read, or contradict the intent
-	CodeNotFound           = "not_found"           // there is no such object
-	CodeForbidden          = "forbidden"           // the API server does not let this call do it
-	CodePreconditionFailed = "precondition_failed" // the object isn't as it was when the plan was made
-	CodeUnreachable        = "unreachable"         // the API server gave no answer in time
-	CodeRejected           = "rejected"            // the API server refuses the request for what is in it
-	CodeConflict           = "conflict"            // a field that would change belongs to somebody else
-	CodeNotApplicable      = "not_applicable"      // the tool doesn't do this to such an object
-	CodeReadsSecrets       = "reads_secrets"       // a workload would read secrets
-	CodeOtherAccount       = "other_account"       // a workload would run as another service account
-	CodeHostAccess         = "host_access"         // a workload would reach its node
-	CodeInternal           = "internal"            // the executor is at fault
-)
-
 // longestFailure is how many characters of a failure are told.
 const longestFailure = 2000
 
@@ -83,7 +65,7 @@ func Names() []string { return slices.Sorted(maps.Keys(all())) }
 func Run(ctx context.Context, req wire.Request, cluster *Cluster, lease Lease) wire.Response {
 	t, ok := all()[req.Intent.Tool.Name]
 	if !ok {
-		return failure(failf(CodeUnknownTool, "this executor has no tool %.64q", req.Intent.Tool.Name))
+		return failure(failf(sallyport.CodeUnknownTool, "this executor has no tool %.64q", req.Intent.Tool.Name))
 	}
 	c := &call{Request: req, cluster: cluster, lease: lease}
 	res, err := c.answer(ctx, t)
@@ -115,7 +97,7 @@ func (c *call) answer(ctx context.Context, t tool) (wire.Response, error) {
 	case wire.ModeReconcile:
 		return w.reconcile(ctx)
 	default:
-		return wire.Response{}, failf(CodeInvalidArguments, "there is no mode %.64q", c.Mode)
+		return wire.Response{}, failf(sallyport.CodeInvalidArguments, "there is no mode %.64q", c.Mode)
 	}
 }
 
@@ -130,9 +112,9 @@ func (c *call) answerRead(ctx context.Context, t tool) (wire.Response, error) {
 		}
 		return wire.Result(v)
 	case wire.ModeReconcile:
-		return wire.Response{}, failf(wire.CodeNotSeen, "the tool only reads, and leaves nothing that could be seen")
+		return wire.Response{}, failf(sallyport.CodeNotSeen, "the tool only reads, and leaves nothing that could be seen")
 	default:
-		return wire.Response{}, failf(CodeInvalidArguments, "there is no mode %.64q", c.Mode)
+		return wire.Response{}, failf(sallyport.CodeInvalidArguments, "there is no mode %.64q", c.Mode)
 	}
 }
 
@@ -145,10 +127,10 @@ var (
 // by the manifests, whoever made the request.
 func (c *call) checkNames() error {
 	if !namespaceName.MatchString(c.Intent.Namespace) {
-		return failf(CodeInvalidArguments, "%.64q is no name of a namespace", c.Intent.Namespace)
+		return failf(sallyport.CodeInvalidArguments, "%.64q is no name of a namespace", c.Intent.Namespace)
 	}
 	if n := c.Intent.Name; n != "" && (len(n) > 253 || !objectName.MatchString(n)) {
-		return failf(CodeInvalidArguments, "%.64q is no name of an object", n)
+		return failf(sallyport.CodeInvalidArguments, "%.64q is no name of an object", n)
 	}
 	return nil
 }
@@ -171,7 +153,7 @@ func checkNamed(c *call) error {
 // which is what policy judged.
 func (c *call) agrees(namespace, name string) error {
 	if namespace != c.Intent.Namespace || name != c.Intent.Name || name == "" {
-		return failf(CodeInvalidArguments, "the arguments name another object than the intent")
+		return failf(sallyport.CodeInvalidArguments, "the arguments name another object than the intent")
 	}
 	return nil
 }
@@ -179,7 +161,7 @@ func (c *call) agrees(namespace, name string) error {
 // decode reads a call's arguments.
 func (c *call) decode(arguments any) error {
 	if err := strict.Decode(c.Intent.Arguments, arguments); err != nil {
-		return failf(CodeInvalidArguments, "the arguments can't be read: %v", err)
+		return failf(sallyport.CodeInvalidArguments, "the arguments can't be read: %v", err)
 	}
 	return nil
 }
@@ -206,7 +188,7 @@ func codeOf(err error) string {
 func failure(err error) wire.Response {
 	f, ok := errors.AsType[*failed](err)
 	if !ok {
-		f = &failed{code: CodeInternal, message: err.Error()}
+		f = &failed{code: sallyport.CodeInternal, message: err.Error()}
 	}
 	return wire.Response{Error: &sallyport.Failure{Code: f.code, Message: sallyport.Shorten(sallyport.Visible(f.message), longestFailure)}}
 }

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
@@ -32,7 +33,7 @@ func leases() schema.GroupVersionResource {
 // again, so that one look decides.
 func (l Lease) take(ctx context.Context, c *Cluster) error {
 	if l.Namespace == "" || l.Name == "" || l.Holder == "" {
-		return failf(CodeInternal, "a run that writes needs %s and %s", wire.EnvLease, wire.EnvPodUID)
+		return failf(sallyport.CodeInternal, "a run that writes needs %s and %s", wire.EnvLease, wire.EnvPodUID)
 	}
 	patch, err := json.Marshal([]map[string]string{
 		{"op": "test", "path": "/spec/holderIdentity", "value": ""},
@@ -53,7 +54,7 @@ func (l Lease) take(ctx context.Context, c *Cluster) error {
 			return nil
 		case apierrors.IsForbidden(err) && time.Now().Before(known):
 		case apierrors.IsNotFound(err):
-			return failf(wire.CodeNotBegun, "the lease of this call is gone: its time to begin is over")
+			return failf(sallyport.CodeNotBegun, "the lease of this call is gone: its time to begin is over")
 		case isTestFailure(err):
 			return l.isOurs(ctx, c)
 		case f == fateRefused:
@@ -83,7 +84,7 @@ func (l Lease) isOurs(ctx context.Context, c *Cluster) error {
 		holder, _, _ = unstructured.NestedString(lease.Object, "spec", "holderIdentity")
 	}
 	if holder != l.Holder {
-		return failf(wire.CodeNotBegun, "another pod has begun this call, so that this one does nothing")
+		return failf(sallyport.CodeNotBegun, "another pod has begun this call, so that this one does nothing")
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/sallyport/sallyport"
 )
 
 // mostPods is how many pods a list shows.
@@ -57,10 +59,10 @@ func listPods(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	if a.Namespace != c.Intent.Namespace {
-		return nil, failf(CodeInvalidArguments, "the arguments name another namespace than the intent")
+		return nil, failf(sallyport.CodeInvalidArguments, "the arguments name another namespace than the intent")
 	}
 	if a.Selector != "" && !selectorForm.MatchString(a.Selector) {
-		return nil, failf(CodeInvalidArguments, "the selector must be of name=value, name==value or name!=value, with commas between them")
+		return nil, failf(sallyport.CodeInvalidArguments, "the selector must be of name=value, name==value or name!=value, with commas between them")
 	}
 	var found *unstructured.UnstructuredList
 	err := ask(ctx, func(ctx context.Context) (err error) {

@@ -47,10 +47,10 @@ func podLogs(ctx context.Context, c *call) (any, error) {
 		lines = *a.TailLines
 	}
 	if lines < 1 || lines > mostLines {
-		return nil, failf(CodeInvalidArguments, "tail_lines must be from 1 to %d, not %d", mostLines, lines)
+		return nil, failf(sallyport.CodeInvalidArguments, "tail_lines must be from 1 to %d, not %d", mostLines, lines)
 	}
 	if a.Container != "" && !namespaceName.MatchString(a.Container) {
-		return nil, failf(CodeInvalidArguments, "%.64q is no name of a container", a.Container)
+		return nil, failf(sallyport.CodeInvalidArguments, "%.64q is no name of a container", a.Container)
 	}
 	var said []byte
 	err := ask(ctx, func(ctx context.Context) (err error) {

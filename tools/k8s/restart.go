@@ -23,7 +23,7 @@ func draftRestart(_ context.Context, c *call, live *unstructured.Unstructured) (
 		return nil, notThere(deployments(), c.Intent.Namespace, name)
 	}
 	if paused, _, _ := unstructured.NestedBool(live.Object, "spec", "paused"); paused {
-		return nil, failf(CodeNotApplicable, "the deployment %s is paused, so that a restart would do nothing: resume it first", name)
+		return nil, failf(sallyport.CodeNotApplicable, "the deployment %s is paused, so that a restart would do nothing: resume it first", name)
 	}
 	var before any // null where it was never restarted
 	line := ""

@@ -25,7 +25,7 @@ func checkScale(c *call) error {
 		return err
 	}
 	if a.Replicas < 0 || a.Replicas > mostReplicas {
-		return failf(CodeInvalidArguments, "replicas must be from 0 to %d, not %d", mostReplicas, a.Replicas)
+		return failf(sallyport.CodeInvalidArguments, "replicas must be from 0 to %d, not %d", mostReplicas, a.Replicas)
 	}
 	return c.agrees(a.Namespace, a.Name)
 }
@@ -41,7 +41,7 @@ func draftScale(_ context.Context, c *call, live *unstructured.Unstructured) (*d
 	}
 	before, ok, err := unstructured.NestedInt64(live.Object, "spec", "replicas")
 	if !ok || err != nil {
-		return nil, failf(CodeNotApplicable, "the deployment %s has no number of replicas", a.Name)
+		return nil, failf(sallyport.CodeNotApplicable, "the deployment %s has no number of replicas", a.Name)
 	}
 	summary, diff := fmt.Sprintf("replicas are already %d", before), ""
 	var changes []sallyport.Change

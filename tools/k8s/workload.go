@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/sallyport/sallyport"
 )
 
 // checkTemplate refuses a workload through which an agent would get more than
@@ -45,7 +47,7 @@ func checkMerged(live, merged map[string]any) error {
 func checkAccount(spec map[string]any) error {
 	for _, member := range []string{"serviceAccountName", "serviceAccount"} {
 		if name := spec[member]; name != nil && name != "" && name != "default" {
-			return failf(CodeOtherAccount, "%s is %v: its pods would act as somebody else", member, name)
+			return failf(sallyport.CodeOtherAccount, "%s is %v: its pods would act as somebody else", member, name)
 		}
 	}
 	return nil
@@ -63,11 +65,11 @@ func checkVolumes(spec map[string]any) error {
 					return err
 				}
 			case "hostPath":
-				return failf(CodeHostAccess, "the volume %s is a directory of its node", text(v, "name"))
+				return failf(sallyport.CodeHostAccess, "the volume %s is a directory of its node", text(v, "name"))
 			case "secret":
-				return failf(CodeReadsSecrets, "the volume %s is a secret", text(v, "name"))
+				return failf(sallyport.CodeReadsSecrets, "the volume %s is a secret", text(v, "name"))
 			default:
-				return failf(CodeReadsSecrets, "the volume %s is of the kind %.64q, which may need a secret or lead out of the namespace", text(v, "name"), kind)
+				return failf(sallyport.CodeReadsSecrets, "the volume %s is of the kind %.64q, which may need a secret or lead out of the namespace", text(v, "name"), kind)
 			}
 		}
 	}
@@ -80,9 +82,9 @@ func checkProjected(v map[string]any) error {
 			switch kind {
 			case "configMap", "downwardAPI":
 			case "serviceAccountToken":
-				return failf(CodeOtherAccount, "the volume %s holds a token", text(v, "name"))
+				return failf(sallyport.CodeOtherAccount, "the volume %s holds a token", text(v, "name"))
 			default:
-				return failf(CodeReadsSecrets, "the volume %s is projected of %.64q", text(v, "name"), kind)
+				return failf(sallyport.CodeReadsSecrets, "the volume %s is projected of %.64q", text(v, "name"), kind)
 			}
 		}
 	}
@@ -92,7 +94,7 @@ func checkProjected(v map[string]any) error {
 func checkHost(spec map[string]any) error {
 	for _, member := range []string{"hostNetwork", "hostPID", "hostIPC"} {
 		if v := spec[member]; v != nil && v != false {
-			return failf(CodeHostAccess, "%s is %v", member, v)
+			return failf(sallyport.CodeHostAccess, "%s is %v", member, v)
 		}
 	}
 	return checkHostProcess("the pod", spec)
@@ -104,14 +106,14 @@ func checkContainer(c map[string]any) error {
 		from, _ := v["valueFrom"].(map[string]any)
 		for source := range from {
 			if !slices.Contains([]string{"configMapKeyRef", "fieldRef", "resourceFieldRef"}, source) {
-				return failf(CodeReadsSecrets, "%s takes %s from %.64q", name, text(v, "name"), source)
+				return failf(sallyport.CodeReadsSecrets, "%s takes %s from %.64q", name, text(v, "name"), source)
 			}
 		}
 	}
 	for _, from := range list(c, "envFrom") {
 		for source := range from {
 			if source != "configMapRef" && source != "prefix" {
-				return failf(CodeReadsSecrets, "%s takes its environment from %.64q", name, source)
+				return failf(sallyport.CodeReadsSecrets, "%s takes its environment from %.64q", name, source)
 			}
 		}
 	}
@@ -121,16 +123,16 @@ func checkContainer(c map[string]any) error {
 func checkSecurity(name string, c map[string]any) error {
 	security, _ := c["securityContext"].(map[string]any)
 	if v := security["privileged"]; v != nil && v != false {
-		return failf(CodeHostAccess, "%s is privileged", name)
+		return failf(sallyport.CodeHostAccess, "%s is privileged", name)
 	}
 	if mount := security["procMount"]; mount != nil && mount != "Default" {
-		return failf(CodeHostAccess, "%s has procMount %v", name, mount)
+		return failf(sallyport.CodeHostAccess, "%s has procMount %v", name, mount)
 	}
 	capabilities, _ := security["capabilities"].(map[string]any)
 	added, _ := capabilities["add"].([]any)
 	for _, a := range added {
 		if a != "NET_BIND_SERVICE" {
-			return failf(CodeHostAccess, "%s adds the capability %.64s", name, fmt.Sprint(a))
+			return failf(sallyport.CodeHostAccess, "%s adds the capability %.64s", name, fmt.Sprint(a))
 		}
 	}
 	return checkHostProcess(name, c)
@@ -138,7 +140,7 @@ func checkSecurity(name string, c map[string]any) error {
 
 func checkHostProcess(name string, o map[string]any) error {
 	if v, _, _ := unstructured.NestedFieldNoCopy(o, "securityContext", "windowsOptions", "hostProcess"); v != nil && v != false {
-		return failf(CodeHostAccess, "%s is a process of its host", name)
+		return failf(sallyport.CodeHostAccess, "%s is a process of its host", name)
 	}
 	return nil
 }

@@ -62,7 +62,7 @@ func (w *writer) plan(ctx context.Context) (wire.Response, error) {
 		switch {
 		case err == nil:
 			return wire.Response{Plan: &d.plan}, nil
-		case codeOf(err) != codeMoved:
+		case codeOf(err) != sallyport.CodeMoved:
 			return wire.Response{}, err
 		}
 		if !rested(ctx, pause) {
@@ -71,16 +71,12 @@ func (w *writer) plan(ctx context.Context) (wire.Response, error) {
 	}
 }
 
-// codeMoved says that the object changed while a draft was made of it. It
-// never leaves this package.
-const codeMoved = "moved"
-
 // run answers ModeRun. No write begins after the call has expired: by then
 // others may take it that nobody is at work on it.
 func (w *writer) run(ctx context.Context) (wire.Response, error) {
 	if at := w.call.Expires; !at.IsZero() {
 		if !time.Now().Before(at) {
-			return wire.Response{}, failf(wire.CodeNotBegun, "the call's time to begin was over at %s", at.UTC().Format(time.RFC3339))
+			return wire.Response{}, failf(sallyport.CodeNotBegun, "the call's time to begin was over at %s", at.UTC().Format(time.RFC3339))
 		}
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, at)
@@ -95,7 +91,7 @@ func (w *writer) run(ctx context.Context) (wire.Response, error) {
 			return res, nil
 		}
 		if err == nil && !rested(ctx, pause) {
-			err = failf(CodeUnreachable, "the time that the call has was not enough for its write")
+			err = failf(sallyport.CodeUnreachable, "the time that the call has was not enough for its write")
 		}
 		if err != nil {
 			return w.failed(ctx, err), nil
@@ -137,18 +133,18 @@ func (w *writer) attempt(ctx context.Context) (res wire.Response, err error) {
 		return w.done(live)
 	}
 	if w.unclear && overtaken(live, w.sentTo) {
-		return res, failf(CodeUnreachable, "there was no answer to the write, and what the object shows since is another call's, or another object")
+		return res, failf(sallyport.CodeUnreachable, "there was no answer to the write, and what the object shows since is another call's, or another object")
 	}
 	// The version that was asked for is no more: that write is void.
 	w.unclear = w.unclear && sameVersion(live, w.sentTo)
 	d, err := w.tool.draft(ctx, w.call, live)
 	switch {
-	case codeOf(err) == codeMoved:
+	case codeOf(err) == sallyport.CodeMoved:
 		return res, nil
 	case err != nil:
 		return res, err
 	case w.call.Plan != nil && w.call.Plan.Digest() != d.plan.Digest():
-		return res, failf(CodePreconditionFailed, "the effect would not be the one that was planned any more: %s", sallyport.Difference(w.call.Plan, d.plan))
+		return res, failf(sallyport.CodePreconditionFailed, "the effect would not be the one that was planned any more: %s", sallyport.Difference(w.call.Plan, d.plan))
 	case d.nothing():
 		w.sent = d
 		return w.answer(live, false)
@@ -247,11 +243,11 @@ func (w *writer) reconcile(ctx context.Context) (wire.Response, error) {
 	case err != nil:
 		return wire.Response{}, err
 	case w.tool.vanishes:
-		return wire.Response{}, failf(wire.CodeNotSeen, "an object that is gone doesn't show who removed it; %s is there: %t", w.call.Intent.Name, live != nil)
+		return wire.Response{}, failf(sallyport.CodeNotSeen, "an object that is gone doesn't show who removed it; %s is there: %t", w.call.Intent.Name, live != nil)
 	case live == nil:
-		return wire.Response{}, failf(wire.CodeNotSeen, "%s is not there", w.call.Intent.Name)
+		return wire.Response{}, failf(sallyport.CodeNotSeen, "%s is not there", w.call.Intent.Name)
 	case !isBy(live, w.call.Intent):
-		return wire.Response{}, failf(wire.CodeNotSeen, "%s does not show that it was changed by this call", w.call.Intent.Name)
+		return wire.Response{}, failf(sallyport.CodeNotSeen, "%s does not show that it was changed by this call", w.call.Intent.Name)
 	}
 	return w.done(live)
 }

@@ -34,10 +34,3 @@ const (
 	AnnotationCall   = "sallyport.dev/call"   // the call's id
 	AnnotationIntent = "sallyport.dev/intent" // the digest of its intent
 )
-
-// CodeNotSeen is the error's code in the answer to ModeReconcile where the
-// target doesn't show the call's effect.
-const CodeNotSeen = "not_seen"
-
-// CodeNotBegun is the code where the Lease is another's: nothing was done.
-const CodeNotBegun = "not_begun"

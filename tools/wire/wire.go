@@ -43,7 +43,9 @@ type Request struct {
 // planning) and Result (when running or reconciling) is set; Patch goes with a
 // Result and asks the broker to write one file. Reference goes with the Result
 // of a tool that writes by itself, and Unknown with the Error of one that
-// can't tell whether it wrote.
+// can't tell whether it wrote. An Error has the code [sallyport.CodeNotSeen] where
+// the target of ModeReconcile doesn't show the call's effect, and
+// [sallyport.CodeNotBegun] where another pod holds the Lease: nothing was done.
 type Response struct {
 	Result    json.RawMessage    `json:"result,omitempty"`
 	Plan      *sallyport.Plan    `json:"plan,omitempty"`

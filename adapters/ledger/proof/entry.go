@@ -18,7 +18,7 @@ func Encode(v any) ([]byte, error) {
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
 		return nil, &sallyport.Error{
-			Kind: sallyport.Invalid, Code: "bad_entry",
+			Kind: sallyport.Invalid, Code: sallyport.CodeBadEntry,
 			Message: "an entry can't be written as JSON", Err: err,
 		}
 	}
@@ -33,7 +33,7 @@ func Normalise(e sallyport.Entry) (sallyport.Entry, []byte, error) {
 		return e, nil, err
 	}
 	if len(e.Key) > maxKey {
-		return e, nil, sallyport.Errorf(sallyport.Invalid, "bad_entry",
+		return e, nil, sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadEntry,
 			"the key of the %s of call %s has %d bytes and may have %d", e.Kind, e.CallID, len(e.Key), maxKey)
 	}
 	first, err := Encode(e)
@@ -53,7 +53,7 @@ func DecodeEntry(b []byte) (sallyport.Entry, error) {
 	var e sallyport.Entry
 	if err := json.Unmarshal(b, &e); err != nil {
 		return e, &sallyport.Error{
-			Kind: sallyport.Internal, Code: "bad_store",
+			Kind: sallyport.Internal, Code: sallyport.CodeBadStore,
 			Message: "an entry in the ledger's store can't be read", Err: err,
 		}
 	}

@@ -96,7 +96,7 @@ func LeafAs(version string, e sallyport.Entry, number int, salt []byte) ([]byte,
 		return nil, err
 	}
 	if len(b) > MaxLeaf {
-		return nil, sallyport.Errorf(sallyport.Invalid, "entry_too_large",
+		return nil, sallyport.Errorf(sallyport.Invalid, sallyport.CodeEntryTooLarge,
 			"the leaf of the %s of call %s would have %d bytes and may have %d", e.Kind, e.CallID, len(b), MaxLeaf)
 	}
 	return b, nil
