@@ -54,7 +54,7 @@ func TestExamples(t *testing.T) {
 			load, ok := loaders[b.check]
 			if !ok {
 				if b.check != "" {
-					t.Errorf("%s:%d: nobody knows how to check a %s", d.name, b.line, b.check)
+					t.Errorf("%s:%d: there is no check named %s", d.name, b.line, b.check)
 				}
 				continue
 			}

@@ -154,7 +154,7 @@ func TestIdentifiersExist(t *testing.T) {
 		member    = regexp.MustCompile(`^([A-Z]\w*)\.([A-Z]\w*)$`)
 		camel     = regexp.MustCompile(`^(?:[A-Z][a-z0-9]+){2,}$`)
 	)
-	const goGits = "CheckAndSetReference" // it is somebody else's
+	const goGits = "CheckAndSetReference" // it is another project's
 	for _, d := range documents(t) {
 		for _, m := range code.FindAllStringSubmatch(d.text, -1) {
 			if q := qualified.FindStringSubmatch(m[1]); q != nil && r.packages[q[1]] {
@@ -166,11 +166,11 @@ func TestIdentifiersExist(t *testing.T) {
 			} else if q := member.FindStringSubmatch(m[1]); q != nil {
 				for _, name := range q[1:] {
 					if !r.anywhere(name) {
-						t.Errorf("%s: nobody declares %s", d.name, name)
+						t.Errorf("%s: no package declares %s", d.name, name)
 					}
 				}
 			} else if camel.MatchString(m[1]) && m[1] != goGits && !r.anywhere(m[1]) && !r.said[m[1]] {
-				t.Errorf("%s: nobody declares or says %s", d.name, m[1])
+				t.Errorf("%s: no package declares and no text says %s", d.name, m[1])
 			}
 		}
 	}

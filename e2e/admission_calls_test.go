@@ -244,7 +244,7 @@ func TestExecutionNamespaceIsClosed(t *testing.T) {
 		"Debug": {"it would be inside of a call", func(ctx context.Context, k kubernetes.Interface) error {
 			return k.CoreV1().RESTClient().Post().Namespace(executions).Resource("pods").Name("any").SubResource("exec").
 				Param("command", "x").Param("stdout", "true").Do(ctx).Error()
-		}, "nobody reaches into a pod"},
+		}, "into pods of this namespace are denied"},
 	})
 	worker := as(t, workerAccount)
 	made, err := worker.BatchV1().Jobs(executions).Create(t.Context(), callJob(), metav1.CreateOptions{})
@@ -268,11 +268,11 @@ func TestExecutionNamespaceIsClosed(t *testing.T) {
 			patch := []byte(`{"spec":{"containers":[{"name":"tool","image":"registry.example.com/mine:1"}]}}`)
 			_, err := k.CoreV1().Pods(executions).Patch(ctx, pods.Items[0].Name, types.StrategicMergePatchType, patch, dryPatch)
 			return err
-		}, "nobody changes what Jobs of calls"},
+		}, "the spec of Jobs of calls"},
 		"ChangedJob": {"it would run more than once", func(ctx context.Context, k kubernetes.Interface) error {
 			_, err := k.BatchV1().Jobs(executions).Patch(ctx, made.Name, types.MergePatchType, []byte(`{"spec":{"backoffLimit":3}}`), dryPatch)
 			return err
-		}, "nobody changes what Jobs of calls"},
+		}, "the spec of Jobs of calls"},
 	})
 	background := metav1.DeletePropagationBackground
 	if err := worker.CoreV1().ServiceAccounts(executions).Delete(t.Context(), callName, metav1.DeleteOptions{}); err != nil {
@@ -306,7 +306,7 @@ func TestLentIsTheWorkers(t *testing.T) {
 			return err
 		}
 	}
-	const refused = "what calls are lent is made by the worker alone"
+	const refused = "only the worker grants permissions to calls"
 	other := "agent-tool-call-zzzzzzzzzzzzzzzzzzzzzzzzzz"
 	try(t, client, map[string]attempt{
 		"Held":  {"the call would seem never to have begun", held("sallyport-worker"), refused},

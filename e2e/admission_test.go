@@ -172,13 +172,13 @@ func job(change func(*batchv1.Job)) func(context.Context, kubernetes.Interface) 
 }
 
 // TestWorkerIsBounded: whoever has the worker's account, even with all rights
-// in the cluster, lends no more than manifests ask for, to calls alone.
+// in the cluster, grants no more than manifests ask for, to calls alone.
 func TestWorkerIsBounded(t *testing.T) {
 	deployed(t)
 	const (
 		belongs = "the worker makes objects of calls alone"
-		lends   = "the worker lends no more than the manifests ask for"
-		itsOwn  = "lends the role of a call to the account of that call alone"
+		grants  = "the worker grants no more than the manifests ask for"
+		itsOwn  = "binds the Role of a call to the ServiceAccount of that call alone"
 		nothing = "the worker makes nothing of this kind"
 		never   = "makes objects of this kind once, and never changes them"
 	)
@@ -188,28 +188,28 @@ func TestWorkerIsBounded(t *testing.T) {
 	try(t, as(t, workerAccount, allRights), map[string]attempt{
 		"RoleOtherVerb": {"no manifest updates deployments", rule(rbacv1.PolicyRule{
 			APIGroups: []string{"apps"}, Resources: []string{"deployments"}, Verbs: []string{"get", "update"}, ResourceNames: []string{"web"},
-		}), lends},
+		}), grants},
 		"RoleAllObjects": {"the manifests want one deployment, not all", rule(rbacv1.PolicyRule{
 			APIGroups: []string{"apps"}, Resources: []string{"deployments"}, Verbs: []string{"patch"},
-		}), lends},
+		}), grants},
 		"RoleTwoObjects": {"a call is about one object", rule(rbacv1.PolicyRule{
 			APIGroups: []string{"apps"}, Resources: []string{"deployments"}, Verbs: []string{"patch"}, ResourceNames: []string{"web", "db"},
-		}), lends},
+		}), grants},
 		"RoleSecrets": {"no manifest may ask for secrets", rule(rbacv1.PolicyRule{
 			APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get"}, ResourceNames: []string{"web"},
-		}), lends},
+		}), grants},
 		"RoleHiddenAmongGood": {"the second resource of a rule counts too", rule(rbacv1.PolicyRule{
 			APIGroups: []string{""}, Resources: []string{"configmaps", "secrets"}, Verbs: []string{"get"}, ResourceNames: []string{"web"},
-		}), lends},
+		}), grants},
 		"RoleWildcards": {"a wildcard is everything", rule(rbacv1.PolicyRule{
 			APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"},
-		}), lends},
+		}), grants},
 		"RoleWildcardVerb": {"a wildcard is every verb", rule(rbacv1.PolicyRule{
 			APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"*"},
-		}), lends},
+		}), grants},
 		"RoleOtherLease": {"a Lease is of one call", rule(rbacv1.PolicyRule{
 			APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"patch"}, ResourceNames: []string{"agent-tool-call-other"},
-		}), lends},
+		}), grants},
 		"RoleOtherName": {"roles of others are not the worker's", role(func(o *rbacv1.Role) { o.Name = "admin" }), belongs},
 		"RoleOtherCall": {"its label would say another call", role(func(o *rbacv1.Role) { o.Labels["sallyport.dev/call"] = "other" }), belongs},
 		"RoleNoLabels":  {"nobody could find it to remove it", role(func(o *rbacv1.Role) { o.Labels = nil }), belongs},

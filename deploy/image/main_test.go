@@ -45,7 +45,7 @@ func assemble(t *testing.T, args ...string) (line, file string) {
 	return strings.TrimSuffix(out.String(), " "+file+"\n"), file
 }
 
-// TestSameFilesSameImage: whoever builds it again can compare digests, and so
+// TestSameFilesSameImage: a second build can be compared by digests, and so
 // see that what runs is what the sources say.
 func TestSameFilesSameImage(t *testing.T) {
 	binary := program(t)
@@ -84,7 +84,7 @@ func contents(t *testing.T, file string) []byte {
 	return data
 }
 
-// TestReadBack looks at the image as whoever runs it does.
+// TestReadBack looks at the image as a container runtime does.
 func TestReadBack(t *testing.T) {
 	line, file := assemble(t, "--arch", "arm64", "/bin/tiny="+program(t))
 	index, err := layout.ImageIndexFromPath(unpack(t, file))

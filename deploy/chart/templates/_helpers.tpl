@@ -65,7 +65,7 @@ capabilities:
 - name: config
   configMap:
     name: sallyport-{{ $component }}
-# Owned by root and readable for this pod's group: nobody here can change them.
+# Owned by root and readable for this pod's group: no process of the pod can change them.
 - name: secrets
   projected:
     defaultMode: 0440
