@@ -62,13 +62,13 @@ func (g *Gateway) kubernetes() (*kube.Runner, error) {
 		return nil, err
 	}
 	if k.Reply != nil {
-		if o.Reply, err = k.Reply.open(servers[0]); err != nil {
+		if o.ResultReceiver, err = k.Reply.open(servers[0]); err != nil {
 			return nil, err
 		}
 	}
 	r, err := kube.New(o)
-	if err != nil && o.Reply != nil {
-		err = errors.Join(err, o.Reply.Listener.Close())
+	if err != nil && o.ResultReceiver != nil {
+		err = errors.Join(err, o.ResultReceiver.Listener.Close())
 	}
 	return r, err
 }
@@ -95,7 +95,7 @@ func (k *KubernetesConfig) images() (kube.Images, error) {
 }
 
 // open listens for replies.
-func (r *ReplyConfig) open(server tools.Network) (*kube.Reply, error) {
+func (r *ReplyConfig) open(server tools.Network) (*kube.ResultReceiver, error) {
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", r.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes.reply.listen: %w", err)
@@ -106,7 +106,7 @@ func (r *ReplyConfig) open(server tools.Network) (*kube.Reply, error) {
 			return nil, errors.Join(err, l.Close())
 		}
 	}
-	return &kube.Reply{Listener: l, Address: address, Namespace: r.Namespace, Labels: r.Labels}, nil
+	return &kube.ResultReceiver{Listener: l, Address: address, Namespace: r.Namespace, Labels: r.Labels}, nil
 }
 
 // towards is the address that this machine has in the eyes of the API server,

@@ -20,24 +20,24 @@ import (
 )
 
 const (
-	// podTime is how long a Job may have no pod before its events are read.
+	// podTime is how long a Job may have no pod before the worker reads its events.
 	podTime = 3 * time.Second
-	// stopTime is how long a pod that is told to end may take.
+	// stopTime bounds the wait for a stopped pod to end.
 	stopTime = 15 * time.Second
-	// logTime is how long a log is asked for.
+	// logTime bounds the reading of a pod's log.
 	logTime = 20 * time.Second
 )
 
-// await waits for a Job's outcome: what its executor posts, or how its pod
-// ends. When ctx ends, the Job is stopped.
-func (r *Runner) await(ctx context.Context, t task, j *batchv1.Job) answer {
+// await waits for a Job's result: the response that its executor posts, or the
+// exit of its pod. When ctx ends, await stops the Job.
+func (r *Runner) await(ctx context.Context, t task, j *batchv1.Job) jobResult {
 	w, stop := r.pods.wait(t, j.UID)
 	defer stop()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		select {
-		case raw := <-w.reply:
+		case raw := <-w.posted:
 			return read(raw, t.mode)
 		case <-w.changed:
 		case <-tick.C:
@@ -50,51 +50,51 @@ func (r *Runner) await(ctx context.Context, t task, j *batchv1.Job) answer {
 	}
 }
 
-// look judges the Job's pod as it is now.
-func (r *Runner) look(ctx context.Context, t task, j *batchv1.Job, w *waiter) (answer, bool) {
+// look classifies the Job's pod as it is now.
+func (r *Runner) look(ctx context.Context, t task, j *batchv1.Job, w *waiter) (jobResult, bool) {
 	now := time.Now()
 	pod, gone := r.pods.pod(j.UID, w)
 	if pod == nil {
 		if now.Sub(j.CreationTimestamp.Time) < podTime {
-			return answer{}, false
+			return jobResult{}, false
 		}
 		return r.podless(ctx, t, j, w)
 	}
-	v := judge(pod, now, r.o.Patience)
+	e := classify(pod, now, r.o.Patience)
 	switch {
-	case v.over && v.exited:
-		a := r.log(ctx, t, pod, v)
-		a.at = v.at
+	case e.over && e.exited:
+		a := r.log(ctx, t, pod, e)
+		a.at = e.at
 		return a, true
-	case v.over:
+	case e.over:
 		r.end(ctx, t, j)
-		return answer{failure: v.failure, began: v.began || !r.unstarted(ctx, t, j, w), broken: true}, true
+		return jobResult{failure: e.failure, began: e.began || !r.unstarted(ctx, t, j, w), broken: true}, true
 	case gone:
 		r.end(ctx, t, j)
-		return answer{failure: &sallyport.Failure{Code: sallyport.CodePodLost, Message: "the pod was removed before it was seen to end"}, began: true, broken: true}, true
+		return jobResult{failure: &sallyport.Failure{Code: sallyport.CodePodLost, Message: "the pod was removed before the worker saw its end"}, began: true, broken: true}, true
 	}
-	return answer{}, false
+	return jobResult{}, false
 }
 
-// podless finds out why a Job has no pod: it can't have one, or it is over and
-// its pod was removed.
-func (r *Runner) podless(ctx context.Context, t task, j *batchv1.Job, w *waiter) (answer, bool) {
+// podless finds out why a Job has no pod: the API server rejects the pod, or the
+// Job has ended and its pod was removed.
+func (r *Runner) podless(ctx context.Context, t task, j *batchv1.Job, w *waiter) (jobResult, bool) {
 	now, err := r.adopt(ctx, j.Name, t.intent)
 	switch {
 	case apierrors.IsNotFound(err):
 		return failed(sallyport.CodePodLost, "the Job was removed while it ran"), true
 	case err != nil || now.UID != j.UID:
-		return answer{}, false
+		return jobResult{}, false
 	case now.Status.Failed+now.Status.Succeeded > 0 || now.DeletionTimestamp != nil:
-		return failed(sallyport.CodePodLost, "the Job is over (%s), and its pod is not there any more", said(ending(now))), true
+		return failed(sallyport.CodePodLost, "the Job has ended (%s), and its pod was removed", said(ending(now))), true
 	case now.Status.Active > 0: // the watch is late
-		return answer{}, false
+		return jobResult{}, false
 	}
 	events, err := r.o.Client.CoreV1().Events(r.o.Namespace).List(ctx, metav1.ListOptions{
 		FieldSelector: "involvedObject.uid=" + string(j.UID) + ",reason=FailedCreate",
 	})
 	if err != nil || refusals(events.Items) < lastRefusal {
-		return answer{}, false
+		return jobResult{}, false
 	}
 	r.end(ctx, t, j)
 	a := failed(sallyport.CodePodRefused, "Kubernetes refused the pod: %s", said(events.Items[len(events.Items)-1].Message))
@@ -102,8 +102,8 @@ func (r *Runner) podless(ctx context.Context, t task, j *batchv1.Job, w *waiter)
 	return a, true
 }
 
-// lastRefusal is how often a pod must have been refused: the first time may be
-// because its account, just made, is not known everywhere yet.
+// lastRefusal is the number of rejections after which a run fails: the first may
+// be due to the pod's new ServiceAccount, which not every API server knows yet.
 const lastRefusal = 2
 
 func refusals(events []corev1.Event) (n int32) {
@@ -122,8 +122,8 @@ func ending(j *batchv1.Job) string {
 	return "being deleted"
 }
 
-// log reads what a process that has ended wrote.
-func (r *Runner) log(ctx context.Context, t task, pod *corev1.Pod, v verdict) answer {
+// log reads the output of a process that has ended.
+func (r *Runner) log(ctx context.Context, t task, pod *corev1.Pod, e exit) jobResult {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTime)
 	defer cancel()
 	limit := int64(t.manifest.Limits.OutputBytes)
@@ -133,20 +133,20 @@ func (r *Runner) log(ctx context.Context, t task, pod *corev1.Pod, v verdict) an
 		if err != nil {
 			return err
 		}
-		defer func() { _ = s.Close() }() // it was read
+		defer func() { _ = s.Close() }()
 		out, err = io.ReadAll(io.LimitReader(s, limit+1))
 		return err
 	})
 	switch {
 	case err != nil:
-		r.o.Logger.WarnContext(ctx, "a pod's log could not be read", slog.String("pod", pod.Name), slog.Any("error", err))
-		return failed(sallyport.CodePodLost, "the tool ended with exit code %d, and its log could not be read", v.exit)
+		r.o.Logger.WarnContext(ctx, "could not read a pod's log", slog.String("pod", pod.Name), slog.Any("error", err))
+		return failed(sallyport.CodePodLost, "the tool ended with exit code %d, and its log could not be read", e.code)
 	case int64(len(out)) > limit:
 		return failed(sallyport.CodeOutputTooLarge, "the tool wrote more than the %d bytes that its manifest allows", limit)
 	case !t.builtin():
-		return foreign(out, v.exit)
-	case v.exit != 0:
-		a := failed(sallyport.CodeCrashed, "the executor ended with exit code %d", v.exit)
+		return imageResult(out, e.code)
+	case e.code != 0:
+		a := failed(sallyport.CodeCrashed, "the executor ended with exit code %d", e.code)
 		a.detail = said(string(out))
 		return a
 	}
@@ -158,26 +158,26 @@ func lastLine(out []byte) []byte {
 	return out[bytes.LastIndexByte(out, '\n')+1:]
 }
 
-// stop ends a Job whose time is over, or that nobody wants any more, and says
-// how far it came.
-func (r *Runner) stop(ctx context.Context, t task, j *batchv1.Job, w *waiter) answer {
+// stop ends a Job whose time is over or whose run is cancelled, and reports how
+// far it came.
+func (r *Runner) stop(ctx context.Context, t task, j *batchv1.Job, w *waiter) jobResult {
 	code, message := sallyport.CodeCancelled, "the run was stopped"
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		code, message = sallyport.CodeTimeout, "the tool did not end in time"
+		code, message = sallyport.CodeTimeout, "the tool did not end within its time limit"
 	}
-	r.o.Logger.WarnContext(ctx, "a run is stopped", slog.String("job", t.name), slog.Any("error", context.Cause(ctx)))
+	r.o.Logger.WarnContext(ctx, "stopping a run", slog.String("job", t.name), slog.Any("error", context.Cause(ctx)))
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()
 	r.end(ctx, t, j)
-	return r.stopped(ctx, t, j, w, answer{failure: &sallyport.Failure{Code: code, Message: message}, began: true, broken: true})
+	return r.stopped(ctx, t, j, w, jobResult{failure: &sallyport.Failure{Code: code, Message: message}, began: true, broken: true})
 }
 
-// stopped waits for the end of a Job that was told to end: until ctx ends, or
-// its executor turns out to have been done already.
-func (r *Runner) stopped(ctx context.Context, t task, j *batchv1.Job, w *waiter, stopped answer) answer {
+// stopped waits for the end of a Job that the worker stops: until ctx ends, or
+// until the result of an executor arrives that had finished before.
+func (r *Runner) stopped(ctx context.Context, t task, j *batchv1.Job, w *waiter, stopped jobResult) jobResult {
 	for {
 		select {
-		case raw := <-w.reply:
+		case raw := <-w.posted:
 			return read(raw, t.mode)
 		case <-w.changed:
 		case <-ctx.Done():
@@ -187,38 +187,40 @@ func (r *Runner) stopped(ctx context.Context, t task, j *batchv1.Job, w *waiter,
 		if pod == nil {
 			continue
 		}
-		if v := judge(pod, time.Now(), r.o.Patience); v.exited && v.exit == 0 {
-			return r.log(ctx, t, pod, v)
-		} else if v.over || gone {
-			stopped.began = v.began || gone && !v.over || !r.unstarted(ctx, t, j, w)
+		if e := classify(pod, time.Now(), r.o.Patience); e.exited && e.code == 0 {
+			return r.log(ctx, t, pod, e)
+		} else if e.over || gone {
+			stopped.began = e.began || gone && !e.over || !r.unstarted(ctx, t, j, w)
 			return stopped
 		}
 	}
 }
 
-// last is the reply that is there when nobody waits any more, or otherwise: of
-// two channels that are ready, chance takes one.
-func (w *waiter) last(t task, otherwise answer) answer {
+// last returns the response that the executor has posted by the time the wait
+// ends, or otherwise. A select with several channels ready picks one at random
+// and could miss the response.
+func (w *waiter) last(t task, otherwise jobResult) jobResult {
 	select {
-	case raw := <-w.reply:
+	case raw := <-w.posted:
 		return read(raw, t.mode)
 	default:
 		return otherwise
 	}
 }
 
-// end has the Job controller end a Job's pod, whatever it does.
+// end sets a deadline of one second, so that the Job controller ends the pod.
 func (r *Runner) end(ctx context.Context, t task, j *batchv1.Job) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()
 	p := jobPatch{}
 	p.Spec.ActiveDeadlineSeconds = new(int64(1))
 	if err := r.patchJob(ctx, t.name, j.UID, p); err != nil && !apierrors.IsNotFound(err) {
-		r.o.Logger.WarnContext(ctx, "a Job could not be ended", slog.String("job", t.name), slog.Any("error", err))
+		r.o.Logger.WarnContext(ctx, "could not end a Job", slog.String("job", t.name), slog.Any("error", err))
 	}
 }
 
-// patchJob changes the one Job that is meant: another of its name is left alone.
+// patchJob patches the Job with this UID. The API server rejects the patch if
+// another Job has the name by now.
 func (r *Runner) patchJob(ctx context.Context, name string, uid types.UID, patch jobPatch) error {
 	patch.Metadata.UID = uid
 	b, err := json.Marshal(patch)
@@ -231,7 +233,7 @@ func (r *Runner) patchJob(ctx context.Context, name string, uid types.UID, patch
 	})
 }
 
-// jobPatch is all that is ever changed of a Job.
+// jobPatch holds the only fields of a Job that the worker changes.
 type jobPatch struct {
 	Metadata struct {
 		UID        types.UID `json:"uid"`
@@ -253,11 +255,11 @@ func (r *Runner) deleteJob(ctx context.Context, name string) error {
 	return err
 }
 
-// read makes an answer of what an executor wrote.
-func read(raw []byte, mode wire.Mode) answer {
+// read parses an executor's response.
+func read(raw []byte, mode wire.Mode) jobResult {
 	response, err := wire.Read(raw, mode)
 	if err != nil {
 		return failed(sallyport.CodeBadOutput, "%v", err)
 	}
-	return answer{response: response, failure: response.Error, began: true}
+	return jobResult{response: response, failure: response.Error, began: true}
 }

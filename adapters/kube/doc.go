@@ -1,17 +1,19 @@
-// Package kube runs calls in Kubernetes: one Job per call, in a namespace made
-// for such Jobs, as a ServiceAccount that exists for this call alone and may
-// do what the tool's manifest says, to the object that the call is about.
+// Package kube runs calls in Kubernetes: one Job per call, in a namespace of its
+// own for such Jobs. It grants just-in-time access with least privilege: each
+// call has its own ServiceAccount, Role and RoleBinding, which permit what the
+// tool's manifest lists, on the object that the call is about.
 //
-// A run is found again by its name, which is made of the call's id: whoever
-// finds the Job there already adopts it, and nobody makes a second one. What
-// the executor writes is guarded twice more: it takes the call's Lease before
-// it acts, and it leaves the call's id on the object. So a Job keeps its
-// finalizer, and has no time to live, until its outcome is recorded.
+// A run starts at most once. The name of its Job is made of the call's id: a
+// worker that finds the Job adopts it, and the API server rejects a second one.
+// Two more guards protect the target: the executor acquires the call's Lease
+// before it acts, and it leaves the call's id on the object. A Job keeps its
+// finalizer, and has no time to live, until the worker has recorded its outcome.
 //
-// The outcome comes by one of two ways, whichever is faster. The executor posts
-// it to the worker that waits, with a token for this one reply; or the pod's
-// end is seen, and its log read. Each suffices.
+// The worker learns the outcome in one of two ways, whichever is faster: the
+// executor posts its response to the worker's result receiver, with a token for
+// this one response; or the worker sees the pod end and reads its log.
 //
-// Before an outcome is returned, what the call was lent is taken back: first
-// the RoleBinding, then everything else of the call but the Job.
+// Before the worker returns an outcome, it revokes the call's permissions: it
+// deletes the RoleBinding, the Role, the Lease, the ServiceAccount and the
+// NetworkPolicy, and keeps the Job.
 package kube

@@ -17,8 +17,8 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// faking makes a runner whose API server does as the test says. It is for
-// moments that a real one, which end-to-end tests have, can't be held in.
+// faking makes a runner with a fake API server. It is for moments in which the
+// real API server of the end-to-end tests cannot be held.
 func faking(t *testing.T, objects ...runtime.Object) (*Runner, *fake.Clientset) {
 	t.Helper()
 	client := fake.NewClientset(objects...)
@@ -32,14 +32,14 @@ func faking(t *testing.T, objects ...runtime.Object) (*Runner, *fake.Clientset) 
 }
 
 // react answers requests in the API server's place.
-func react(client *fake.Clientset, verb, resource string, answer func(clienttesting.Action) (runtime.Object, error)) {
+func react(client *fake.Clientset, verb, resource string, respond func(clienttesting.Action) (runtime.Object, error)) {
 	client.PrependReactor(verb, resource, func(a clienttesting.Action) (bool, runtime.Object, error) {
-		o, err := answer(a)
+		o, err := respond(a)
 		return o != nil || err != nil, o, err
 	})
 }
 
-// leasing lets a Lease be taken from nobody, as the API server does.
+// leasing lets a runner acquire a Lease without a holder, as the API server does.
 func leasing(t *testing.T, client *fake.Clientset, l *coordinationv1.Lease) {
 	t.Helper()
 	react(client, "patch", "leases", func(clienttesting.Action) (runtime.Object, error) {

@@ -14,14 +14,15 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// grant makes what a task is lent, and the job after all of it is there.
-// Whatever is there already, and was made for the same intent, is adopted.
+// grant creates the task's ServiceAccount, NetworkPolicy, Role, RoleBinding and
+// Lease. It adopts those that an earlier attempt created: their name is made of
+// the call's id.
 func (r *Runner) grant(ctx context.Context, t task) error {
 	group, ctx := errgroup.WithContext(ctx)
 	create := func(f func(context.Context) error) {
 		group.Go(func() error {
 			err := r.persist(ctx, f)
-			if apierrors.IsAlreadyExists(err) { // an earlier attempt made it: its name says for whom
+			if apierrors.IsAlreadyExists(err) {
 				return nil
 			}
 			return err
@@ -47,7 +48,7 @@ func (r *Runner) grant(ctx context.Context, t task) error {
 			return err
 		})
 	}
-	if t.claims() {
+	if t.leased() {
 		create(func(ctx context.Context) error {
 			_, err := lease.Leases(t.intent.Namespace).Create(ctx, t.lease(), metav1.CreateOptions{})
 			return err
@@ -56,7 +57,7 @@ func (r *Runner) grant(ctx context.Context, t task) error {
 	return group.Wait()
 }
 
-// revoke takes back all that a task was lent: first what it may do.
+// revoke deletes everything that grant created, but not the Job.
 func (r *Runner) revoke(ctx context.Context, name, target string) error {
 	core, network := r.o.Client.CoreV1(), r.o.Client.NetworkingV1()
 	rbac, lease := r.o.Client.RbacV1(), r.o.Client.CoordinationV1()
@@ -70,7 +71,7 @@ func (r *Runner) revoke(ctx context.Context, name, target string) error {
 			return err
 		})
 	}
-	if r.serves(target) { // elsewhere nothing is lent
+	if r.serves(target) { // grant creates nothing in other namespaces
 		drop(rbac.RoleBindings(target).Delete)
 		drop(rbac.Roles(target).Delete)
 		drop(lease.Leases(target).Delete)
@@ -80,14 +81,14 @@ func (r *Runner) revoke(ctx context.Context, name, target string) error {
 	return group.Wait()
 }
 
-// revokeTime is how long taking back is tried before the outcome goes out all
-// the same. The sweep takes back what is left.
+// revokeTime bounds the attempts to revoke before the worker returns the outcome
+// all the same. The sweeper revokes the rest.
 const revokeTime = 45 * time.Second
 
 // requestTime bounds one request to the API server.
 const requestTime = 10 * time.Second
 
-// persist asks the API server until it answers, or ctx ends.
+// persist repeats a request until the API server answers it, or ctx ends.
 func (r *Runner) persist(ctx context.Context, ask func(context.Context) error) error {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		err := func() error {
@@ -102,38 +103,38 @@ func (r *Runner) persist(ctx context.Context, ask func(context.Context) error) e
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeKubernetesUnavailable, "Kubernetes did not answer in time: %w", errors.Join(ctx.Err(), err))
+			return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeKubernetesUnavailable, "the Kubernetes API server did not answer in time: %w", errors.Join(ctx.Err(), err))
 		case <-timer.C:
 		}
 	}
 }
 
-// away reports whether asking again may help: all that is no answer of the
-// API server's to this request.
+// away reports whether a retry may help: the API server is out of reach or busy,
+// and has neither accepted nor rejected the request.
 func away(err error) bool {
 	if _, ours := errors.AsType[*sallyport.Error](err); ours {
 		return false
 	}
-	if apierrors.ReasonForError(err) == metav1.StatusReasonUnknown { // it is no status of the API server's, or one that says nothing
+	if apierrors.ReasonForError(err) == metav1.StatusReasonUnknown { // no status of the API server's, or one without a reason
 		return true
 	}
 	return apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) || apierrors.IsTooManyRequests(err) ||
 		apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err) || apierrors.IsUnexpectedServerError(err)
 }
 
-// refusal makes an error of ours of what the API server says no to. It is the
-// gateway's set-up that is at fault, and nothing was done. What the API server
-// said is for operators: it may say much of the cluster.
-func (r *Runner) refusal(ctx context.Context, t task, err error, what string) error {
+// rejected makes a [sallyport.Error] of an API server's error about an object.
+// The gateway's installation is at fault, and nothing was done. Only the log
+// holds the API server's text: it may reveal details of the cluster.
+func (r *Runner) rejected(ctx context.Context, t task, err error, object string) error {
 	if e, ok := errors.AsType[*sallyport.Error](err); ok {
 		return e
 	}
-	r.o.Logger.ErrorContext(ctx, "Kubernetes refused a call", slog.String("call_id", t.intent.CallID), slog.String("what", what), slog.Any("error", err))
+	r.o.Logger.ErrorContext(ctx, "the Kubernetes API server did not create an object of a call", slog.String("call_id", t.intent.CallID), slog.String("object", object), slog.Any("error", err))
 	if away(err) {
-		return &sallyport.Error{Kind: sallyport.Unavailable, Code: sallyport.CodeKubernetesUnavailable, Message: "Kubernetes did not answer " + what, Err: err}
+		return &sallyport.Error{Kind: sallyport.Unavailable, Code: sallyport.CodeKubernetesUnavailable, Message: "the Kubernetes API server did not answer the request to create " + object, Err: err}
 	}
 	return &sallyport.Error{
 		Kind: sallyport.Denied, Code: sallyport.CodeKubernetesRefused, Err: err,
-		Message: "Kubernetes refused " + what + "; the worker's log says why",
+		Message: "the Kubernetes API server refused to create " + object + "; see the worker's log for the reason",
 	}
 }

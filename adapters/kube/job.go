@@ -15,17 +15,19 @@ import (
 )
 
 const (
-	// nobody is the user that tools run as, as in most images without a shell.
-	nobody = 65532
-	// tokenSeconds is the least that a cluster gives a projected token.
+	// nonroot is the user that tools run as: "nonroot" of most images without a
+	// shell.
+	nonroot = 65532
+	// tokenSeconds is the shortest lifetime that Kubernetes gives a projected token.
 	tokenSeconds = 600
-	// leaveSeconds is how long a node may be gone before its pods are given up.
+	// leaveSeconds is how long a node may be unreachable before Kubernetes evicts
+	// its pods.
 	leaveSeconds = 5
 	// planTTLSeconds is how long the Job of a plan outlives a worker that died.
 	planTTLSeconds = 30
 )
 
-// job is what runs. It is never tried again, by nobody.
+// job describes the Job. Kubernetes never retries it.
 func (r *Runner) job(t task) (*batchv1.Job, error) {
 	c, err := r.container(t)
 	if err != nil {
@@ -35,7 +37,7 @@ func (r *Runner) job(t task) (*batchv1.Job, error) {
 	j.Spec = batchv1.JobSpec{
 		BackoffLimit: new(int32(0)), Completions: new(int32(1)), Parallelism: new(int32(1)),
 		PodReplacementPolicy:  new(batchv1.Failed),              // a pod that is ending may still act
-		ActiveDeadlineSeconds: new(seconds(t.limit + exitTime)), // where no worker is there to stop it
+		ActiveDeadlineSeconds: new(seconds(t.limit + exitTime)), // in case no worker is left to stop it
 		Template: corev1.PodTemplateSpec{
 			ObjectMeta: metav1.ObjectMeta{Labels: t.labels(), Annotations: map[string]string{annotationTool: t.intent.Tool.Name}},
 			Spec:       r.pod(t, c),
@@ -56,7 +58,7 @@ func (r *Runner) pod(t task, c corev1.Container) corev1.PodSpec {
 		ServiceAccountName: t.name, AutomountServiceAccountToken: new(false), EnableServiceLinks: new(false),
 		RestartPolicy: corev1.RestartPolicyNever, TerminationGracePeriodSeconds: new(int64(1)),
 		SecurityContext: &corev1.PodSecurityContext{
-			RunAsNonRoot: new(true), RunAsUser: new(int64(nobody)), RunAsGroup: new(int64(nobody)), FSGroup: new(int64(nobody)),
+			RunAsNonRoot: new(true), RunAsUser: new(int64(nonroot)), RunAsGroup: new(int64(nonroot)), FSGroup: new(int64(nonroot)),
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
 		Containers: []corev1.Container{c}, Volumes: r.volumes(t),
@@ -99,8 +101,8 @@ func (r *Runner) image(t task) string {
 	return t.manifest.Container.Image
 }
 
-// resources are bounded by what the manifest allows. Little is requested: most
-// tools wait for an answer, and a node must not seem full of them.
+// resources are limited to what the manifest allows. Requests are small, because
+// most tools wait for an API: a node must not seem full of them.
 func resources(memoryMiB int) corev1.ResourceRequirements {
 	return corev1.ResourceRequirements{
 		Limits: corev1.ResourceList{
@@ -115,7 +117,7 @@ func resources(memoryMiB int) corev1.ResourceRequirements {
 	}
 }
 
-// environment has nothing in it that must stay secret.
+// environment holds no secrets.
 func (r *Runner) environment(t task) []corev1.EnvVar {
 	env := []corev1.EnvVar{{Name: "CALL_ID", Value: t.intent.CallID}, {Name: "TOOL_NAME", Value: t.intent.Tool.Name}}
 	if t.trace != "" {
@@ -128,13 +130,13 @@ func (r *Runner) environment(t task) []corev1.EnvVar {
 		return env
 	}
 	env = append(env, corev1.EnvVar{Name: wire.EnvPodUID, ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.uid"}}})
-	if t.claims() {
+	if t.leased() {
 		env = append(env, corev1.EnvVar{Name: wire.EnvLease, Value: t.intent.Namespace + "/" + t.name})
 	}
-	if r.replies(t) {
+	if r.posts(t) {
 		env = append(env,
-			corev1.EnvVar{Name: wire.EnvReplyURL, Value: fmt.Sprintf("https://%s/reply/%s", r.o.Reply.Address, t.name)},
-			corev1.EnvVar{Name: wire.EnvReplyCA, Value: r.reply.certificate})
+			corev1.EnvVar{Name: wire.EnvReplyURL, Value: fmt.Sprintf("https://%s/reply/%s", r.o.ResultReceiver.Address, t.name)},
+			corev1.EnvVar{Name: wire.EnvReplyCA, Value: r.receiver.certificate})
 	}
 	return env
 }

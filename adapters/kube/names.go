@@ -12,10 +12,10 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// What the objects of a call are called, and by what they are found.
+// Names, labels and annotations of the objects of a call.
 const (
-	runPrefix  = "agent-tool-call-" // and the call's id
-	planPrefix = "agent-tool-plan-" // and the call's id and what tells plans apart
+	runPrefix  = "agent-tool-call-" // followed by the call's id
+	planPrefix = "agent-tool-plan-" // followed by the call's id and a random suffix
 
 	labelManagedBy = "app.kubernetes.io/managed-by"
 	labelCall      = "sallyport.dev/call"
@@ -23,20 +23,20 @@ const (
 	managedBy      = "sallyport"
 
 	annotationIntent  = wire.AnnotationIntent
-	annotationExpires = "sallyport.dev/expires" // from then on nobody can be at work on it
+	annotationExpires = "sallyport.dev/expires" // from then on no worker uses it
 	annotationTool    = "sallyport.dev/tool"
 
 	finalizer = "sallyport.dev/outcome" // until the outcome is recorded
 
 	container   = "tool"
-	worker      = "sallyport-worker" // holds the Lease of what is never to begin
+	worker      = "sallyport-worker" // holds the Lease of a run that must never begin
 	serviceRole = "Role"
 )
 
-// selector selects all that is ours.
+// selector selects all objects that the gateway makes.
 const selector = labelManagedBy + "=" + managedBy
 
-// Words for labels: modes as people know them.
+// Values of labelMode.
 const (
 	modeRun  = "run"
 	modePlan = "plan"
@@ -44,14 +44,14 @@ const (
 
 func runName(callID string) string { return runPrefix + callID }
 
-// planName is never used again: a plan is made anew whenever one is needed.
+// planName is a new name each time: a plan's Job is never adopted.
 func planName(callID string) string {
 	var b [5]byte
 	_, _ = rand.Read(b[:]) // it never fails
 	return planPrefix + callID + "-" + strings.ToLower(base32.StdEncoding.EncodeToString(b[:]))[:5]
 }
 
-// meta is what all objects of one call's run or plan have in common.
+// meta is the metadata of all objects of one call's run or plan.
 func (t task) meta(namespace string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Name: t.name, Namespace: namespace, Labels: t.labels(),
@@ -76,7 +76,7 @@ func isOf(o metav1.Object, i sallyport.Intent) bool {
 	return o.GetLabels()[labelManagedBy] == managedBy && o.GetAnnotations()[annotationIntent] == string(i.Digest())
 }
 
-// expired reports whether nobody can be at work on what an object is for.
+// expired reports whether an object's time is over: no worker uses it any more.
 func expired(o metav1.Object, now time.Time) bool {
 	at, err := time.Parse(time.RFC3339, o.GetAnnotations()[annotationExpires])
 	return err != nil || now.After(at)

@@ -17,8 +17,8 @@ func (r *Runner) serviceAccount(t task) *corev1.ServiceAccount {
 	return &corev1.ServiceAccount{ObjectMeta: t.meta(r.o.Namespace), AutomountServiceAccountToken: new(false)}
 }
 
-// role lends what the manifest says, to the one object that the call is about
-// wherever names can narrow it.
+// role grants what the manifest lists: least privilege, on the one object that
+// the call is about wherever RBAC can restrict a rule to a name.
 func (t task) role() *rbacv1.Role {
 	role := &rbacv1.Role{ObjectMeta: t.meta(t.intent.Namespace)}
 	for _, rule := range t.rules() {
@@ -28,7 +28,7 @@ func (t task) role() *rbacv1.Role {
 		}
 		role.Rules = append(role.Rules, p)
 	}
-	if t.claims() {
+	if t.leased() {
 		role.Rules = append(role.Rules, rbacv1.PolicyRule{
 			APIGroups: []string{coordinationv1.GroupName}, Resources: []string{"leases"}, Verbs: []string{"get", "patch"}, ResourceNames: []string{t.name},
 		})
@@ -44,13 +44,14 @@ func (r *Runner) binding(t task) *rbacv1.RoleBinding {
 	}
 }
 
-// lease is nobody's yet. Whoever is to act takes it first, and there is only
-// one who can.
+// lease has no holder yet. A pod acquires it by compare-and-swap before it acts,
+// so that at most one pod of the call acts.
 func (t task) lease() *coordinationv1.Lease {
 	return &coordinationv1.Lease{ObjectMeta: t.meta(t.intent.Namespace), Spec: coordinationv1.LeaseSpec{HolderIdentity: new("")}}
 }
 
-// networkPolicy adds to the namespace's standing denial what this call needs.
+// networkPolicy allows what this call needs; the namespace's own policy denies
+// everything else.
 func (r *Runner) networkPolicy(t task) *networkingv1.NetworkPolicy {
 	p := &networkingv1.NetworkPolicy{ObjectMeta: t.meta(r.o.Namespace)}
 	p.Spec = networkingv1.NetworkPolicySpec{
@@ -68,13 +69,13 @@ func (r *Runner) networkPolicy(t task) *networkingv1.NetworkPolicy {
 			Ports: []networkingv1.NetworkPolicyPort{port(d.Protocol, d.Port)},
 		})
 	}
-	if r.replies(t) {
+	if r.posts(t) {
 		p.Spec.Egress = append(p.Spec.Egress, networkingv1.NetworkPolicyEgressRule{
 			To: []networkingv1.NetworkPolicyPeer{{
-				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: r.o.Reply.Namespace}},
-				PodSelector:       &metav1.LabelSelector{MatchLabels: r.o.Reply.Labels},
+				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: r.o.ResultReceiver.Namespace}},
+				PodSelector:       &metav1.LabelSelector{MatchLabels: r.o.ResultReceiver.Labels},
 			}},
-			Ports: []networkingv1.NetworkPolicyPort{port("", r.reply.port)},
+			Ports: []networkingv1.NetworkPolicyPort{port("", r.receiver.port)},
 		})
 	}
 	return p

@@ -14,7 +14,7 @@ import (
 )
 
 // Reconcile adopts the Job of a run whose worker is gone, and waits for its
-// end. Where there is none, the target is asked whether it shows the effect.
+// end. Where there is no Job, it looks for the run's effect on the target.
 func (r *Runner) Reconcile(ctx context.Context, i sallyport.Intent) (*sallyport.Outcome, error) {
 	if i.Tool.ReadOnly {
 		return nil, nil //nolint:nilnil // the contract of a reconciler
@@ -28,19 +28,20 @@ func (r *Runner) Reconcile(ctx context.Context, i sallyport.Intent) (*sallyport.
 		o := r.follow(ctx, t, j, j.CreationTimestamp.UTC())
 		return &o, nil
 	case sallyport.CodeOf(err) == sallyport.CodeOtherJob:
-		return nil, nil //nolint:nilnil // nothing of this intent's
+		return nil, nil //nolint:nilnil // the Job belongs to another intent
 	case !apierrors.IsNotFound(err):
-		return nil, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeKubernetesUnavailable, "Kubernetes could not be asked for the call's Job: %w", err)
+		return nil, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeKubernetesUnavailable, "could not get Job %s in namespace %s from the Kubernetes API server: %w", t.name, r.o.Namespace, err)
 	}
-	o, err := r.seen(ctx, t)
-	if o != nil { // what the run was lent may have outlived it
-		r.settle(ctx, t)
+	o, err := r.findEffect(ctx, t)
+	if o != nil { // the run's permissions may still be granted
+		r.revokeRun(ctx, t)
 	}
 	return o, err
 }
 
-// manifestThen is the manifest that a run was begun with, as far as it is still
-// known: a run must be ended even if its tool has changed since, or is no more.
+// manifestThen returns the manifest that a run began with, or the widest limits
+// where the catalogue has it no more: the worker must end a run even if its tool
+// was changed or removed since.
 func (r *Runner) manifestThen(i sallyport.Intent) tools.Manifest {
 	m, err := r.manifest(i)
 	if err == nil {
@@ -59,18 +60,17 @@ const (
 	largestOutput = 4 << 20
 )
 
-// Resumable reports whether Run may be called once more for a call that has
-// started, of which Reconcile shows nothing. The executor's writes are guarded
-// against a second run: a Job of the same name is adopted, and one that a
-// stopped worker makes late is past the time at which it may begin. Other
-// images know of no such time. What destroys is never run again: what has the
-// name by now may be another object.
+// Resumable reports whether a worker may run a call again that has started and
+// of which Reconcile finds no effect. A built-in tool may: a worker adopts a Job
+// of the same name, and a Job that a stopped worker creates late is past the time
+// at which it may begin. Images of their own check no such time. A destructive
+// tool never runs again: another object may have the name by now.
 func (r *Runner) Resumable(i sallyport.Intent) bool {
 	m, err := r.manifest(i)
 	return err == nil && m.Container == nil && !m.Risk.Destructive
 }
 
-// Place says where a call runs, or "".
+// Place returns where a call runs, or "".
 func (r *Runner) Place(callID string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -87,9 +87,10 @@ func (r *Runner) at(callID, place string) {
 	r.places[callID] = place
 }
 
-// seize takes the Lease of a run that must not begin any more, and reports
-// whether nobody had it: then nothing was done, and nothing will be.
-func (r *Runner) seize(ctx context.Context, t task) bool {
+// acquireLease acquires the Lease of a run that must not begin any more, by
+// compare-and-swap, and reports whether no pod held it: then no pod of the call
+// has acted, and none will.
+func (r *Runner) acquireLease(ctx context.Context, t task) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()
 	leases := r.o.Client.CoordinationV1().Leases(t.intent.Namespace)
@@ -111,8 +112,8 @@ func (r *Runner) seize(ctx context.Context, t task) bool {
 	return err == nil && l.Spec.HolderIdentity != nil && *l.Spec.HolderIdentity == worker // an earlier attempt of ours
 }
 
-// Release lets go of a run whose outcome is recorded: its Job gets its time to
-// live, and what still runs of it, by whatever it posted, is ended.
+// Release ends a run whose outcome is recorded: it gives the Job its time to
+// live, and a deadline if its pod still runs.
 func (r *Runner) Release(ctx context.Context, callID string) error {
 	name := runName(callID)
 	j, err := r.o.Client.BatchV1().Jobs(r.o.Namespace).Get(ctx, name, metav1.GetOptions{})
@@ -128,7 +129,7 @@ func (r *Runner) Release(ctx context.Context, callID string) error {
 	if j.Status.CompletionTime == nil && j.DeletionTimestamp == nil {
 		ran := time.Since(j.CreationTimestamp.Time)
 		p.Spec.ActiveDeadlineSeconds = new(seconds(ran + exitTime))
-		if d := j.Spec.ActiveDeadlineSeconds; d != nil { // unless somebody took it away
+		if d := j.Spec.ActiveDeadlineSeconds; d != nil { // another client of the API server may have removed it
 			*p.Spec.ActiveDeadlineSeconds = min(*d, *p.Spec.ActiveDeadlineSeconds)
 		}
 	}
@@ -139,6 +140,6 @@ func (r *Runner) Release(ctx context.Context, callID string) error {
 	return err
 }
 
-// exitTime is what a process has to end in after its outcome was taken, by
-// what Kubernetes knows of it: a busy node says so late.
+// exitTime is how long a process may take to end after the worker has its
+// response. It is long because a busy node reports the end late.
 const exitTime = time.Minute

@@ -14,10 +14,10 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// recordTime is how long recording a run's place is tried.
+// recordTime bounds the attempts to record a run's placement.
 const recordTime = 10 * time.Second
 
-// Run lets the tool act as the permit says.
+// Run implements [sallyport.Runner].
 func (r *Runner) Run(ctx context.Context, p sallyport.Permit) (sallyport.Outcome, error) {
 	if err := p.Check(); err != nil {
 		return sallyport.Outcome{}, err
@@ -44,9 +44,9 @@ func (r *Runner) Run(ctx context.Context, p sallyport.Permit) (sallyport.Outcome
 	started := time.Now().UTC()
 	j, err := r.create(ctx, t)
 	if err != nil {
-		return r.undone(ctx, t, err)
+		return r.notCreated(ctx, t, err)
 	}
-	r.o.Logger.DebugContext(ctx, "a run has its Job", slog.String("job", t.name), slog.Duration("took", time.Since(started)))
+	r.o.Logger.DebugContext(ctx, "created the Job of a run", slog.String("job", t.name), slog.Duration("took", time.Since(started)))
 	return r.follow(ctx, t, j, started), nil
 }
 
@@ -57,27 +57,27 @@ func (r *Runner) runTask(ctx context.Context, m tools.Manifest, i sallyport.Inte
 	}
 }
 
-// signed refuses an image that policy wants signed and isn't.
+// signed refuses an image without a valid signature where policy requires one.
 func (r *Runner) signed(ctx context.Context, m tools.Manifest, o sallyport.Obligations) error {
 	if m.Container == nil || !o.SignedImage {
 		return nil
 	}
 	if r.o.Images == nil {
 		return sallyport.Errorf(sallyport.Denied, sallyport.CodeImageUnverified,
-			"policy wants the image of %s to be signed, and this gateway knows no keys: set kubernetes.image_keys", m.Name)
+			"policy requires a signed image for tool %s, and the gateway has no keys to verify it with: set kubernetes.image_keys", m.Name)
 	}
 	return r.o.Images.Verify(ctx, m.Container.Image)
 }
 
-// create lends a task what it needs and makes its Job, or adopts the one that
-// is there. After an error there is none, or undone finds out.
+// create grants a task its permissions and creates its Job, or adopts the Job of
+// an earlier attempt. After an error, notCreated finds out whether there is one.
 func (r *Runner) create(ctx context.Context, t task) (*batchv1.Job, error) {
-	j, err := r.job(t) // before anything is made for it
+	j, err := r.job(t) // before anything is granted for it
 	if err != nil {
 		return nil, err
 	}
 	if err := r.grant(ctx, t); err != nil {
-		return nil, r.refusal(ctx, t, err, "what the call is to be lent")
+		return nil, r.rejected(ctx, t, err, "the call's ServiceAccount, Role or NetworkPolicy")
 	}
 	var made *batchv1.Job
 	err = r.persist(ctx, func(ctx context.Context) (err error) {
@@ -88,12 +88,12 @@ func (r *Runner) create(ctx context.Context, t task) (*batchv1.Job, error) {
 		return r.adopt(ctx, t.name, t.intent)
 	}
 	if err != nil {
-		return nil, r.refusal(ctx, t, err, "the call's Job")
+		return nil, r.rejected(ctx, t, err, "the call's Job")
 	}
 	return made, nil
 }
 
-// adopt finds the Job of a name, and refuses one that is another intent's.
+// adopt returns the Job of this name, and refuses one of another intent.
 func (r *Runner) adopt(ctx context.Context, name string, i sallyport.Intent) (*batchv1.Job, error) {
 	var j *batchv1.Job
 	err := r.persist(ctx, func(ctx context.Context) (err error) {
@@ -104,30 +104,30 @@ func (r *Runner) adopt(ctx context.Context, name string, i sallyport.Intent) (*b
 	case err != nil:
 		return nil, err
 	case !isOf(j, i):
-		return nil, sallyport.Errorf(sallyport.Conflict, sallyport.CodeOtherJob, "there is a Job %s in %s already, and it is not this call's", name, r.o.Namespace)
+		return nil, sallyport.Errorf(sallyport.Conflict, sallyport.CodeOtherJob, "Job %s in namespace %s exists already and belongs to another call", name, r.o.Namespace)
 	}
 	return j, nil
 }
 
-// undone ends a run that could not be made. Where the API server gave no
-// answer, nobody knows whether there is a Job: it is looked for, and stopped. A
-// request without an answer may make one yet, so that it is looked for again
-// when there is nothing left by which it could begin.
-func (r *Runner) undone(ctx context.Context, t task, cause error) (sallyport.Outcome, error) {
+// notCreated ends a run whose Job could not be created. Without an answer of the
+// API server the Job may exist all the same, or the request may create it later:
+// the worker looks for it, and looks again after it has revoked the permissions
+// without which a Job cannot begin.
+func (r *Runner) notCreated(ctx context.Context, t task, cause error) (sallyport.Outcome, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
 	defer cancel()
 	answered := sallyport.KindOf(cause) != sallyport.Unavailable
 	j, err := r.adopt(ctx, t.name, t.intent)
 	if absent := apierrors.IsNotFound(err); absent || err != nil && answered {
-		settled := r.settle(ctx, t)
-		if absent && settled && !answered {
+		revoked := r.revokeRun(ctx, t)
+		if absent && revoked && !answered {
 			j, err = r.adopt(ctx, t.name, t.intent)
 		}
-		if answered || settled && apierrors.IsNotFound(err) {
+		if answered || revoked && apierrors.IsNotFound(err) {
 			return sallyport.Outcome{}, cause
 		}
 	}
-	if err != nil { // it stays as it is, and the sweep comes back to it
+	if err != nil { // the sweeper will release a Job that there may be
 		return r.lost(ctx, t, time.Now().UTC(), cause), nil
 	}
 	stopped, stop := context.WithCancel(ctx)
@@ -135,12 +135,13 @@ func (r *Runner) undone(ctx context.Context, t task, cause error) (sallyport.Out
 	return r.follow(stopped, t, j, j.CreationTimestamp.UTC()), nil
 }
 
-// lost is the outcome of a run of which nobody knows whether there was one.
+// lost is the outcome of a run whose Job may or may not exist: ambiguous, unless
+// the tool only reads.
 func (r *Runner) lost(ctx context.Context, t task, started time.Time, cause error) sallyport.Outcome {
-	r.settle(ctx, t)
-	r.o.Logger.WarnContext(ctx, "nobody knows whether a call ran", slog.String("call_id", t.intent.CallID), slog.Any("error", cause))
+	r.revokeRun(ctx, t)
+	r.o.Logger.WarnContext(ctx, "could not find out whether a call ran", slog.String("call_id", t.intent.CallID), slog.Any("error", cause))
 	o := sallyport.Outcome{State: sallyport.Ambiguous, StartedAt: started, FinishedAt: time.Now().UTC(), Error: &sallyport.Failure{
-		Code: sallyport.CodeOf(cause), Message: "Kubernetes did not answer, and nobody knows whether the call ran", // where it is, is for operators
+		Code: sallyport.CodeOf(cause), Message: "the Kubernetes API server did not answer, and the worker could not find out whether the call ran", // its address is for operators
 	}}
 	if t.intent.Tool.ReadOnly {
 		o.State = sallyport.Failed
@@ -148,22 +149,22 @@ func (r *Runner) lost(ctx context.Context, t task, started time.Time, cause erro
 	return o
 }
 
-// follow waits for the end of a Job, takes back what it was lent, and says how
-// it ended.
+// follow waits for the end of a Job, revokes its permissions, and returns its
+// outcome.
 func (r *Runner) follow(ctx context.Context, t task, j *batchv1.Job, started time.Time) sallyport.Outcome {
 	r.at(t.intent.CallID, r.place(j.Name, string(j.UID)))
 	defer r.at(t.intent.CallID, "")
 	began := time.Now()
 	placed := r.record(ctx, t, j)
 	a := r.await(ctx, t, j)
-	<-placed // the outcome comes after it
+	<-placed // the ledger has the placement before the outcome
 	ended := time.Now()
-	if t.claims() && a.doubtful() {
-		a.broken, a.began = true, !r.seize(ctx, t)
+	if t.leased() && a.uncertain() {
+		a.broken, a.began = true, !r.acquireLease(ctx, t)
 	}
-	r.settle(ctx, t)
+	r.revokeRun(ctx, t)
 	r.o.Logger.DebugContext(ctx, "a run has ended", slog.String("job", t.name), slog.Duration("awaited", ended.Sub(began)), slog.Duration("revoked", time.Since(ended)))
-	o := r.conclude(ctx, t, a)
+	o := r.outcome(ctx, t, a)
 	o.Place, o.StartedAt, o.FinishedAt = r.place(j.Name, string(j.UID)), started, time.Now().UTC()
 	if !a.at.IsZero() {
 		o.FinishedAt = a.at
@@ -180,9 +181,9 @@ func (r *Runner) Placement(i sallyport.Intent) sallyport.Placement {
 	return sallyport.Placement{Place: r.place(runName(i.CallID), ""), Image: r.image(t)}
 }
 
-// record says in the ledger which Job a run has, while the run goes on. Where
-// that fails, the outcome can't be recorded either, and whoever comes to record
-// it adopts the Job and is here again.
+// record writes to the ledger which Job a run has, while the run goes on. If the
+// ledger is out of reach, the worker cannot record the outcome either; a later
+// attempt adopts the Job and records it again.
 func (r *Runner) record(ctx context.Context, t task, j *batchv1.Job) (done <-chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
 	recorded := make(chan struct{})
@@ -194,13 +195,13 @@ func (r *Runner) record(ctx context.Context, t task, j *batchv1.Job) (done <-cha
 			CallID: t.intent.CallID, Kind: sallyport.EntryPlaced, Key: p.UID, At: time.Now().UTC(), Placed: &p,
 		})
 		if err != nil {
-			r.o.Logger.ErrorContext(ctx, "the ledger does not say yet which Job a call has", slog.String("call_id", t.intent.CallID), slog.Any("error", err))
+			r.o.Logger.ErrorContext(ctx, "could not record in the ledger which Job a call has", slog.String("call_id", t.intent.CallID), slog.Any("error", err))
 		}
 	}()
 	return recorded
 }
 
-// imageOf is what a Job runs.
+// imageOf returns the image of a Job's tool.
 func imageOf(j *batchv1.Job) string {
 	for _, c := range j.Spec.Template.Spec.Containers {
 		if c.Name == container {
@@ -210,14 +211,14 @@ func imageOf(j *batchv1.Job) string {
 	return ""
 }
 
-// settle takes back what a run was lent, before anybody hears how it ended, and
-// reports whether nothing of it is left.
-func (r *Runner) settle(ctx context.Context, t task) bool {
+// revokeRun revokes a run's permissions, before the worker returns its outcome,
+// and reports whether all of them are gone.
+func (r *Runner) revokeRun(ctx context.Context, t task) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
 	defer cancel()
 	err := r.revoke(ctx, t.name, t.intent.Namespace)
 	if err != nil {
-		r.o.Logger.ErrorContext(ctx, "what a call was lent could not be taken back yet, and is left to the sweep",
+		r.o.Logger.ErrorContext(ctx, "could not revoke the call's permissions; the sweeper will retry",
 			slog.String("call_id", t.intent.CallID), slog.Any("error", err))
 	}
 	return err == nil

@@ -20,9 +20,9 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// TestBegin: a worker that slept since it had its permit makes a Job that may
-// not begin any more, even if it is awake when it makes it: meanwhile another
-// worker's may have come and gone.
+// TestBegin: a worker that was suspended after it got its permit creates a Job
+// that must not begin any more: meanwhile another worker's Job may have run and
+// been deleted.
 func TestBegin(t *testing.T) {
 	r, client := faking(t)
 	i := scaling(t).intent
@@ -42,13 +42,13 @@ func TestBegin(t *testing.T) {
 		t.Error("a run without a Job is no error")
 	}
 	if want := permitted.Add(45 * time.Second); !request.Expires.Equal(want) {
-		t.Errorf("it may begin until %s, want %s, which is over", request.Expires, want)
+		t.Errorf("the Job may begin until %s, want %s, which is in the past", request.Expires, want)
 	}
 }
 
-// TestWhoBegan: what one pod says of itself does not decide whether the call was
-// begun. Its Lease does.
-func TestWhoBegan(t *testing.T) {
+// TestLeaseDecides: the holder of the Lease decides whether a call has begun, not
+// what one pod reports about itself.
+func TestLeaseDecides(t *testing.T) {
 	notBegun := func(t *testing.T, r *Runner, j *batchv1.Job) {
 		t.Helper()
 		post(t, r, j.Name, `{"error":{"code":"not_begun","message":"another pod has begun this call"}}`)
@@ -62,9 +62,9 @@ func TestWhoBegan(t *testing.T) {
 		happens        func(*testing.T, *Runner, *batchv1.Job)
 		want           sallyport.State
 	}{
-		"NotBegun":      {"the executor's time was over, and nobody can take the Lease any more", "", notBegun, sallyport.Failed},
+		"NotBegun":      {"the executor's time was over, and no pod can acquire the Lease any more", "", notBegun, sallyport.Failed},
 		"OtherBegan":    {"another pod of the call may have acted", "a-pod", notBegun, sallyport.Ambiguous},
-		"WorkerHasIt":   {"an earlier worker made sure that nothing begins", worker, notBegun, sallyport.Failed},
+		"WorkerHasIt":   {"an earlier worker acquired the Lease, so that no pod begins", worker, notBegun, sallyport.Failed},
 		"NoImage":       {"nothing began", "", noImage, sallyport.Failed},
 		"ImageAfterAll": {"the node had the image at last, and the pod began while the worker gave it up", "a-pod", noImage, sallyport.Ambiguous},
 	} {
@@ -76,7 +76,7 @@ func TestWhoBegan(t *testing.T) {
 			lease.Spec.HolderIdentity = &tt.holder
 			r, client := faking(t, j, lease)
 			leasing(t, client, lease)
-			react(client, "create", "jobs", func(clienttesting.Action) (runtime.Object, error) { return nil, forbidden("jobs") }) // of the look at the target
+			react(client, "create", "jobs", func(clienttesting.Action) (runtime.Object, error) { return nil, forbidden("jobs") }) // of the search for the effect
 			done := make(chan sallyport.Outcome, 1)
 			go func() { done <- r.follow(t.Context(), k, j, time.Now()) }()
 			tt.happens(t, r, j)
@@ -87,20 +87,20 @@ func TestWhoBegan(t *testing.T) {
 	}
 }
 
-// TestRunSaysWhichJob: by the time a run's outcome is known, the ledger has been
-// told of its Job, and a ledger that is out of reach changes no outcome.
-func TestRunSaysWhichJob(t *testing.T) {
-	for name, answer := range map[string]error{"Recorded": nil, "OutOfReach": sallyport.Errorf(sallyport.Unavailable, "ledger_unavailable", "down")} {
+// TestRunRecordsItsJob: the worker records the Job of a run in the ledger before
+// it returns the outcome, and a ledger that is out of reach changes no outcome.
+func TestRunRecordsItsJob(t *testing.T) {
+	for name, fault := range map[string]error{"Recorded": nil, "OutOfReach": sallyport.Errorf(sallyport.Unavailable, "ledger_unavailable", "down")} {
 		t.Run(name, func(t *testing.T) {
 			k := scaling(t)
 			j := &batchv1.Job{ObjectMeta: k.meta("agent-execution")}
 			j.UID, j.CreationTimestamp = "job", metav1.Now()
 			j.Spec.Template.Spec.Containers = []corev1.Container{{Name: container, Image: "kubeexec@sha256:1"}}
 			r, _ := faking(t, j)
-			var told []sallyport.Entry
+			var recorded []sallyport.Entry
 			r.o.Recorder = sallyport.RecorderFunc(func(_ context.Context, e sallyport.Entry) (sallyport.Receipt, error) {
-				told = append(told, e)
-				return sallyport.Receipt{Entry: e}, answer
+				recorded = append(recorded, e)
+				return sallyport.Receipt{Entry: e}, fault
 			})
 			done := make(chan sallyport.Outcome, 1)
 			go func() { done <- r.follow(t.Context(), k, j, time.Now()) }()
@@ -109,20 +109,20 @@ func TestRunSaysWhichJob(t *testing.T) {
 				t.Errorf("outcome %+v (%+v)", o, o.Error)
 			}
 			want := &sallyport.Placement{Place: r.Placement(k.intent).Place, UID: "job", Image: "kubeexec@sha256:1"}
-			if len(told) != 1 || told[0].Check() != nil || told[0].Key != "job" || !cmp.Equal(want, told[0].Placed) {
-				t.Errorf("the ledger was told %+v; want %+v", told, want)
+			if len(recorded) != 1 || recorded[0].Check() != nil || recorded[0].Key != "job" || !cmp.Equal(want, recorded[0].Placed) {
+				t.Errorf("the worker recorded %+v; want %+v", recorded, want)
 			}
 		})
 	}
 }
 
-// post answers whoever waits for a run, as its executor would.
+// post posts a response to the waiter for a run, as the run's executor would.
 func post(t *testing.T, r *Runner, name, response string) {
 	t.Helper()
 	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
 		_, w := r.pods.waiting(name)
 		if w != nil {
-			w.reply <- []byte(response)
+			w.posted <- []byte(response)
 		}
 		return w != nil, nil
 	})
@@ -143,9 +143,9 @@ func see(t *testing.T, r *Runner, j *batchv1.Job, change func(*corev1.Pod)) {
 	r.pods.wake(p)
 }
 
-// TestEndsWhateverChanged: a run that was begun is ended even if its tool's
-// manifest has changed since, by its Job alone.
-func TestEndsWhateverChanged(t *testing.T) {
+// TestEndsAfterManifestChange: the worker ends a run by its Job alone, even if the
+// tool's manifest has changed since the run began.
+func TestEndsAfterManifestChange(t *testing.T) {
 	k := scaling(t)
 	k.intent.Tool.Digest = sallyport.NewDigest("test", []byte("another manifest"))
 	j := &batchv1.Job{ObjectMeta: k.meta("agent-execution")}
@@ -173,22 +173,22 @@ func TestEndsWhateverChanged(t *testing.T) {
 				t.Errorf("Reconcile = %+v, %v; want %+v", o, err, tt.want)
 			}
 			if r.Resumable(k.intent) {
-				t.Error("it may run again, as another tool")
+				t.Error("the call may run again with another manifest")
 			}
 		})
 	}
 }
 
-// TestMadeLate: a Job whose making got no answer, and that is there only when it
-// was looked for, is none that nothing was done by.
-func TestMadeLate(t *testing.T) {
+// TestCreatedLate: a Job that appears after a request to create it that got no
+// answer may have acted.
+func TestCreatedLate(t *testing.T) {
 	k := scaling(t)
 	j := &batchv1.Job{ObjectMeta: k.meta("agent-execution")}
 	j.UID, j.CreationTimestamp = "job", metav1.Now()
 	r, client := faking(t)
 	see(t, r, j, because("DeadlineExceeded"))
 	react(client, "create", "jobs", func(a clienttesting.Action) (runtime.Object, error) {
-		if a.(clienttesting.CreateAction).GetObject().(*batchv1.Job).Name != j.Name { // of the look at the target
+		if a.(clienttesting.CreateAction).GetObject().(*batchv1.Job).Name != j.Name { // of the search for the effect
 			return nil, forbidden("jobs")
 		}
 		return nil, apierrors.NewServiceUnavailable("away")
@@ -208,8 +208,8 @@ func TestMadeLate(t *testing.T) {
 	}
 }
 
-// TestNeverMade: what Kubernetes never had was not done, and leaves nothing.
-func TestNeverMade(t *testing.T) {
+// TestNeverCreated: a run without a Job is an error, and leaves no objects.
+func TestNeverCreated(t *testing.T) {
 	for name, refusal := range map[string]error{"Away": apierrors.NewServiceUnavailable("away"), "Refused": forbidden("jobs")} {
 		t.Run(name, func(t *testing.T) {
 			r, client := faking(t)
@@ -226,8 +226,8 @@ func TestNeverMade(t *testing.T) {
 	}
 }
 
-// TestReleaseWithoutDeadline: what somebody took from a Job does not end the
-// worker.
+// TestReleaseWithoutDeadline: Release sets a deadline on a Job from which another
+// client has removed it.
 func TestReleaseWithoutDeadline(t *testing.T) {
 	k := scaling(t)
 	j := &batchv1.Job{ObjectMeta: k.meta("agent-execution")}
@@ -242,9 +242,9 @@ func TestReleaseWithoutDeadline(t *testing.T) {
 	}
 }
 
-// TestReplyCounts: a reply that is there when the time to stop is over is taken,
-// whatever else is ready.
-func TestReplyCounts(t *testing.T) {
+// TestResponseCounts: a response that is there when the time to stop ends counts,
+// even if other channels are ready.
+func TestResponseCounts(t *testing.T) {
 	k := scaling(t)
 	j := &batchv1.Job{ObjectMeta: k.meta("agent-execution")}
 	j.UID = "job"
@@ -252,27 +252,27 @@ func TestReplyCounts(t *testing.T) {
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	react(client, "patch", "jobs", func(clienttesting.Action) (runtime.Object, error) { return j, nil })
-	for range 64 { // chance would lose one of them
+	for range 64 { // select picks at random
 		w, forget := r.pods.wait(k, j.UID)
-		w.reply <- []byte(`{"result":{}}`)
-		if a := r.stopped(over, k, j, w, answer{}); a.failure != nil || len(a.response.Result) == 0 {
-			t.Fatalf("the answer is %+v; want the reply", a)
+		w.posted <- []byte(`{"result":{}}`)
+		if a := r.stopped(over, k, j, w, jobResult{}); a.failure != nil || len(a.response.Result) == 0 {
+			t.Fatalf("the result is %+v; want the posted response", a)
 		}
 		forget()
 	}
 }
 
-// TestForeignSignal: an image that a signal ended did not say that it failed.
-func TestForeignSignal(t *testing.T) {
+// TestImageSignal: an exit code above 128 is a signal's, not the image's own.
+func TestImageSignal(t *testing.T) {
 	for exit, broken := range map[int32]bool{1: false, 128: false, 137: true, 139: true} {
-		if a := foreign([]byte("half of it"), exit); a.broken != broken || !a.began || a.failure == nil {
+		if a := imageResult([]byte("half of it"), exit); a.broken != broken || !a.began || a.failure == nil {
 			t.Errorf("exit code %d is %+v; want broken %t", exit, a, broken)
 		}
 	}
 }
 
-// TestRevokeElsewhere: a tool without rights in the cluster may name any
-// namespace, and the worker touches none that it has no rights in.
+// TestRevokeElsewhere: a tool without permissions in the cluster may name any
+// namespace, and the worker does not touch a namespace that is no target.
 func TestRevokeElsewhere(t *testing.T) {
 	r, client := faking(t)
 	react(client, "delete", "*", func(a clienttesting.Action) (runtime.Object, error) {
@@ -286,22 +286,22 @@ func TestRevokeElsewhere(t *testing.T) {
 	}
 }
 
-// TestUnstarted: a write by an image of others, which takes no Lease, was not
-// done only if its pod ended without a process.
+// TestUnstarted: a tool's own image acquires no Lease, so its write did not happen
+// only if its pod ended without a process.
 func TestUnstarted(t *testing.T) {
 	never := ended(137, "ContainerStatusUnknown")
 	ran := ended(0, "Completed", func(p *corev1.Pod) { p.Status.ContainerStatuses[0].ContainerID = "containerd://x" })
-	homeless := func(p *corev1.Pod) { p.Spec.NodeName, p.Status.ContainerStatuses = "", nil }
+	unscheduled := func(p *corev1.Pod) { p.Spec.NodeName, p.Status.ContainerStatuses = "", nil }
 	for name, tt := range map[string]struct {
 		reason string
 		then   func(*corev1.Pod)
 		gone   bool
 		want   bool
 	}{
-		"Never":    {"its node ended it before there was a container", never, false, true},
-		"AfterAll": {"the image was there at the next try", ran, false, false},
-		"Homeless": {"no node had it, and now none will", homeless, true, true},
-		"Removed":  {"somebody removed the pod without asking its node", waiting("ImagePullBackOff"), true, false},
+		"Never":       {"its node ended it before there was a container", never, false, true},
+		"AfterAll":    {"the image was there at the next try", ran, false, false},
+		"Unscheduled": {"no node had the pod, and now none will", unscheduled, true, true},
+		"Removed":     {"another client removed the pod without waiting for its node", waiting("ImagePullBackOff"), true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := scaling(t)

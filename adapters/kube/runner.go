@@ -18,9 +18,9 @@ import (
 // Runner is a [sallyport.Runner], and the [sallyport.Reconciler] of what it
 // runs. It works while Serve does.
 type Runner struct {
-	o     Options
-	pods  *pods
-	reply *reply // nil where executors don't post
+	o        Options
+	pods     *pods
+	receiver *resultReceiver // nil: the worker reads every response from the log
 
 	mu     sync.Mutex
 	places map[string]string // where calls run, by their id
@@ -36,20 +36,20 @@ func New(o Options) (*Runner, error) {
 		return nil, err
 	}
 	r := &Runner{o: o, pods: p, places: map[string]string{}}
-	if o.Reply != nil {
-		if r.reply, err = newReply(r, *o.Reply); err != nil {
+	if o.ResultReceiver != nil {
+		if r.receiver, err = newResultReceiver(r, *o.ResultReceiver); err != nil {
 			return nil, err
 		}
 	}
 	return r, nil
 }
 
-// Serve follows pods and takes replies until ctx ends.
+// Serve watches pods and receives responses until ctx ends.
 func (r *Runner) Serve(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { r.pods.informer.RunWithContext(ctx); return nil })
-	if r.reply != nil {
-		group.Go(func() error { return r.reply.serve(ctx) })
+	if r.receiver != nil {
+		group.Go(func() error { return r.receiver.serve(ctx) })
 	}
 	return group.Wait()
 }
@@ -61,7 +61,7 @@ func (r *Runner) Plan(ctx context.Context, i sallyport.Intent) (sallyport.Plan, 
 		return sallyport.Plan{}, err
 	}
 	if m.Container != nil {
-		return sallyport.Plan{}, sallyport.Errorf(sallyport.Invalid, sallyport.CodeNoPlan, "the tool %s is an image of its own and plans nothing", i.Tool.Name)
+		return sallyport.Plan{}, sallyport.Errorf(sallyport.Invalid, sallyport.CodeNoPlan, "tool %s runs an image of its own, which cannot plan", i.Tool.Name)
 	}
 	a, err := r.ask(ctx, m, wire.ModePlan, i)
 	if err != nil {
@@ -70,8 +70,8 @@ func (r *Runner) Plan(ctx context.Context, i sallyport.Intent) (sallyport.Plan, 
 	return a.plan()
 }
 
-// ask runs the executor in a mode that changes nothing, and leaves nothing.
-func (r *Runner) ask(ctx context.Context, m tools.Manifest, mode wire.Mode, i sallyport.Intent) (answer, error) {
+// ask runs the executor in a mode that changes nothing, and removes its Job.
+func (r *Runner) ask(ctx context.Context, m tools.Manifest, mode wire.Mode, i sallyport.Intent) (jobResult, error) {
 	t := task{
 		name: planName(i.CallID), mode: mode, intent: i, manifest: m, trace: traceParent(ctx), limit: m.Limits.Timeout,
 		expires: time.Now().Add(m.Limits.Timeout + slack),
@@ -79,31 +79,31 @@ func (r *Runner) ask(ctx context.Context, m tools.Manifest, mode wire.Mode, i sa
 	defer r.discard(ctx, t)
 	j, err := r.create(ctx, t)
 	if err != nil {
-		return answer{}, err
+		return jobResult{}, err
 	}
 	return r.await(ctx, t, j), nil
 }
 
-// discard removes a plan's Job and all it was lent.
+// discard removes a plan's Job and revokes its permissions.
 func (r *Runner) discard(ctx context.Context, t task) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
 	defer cancel()
 	err := errors.Join(r.revoke(ctx, t.name, t.intent.Namespace), r.deleteJob(ctx, t.name))
 	if err != nil {
-		r.o.Logger.WarnContext(ctx, "what a plan was lent is left to the sweep", slog.String("job", t.name), slog.Any("error", err))
+		r.o.Logger.WarnContext(ctx, "could not remove the Job of a plan and revoke its permissions; the sweeper will retry", slog.String("job", t.name), slog.Any("error", err))
 	}
 }
 
-// manifest finds the manifest that an intent was made from.
+// manifest returns the manifest that an intent was made from.
 func (r *Runner) manifest(i sallyport.Intent) (tools.Manifest, error) {
 	m, ok := r.o.Catalogue.Manifest(i.Tool.Name)
 	switch {
 	case !ok:
 		return m, sallyport.Errorf(sallyport.NotFound, sallyport.CodeUnknownTool, "there is no tool %q", i.Tool.Name)
 	case m.Digest() != i.Tool.Digest:
-		return m, sallyport.Errorf(sallyport.Conflict, sallyport.CodeOtherManifest, "the manifest of tool %q changed since the call was made: make the call again", i.Tool.Name)
+		return m, sallyport.Errorf(sallyport.Conflict, sallyport.CodeOtherManifest, "the manifest of tool %q has changed since the call was made; make the call again", i.Tool.Name)
 	case len(m.Permissions.Kubernetes) > 0 && !r.serves(i.Namespace):
-		return m, sallyport.Errorf(sallyport.Denied, sallyport.CodeNamespaceNotServed, "this gateway has no rights in the namespace %q: it is not among kubernetes.targets", i.Namespace)
+		return m, sallyport.Errorf(sallyport.Denied, sallyport.CodeNamespaceNotServed, "the gateway has no permissions in namespace %q: it is not among kubernetes.targets", i.Namespace)
 	}
 	return m, nil
 }

@@ -12,10 +12,9 @@ import (
 
 func (r *Runner) serves(namespace string) bool { return slices.Contains(r.o.Targets, namespace) }
 
-// Sweep removes what workers that died have left: Jobs whose outcome is
-// recorded are released, and whatever was lent to a call that has ended, or
-// whose time is over, is taken back. ended tells whether a call's outcome is
-// recorded.
+// Sweep cleans up after workers that died: it releases Jobs whose outcome is
+// recorded, and revokes the permissions of calls that have ended or whose time is
+// over. ended reports whether a call's outcome is recorded.
 func (r *Runner) Sweep(ctx context.Context, ended func(ctx context.Context, callID string) (bool, error)) error {
 	s := sweep{r, ended, time.Now(), map[string]bool{}}
 	var errs []error
@@ -34,15 +33,15 @@ type sweep struct {
 	known map[string]bool // whether calls have ended
 }
 
-// over reports whether nobody can be at work with an object of ours.
+// over reports whether no worker and no pod uses an object any more.
 func (s sweep) over(ctx context.Context, o metav1.Object) (bool, error) {
 	id, past := o.GetLabels()[labelCall], expired(o, s.now)
 	switch {
 	case !strings.HasPrefix(o.GetName(), runPrefix) && !strings.HasPrefix(o.GetName(), planPrefix):
-		return false, nil // anybody may have a label of that kind
+		return false, nil // another program may set the same label
 	case o.GetLabels()[labelMode] != modeRun:
 		return past, nil
-	case past && s.Place(id) == "": // what an earlier worker made may serve a run that this one goes on with
+	case past && s.Place(id) == "": // this worker may have adopted a run of an earlier worker
 		return true, nil
 	}
 	if over, ok := s.known[id]; ok {
@@ -55,11 +54,11 @@ func (s sweep) over(ctx context.Context, o metav1.Object) (bool, error) {
 	return over, err
 }
 
-// namespace sweeps one. What is there is listed by kind, so that nothing has
-// to be left of a call but one object of it.
+// namespace sweeps one namespace. It lists each kind of object, because any one
+// of a call's objects may be the only one left.
 func (s sweep) namespace(ctx context.Context, namespace string) error {
 	o := metav1.ListOptions{LabelSelector: selector}
-	left := map[string]bool{} // names of what is to be taken back
+	left := map[string]bool{} // names of calls and plans whose permissions are to be revoked
 	collect := func(objects []metav1.Object, err error) error {
 		for _, object := range objects {
 			over, e := s.over(ctx, object)
@@ -92,8 +91,8 @@ func (s sweep) namespace(ctx context.Context, namespace string) error {
 	return errors.Join(errs...)
 }
 
-// jobs releases those of calls that have ended, and removes those of plans
-// that nobody waits for. A run's Job without outcome stays, whatever its age.
+// jobs releases the Jobs of calls that have ended, and deletes the Jobs of plans
+// whose time is over. A run's Job without a recorded outcome stays, however old.
 func (s sweep) jobs(ctx context.Context) error {
 	jobs, err := s.o.Client.BatchV1().Jobs(s.o.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
@@ -116,7 +115,7 @@ func (s sweep) jobs(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// objects are items as what all objects have in common.
+// objects converts a list of one kind.
 func objects[T any, P interface {
 	*T
 	metav1.Object

@@ -8,9 +8,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestSweepSparesTheLiving: a run that goes on by what an earlier worker made for
-// it, long ago, keeps it until its end. And what isn't ours is left alone.
-func TestSweepSparesTheLiving(t *testing.T) {
+// TestSweepKeepsRunningCalls: a run that this worker adopted keeps the expired
+// objects that an earlier worker made for it. Objects of other programs stay.
+func TestSweepKeepsRunningCalls(t *testing.T) {
 	k := scaling(t)
 	k.expires = time.Now().Add(-time.Minute)
 	theirs := k.lease()
@@ -32,6 +32,6 @@ func TestSweepSparesTheLiving(t *testing.T) {
 	}
 	r.at(k.intent.CallID, "")
 	if n := leases(); n != 1 {
-		t.Errorf("%d Leases are left, want what isn't a call's alone", n)
+		t.Errorf("%d Leases are left, want only the one that belongs to no call", n)
 	}
 }

@@ -12,40 +12,39 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// task is one Job to be: a run, a plan, or a look at what became of a run.
+// task describes one Job: a run, a plan, or the search for a run's effect.
 type task struct {
 	name     string
 	mode     wire.Mode
 	intent   sallyport.Intent
 	manifest tools.Manifest
-	plan     *sallyport.Plan // what was approved
+	plan     *sallyport.Plan // the approved plan
 	trace    string
 	limit    time.Duration // of the process
-	expires  time.Time     // from then on nobody can be at work on it
-	begin    time.Time     // until then a write may begin
+	expires  time.Time     // from then on no worker uses its objects
+	begin    time.Time     // a write must begin before
 }
 
-// beginTime and a Job's time to live are how long after the permit a write may
-// begin. Together they are less than the time after which another worker's Job
-// of the same name can have come and gone: that one is not made before this
-// worker missed its heartbeats for 20 seconds, and stays for its time to live.
-// The difference is for clocks that disagree. The permit's time counts, and not
-// the Job's: a worker that slept in between would have its Job begin at any time.
+// A write must begin within beginTime plus a Job's time to live after the permit.
+// This keeps runs at most once: after a worker has missed its heartbeats for 20
+// seconds, another worker may create a Job of the same name, and that Job exists
+// for its time to live. The 5 seconds in between allow for clocks that disagree.
+// The permit's time counts, not the Job's: a worker may be suspended between
+// the two.
 const beginTime = 15 * time.Second
 
-// slack is what may lie between the end of a run's time and the end of the
-// worker's work on it.
+// slack is how long a worker may take to finish a run whose time is over.
 const slack = 2 * time.Minute
 
-// builtin reports whether the executor runs it, and not an image of its own.
+// builtin reports whether the executor runs the tool, not an image of its own.
 func (t task) builtin() bool { return t.manifest.Container == nil }
 
-// claims reports whether the executor takes a Lease before it acts.
-func (t task) claims() bool {
+// leased reports whether the executor acquires a Lease before it acts.
+func (t task) leased() bool {
 	return t.builtin() && t.mode == wire.ModeRun && !t.intent.Tool.ReadOnly
 }
 
-// rules are what the manifest lends a call like this one.
+// rules are the permissions that the manifest grants a call like this one.
 func (t task) rules() []tools.KubernetesRule {
 	var rules []tools.KubernetesRule
 	for _, r := range t.manifest.Permissions.Kubernetes {
@@ -60,23 +59,23 @@ func (t task) rules() []tools.KubernetesRule {
 	return rules
 }
 
-// request is what the executor is to do.
+// request is the executor's request, as JSON.
 func (t task) request() (string, error) {
 	r := wire.Request{Mode: t.mode, Intent: t.intent, Plan: t.plan, TraceParent: t.trace}
-	if t.claims() {
+	if t.leased() {
 		r.Expires = t.begin
 	}
 	b, err := json.Marshal(r)
 	if err != nil {
-		return "", sallyport.Errorf(sallyport.Internal, sallyport.CodeBadRequest, "the request to the executor can't be written: %w", err)
+		return "", sallyport.Errorf(sallyport.Internal, sallyport.CodeBadRequest, "cannot write the request to the executor as JSON: %w", err)
 	}
 	if len(b) > maxRequest {
-		return "", sallyport.Errorf(sallyport.Invalid, sallyport.CodeTooLarge, "the call and its plan are %d bytes, and the executor takes %d", len(b), maxRequest)
+		return "", sallyport.Errorf(sallyport.Invalid, sallyport.CodeTooLarge, "the call and its plan are %d bytes; the executor accepts at most %d", len(b), maxRequest)
 	}
 	return string(b), nil
 }
 
-// maxRequest is what one variable of an environment holds: MAX_ARG_STRLEN of
+// maxRequest is the longest value of an environment variable: MAX_ARG_STRLEN of
 // Linux, less the variable's name.
 const maxRequest = 128<<10 - 64
 
@@ -86,7 +85,7 @@ func (t task) command() (command, args []string, err error) {
 	d.UseNumber()
 	var arguments map[string]any
 	if err := d.Decode(&arguments); err != nil {
-		return nil, nil, sallyport.Errorf(sallyport.Invalid, sallyport.CodeInvalidArguments, "the arguments can't be read: %w", err)
+		return nil, nil, sallyport.Errorf(sallyport.Invalid, sallyport.CodeInvalidArguments, "cannot parse the arguments: %w", err)
 	}
 	for _, part := range []struct {
 		words []string
@@ -95,7 +94,7 @@ func (t task) command() (command, args []string, err error) {
 		filled, ok := tools.Fill(part.words, arguments)
 		if !ok {
 			return nil, nil, sallyport.Errorf(sallyport.Invalid, sallyport.CodeInvalidArguments,
-				"an argument begins with a dash, and the tool would take it for an option")
+				"an argument begins with a dash, which the tool would read as an option")
 		}
 		for _, word := range filled {
 			*part.to = append(*part.to, literally(word))
@@ -104,11 +103,11 @@ func (t task) command() (command, args []string, err error) {
 	return command, args, nil
 }
 
-// literally keeps the kubelet from replacing $(NAME) in a word by what the
-// environment holds: to it, $$ is one $ and nothing else.
+// literally keeps the kubelet from expanding $(NAME) in a word: it turns $$ into
+// one $.
 func literally(word string) string { return strings.ReplaceAll(word, "$", "$$") }
 
-// place is where a run is, for the ledger and for heartbeats.
+// place names where a run executes, for the ledger and for heartbeats.
 func (r *Runner) place(name, uid string) string {
 	return path.Join("kube", r.o.Namespace, name, uid)
 }

@@ -43,7 +43,8 @@ func rule(group, resource, name string, verbs ...string) rbacv1.PolicyRule {
 	return r
 }
 
-// TestRoles: an account may do what its call is about, and nothing else.
+// TestRoles: a ServiceAccount has least privilege: what its call needs, and
+// nothing else.
 func TestRoles(t *testing.T) {
 	name := runName(sallyport.CallID([16]byte{1}))
 	lease := rule("coordination.k8s.io", "leases", name, "get", "patch")
@@ -94,7 +95,7 @@ func options() Options {
 	}
 }
 
-// TestOptionsRefuse: a runner that would be wrong does not begin.
+// TestOptionsRefuse: New refuses wrong options.
 func TestOptionsRefuse(t *testing.T) {
 	client, err := kubernetes.NewForConfig(&rest.Config{})
 	if err != nil {
@@ -104,14 +105,14 @@ func TestOptionsRefuse(t *testing.T) {
 		wrong func(*Options)
 		want  string
 	}{
-		"NoClient":    {func(o *Options) { o.Client = nil }, "required"},
-		"NoTargets":   {func(o *Options) { o.Targets = nil }, "no namespace"},
-		"SameTarget":  {func(o *Options) { o.Targets = []string{o.Namespace} }, "touch each other"},
-		"Tag":         {func(o *Options) { o.Executor = "registry.example/kubeexec:1" }, "pinned by digest"},
-		"NoAPI":       {func(o *Options) { o.APIServer = nil }, "APIServer is empty"},
-		"NoPatience":  {func(o *Options) { o.Patience = 0 }, "Patience"},
-		"ReplyByName": {func(o *Options) { o.Reply = &Reply{Address: "worker.example:8443"} }, "IP address"},
-		"HalfAReply":  {func(o *Options) { o.Reply = &Reply{Address: "192.0.2.1:8443"} }, "all of Reply"},
+		"NoClient":       {func(o *Options) { o.Client = nil }, "required"},
+		"NoTargets":      {func(o *Options) { o.Targets = nil }, "Targets is empty"},
+		"SameTarget":     {func(o *Options) { o.Targets = []string{o.Namespace} }, "a namespace for Jobs alone"},
+		"Tag":            {func(o *Options) { o.Executor = "registry.example/kubeexec:1" }, "pinned by digest"},
+		"NoAPI":          {func(o *Options) { o.APIServer = nil }, "APIServer is empty"},
+		"NoPatience":     {func(o *Options) { o.Patience = 0 }, "Patience"},
+		"ReceiverByName": {func(o *Options) { o.ResultReceiver = &ResultReceiver{Address: "worker.example:8443"} }, "IP address"},
+		"HalfAReceiver":  {func(o *Options) { o.ResultReceiver = &ResultReceiver{Address: "192.0.2.1:8443"} }, "all fields of ResultReceiver"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options()
@@ -124,7 +125,8 @@ func TestOptionsRefuse(t *testing.T) {
 	}
 }
 
-// TestPodHoldsNoSecret: what a pod is given is known to whoever may read pods.
+// TestPodHoldsNoSecret: every account that may read pods reads their
+// environment.
 func TestPodHoldsNoSecret(t *testing.T) {
 	r := runnerOf(t)
 	j, err := r.job(taskOf(t, "k8s_scale_deployment", `{"name":"api","namespace":"staging","replicas":2}`, wire.ModeRun))
@@ -145,8 +147,8 @@ func TestPodHoldsNoSecret(t *testing.T) {
 	}
 }
 
-// TestTooLarge: what the environment can't hold is refused before anything is
-// made of it.
+// TestTooLarge: a request that the environment cannot hold is refused before
+// anything is created.
 func TestTooLarge(t *testing.T) {
 	r := runnerOf(t)
 	k := taskOf(t, "k8s_scale_deployment", `{"name":"api","namespace":"staging","replicas":2}`, wire.ModeRun)

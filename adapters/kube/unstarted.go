@@ -9,10 +9,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// unstarted makes sure that the process of a Job which could not start, and was
-// told to end, has not started after all: an image may be had at the next try, a
-// node may come free, until the Job is over. What only reads may, and the
-// executor takes its Lease first; an image of others has neither.
+// unstarted makes sure that the process of a Job which could not start, and which
+// the worker has ended, did not start after all: until the Job is over, the next
+// pull of the image may succeed, or a node may have room. A tool that only reads
+// may start late, and the executor acquires its Lease first; an image of its own
+// that writes does neither.
 func (r *Runner) unstarted(ctx context.Context, t task, j *batchv1.Job, w *waiter) bool {
 	if t.builtin() || t.intent.Tool.ReadOnly {
 		return true
@@ -30,7 +31,7 @@ func (r *Runner) unstarted(ctx context.Context, t task, j *batchv1.Job, w *waite
 			}
 		case pod.Status.Phase == corev1.PodFailed, pod.Status.Phase == corev1.PodSucceeded:
 			return !hadProcess(pod)
-		case gone: // its node may not know of that yet
+		case gone: // its node may not know yet that the pod was deleted
 			return pod.Spec.NodeName == ""
 		}
 		select {
@@ -48,8 +49,8 @@ func isOver(j *batchv1.Job) bool {
 	})
 }
 
-// hadProcess reports whether a pod that is over ever had its process. A node
-// says of a container that it never made that its end is unknown.
+// hadProcess reports whether a pod that has ended ever had its process. A node
+// reports an unknown end for a container that it never made.
 func hadProcess(p *corev1.Pod) bool {
 	return slices.ContainsFunc(p.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool {
 		if end := s.State.Terminated; end != nil && (end.Reason == "StartError" || end.Reason == "ContainerCannotRun") {

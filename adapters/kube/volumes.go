@@ -10,20 +10,20 @@ import (
 )
 
 const (
-	apiVolume   = "api"
-	replyVolume = "reply"
-	tmpVolume   = "tmp"
-	tmpSize     = "64Mi"
+	apiVolume    = "api"
+	resultVolume = "reply"
+	tmpVolume    = "tmp"
+	tmpSize      = "64Mi"
 )
 
-// replies reports whether a task's executor posts what it finds. An image that
-// isn't ours never does: it has neither the address nor a token.
-func (r *Runner) replies(t task) bool { return r.o.Reply != nil && t.builtin() }
+// posts reports whether a task's executor posts its response. A tool's own image
+// never does: it gets neither the address nor a token.
+func (r *Runner) posts(t task) bool { return r.o.ResultReceiver != nil && t.builtin() }
 
-func replyAudience(name string) string { return "sallyport-reply-" + name }
+func resultAudience(name string) string { return "sallyport-reply-" + name }
 
-// volumes are tokens of the call's own account, each for one audience, and the
-// certificate of the API server.
+// volumes hold tokens of the call's own ServiceAccount, each for one audience, and
+// the certificate of the API server.
 func (r *Runner) volumes(t task) []corev1.Volume {
 	var volumes []corev1.Volume
 	add := func(name string, sources ...corev1.VolumeProjection) {
@@ -37,13 +37,13 @@ func (r *Runner) volumes(t task) []corev1.Volume {
 			Items:                []corev1.KeyToPath{{Key: "ca.crt", Path: path.Base(wire.APICAFile)}},
 		}})
 	}
-	if !t.builtin() { // most programs want one, and their root is read-only
+	if !t.builtin() { // most programs need one, and their root is read-only
 		volumes = append(volumes, corev1.Volume{Name: tmpVolume, VolumeSource: corev1.VolumeSource{
 			EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: new(resource.MustParse(tmpSize))},
 		}})
 	}
-	if r.replies(t) {
-		add(replyVolume, token(replyAudience(t.name), wire.ReplyTokenFile))
+	if r.posts(t) {
+		add(resultVolume, token(resultAudience(t.name), wire.ReplyTokenFile))
 	}
 	return volumes
 }
@@ -56,7 +56,7 @@ func token(audience, file string) corev1.VolumeProjection {
 
 func (r *Runner) mounts(t task) []corev1.VolumeMount {
 	var mounts []corev1.VolumeMount
-	places := map[string]string{apiVolume: path.Dir(wire.APITokenFile), replyVolume: path.Dir(wire.ReplyTokenFile), tmpVolume: "/tmp"}
+	places := map[string]string{apiVolume: path.Dir(wire.APITokenFile), resultVolume: path.Dir(wire.ReplyTokenFile), tmpVolume: "/tmp"}
 	for _, v := range r.volumes(t) {
 		mounts = append(mounts, corev1.VolumeMount{Name: v.Name, MountPath: places[v.Name], ReadOnly: v.Name != tmpVolume})
 	}

@@ -16,8 +16,7 @@ import (
 // byJob indexes pods by the UID of the Job that made them.
 const byJob = "job"
 
-// pods follows the pods of all Jobs with one watch, and wakes those that wait
-// for one of them.
+// pods watches the pods of all Jobs, and wakes the waiter of a pod that changes.
 type pods struct {
 	informer cache.SharedIndexInformer
 
@@ -25,15 +24,15 @@ type pods struct {
 	waiters map[types.UID]*waiter
 }
 
-// waiter is one that waits for a Job's outcome.
+// waiter waits for one Job's result.
 type waiter struct {
 	name    string
-	limit   int           // of a reply, in bytes
-	replies bool          // whether one is taken
-	changed chan struct{} // something became of the Job's pod
-	reply   chan []byte   // what its executor posted, once
-	replied sync.Once     // for the first who posts
-	seen    *corev1.Pod   // the last that was seen of it
+	limit   int           // of a response, in bytes
+	accepts bool          // whether the result receiver accepts a response
+	changed chan struct{} // the Job's pod changed
+	posted  chan []byte   // the response that its executor posted
+	once    sync.Once     // guards posted: the first response counts
+	seen    *corev1.Pod   // the last state of the pod
 }
 
 func newPods(client kubernetes.Interface, namespace string) (*pods, error) {
@@ -57,7 +56,7 @@ func newPods(client kubernetes.Interface, namespace string) (*pods, error) {
 	return p, err
 }
 
-// jobsOf is the index: a pod's owner.
+// jobsOf indexes a pod by its owner.
 func jobsOf(o any) ([]string, error) {
 	pod, ok := o.(*corev1.Pod)
 	if !ok {
@@ -87,18 +86,18 @@ func (p *pods) wake(o any) {
 		w.seen = pod
 		select {
 		case w.changed <- struct{}{}:
-		default: // it is to look already
+		default: // the waiter is awake already
 		}
 	}
 }
 
-// wait has a Job's pod followed, until stop is called.
+// wait registers a waiter for a Job's pod, until the caller calls stop.
 func (p *pods) wait(t task, job types.UID) (w *waiter, stop func()) {
 	w = &waiter{
-		name: t.name, limit: t.manifest.Limits.OutputBytes, replies: t.builtin(),
-		changed: make(chan struct{}, 1), reply: make(chan []byte, 1),
+		name: t.name, limit: t.manifest.Limits.OutputBytes, accepts: t.builtin(),
+		changed: make(chan struct{}, 1), posted: make(chan []byte, 1),
 	}
-	w.changed <- struct{}{} // what was there before is to be looked at as well
+	w.changed <- struct{}{} // look at the state from before, too
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.waiters[job] = w
@@ -111,20 +110,20 @@ func (p *pods) wait(t task, job types.UID) (w *waiter, stop func()) {
 	}
 }
 
-// waiting finds who waits for the reply of a Job.
+// waiting returns the waiter for the response of a Job.
 func (p *pods) waiting(name string) (types.UID, *waiter) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for uid, w := range p.waiters {
-		if w.name == name && w.replies {
+		if w.name == name && w.accepts {
 			return uid, w
 		}
 	}
 	return "", nil
 }
 
-// pod is the Job's pod as it is now, or as it was last seen, or nil. gone says
-// that it is not there any more.
+// pod returns the Job's pod as it is now, or its last state, or nil. gone says
+// that the pod was removed.
 func (p *pods) pod(job types.UID, w *waiter) (pod *corev1.Pod, gone bool) {
 	if all, err := p.informer.GetIndexer().ByIndex(byJob, string(job)); err == nil && len(all) > 0 {
 		if pod, ok := all[0].(*corev1.Pod); ok {

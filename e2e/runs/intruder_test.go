@@ -192,7 +192,7 @@ func replying(t *testing.T, executor, apiServer string) (r *kube.Runner, url str
 	}
 	o := options(t, bench.worker)
 	o.Executor, o.APIServer, o.TTL, o.Patience = executor, []tools.Network{{CIDR: apiServer, Port: 443}}, time.Second, time.Minute
-	o.Reply = &kube.Reply{Listener: l, Address: "127.0.0.1:8443", Namespace: "sallyport", Labels: map[string]string{"app.kubernetes.io/component": "worker"}}
+	o.ResultReceiver = &kube.ResultReceiver{Listener: l, Address: "127.0.0.1:8443", Namespace: "sallyport", Labels: map[string]string{"app.kubernetes.io/component": "worker"}}
 	return served(t, o), "https://" + l.Addr().String() + "/reply/"
 }
 

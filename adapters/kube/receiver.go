@@ -27,9 +27,10 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// reply takes what executors post. Each of them has a token for this one
-// reply; what it posts is believed as much as its log is.
-type reply struct {
+// resultReceiver is the worker's listener to which executors post their
+// responses. Each executor has a token for its one response. A response is as
+// trustworthy as the pod's log.
+type resultReceiver struct {
 	runner      *Runner
 	listener    net.Listener
 	server      *http.Server
@@ -38,39 +39,40 @@ type reply struct {
 }
 
 const (
-	// certificateTime is longer than any worker lives without a new start.
+	// certificateTime is longer than any worker runs without a restart.
 	certificateTime = 10 * 365 * 24 * time.Hour
-	replyTime       = 10 * time.Second
-	// The extra values of a token that is bound to a pod.
+	receiveTime     = 10 * time.Second
+	// extraPodUID is the key under which a TokenReview returns the UID of the pod
+	// that a token is bound to.
 	extraPodUID = "authentication.kubernetes.io/pod-uid"
 )
 
-func newReply(r *Runner, o Reply) (*reply, error) {
+func newResultReceiver(r *Runner, o ResultReceiver) (*resultReceiver, error) {
 	host, number, err := net.SplitHostPort(o.Address)
 	if err != nil || net.ParseIP(host) == nil {
-		return nil, fmt.Errorf("kube: Reply.Address is %q and must be an IP address and a port: pods of tools resolve no names", o.Address)
+		return nil, fmt.Errorf("kube: ResultReceiver.Address is %q; want an IP address and a port, because pods of tools resolve no names", o.Address)
 	}
 	port, err := strconv.Atoi(number)
 	if err != nil || o.Listener == nil || o.Namespace == "" || len(o.Labels) == 0 {
-		return nil, errors.New("kube: all of Reply is required")
+		return nil, errors.New("kube: all fields of ResultReceiver are required")
 	}
 	cert, err := certify(net.ParseIP(host))
 	if err != nil {
 		return nil, err
 	}
-	re := &reply{runner: r, listener: o.Listener, port: port}
+	re := &resultReceiver{runner: r, listener: o.Listener, port: port}
 	re.certificate = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]}))
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /reply/{job}", re.take)
+	mux.HandleFunc("POST /reply/{job}", re.receive)
 	re.server = &http.Server{
 		Handler: mux, TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13},
-		ReadHeaderTimeout: replyTime, ReadTimeout: replyTime, WriteTimeout: replyTime, IdleTimeout: replyTime, MaxHeaderBytes: 16 << 10,
-		ErrorLog: log.New(io.Discard, "", 0), // whoever connects decides what would be in it
+		ReadHeaderTimeout: receiveTime, ReadTimeout: receiveTime, WriteTimeout: receiveTime, IdleTimeout: receiveTime, MaxHeaderBytes: 16 << 10,
+		ErrorLog: log.New(io.Discard, "", 0), // any pod that connects could fill it
 	}
 	return re, nil
 }
 
-// certify makes a certificate for this process alone: its key is in no file.
+// certify makes a certificate for this process. Its key is stored in no file.
 func certify(ip net.IP) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -90,58 +92,58 @@ func certify(ip net.IP) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
-func (re *reply) serve(ctx context.Context) error {
+func (re *resultReceiver) serve(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), replyTime)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), receiveTime)
 		defer cancel()
-		_ = re.server.Shutdown(ctx) // those that it cuts off are read from their logs
+		_ = re.server.Shutdown(ctx) // the worker reads the responses that it cuts off from the logs
 	})
 	defer stop()
 	if err := re.server.ServeTLS(re.listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("kube: replies can't be taken: %w", err)
+		return fmt.Errorf("kube: the result receiver on %s failed: %w", re.listener.Addr(), err)
 	}
 	return nil
 }
 
-// take takes one reply: of the Job that somebody here waits for, by its very
-// pod, and once.
-func (re *reply) take(w http.ResponseWriter, q *http.Request) {
+// receive accepts one response: of a Job that this worker waits for, from the
+// Job's own pod, and once.
+func (re *resultReceiver) receive(w http.ResponseWriter, q *http.Request) {
 	name := q.PathValue("job")
 	uid, waiting := re.runner.pods.waiting(name)
 	if waiting == nil {
-		http.Error(w, "nobody waits for this", http.StatusNotFound)
+		http.Error(w, "this worker does not wait for the Job", http.StatusNotFound)
 		return
 	}
 	if err := re.authenticate(q, name, uid); err != nil {
-		re.runner.o.Logger.WarnContext(q.Context(), "a reply was refused", slog.String("job", name), slog.Any("error", err))
-		http.Error(w, "this token is not for this reply", http.StatusUnauthorized)
+		re.runner.o.Logger.WarnContext(q.Context(), "refused the response of an executor", slog.String("job", name), slog.Any("error", err))
+		http.Error(w, "the token is not valid for this Job's response", http.StatusUnauthorized)
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, q.Body, int64(waiting.limit)))
 	if err != nil {
-		http.Error(w, "the reply is too large, or it broke off", http.StatusRequestEntityTooLarge)
+		http.Error(w, "the response is too large or incomplete", http.StatusRequestEntityTooLarge)
 		return
 	}
 	status := http.StatusConflict
-	waiting.replied.Do(func() {
-		waiting.reply <- body
+	waiting.once.Do(func() {
+		waiting.posted <- body
 		status = http.StatusNoContent
 	})
 	w.WriteHeader(status)
 }
 
-// authenticate asks the API server whose token this is: it must be that of the
-// Job's account, for this reply, and bound to the Job's pod.
-func (re *reply) authenticate(q *http.Request, name string, job types.UID) error {
+// authenticate has the API server verify the token: it must be that of the
+// Job's ServiceAccount, for this response, and bound to the Job's pod.
+func (re *resultReceiver) authenticate(q *http.Request, name string, job types.UID) error {
 	token, ok := strings.CutPrefix(q.Header.Get("Authorization"), "Bearer ")
 	if !ok {
-		return errors.New("there is no token")
+		return errors.New("the request has no bearer token")
 	}
-	o := re.runner.o
-	ctx, cancel := context.WithTimeout(q.Context(), replyTime) // whoever posts may keep its connection for ever
+	o, audience := re.runner.o, resultAudience(name)
+	ctx, cancel := context.WithTimeout(q.Context(), receiveTime) // the pod may keep its connection open for ever
 	defer cancel()
 	review, err := o.Client.AuthenticationV1().TokenReviews().Create(ctx, &authenticationv1.TokenReview{
-		Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: []string{replyAudience(name)}},
+		Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: []string{audience}},
 	}, metav1.CreateOptions{})
 	if err != nil {
 		return err
@@ -149,16 +151,16 @@ func (re *reply) authenticate(q *http.Request, name string, job types.UID) error
 	s := review.Status
 	switch account := "system:serviceaccount:" + o.Namespace + ":" + name; {
 	case !s.Authenticated:
-		return errors.New("the API server does not know the token")
+		return errors.New("the API server does not accept the token")
 	case s.User.Username != account:
-		return fmt.Errorf("the token is %s's, not %s's", s.User.Username, account)
-	case !slices.Contains(s.Audiences, replyAudience(name)):
-		return errors.New("the token is for another audience")
+		return fmt.Errorf("the token belongs to %s; want %s", s.User.Username, account)
+	case !slices.Contains(s.Audiences, audience):
+		return fmt.Errorf("the token is for another audience; want %s", audience)
 	}
 	return re.runner.isPodOf(ctx, s.User.Extra[extraPodUID], job)
 }
 
-// isPodOf refuses a pod that is not the Job's.
+// isPodOf returns an error unless the UID is that of the Job's pod.
 func (r *Runner) isPodOf(ctx context.Context, uid authenticationv1.ExtraValue, job types.UID) error {
 	list := func() ([]types.UID, error) {
 		var uids []types.UID

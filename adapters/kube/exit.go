@@ -11,26 +11,26 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// verdict is what a pod's status says of its run.
-type verdict struct {
-	over    bool               // nothing more will come of it
+// exit is how a pod ended, as its status says.
+type exit struct {
+	over    bool               // the pod has ended or will never start
 	began   bool               // the process may have run
 	exited  bool               // the process ended by itself, and its log is whole
-	exit    int32              // its code
+	code    int32              // its exit code
 	at      time.Time          // when it ended
-	failure *sallyport.Failure // why it can't be the tool's own word that counts
+	failure *sallyport.Failure // why the tool's own output does not count
 }
 
-func over(began bool, code, format string, args ...any) verdict {
-	return verdict{over: true, began: began, failure: &sallyport.Failure{Code: code, Message: fmt.Sprintf(format, args...)}}
+func over(began bool, code, format string, args ...any) exit {
+	return exit{over: true, began: began, failure: &sallyport.Failure{Code: code, Message: fmt.Sprintf(format, args...)}}
 }
 
-// judge reads a pod's status at a time. patience is how long a pod may find no
-// node.
-func judge(p *corev1.Pod, now time.Time, patience time.Duration) verdict {
+// classify finds out from a pod's status how it ended, if it did. patience is how
+// long a pod may be unschedulable.
+func classify(p *corev1.Pod, now time.Time, patience time.Duration) exit {
 	if i := slices.IndexFunc(p.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.Name == container }); i >= 0 {
-		if v := judgeContainer(p, p.Status.ContainerStatuses[i].State); v.over {
-			return v
+		if e := classifyContainer(p, p.Status.ContainerStatuses[i].State); e.over {
+			return e
 		}
 	}
 	began := hasBegun(p)
@@ -44,60 +44,60 @@ func judge(p *corev1.Pod, now time.Time, patience time.Duration) verdict {
 	case p.DeletionTimestamp != nil && now.Sub(p.DeletionTimestamp.Time) > goneAfter:
 		return over(began, sallyport.CodePodLost, "the pod was deleted")
 	}
-	return judgeSchedule(p, now, patience)
+	return classifySchedule(p, now, patience)
 }
 
-// goneAfter is how long after a pod's last moment its node may still say how
-// it ended.
+// goneAfter is how long after a pod's deletion its node may still report how it
+// ended.
 const goneAfter = 5 * time.Second
 
-func judgeContainer(p *corev1.Pod, s corev1.ContainerState) verdict {
+func classifyContainer(p *corev1.Pod, s corev1.ContainerState) exit {
 	switch {
 	case s.Terminated != nil:
-		return judgeEnd(p, s.Terminated)
+		return classifyEnd(p, s.Terminated)
 	case s.Waiting == nil:
-		return verdict{began: true}
+		return exit{began: true}
 	}
 	switch s.Waiting.Reason {
 	case "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed":
-		return over(false, sallyport.CodeImageUnavailable, "the image can't be had: %s: %s", s.Waiting.Reason, said(s.Waiting.Message))
-	case "RunContainerError", "PostStartHookError": // the runtime may have started it, and said so too late
-		return over(true, sallyport.CodeContainerFailed, "the container can't be started: %s: %s", s.Waiting.Reason, said(s.Waiting.Message))
+		return over(false, sallyport.CodeImageUnavailable, "could not pull the image: %s: %s", s.Waiting.Reason, said(s.Waiting.Message))
+	case "RunContainerError", "PostStartHookError": // the runtime may have started it all the same
+		return over(true, sallyport.CodeContainerFailed, "could not start the container: %s: %s", s.Waiting.Reason, said(s.Waiting.Message))
 	case "CreateContainerConfigError", "CreateContainerError", "PreCreateHookError", "PreStartHookError", "StartError":
-		return over(false, sallyport.CodeContainerFailed, "the container can't be started: %s: %s", s.Waiting.Reason, said(s.Waiting.Message))
+		return over(false, sallyport.CodeContainerFailed, "could not start the container: %s: %s", s.Waiting.Reason, said(s.Waiting.Message))
 	}
-	return verdict{}
+	return exit{}
 }
 
-func judgeEnd(p *corev1.Pod, t *corev1.ContainerStateTerminated) verdict {
+func classifyEnd(p *corev1.Pod, t *corev1.ContainerStateTerminated) exit {
 	switch {
 	case t.Reason == "OOMKilled":
 		return over(true, sallyport.CodeOutOfMemory, "the tool used more memory than its manifest allows, and was killed (OOMKilled)")
 	case t.Reason == "StartError" || t.Reason == "ContainerCannotRun":
-		return over(false, sallyport.CodeContainerFailed, "the container can't be started: %s: %s", t.Reason, said(t.Message))
+		return over(false, sallyport.CodeContainerFailed, "could not start the container: %s: %s", t.Reason, said(t.Message))
 	case t.Reason == "ContainerStatusUnknown":
 		return over(true, sallyport.CodeNodeLost, "the node does not know how the container ended: %s", said(t.Message))
 	case p.Status.Reason == "Evicted":
 		return over(true, sallyport.CodeEvicted, "the node evicted the pod: %s", said(p.Status.Message))
 	case p.Status.Reason == "DeadlineExceeded":
-		return over(true, sallyport.CodeTimeout, "the tool did not end in time (DeadlineExceeded)")
+		return over(true, sallyport.CodeTimeout, "the tool did not end within its time limit (DeadlineExceeded)")
 	case t.ExitCode > 128 && p.DeletionTimestamp != nil:
 		return over(true, sallyport.CodePodLost, "the pod was deleted while the tool ran (exit code %d)", t.ExitCode)
 	}
-	return verdict{over: true, began: true, exited: true, exit: t.ExitCode, at: t.FinishedAt.UTC()}
+	return exit{over: true, began: true, exited: true, code: t.ExitCode, at: t.FinishedAt.UTC()}
 }
 
-func judgeSchedule(p *corev1.Pod, now time.Time, patience time.Duration) verdict {
+func classifySchedule(p *corev1.Pod, now time.Time, patience time.Duration) exit {
 	for _, c := range p.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && now.Sub(p.CreationTimestamp.Time) > patience {
-			return over(false, sallyport.CodeUnschedulable, "no node takes the pod: %s: %s", said(c.Reason), said(c.Message))
+			return over(false, sallyport.CodeUnschedulable, "Kubernetes found no node for the pod: %s: %s", said(c.Reason), said(c.Message))
 		}
 	}
-	return verdict{began: hasBegun(p)}
+	return exit{began: hasBegun(p)}
 }
 
-// hasBegun reports whether the process may have run. A pod whose node has not
-// said anything yet may have.
+// hasBegun reports whether the process may have run: also where a pod's node has
+// not reported anything yet.
 func hasBegun(p *corev1.Pod) bool {
 	for _, s := range p.Status.ContainerStatuses {
 		if s.Name == container && (s.State.Waiting == nil || s.Started != nil && *s.Started || s.LastTerminationState.Terminated != nil) {
@@ -113,8 +113,8 @@ func notReady(p *corev1.Pod) bool {
 	})
 }
 
-// said makes one short line of a text of the cluster's, which may hold what a
-// registry or a container wrote.
+// said makes one short, visible line of a text of the cluster's, which may quote
+// a registry or a container.
 func said(text string) string {
 	return sallyport.Shorten(strings.Join(strings.Fields(sallyport.Visible(text)), " "), 400)
 }

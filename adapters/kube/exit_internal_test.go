@@ -57,10 +57,10 @@ func both(a, b func(*corev1.Pod)) func(*corev1.Pod) {
 	return func(p *corev1.Pod) { a(p); b(p) }
 }
 
-func TestJudge(t *testing.T) {
+func TestClassify(t *testing.T) {
 	running := func(p *corev1.Pod) { p.Status.ContainerStatuses[0].State.Running = &corev1.ContainerStateRunning{} }
 	silent := func(p *corev1.Pod) { p.Status.ContainerStatuses = nil }
-	homeless := both(silent, func(p *corev1.Pod) { p.Spec.NodeName = "" })
+	unscheduled := both(silent, func(p *corev1.Pod) { p.Spec.NodeName = "" })
 	for name, tt := range map[string]struct {
 		reason              string
 		change              func(*corev1.Pod)
@@ -71,41 +71,41 @@ func TestJudge(t *testing.T) {
 		"Creating":      {"it is on its way", waiting("ContainerCreating"), time.Hour, false, false, false, "", ""},
 		"Running":       {"it acts", running, time.Hour, false, true, false, "", ""},
 		"Silent":        {"a node that says nothing may have started it", silent, time.Second, false, true, false, "", ""},
-		"Homeless":      {"no node has it", homeless, time.Second, false, false, false, "", ""},
+		"Unscheduled":   {"no node has it", unscheduled, time.Second, false, false, false, "", ""},
 		"Succeeded":     {"its log is to be read", ended(0, "Completed"), 0, true, true, true, "", ""},
 		"Failed":        {"its log is to be read too", ended(3, "Error"), 0, true, true, true, "", ""},
 		"OOM":           {"137 would say nothing", ended(137, "OOMKilled"), 0, true, true, false, sallyport.CodeOutOfMemory, "OOMKilled"},
 		"Evicted":       {"the node says why", ended(137, "Error", because("Evicted")), 0, true, true, false, sallyport.CodeEvicted, "said the node"},
 		"EvictedBefore": {"it had not been started", both(waiting("ContainerCreating"), because("Evicted")), 0, true, false, false, sallyport.CodeEvicted, "said the node"},
 		"Deadline":      {"the kubelet ended it", ended(137, "Error", because("DeadlineExceeded")), 0, true, true, false, sallyport.CodeTimeout, "DeadlineExceeded"},
-		"Deleted":       {"somebody else ended it", ended(137, "Error", deleted), 0, true, true, false, sallyport.CodePodLost, "deleted while"},
+		"Deleted":       {"another client of the API server ended it", ended(137, "Error", deleted), 0, true, true, false, sallyport.CodePodLost, "deleted while"},
 		"DeletedLate":   {"its node never said how it ended", both(running, deleted), time.Minute, true, true, false, sallyport.CodePodLost, "deleted"},
 		"DeletedNow":    {"its node may still say how it ended", both(running, deleted), time.Second, false, true, false, "", ""},
 		"Unknown":       {"the node lost track", ended(137, "ContainerStatusUnknown"), 0, true, true, false, sallyport.CodeNodeLost, "does not know"},
-		"NodeLost":      {"nobody can ask it", both(running, because("NodeLost")), 0, true, true, false, sallyport.CodeNodeLost, "node-1"},
+		"NodeLost":      {"the node is unreachable", both(running, because("NodeLost")), 0, true, true, false, sallyport.CodeNodeLost, "node-1"},
 		"NodeGone": {
 			"its node does not answer, and the pod is given up",
 			both(both(running, deleted), condition(corev1.DisruptionTarget, corev1.ConditionTrue, "DeletionByTaintManager")), 0, true, true, false, sallyport.CodeNodeLost, "node-1",
 		},
-		"NoImage":      {"it may be there in an hour, when nobody waits", waiting("ErrImagePull"), 0, true, false, false, sallyport.CodeImageUnavailable, "ErrImagePull: because of this"},
+		"NoImage":      {"the image may be there in an hour, when the worker waits no more", waiting("ErrImagePull"), 0, true, false, false, sallyport.CodeImageUnavailable, "ErrImagePull: because of this"},
 		"BackOff":      {"the same, seen later", waiting("ImagePullBackOff"), 0, true, false, false, sallyport.CodeImageUnavailable, "ImagePullBackOff"},
 		"NeverPulled":  {"the node may not even try", waiting("ErrImageNeverPull"), 0, true, false, false, sallyport.CodeImageUnavailable, ""},
 		"BadConfig":    {"it will not start", waiting("CreateContainerConfigError"), 0, true, false, false, sallyport.CodeContainerFailed, ""},
 		"RunError":     {"the runtime may have started it all the same", waiting("RunContainerError"), 0, true, true, false, sallyport.CodeContainerFailed, ""},
 		"NoProgram":    {"there is no such file in the image", ended(128, "StartError"), 0, true, false, false, sallyport.CodeContainerFailed, ""},
-		"PodFailed":    {"for a reason that we have no word for", both(homeless, because("OutOfcpu")), 0, true, false, false, sallyport.CodePodLost, "OutOfcpu: said the node"},
-		"Unscheduable": {"no node for too long", both(homeless, condition(corev1.PodScheduled, corev1.ConditionFalse, "Unschedulable")), 11 * time.Second, true, false, false, sallyport.CodeUnschedulable, "Unschedulable: 0/1 nodes"},
-		"NotYet":       {"a node may come free", both(homeless, condition(corev1.PodScheduled, corev1.ConditionFalse, "Unschedulable")), 9 * time.Second, false, false, false, "", ""},
+		"PodFailed":    {"the reason has no code of its own", both(unscheduled, because("OutOfcpu")), 0, true, false, false, sallyport.CodePodLost, "OutOfcpu: said the node"},
+		"Unscheduable": {"no node for too long", both(unscheduled, condition(corev1.PodScheduled, corev1.ConditionFalse, "Unschedulable")), 11 * time.Second, true, false, false, sallyport.CodeUnschedulable, "Unschedulable: 0/1 nodes"},
+		"NotYet":       {"a node may come free", both(unscheduled, condition(corev1.PodScheduled, corev1.ConditionFalse, "Unschedulable")), 9 * time.Second, false, false, false, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := judge(podWith(tt.change), noon.Add(tt.after), 10*time.Second)
+			e := classify(podWith(tt.change), noon.Add(tt.after), 10*time.Second)
 			code, says := "", ""
-			if v.failure != nil {
-				code, says = v.failure.Code, v.failure.Message
+			if e.failure != nil {
+				code, says = e.failure.Code, e.failure.Message
 			}
-			if v.over != tt.over || v.began != tt.began || v.exited != tt.exited || code != tt.code || !strings.Contains(says, tt.says) {
+			if e.over != tt.over || e.began != tt.began || e.exited != tt.exited || code != tt.code || !strings.Contains(says, tt.says) {
 				t.Errorf("over %t, began %t, exited %t, %q: %s; want %t, %t, %t, %q: %s: %s",
-					v.over, v.began, v.exited, code, says, tt.over, tt.began, tt.exited, tt.code, tt.says, tt.reason)
+					e.over, e.began, e.exited, code, says, tt.over, tt.began, tt.exited, tt.code, tt.says, tt.reason)
 			}
 		})
 	}
