@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestAsOrdinaryUser runs the other tests again as nobody, who owns nothing
-// and has no privileges, where they just ran as root.
+// TestAsOrdinaryUser runs the other tests again as user 65534, which owns
+// nothing and has no privileges, if they just ran as root.
 func TestAsOrdinaryUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return // they have just run as an ordinary user
@@ -38,8 +38,8 @@ func TestAsOrdinaryUser(t *testing.T) {
 	wantEscapesHeld(t, again)
 }
 
-// TestWithoutProc runs the tests again where part of /proc is covered, as
-// containers have it: the kernel then lets nobody mount another one.
+// TestWithoutProc runs the tests again with a part of /proc covered, as in
+// containers: the kernel then forbids to mount another /proc.
 func TestWithoutProc(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return // only root can cover it; TestAsOrdinaryUser ran as root
@@ -50,7 +50,7 @@ func TestWithoutProc(t *testing.T) {
 	wantEscapesHeld(t, again)
 }
 
-// cover hides a directory in this mount namespace, which is nobody else's.
+// cover hides a directory in this process's own mount namespace.
 func cover(dir string) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// Limits of what the broker does for one run.
+// Limits of the broker's work for one run.
 const (
 	maxRequests     = 16
 	maxRequestLine  = 8 << 10
@@ -26,20 +26,20 @@ const (
 	requestTimeout  = 15 * time.Second
 )
 
-// deniedPrefix begins what the broker says when a request is refused, so that
-// tools can tell that from a server that doesn't answer.
+// deniedPrefix begins the broker's error when it refuses a request, so that
+// tools can tell a refusal from a server that doesn't respond.
 const deniedPrefix = sallyport.CodeEgressDenied + ": "
 
-// broker answers one executor's requests, one after the other. The executor
-// is not trusted: every request is held against the manifest here.
+// broker serves one executor's requests, one after the other. It does not trust
+// the executor: it checks every request against the manifest.
 type broker struct {
 	manifest  tools.Manifest
 	transport *http.Transport
 	served    int
 }
 
-// brokerTransport is a transport that only ever connects to the host of the
-// URL, for this request.
+// brokerTransport is a transport that connects to the host of the URL alone: it
+// uses no proxy and keeps no connection.
 func brokerTransport(t *http.Transport) *http.Transport {
 	if t == nil {
 		t = &http.Transport{
@@ -52,13 +52,13 @@ func brokerTransport(t *http.Transport) *http.Transport {
 	t = t.Clone()
 	t.Proxy = nil
 	t.DisableKeepAlives = true
-	// The limit of the body must count what the tool gets.
+	// The limit of the body counts the bytes that the tool gets.
 	t.DisableCompression = true
 	return t
 }
 
-// serve answers until the connection or ctx ends, and ends it after a line
-// that is too long.
+// serve responds until the connection or ctx ends, and closes the connection
+// after a line that is too long.
 func (b *broker) serve(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	lines := bufio.NewReaderSize(conn, maxRequestLine)
@@ -67,19 +67,19 @@ func (b *broker) serve(ctx context.Context, conn net.Conn) {
 		if err != nil {
 			return
 		}
-		answer, err := json.Marshal(b.answer(ctx, line))
+		response, err := json.Marshal(b.respond(ctx, line))
 		if err != nil {
 			return
 		}
-		if _, err := conn.Write(append(answer, '\n')); err != nil {
+		if _, err := conn.Write(append(response, '\n')); err != nil {
 			return
 		}
 	}
 }
 
-// answer is the response to one line. Its Error says what was refused, or
-// what went wrong on the way.
-func (b *broker) answer(ctx context.Context, line []byte) wire.BrokerResponse {
+// respond returns the response to one line. Its Error says why the request was
+// refused or failed.
+func (b *broker) respond(ctx context.Context, line []byte) wire.BrokerResponse {
 	request, err := b.admit(line)
 	if err != nil {
 		return wire.BrokerResponse{Error: err.Error()}
@@ -106,16 +106,16 @@ func (b *broker) admit(line []byte) (wire.BrokerRequest, error) {
 	b.served++
 	switch {
 	case b.served > maxRequests:
-		return r, fmt.Errorf(deniedPrefix+"a run may make %d requests", maxRequests)
+		return r, fmt.Errorf(deniedPrefix+"the run has made its %d requests, which is the most that a run may make", maxRequests)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		return r, errors.New(deniedPrefix + "the method must be GET or HEAD")
 	case !b.manifest.EgressAllows(r.URL):
-		return r, errors.New(deniedPrefix + "the URL is under no egress prefix of the tool's manifest")
+		return r, errors.New(deniedPrefix + "the URL has none of the prefixes that the tool's manifest permits (egress)")
 	}
 	return r, nil
 }
 
-// do makes one request. It uses the transport itself, for a client would
+// do makes one request. It uses the transport itself, because a client would
 // follow redirects.
 func (b *broker) do(ctx context.Context, r wire.BrokerRequest) (wire.BrokerResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
@@ -141,8 +141,8 @@ func (b *broker) do(ctx context.Context, r wire.BrokerRequest) (wire.BrokerRespo
 	return out, nil
 }
 
-// someHeaders are those that describe the response. Cookies and credentials
-// are none of the tool's business.
+// someHeaders returns the headers that describe the response. Tools get no
+// cookies and no credentials.
 func someHeaders(h http.Header) map[string]string {
 	kept := map[string]string{}
 	for _, name := range []string{"Cache-Control", "Content-Length", "Content-Type", "Date", "Etag", "Last-Modified", "Location", "Retry-After", "Server"} {
@@ -153,8 +153,8 @@ func someHeaders(h http.Header) map[string]string {
 	return kept
 }
 
-// reason says what went wrong without what is known here only, such as the
-// addresses that a name resolves to.
+// reason describes an error without facts that tools must not learn, such as
+// the addresses that a name resolves to.
 func reason(err error) string {
 	var timeout net.Error
 	switch {
@@ -170,7 +170,7 @@ func reason(err error) string {
 		return "the connection failed"
 	}
 	if _, ok := errors.AsType[*url.Error](err); ok {
-		return "the URL can't be requested"
+		return "the URL is invalid"
 	}
 	return "the response could not be read"
 }

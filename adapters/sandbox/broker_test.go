@@ -17,7 +17,7 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// ask has the executor send lines to the broker, and returns its answers.
+// ask has the executor send lines to the broker, and returns its responses.
 func ask(t *testing.T, m tools.Manifest, lines ...string) []string {
 	t.Helper()
 	m.Limits.OutputBytes = 4 << 20
@@ -26,23 +26,23 @@ func ask(t *testing.T, m tools.Manifest, lines ...string) []string {
 	if err != nil || o.State != sallyport.Succeeded {
 		t.Fatalf("Run = %+v (%+v), %v", o, o.Error, err)
 	}
-	var answers []string
-	if err := json.Unmarshal(o.Result, &answers); err != nil {
+	var responses []string
+	if err := json.Unmarshal(o.Result, &responses); err != nil {
 		t.Fatal(err)
 	}
-	if len(answers) != len(lines) {
-		t.Fatalf("%d answers to %d lines: %q", len(answers), len(lines), answers)
+	if len(responses) != len(lines) {
+		t.Fatalf("%d responses to %d lines: %q", len(responses), len(lines), responses)
 	}
-	return answers
+	return responses
 }
 
 func get(url string) string { return fmt.Sprintf(`{"method":"GET","url":%q}`, url) }
 
-func response(t *testing.T, answer string) wire.BrokerResponse {
+func response(t *testing.T, line string) wire.BrokerResponse {
 	t.Helper()
 	var r wire.BrokerResponse
-	if err := json.Unmarshal([]byte(answer), &r); err != nil {
-		t.Fatalf("%v in %q", err, answer)
+	if err := json.Unmarshal([]byte(line), &r); err != nil {
+		t.Fatalf("%v in %q", err, line)
 	}
 	return r
 }
@@ -97,7 +97,7 @@ func TestBrokerRefuses(t *testing.T) {
 			r := response(t, ask(t, m, tt.line)[0])
 			refused := strings.HasPrefix(r.Error, "egress_denied: ") || strings.HasPrefix(r.Error, "the request is malformed: ")
 			if !refused || r.Status != 0 {
-				t.Errorf("answer %+v; want it refused: %s", r, tt.reason)
+				t.Errorf("response %+v; want it refused: %s", r, tt.reason)
 			}
 		})
 	}
@@ -110,19 +110,19 @@ func TestBrokerAnswers(t *testing.T) {
 	s, _, m := site(t)
 	// A proxy would see every URL, and could answer in the server's place.
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
-	answers := ask(t, m, get(s.URL+"/open"), get(s.URL+"/open/redirect"), get(s.URL+"/open/large"), `{"method":"HEAD","url":"`+s.URL+`/open"}`)
+	responses := ask(t, m, get(s.URL+"/open"), get(s.URL+"/open/redirect"), get(s.URL+"/open/large"), `{"method":"HEAD","url":"`+s.URL+`/open"}`)
 
-	if r := response(t, answers[0]); r.Status != 200 || string(r.Body) != "hello" || r.Header["Content-Type"] != "text/plain" || r.Header["Set-Cookie"] != "" {
-		t.Errorf("answer %+v; want hello, its type, and no cookie", r)
+	if r := response(t, responses[0]); r.Status != 200 || string(r.Body) != "hello" || r.Header["Content-Type"] != "text/plain" || r.Header["Set-Cookie"] != "" {
+		t.Errorf("response %+v; want hello, its type, and no cookie", r)
 	}
-	if r := response(t, answers[1]); r.Status != http.StatusFound || r.Header["Location"] != "/closed" {
-		t.Errorf("answer %+v; want the redirect itself", r)
+	if r := response(t, responses[1]); r.Status != http.StatusFound || r.Header["Location"] != "/closed" {
+		t.Errorf("response %+v; want the redirect itself", r)
 	}
-	if r := response(t, answers[2]); len(r.Body) != 64<<10 || !r.Truncated {
+	if r := response(t, responses[2]); len(r.Body) != 64<<10 || !r.Truncated {
 		t.Errorf("%d bytes, truncated %t; want 64 KiB, truncated", len(r.Body), r.Truncated)
 	}
-	if r := response(t, answers[3]); r.Status != 200 || len(r.Body) != 0 {
-		t.Errorf("answer %+v; want no body", r)
+	if r := response(t, responses[3]); r.Status != 200 || len(r.Body) != 0 {
+		t.Errorf("response %+v; want no body", r)
 	}
 }
 
@@ -132,15 +132,15 @@ func TestBrokerLimits(t *testing.T) {
 	for n := range lines {
 		lines[n] = get(s.URL + "/open")
 	}
-	answers := ask(t, m, lines...)
-	if r := response(t, answers[19]); !strings.HasPrefix(r.Error, "egress_denied: ") || hits.Load() != 16 {
-		t.Errorf("answer %+v after %d requests; want 16 and no more", r, hits.Load())
+	responses := ask(t, m, lines...)
+	if r := response(t, responses[19]); !strings.HasPrefix(r.Error, "egress_denied: ") || hits.Load() != 16 {
+		t.Errorf("response %+v after %d requests; want 16 and no more", r, hits.Load())
 	}
 
 	long := ask(t, m, get(s.URL+"/open/"+strings.Repeat("x", 16<<10)), get(s.URL+"/open"))
-	for _, answer := range long {
-		if strings.HasPrefix(answer, "{") {
-			t.Errorf("answer %q; want the broker gone after a line that is too long", answer)
+	for _, line := range long {
+		if strings.HasPrefix(line, "{") {
+			t.Errorf("response %q; want the broker gone after a line that is too long", line)
 		}
 	}
 	if hits.Load() != 16 {
@@ -149,6 +149,6 @@ func TestBrokerLimits(t *testing.T) {
 
 	s.Close()
 	if r := response(t, ask(t, m, get(s.URL+"/open"))[0]); r.Error != "the connection failed" {
-		t.Errorf("answer %+v; want it to say that the connection failed, and no more", r)
+		t.Errorf("response %+v; want it to say that the connection failed, and no more", r)
 	}
 }

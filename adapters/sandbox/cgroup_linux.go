@@ -17,16 +17,16 @@ import (
 	"github.com/sallyport/sallyport/adapters/sandbox/confine"
 )
 
-// cgroups makes control groups in directories that are ours to use. Versions
-// 1 and 2 differ in the names of files, and in whether there is a directory
-// for each controller. The methods of nil do nothing.
+// cgroups makes control groups in the directories that an operator delegated to
+// the gateway. Versions 1 and 2 differ in the names of files, and in whether
+// each controller has a directory. The methods of nil do nothing.
 type cgroups struct {
 	parents []string
 	made    atomic.Uint64
 }
 
-// newCgroups returns nil without directories. It removes what a runner left
-// behind that was killed.
+// newCgroups returns nil without directories. It removes the groups that a
+// killed runner left behind.
 func newCgroups(parents []string) (*cgroups, error) {
 	if len(parents) == 0 {
 		return nil, nil
@@ -34,7 +34,7 @@ func newCgroups(parents []string) (*cgroups, error) {
 	g := &cgroups{parents: parents}
 	for _, parent := range parents {
 		if err := sweep(parent); err != nil {
-			return nil, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeNoCgroup, "sandbox: control groups in %s can't be used: %w", parent, err)
+			return nil, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeNoCgroup, "sandbox: cannot use %s for control groups; want a cgroup directory that the gateway may write to: %w", parent, err)
 		}
 	}
 	return g, nil
@@ -58,15 +58,15 @@ func sweep(parent string) error {
 	return nil
 }
 
-// cgroup is one sandbox's. The methods of nil do nothing.
+// cgroup is the control group of one sandbox. The methods of nil do nothing.
 type cgroup struct{ dirs []string }
 
-// create makes a group with a specification's limits.
+// create makes a group with the limits of a specification.
 func (g *cgroups) create(s confine.Spec) (*cgroup, error) {
 	if g == nil {
 		return nil, nil
 	}
-	// The kernel's own memory for the process counts too.
+	// The kernel counts its own memory for the process, too.
 	memory := strconv.FormatUint((s.MemoryMiB+s.TmpMiB+16)<<20, 10)
 	pids := strconv.FormatUint(s.Processes+1, 10)
 	made := &cgroup{}
@@ -94,13 +94,13 @@ func (g *cgroups) create(s confine.Spec) (*cgroup, error) {
 	}
 	if !limited["memory"] || !limited["pids"] {
 		made.remove()
-		return nil, noCgroup(errors.New("the controllers memory and pids are not both enabled there"))
+		return nil, noCgroup(errors.New("want the controllers memory and pids enabled in the configured directories"))
 	}
 	return made, nil
 }
 
 func noCgroup(err error) error {
-	return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeNoCgroup, "sandbox: make a control group: %w", err)
+	return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeNoCgroup, "sandbox: could not make a control group: %w", err)
 }
 
 func writeExisting(path, value string) error {
@@ -125,7 +125,8 @@ func (c *cgroup) add(pid int) error {
 	return nil
 }
 
-// outOfMemory reports whether the kernel killed something in the group.
+// outOfMemory reports whether the kernel killed a process of the group for want
+// of memory.
 func (c *cgroup) outOfMemory() bool {
 	if c == nil {
 		return false
@@ -148,7 +149,7 @@ func (c *cgroup) outOfMemory() bool {
 }
 
 // remove removes the group. The kernel may take a moment to notice that it is
-// empty; what is left in the end, the next runner sweeps.
+// empty. The next runner sweeps groups that are left.
 func (c *cgroup) remove() {
 	if c == nil {
 		return

@@ -73,11 +73,11 @@ func TestEscape(t *testing.T) {
 		"exec_in_memory":     "memory is a place for programs too",
 		"executable_memory":  "code comes from the executor alone",
 		"fork":               "it is one process, so that limits hold",
-		"become_root":        "there is nobody else to become",
+		"become_root":        "the namespace has no other user",
 		"mount":              "its view of files is final",
 		"new_namespace":      "a new user namespace brings capabilities back",
 		"join_namespace":     "the host's namespaces are closed",
-		"ptrace":             "it takes nobody over",
+		"ptrace":             "it traces no other process",
 		"bpf":                "programs for the kernel are not for tools",
 		"io_uring":           "it gets round system call filters",
 		"keyrings":           "they outlive processes and namespaces",
@@ -87,11 +87,11 @@ func TestEscape(t *testing.T) {
 		"open_by_handle":     "handles get round the root",
 		"outlive_runner":     "it dies with the runner, whatever it wants",
 		"raise_limits":       "limits only ever go down",
-		"kill_all":           "it signals nobody",
+		"kill_all":           "it signals no other process",
 		"foreign_numbers":    "other tables of system calls get round filters",
 		"shared_memory":      "all memory counts",
-		"ipc":                "it talks to nobody",
-		"terminal":           "it types for nobody",
+		"ipc":                "it shares no memory with other processes",
+		"terminal":           "it has no terminal to write to",
 	} {
 		t.Run(name, func(t *testing.T) {
 			o, err := r.Run(t.Context(), sallyporttest.AllowedPermit(t, intent(name, with), sallyport.Obligations{}))

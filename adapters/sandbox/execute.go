@@ -17,20 +17,20 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// What a tool gets that its manifest doesn't speak of.
+// Limits that no manifest sets.
 const (
 	openFiles = 32
 	tmpMiB    = 8
 )
 
-// What a probe gets, which has no manifest.
+// Limits of the probe, which has no manifest.
 const (
 	probeMemoryMiB   = 64
 	probeProcesses   = 16
 	probeOutputBytes = 64 << 10
 )
 
-// job is one executor to be run.
+// job describes one run of the executor.
 type job struct {
 	spec        confine.Spec
 	request     []byte
@@ -41,27 +41,27 @@ type job struct {
 
 // ending is how an executor ended.
 type ending struct {
-	output []byte // what it wrote to standard output
-	stderr string // the beginning of what it wrote to standard error
+	output []byte // its standard output
+	stderr string // the beginning of its standard error
 	code   string // of the failure, or "" when it exited with 0
 	reason string
 }
 
-// Reasons to kill an executor. They are told apart by context.Cause.
+// Reasons to kill an executor, as context.Cause returns them.
 var (
-	errTimeout = errors.New("the tool took longer than it may")
-	errOutput  = errors.New("the tool's response is larger than may be")
+	errTimeout = errors.New("the tool exceeded its time limit")
+	errOutput  = errors.New("the tool's response exceeds its size limit")
 )
 
-// execute runs the executor in a sandbox. An error means that the tool never
-// began.
-func (r *Runner) execute(ctx context.Context, m tools.Manifest, request wire.Request, limit time.Duration) (answer, error) {
+// execute runs the executor in a sandbox. An error means that the tool did not
+// begin.
+func (r *Runner) execute(ctx context.Context, m tools.Manifest, request wire.Request, limit time.Duration) (jobResult, error) {
 	if err := ctx.Err(); err != nil {
-		return answer{}, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeCancelled, "the run was stopped before it began: %w", err)
+		return jobResult{}, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeCancelled, "the run was stopped before it began: %w", err)
 	}
 	data, err := json.Marshal(request)
 	if err != nil {
-		return answer{}, sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadRequest, "the request to the tool can't be written as JSON: %w", err)
+		return jobResult{}, sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadRequest, "cannot write the request to the tool as JSON: %w", err)
 	}
 	b := &broker{manifest: m, transport: r.transport}
 	e, err := r.jail.run(ctx, job{
@@ -72,7 +72,7 @@ func (r *Runner) execute(ctx context.Context, m tools.Manifest, request wire.Req
 		broker:      b.serve,
 	})
 	if err != nil {
-		return answer{}, err
+		return jobResult{}, err
 	}
 	r.logger.LogAttrs(ctx, slog.LevelDebug, "executor ended",
 		slog.String("call_id", request.Intent.CallID), slog.String("tool", m.Name),
@@ -91,12 +91,12 @@ func specification(l tools.Limits, limit time.Duration) confine.Spec {
 		Processes: uint64(cmp.Or(l.Processes, probeProcesses)), //nolint:gosec // the same
 		OpenFiles: openFiles,
 		TmpMiB:    tmpMiB,
-		// Two threads may compute at once, and the clock should strike first.
+		// Two threads may compute at once, and the time limit should end the tool first.
 		CPUSeconds: 2*uint64(limit/time.Second) + 4, //nolint:gosec // positive
 	}
 }
 
-// traceParent is the span that ctx is in, or else what the agent sent.
+// traceParent is the span of ctx, or else the one that the agent sent.
 func traceParent(ctx context.Context, sent string) string {
 	carrier := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, carrier)

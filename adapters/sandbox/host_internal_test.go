@@ -18,11 +18,11 @@ func TestHostIDs(t *testing.T) {
 		fails      bool
 	}{
 		"Root":          {uids: wide, gids: wide, want: ids{uid: unusedID, gid: unusedID, root: true}},
-		"RootOfMany":    {uids: narrow, gids: narrow, want: ids{uid: nobodyID, gid: nobodyID, root: true}},
-		"RootOfMixed":   {uids: wide, gids: narrow, want: ids{uid: nobodyID, gid: nobodyID, root: true}},
+		"RootOfMany":    {uids: narrow, gids: narrow, want: ids{uid: overflowID, gid: overflowID, root: true}},
+		"RootOfMixed":   {uids: wide, gids: narrow, want: ids{uid: overflowID, gid: overflowID, root: true}},
 		"RootOfOne":     {uids: one, gids: one, fails: true},
 		"NoProc":        {fails: true},
-		"SeveralRanges": {uids: "0 1000 1\n1 100000 65535\n", gids: "0 1000 1\n1 100000 65535\n", want: ids{uid: nobodyID, gid: nobodyID, root: true}},
+		"SeveralRanges": {uids: "0 1000 1\n1 100000 65535\n", gids: "0 1000 1\n1 100000 65535\n", want: ids{uid: overflowID, gid: overflowID, root: true}},
 		"User":          {euid: 1000, want: ids{uid: 1000, gid: 1000}},
 	} {
 		got, err := hostIDs(tt.euid, tt.euid, func(path string) ([]byte, error) {

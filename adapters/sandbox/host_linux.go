@@ -16,18 +16,18 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// Host ids that stand for a tool where the runner is root. The first is in a
-// range that systemd's allocation of ids leaves unused, so that it owns
-// nothing; the second, nobody, is for containers that have few ids.
+// Host ids that tools run as where the runner is root. The first is in a range
+// that systemd leaves unused, so that it owns nothing; the second, the kernel's
+// overflow id, is for containers that have few ids.
 const (
-	unusedID = 1_900_000_000
-	nobodyID = 65534
+	unusedID   = 1_900_000_000
+	overflowID = 65534
 )
 
-// ids are the user and group of the host that a tool is.
+// ids are the user and group of the host that a tool runs as.
 type ids struct {
 	uid, gid int
-	root     bool // whether the runner is root, and so has to become someone else
+	root     bool // the runner is root, and tools must run as another user
 }
 
 // hostIDs chooses ids that this user namespace has.
@@ -37,18 +37,18 @@ func hostIDs(euid, egid int, readFile func(string) ([]byte, error)) (ids, error)
 	}
 	uids, err := readFile("/proc/self/uid_map")
 	if err != nil {
-		return ids{}, fmt.Errorf("read which user ids there are: %w", err)
+		return ids{}, fmt.Errorf("read the user ids of this user namespace: %w", err)
 	}
 	gids, err := readFile("/proc/self/gid_map")
 	if err != nil {
-		return ids{}, fmt.Errorf("read which group ids there are: %w", err)
+		return ids{}, fmt.Errorf("read the group ids of this user namespace: %w", err)
 	}
-	for _, id := range []int{unusedID, nobodyID} {
+	for _, id := range []int{unusedID, overflowID} {
 		if mapped(uids, id) && mapped(gids, id) {
 			return ids{uid: id, gid: id, root: true}, nil
 		}
 	}
-	return ids{}, fmt.Errorf("root of this user namespace has no other user to run tools as: run the gateway as an ordinary user, or map id %d", nobodyID)
+	return ids{}, fmt.Errorf("this user namespace has only root, and tools must not run as root: run the gateway as an ordinary user, or map id %d", overflowID)
 }
 
 // mapped reports whether a map (user_namespaces(7)) has an id.
@@ -62,14 +62,14 @@ func mapped(idMap []byte, id int) bool {
 	return false
 }
 
-// seal copies the executor into memory that nobody can change any more. A
-// sandboxed tool holds its own binary open; this way neither it nor a careless
-// upgrade changes what the next call runs, and directories that only we may
-// enter are no obstacle.
+// seal copies the executor into sealed memory, which no process can change. A
+// sandboxed tool has its own binary open: with a sealed copy neither a tool nor a
+// careless upgrade changes the executor of the next call. The tool can read the
+// copy even if only the gateway may enter the executor's directory.
 func seal(path string) (*os.File, error) {
 	fault := func(err error) error {
 		return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeNoExecutor,
-			"sandbox: the executor %s can't be used: %w: build it with CGO_ENABLED=0 go build -o %[1]s ./cmd/toolexec", path, err)
+			"sandbox: cannot use the executor %s: %w: build it with CGO_ENABLED=0 go build -o %[1]s ./cmd/toolexec", path, err)
 	}
 	source, err := os.Open(path)
 	if err != nil {
@@ -116,8 +116,8 @@ func unavailable(err error) error {
 	return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeSandboxUnavailable, "sandbox: %w. %s", err, advice(os.DirFS("/proc/sys")))
 }
 
-// advice says what an operator can do, by what the kernel's settings say.
-// sysctl is /proc/sys.
+// advice tells an operator which setting of the kernel to change. sysctl is
+// /proc/sys.
 func advice(sysctl fs.FS) string {
 	setting := func(name string) string {
 		b, err := fs.ReadFile(sysctl, name)

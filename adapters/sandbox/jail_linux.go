@@ -20,14 +20,14 @@ import (
 	"github.com/sallyport/sallyport/adapters/sandbox/confine"
 )
 
-// stderrBytes is how much of what a tool writes to standard error is kept.
+// stderrBytes is how much of a tool's standard error the runner keeps.
 const stderrBytes = 16 << 10
 
 // jail starts executors in sandboxes.
 type jail struct {
 	binary   *os.File // the executor, sealed
 	launcher *launcher
-	cgroups  *cgroups // nil where there are none
+	cgroups  *cgroups // may be nil
 }
 
 func newJail(executor string, cgroupDirs []string) (*jail, error) {
@@ -55,8 +55,8 @@ func (j *jail) close() error {
 	return j.binary.Close()
 }
 
-// run runs one executor to its end: when it returns, nothing of it is left.
-// An error means that the executor never became the tool.
+// run runs one executor to its end: when it returns, no process and no file of it
+// is left. An error means that the executor did not become the tool.
 func (j *jail) run(ctx context.Context, w job) (ending, error) {
 	stoppable, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -76,7 +76,7 @@ func (j *jail) run(ctx context.Context, w job) (ending, error) {
 	unwatch := context.AfterFunc(limited, p.kill)
 	refused := p.begin(w.spec)
 	if refused != nil {
-		// It can't have become the tool, whatever else it does.
+		// It has not become the tool.
 		p.kill()
 	}
 	status, err := p.wait()
@@ -160,7 +160,7 @@ func (p *process) connect(ends *endpoints) (stdin *os.File, err error) {
 	return stdin, err
 }
 
-// pump gives the executor its request and listens to what it says.
+// pump writes the request to the executor and captures its output.
 func (p *process) pump(stdin *os.File, request []byte) {
 	p.copying.Go(func() {
 		_, _ = stdin.Write(request) // an executor may end without having read it
@@ -168,16 +168,16 @@ func (p *process) pump(stdin *os.File, request []byte) {
 	})
 	for i, to := range []*capture{p.stdout, p.stderr} {
 		p.copying.Go(func() {
-			_, _ = io.Copy(to, p.outputs[i]) // what is missing shows in what there is
+			_, _ = io.Copy(to, p.outputs[i]) // the reader finds a truncated response invalid
 			_ = p.outputs[i].Close()
 		})
 	}
 }
 
-func (p *process) kill() { _ = p.process.Kill() } // or it has ended
+func (p *process) kill() { _ = p.process.Kill() } // fails only if it has ended
 
-// wait waits for the end of the process and of what it said. With the first
-// process of a pid namespace ends all of it, so that nobody is left to write.
+// wait waits for the end of the process and of its output. When the first process
+// of a pid namespace ends, the kernel kills the others, so that no writer is left.
 func (p *process) wait() (syscall.WaitStatus, error) {
 	state, err := p.process.Wait()
 	p.release()
@@ -187,13 +187,13 @@ func (p *process) wait() (syscall.WaitStatus, error) {
 	}
 	status, ok := state.Sys().(syscall.WaitStatus)
 	if !ok {
-		return 0, fmt.Errorf("its state is a %T", state.Sys())
+		return 0, fmt.Errorf("the state of the process is a %T; want a syscall.WaitStatus", state.Sys())
 	}
 	return status, nil
 }
 
-// begin lets the executor confine itself and become the tool, and returns why
-// it could not.
+// begin sends the executor its limits, waits until it has confined itself and
+// become the tool, and returns why it could not.
 func (p *process) begin(spec confine.Spec) error {
 	defer p.control.Close()
 	if err := p.group.add(p.process.Pid); err != nil {
@@ -207,7 +207,7 @@ func (p *process) begin(spec confine.Spec) error {
 		err = p.control.CloseWrite()
 	}
 	if err != nil {
-		return fmt.Errorf("tell the executor its limits: %w", err)
+		return fmt.Errorf("send the executor its limits: %w", err)
 	}
 	// This ends when the executor has become the tool, or has died.
 	report, err := io.ReadAll(io.LimitReader(p.control, 4096))
@@ -217,7 +217,7 @@ func (p *process) begin(spec confine.Spec) error {
 	return err
 }
 
-// ending says how a process that has ended did.
+// ending classifies how a process ended.
 func (p *process) ending(ctx context.Context, stopped error, status syscall.WaitStatus) ending {
 	e := ending{output: p.stdout.data.Bytes(), stderr: p.stderr.data.String()}
 	signal := status.Signal() // negative where there was none
@@ -226,7 +226,7 @@ func (p *process) ending(ctx context.Context, stopped error, status syscall.Wait
 		e.code, e.reason = sallyport.CodeOutputTooLarge, fmt.Sprintf("the tool's response is larger than %d bytes", p.stdout.limit)
 	case status.Exited() && status.ExitStatus() == 0:
 	case errors.Is(stopped, errTimeout):
-		e.code, e.reason = sallyport.CodeTimeout, "the tool took longer than it may, and was stopped"
+		e.code, e.reason = sallyport.CodeTimeout, "the tool exceeded its time limit and was stopped"
 	case ctx.Err() != nil:
 		e.code, e.reason = sallyport.CodeCancelled, "the run was stopped"
 	case p.group.outOfMemory() || memoryExhausted(e.stderr):
@@ -241,7 +241,8 @@ func (p *process) ending(ctx context.Context, stopped error, status syscall.Wait
 	return e
 }
 
-// memoryExhausted recognises how the Go runtime ends where it gets no memory.
+// memoryExhausted recognises the message with which the Go runtime ends for want
+// of memory.
 func memoryExhausted(stderr string) bool {
 	for _, sign := range []string{"fatal error: out of memory", "fatal error: runtime: out of memory", "fatal error: runtime: cannot allocate memory", "runtime: out of memory:"} {
 		if bytes.Contains([]byte(stderr), []byte(sign)) {

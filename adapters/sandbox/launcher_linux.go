@@ -25,14 +25,14 @@ import (
 // launchLimit is how long a launcher may take to start an executor.
 const launchLimit = 10 * time.Second
 
-// launcher has executors started by a small process of its own; package
-// confine says why. They are children of this process.
+// launcher starts executors through a small process of its own; see
+// [confine.Launch] for the reason. Executors are children of this process.
 type launcher struct {
 	binary *os.File // the executor
 	order  []byte
 
 	mu      sync.Mutex
-	current *launching // nil while there is none that works
+	current *launching // nil while no launching process runs
 }
 
 // launching is one process that starts executors.
@@ -47,13 +47,13 @@ func newLauncher(binary *os.File, i ids) (*launcher, error) {
 }
 
 // errLauncherGone means that no executor was started.
-var errLauncherGone = errors.New("the process that starts executors is gone")
+var errLauncherGone = errors.New("the process that starts executors has ended")
 
 // start starts an executor with these files as its descriptors from 0 on.
-// The caller calls release when it has waited for it.
+// The caller must call release after it has waited for the executor.
 func (l *launcher) start(files []*os.File) (p *os.Process, release func(), err error) {
 	p, release, err = l.try(files)
-	if errors.Is(err, errLauncherGone) { // somebody killed it: the next one may live
+	if errors.Is(err, errLauncherGone) { // it was killed: start another one
 		p, release, err = l.try(files)
 	}
 	return p, release, err
@@ -71,9 +71,9 @@ func (l *launcher) try(files []*os.File) (p *os.Process, release func(), err err
 	}()
 	launched, err := n.launch(l.order, files)
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded): // it may still start one, which must not share its files with another
+	case errors.Is(err, os.ErrDeadlineExceeded): // it may still start an executor, which must not share its files with another
 		l.forget(n)
-		return nil, nil, fmt.Errorf("the process that starts executors does not answer: %w", err)
+		return nil, nil, fmt.Errorf("the process that starts executors did not respond within %s: %w", launchLimit, err)
 	case err != nil:
 		l.forget(n)
 		return nil, nil, fmt.Errorf("%w: %w", errLauncherGone, err)
@@ -84,29 +84,29 @@ func (l *launcher) try(files []*os.File) (p *os.Process, release func(), err err
 	return p, n.executors.Done, err
 }
 
-// launch gives one order and waits for the answer.
+// launch sends one order and waits for the response.
 func (n *launching) launch(order []byte, files []*os.File) (launched confine.Launched, err error) {
-	answer, reply, err := os.Pipe()
+	in, out, err := os.Pipe()
 	if err != nil {
 		return launched, err
 	}
-	defer answer.Close()
+	defer in.Close()
 	fds := make([]int, 0, confine.OrderFiles)
-	for _, f := range append(slices.Clip(files), reply) {
+	for _, f := range append(slices.Clip(files), out) {
 		fds = append(fds, int(f.Fd()))
 	}
 	_, _, err = n.orders.WriteMsgUnix(order, unix.UnixRights(fds...), nil)
-	if err = errors.Join(err, reply.Close(), answer.SetReadDeadline(time.Now().Add(launchLimit))); err != nil {
+	if err = errors.Join(err, out.Close(), in.SetReadDeadline(time.Now().Add(launchLimit))); err != nil {
 		return launched, err
 	}
-	data, err := io.ReadAll(io.LimitReader(answer, 4096))
+	data, err := io.ReadAll(io.LimitReader(in, 4096))
 	if err != nil {
 		return launched, err
 	}
 	return launched, json.Unmarshal(data, &launched)
 }
 
-// acquire is a process that starts executors, for one more of them.
+// acquire returns a process that starts executors, and counts one more of them.
 func (l *launcher) acquire() (*launching, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -122,8 +122,8 @@ func (l *launcher) acquire() (*launching, error) {
 	return l.current, nil
 }
 
-// hold starts a process that starts executors, and keeps the thread that did
-// until all of them are gone: the kernel kills them when that thread ends.
+// hold starts a process that starts executors, and keeps its own thread until all
+// of them have ended: the kernel kills them when the thread ends.
 func (l *launcher) hold(n *launching, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -132,7 +132,7 @@ func (l *launcher) hold(n *launching, started chan<- error) {
 	if err != nil {
 		return
 	}
-	_ = c.Wait() // it has nothing to say
+	_ = c.Wait() // its status does not matter
 	l.forget(n)
 	n.executors.Wait()
 }
@@ -143,7 +143,7 @@ func (l *launcher) begin(n *launching) (_ *exec.Cmd, err error) {
 	if n.orders, err = ends.pair("orders", unix.SOCK_SEQPACKET); err != nil {
 		return nil, err
 	}
-	c := exec.Command(fmt.Sprintf("/proc/self/fd/%d", confine.BinaryFD)) //nolint:noctx,gosec // it ends when we hang up; our own, sealed
+	c := exec.Command(fmt.Sprintf("/proc/self/fd/%d", confine.BinaryFD)) //nolint:noctx,gosec // it ends when the runner closes the socket; the sealed executor
 	c.Args = []string{"toolexec", confine.ArgLaunch}
 	c.Env = []string{}
 	c.Dir = "/"
@@ -156,7 +156,7 @@ func (l *launcher) begin(n *launching) (_ *exec.Cmd, err error) {
 	return c, nil
 }
 
-// forget hangs up, and lets the next start have a new process.
+// forget closes the socket to a process; the next start makes a new one.
 func (l *launcher) forget(n *launching) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -166,7 +166,7 @@ func (l *launcher) forget(n *launching) {
 	}
 }
 
-// close hangs up. Executors that run go on.
+// close ends the launching process. Executors that run go on.
 func (l *launcher) close() {
 	l.mu.Lock()
 	n := l.current

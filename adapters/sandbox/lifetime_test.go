@@ -24,8 +24,8 @@ import (
 	"github.com/sallyport/sallyport/sallyporttest"
 )
 
-// hold is a gateway whose tool hangs, until somebody kills it. It says when
-// its runner has been tried, from when on its only tool is that one.
+// hold is a gateway whose tool hangs, until the test kills it. It prints a line
+// after New has tested its runner: from then on its only executor is that tool.
 func hold() {
 	m := manifest()
 	m.Limits.Timeout = 10 * time.Minute

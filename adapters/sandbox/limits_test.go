@@ -88,8 +88,8 @@ func TestDiskIsBounded(t *testing.T) {
 	}
 }
 
-// TestCgroup runs in a control group where this machine lets us make one, and
-// elsewhere checks that a directory that can't be one is refused.
+// TestCgroup runs in a control group where this machine permits to make one, and
+// elsewhere checks that New refuses a directory that can't be one.
 func TestCgroup(t *testing.T) {
 	m := manifest()
 	options := sandbox.Options{Executor: executor("executor"), Catalogue: catalogue{m.Name: m}, Cgroups: []string{t.TempDir()}}
@@ -123,8 +123,8 @@ func TestCgroup(t *testing.T) {
 	}
 }
 
-// delegated makes a group of our own in each hierarchy, if they have the
-// controllers and let us.
+// delegated makes a group for the test in each hierarchy that has the
+// controllers, where the kernel permits it.
 func delegated(t *testing.T, hierarchies []string) ([]string, bool) {
 	t.Helper()
 	var dirs []string

@@ -17,7 +17,7 @@ import (
 	"github.com/sallyport/sallyport/tools"
 )
 
-// What the test binary is told when it runs itself again.
+// Environment variables of the test binary when it runs itself again.
 const (
 	envExecutors = "SALLYPORT_TEST_EXECUTORS" // the directory of the built executors
 	envHold      = "SALLYPORT_TEST_HOLD"      // be a gateway whose tool hangs

@@ -14,13 +14,14 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// endpoints are the two sides of what runner and executor talk through.
+// endpoints are the two ends of the sockets and pipes between runner and
+// executor.
 type endpoints struct {
 	children []*os.File
 	parents  []io.Closer
 }
 
-// pair makes a socket pair of a type and returns our side of it.
+// pair makes a socket pair of a type and returns the runner's end.
 func (e *endpoints) pair(name string, typ int) (*net.UnixConn, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, typ|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -41,7 +42,7 @@ func (e *endpoints) pair(name string, typ int) (*net.UnixConn, error) {
 	return unixConn, nil
 }
 
-// input makes a pipe from which the child reads, and returns our end.
+// input makes a pipe from which the child reads, and returns the runner's end.
 func (e *endpoints) input() (*os.File, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -51,7 +52,7 @@ func (e *endpoints) input() (*os.File, error) {
 	return w, nil
 }
 
-// output makes a pipe to which the child writes, and returns our end.
+// output makes a pipe to which the child writes, and returns the runner's end.
 func (e *endpoints) output() (*os.File, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -73,20 +74,20 @@ func (e *endpoints) closeChildren() {
 
 func (e *endpoints) closeParents() {
 	for _, c := range e.parents {
-		_ = c.Close() // there is nobody at the other end
+		_ = c.Close() // the executor was not started
 	}
 }
 
-// capture keeps the beginning of what is written to it.
+// capture keeps the first bytes of a stream.
 type capture struct {
 	data       bytes.Buffer
 	limit      int
-	overflow   func() // called when there is more than limit; nil just drops the rest
+	overflow   func() // called when there is more than limit; nil drops the rest
 	overflowed bool
 }
 
-// Write never fails for a tool that is to be heard out. One that says too
-// much is cut off.
+// Write fails only where overflow is set: a tool whose response is too large is
+// stopped, and one that writes much to standard error goes on.
 func (c *capture) Write(b []byte) (int, error) {
 	room := c.limit - c.data.Len()
 	c.data.Write(b[:min(room, len(b))])

@@ -81,13 +81,13 @@ func TestCommit(t *testing.T) {
 		state  sallyport.State
 		code   string
 	}{
-		"Written":     {reason: "that is what it is for", path: "staging/api.yaml", git: tools.GitWrite, state: sallyport.Succeeded},
+		"Written":     {reason: "a tool with write permission may change its file", path: "staging/api.yaml", git: tools.GitWrite, state: sallyport.Succeeded},
 		"OtherFile":   {reason: "it may change what it was given", path: "production/api.yaml", git: tools.GitWrite, state: sallyport.Failed, code: "bad_output"},
 		"OutOfTree":   {reason: "paths that lead out are not given", path: "../staging/api.yaml", git: tools.GitWrite, state: sallyport.Failed, code: "bad_output"},
 		"GitDir":      {reason: "what is in .git runs later", path: ".git/hooks/post-commit", git: tools.GitWrite, state: sallyport.Failed, code: "bad_output"},
-		"Reader":      {reason: "permission to read is none to write", path: "staging/api.yaml", git: tools.GitRead, state: sallyport.Failed, code: "bad_output"},
+		"Reader":      {reason: "permission to read does not permit to write", path: "staging/api.yaml", git: tools.GitRead, state: sallyport.Failed, code: "bad_output"},
 		"Conflict":    {reason: "a refused commit wrote nothing", path: "staging/api.yaml", git: tools.GitWrite, fault: sallyport.Errorf(sallyport.Conflict, "moved", "the ref moved"), state: sallyport.Failed, code: "moved"},
-		"Unavailable": {reason: "nobody knows whether it was written", path: "staging/api.yaml", git: tools.GitWrite, fault: sallyport.Errorf(sallyport.Unavailable, "unreachable", "the remote is gone"), state: sallyport.Ambiguous, code: "unreachable"},
+		"Unavailable": {reason: "the commit may have been written", path: "staging/api.yaml", git: tools.GitWrite, fault: sallyport.Errorf(sallyport.Unavailable, "unreachable", "the remote is gone"), state: sallyport.Ambiguous, code: "unreachable"},
 		"Unknown":     {reason: "an error of no kind says nothing", path: "staging/api.yaml", git: tools.GitWrite, fault: errors.New("disk"), state: sallyport.Ambiguous, code: "internal"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -17,40 +17,40 @@ type Catalogue interface {
 	Manifest(name string) (tools.Manifest, bool)
 }
 
-// Repository lends tools the files that an intent is about, and writes what
-// they answer.
+// Repository provides tools with the files that an intent is about, and commits
+// the patches that they return.
 //
-// Checkout returns the files by slash-separated path. Commit replaces the one
-// at path, provided that it still holds read, and returns what the commit can
-// be found by. An error of kind Invalid, Denied, NotFound, Frozen or Conflict
-// means that nothing was written; after an error of any other kind nobody
-// knows. Safe for concurrent use.
+// Checkout returns the files by slash-separated path. Commit replaces the file
+// at path by compare-and-swap: only if it still holds read. It returns a
+// reference by which the commit can be found. An error of kind Invalid, Denied,
+// NotFound, Frozen or Conflict means that nothing was written; after an error of
+// any other kind the commit may have been written. Safe for concurrent use.
 type Repository interface {
 	Checkout(ctx context.Context, i sallyport.Intent) (map[string][]byte, error)
 	Commit(ctx context.Context, p sallyport.Permit, path string, read, content []byte) (string, error)
 }
 
-// Options are what a [Runner] is made of. Executor and Catalogue are required.
+// Options configure a [Runner]. Executor and Catalogue are required.
 type Options struct {
 	// Executor is the path of cmd/toolexec, built with CGO_ENABLED=0. It is
 	// read once: replacing the file has no effect on a runner that exists.
 	Executor string
-	// Catalogue says which limits and permissions a tool has.
+	// Catalogue has the limits and permissions of each tool.
 	Catalogue Catalogue
 	// Repository is required by tools with permissions.git, which can't run
 	// without it.
 	Repository Repository
-	// HTTP carries out the requests that tools ask the broker for. It is
-	// cloned, and never uses a proxy nor keeps a connection. Nil is a
+	// HTTP carries out the requests that tools ask the broker for. The runner
+	// clones it, and uses no proxy and keeps no connection. The default is a
 	// transport with short timeouts.
 	HTTP *http.Transport
-	// Cgroups are directories in which a control group per sandbox is made:
-	// one of cgroup v2 with the controllers memory and pids, or one each of
-	// cgroup v1. They must be for this purpose alone. Empty means that
-	// resource limits are all there is.
+	// Cgroups are directories in which the runner makes a control group per
+	// sandbox: one of cgroup v2 with the controllers memory and pids, or one
+	// each of cgroup v1. No other program may use them. Without any, only
+	// resource limits bound a sandbox.
 	Cgroups []string
-	// Logger gets what tools write to their standard error, at level debug.
-	// Nil discards it.
+	// Logger gets the standard error of tools, at level debug. The default
+	// discards it.
 	Logger *slog.Logger
 }
 
@@ -64,9 +64,9 @@ type Runner struct {
 	place      string
 }
 
-// New makes a runner, and tries it: an error of kind Invalid means that the
-// options are wrong, and one of kind Unavailable that there can be no sandbox
-// on this machine, with what is missing and what to do.
+// New makes a runner, and starts a sandbox to test it. An error of kind Invalid
+// means that the options are wrong. An error of kind Unavailable means that this
+// machine cannot run a sandbox; it says what is missing and what to do.
 func New(o Options) (*Runner, error) {
 	if o.Executor == "" || o.Catalogue == nil {
 		return nil, sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadOptions, "sandbox: Executor and Catalogue are required")
@@ -76,7 +76,7 @@ func New(o Options) (*Runner, error) {
 	}
 	host, err := os.Hostname()
 	if err != nil {
-		return nil, sallyport.Errorf(sallyport.Internal, sallyport.CodeNoHostname, "sandbox: this machine has no name: %w", err)
+		return nil, sallyport.Errorf(sallyport.Internal, sallyport.CodeNoHostname, "sandbox: cannot read the host name of this machine: %w", err)
 	}
 	j, err := newJail(o.Executor, o.Cgroups)
 	if err != nil {
@@ -96,8 +96,8 @@ func New(o Options) (*Runner, error) {
 	return r, nil
 }
 
-// probe runs a call of no tool, which the executor must refuse in good form:
-// that takes every step that a real one takes.
+// probe runs a call of an unknown tool, which the executor must refuse with an
+// error of its own: that takes every step of a real call.
 func (r *Runner) probe() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -107,17 +107,16 @@ func (r *Runner) probe() error {
 	}
 	if a.failure == nil || a.broken {
 		return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeSandboxUnavailable,
-			"sandbox: the executor did not refuse an unknown tool as toolexec does (%s): is Options.Executor this version's toolexec?", a.describe())
+			"sandbox: the executor did not refuse an unknown tool (%s); want Options.Executor to be the toolexec of this version", a.describe())
 	}
 	return nil
 }
 
-// Close frees what the runner holds. Runs that are under way go on.
+// Close closes the runner's files and ends its launcher. Executors that run go on.
 func (r *Runner) Close() error { return r.jail.close() }
 
 func closing(r *Runner, err error) error {
-	// The first error is the one to act on.
-	_ = r.Close()
+	_ = r.Close() // err is the one to act on
 	return err
 }
 
@@ -143,7 +142,7 @@ func (r *Runner) Plan(ctx context.Context, i sallyport.Intent) (sallyport.Plan, 
 	return a.plan()
 }
 
-// Run lets the tool act as the permit says, and commits what it answers.
+// Run runs the tool as the permit says, and commits the patch that it returns.
 func (r *Runner) Run(ctx context.Context, p sallyport.Permit) (sallyport.Outcome, error) {
 	if err := p.Check(); err != nil {
 		return sallyport.Outcome{}, err
@@ -161,19 +160,19 @@ func (r *Runner) Run(ctx context.Context, p sallyport.Permit) (sallyport.Outcome
 	a, err := r.execute(ctx, m, wire.Request{
 		Mode:        wire.ModeRun,
 		Intent:      i,
-		Plan:        p.Plan(), // the tool holds the world against its preconditions
+		Plan:        p.Plan(), // the tool checks its preconditions
 		Files:       files,
 		TraceParent: traceParent(ctx, p.Call().TraceParent),
 	}, timeout(m, p.Decision()))
 	if err != nil {
 		return sallyport.Outcome{}, err
 	}
-	o := r.conclude(ctx, p, m, files, a)
+	o := r.outcome(ctx, p, m, files, a)
 	o.Place, o.StartedAt, o.FinishedAt = r.place, started, time.Now().UTC()
 	return o, nil
 }
 
-// manifest finds the manifest that an intent was made from.
+// manifest returns the manifest that an intent was made from.
 func (r *Runner) manifest(i sallyport.Intent) (tools.Manifest, error) {
 	m, ok := r.catalogue.Manifest(i.Tool.Name)
 	if !ok {
@@ -181,11 +180,11 @@ func (r *Runner) manifest(i sallyport.Intent) (tools.Manifest, error) {
 	}
 	if m.Tool().Digest != i.Tool.Digest {
 		return tools.Manifest{}, sallyport.Errorf(sallyport.Conflict, sallyport.CodeOtherManifest,
-			"the manifest of tool %q changed since the call was made: make the call again", i.Tool.Name)
+			"the manifest of tool %q has changed since the call was made; make the call again", i.Tool.Name)
 	}
 	if m.Permissions.Git != "" && r.repository == nil {
 		return tools.Manifest{}, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeNoRepository,
-			"tool %q needs a Git repository, and the gateway is configured without one", i.Tool.Name)
+			"tool %q needs a Git repository, and the gateway has none: configure one", i.Tool.Name)
 	}
 	return m, nil
 }
@@ -197,7 +196,7 @@ func (r *Runner) checkout(ctx context.Context, m tools.Manifest, i sallyport.Int
 	return r.repository.Checkout(ctx, i)
 }
 
-// timeout is the shorter of what the manifest and the decision allow.
+// timeout is the shorter of the manifest's and the decision's.
 func timeout(m tools.Manifest, d sallyport.Decision) time.Duration {
 	if s := d.Obligations.TimeoutSeconds; s > 0 {
 		return min(m.Limits.Timeout, time.Duration(s)*time.Second)

@@ -13,12 +13,12 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// maxLine is more than a response of the broker can be: a body of 64 KiB in
-// base64, and headers.
+// maxLine is longer than any response of the broker: a body of 64 KiB in base64,
+// and headers.
 const maxLine = 256 << 10
 
-// broker asks the gateway's side of the descriptor for HTTP requests, one
-// after the other.
+// broker sends HTTP requests to the gateway's broker over a descriptor, one after
+// the other.
 type broker struct {
 	conn  io.ReadWriter
 	lines *bufio.Reader
@@ -32,8 +32,8 @@ func brokerOn(conn io.ReadWriter) *broker {
 	return &broker{conn: conn, lines: bufio.NewReaderSize(conn, maxLine)}
 }
 
-// Do makes one request. Waiting for the answer isn't cut short by ctx: the
-// gateway's time limits end it, or this process.
+// Do makes one request. ctx does not cut the wait for the response short: the
+// gateway's time limits end the wait, or this process.
 func (b *broker) Do(ctx context.Context, r wire.BrokerRequest) (wire.BrokerResponse, error) {
 	if err := ctx.Err(); err != nil {
 		return wire.BrokerResponse{}, err
@@ -47,14 +47,14 @@ func (b *broker) Do(ctx context.Context, r wire.BrokerRequest) (wire.BrokerRespo
 	}
 	line, err := b.lines.ReadSlice('\n')
 	if errors.Is(err, io.EOF) {
-		return wire.BrokerResponse{}, errors.New("the broker takes no more requests")
+		return wire.BrokerResponse{}, errors.New("the broker closed the connection")
 	}
 	if err != nil {
-		return wire.BrokerResponse{}, fmt.Errorf("hear the broker: %w", err)
+		return wire.BrokerResponse{}, fmt.Errorf("read the broker's response: %w", err)
 	}
 	var response wire.BrokerResponse
 	if err := strict.Decode(line, &response); err != nil {
-		return wire.BrokerResponse{}, fmt.Errorf("hear the broker: %w", err)
+		return wire.BrokerResponse{}, fmt.Errorf("read the broker's response: %w", err)
 	}
 	return response, nil
 }

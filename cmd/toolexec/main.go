@@ -1,12 +1,12 @@
 // Toolexec is the executor of the built-in tools. The gateway starts it, one
-// process per call, in a sandbox; it is of no use to people.
+// process per call, in a sandbox; people do not run it.
 //
-//	toolexec launch     start others as "toolexec confine", see package confine
+//	toolexec launch     start executors as "toolexec confine", see package confine
 //	toolexec confine    set up the sandbox from the inside, then "toolexec run"
 //	toolexec run        read a request from standard input, write a response
 //
 // Package [github.com/sallyport/sallyport/tools] has the contract. Build it
-// with CGO_ENABLED=0: there is no library in a sandbox.
+// with CGO_ENABLED=0: a sandbox holds no libraries.
 package main
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// maxRequest is far more than a gateway sends.
+// maxRequest is larger than any request of a gateway.
 const maxRequest = 64 << 20
 
 func main() {
@@ -41,21 +41,21 @@ func run(args []string) error {
 		case confine.ArgConfine:
 			return confine.Exec()
 		case confine.ArgRun:
-			return answer(os.Stdin, os.Stdout, newBroker())
+			return respond(os.Stdin, os.Stdout, newBroker())
 		}
 	}
-	return errors.New("usage: toolexec launch | toolexec confine | toolexec run; the gateway starts it, see the documentation of the sandbox")
+	return errors.New("usage: toolexec launch | toolexec confine | toolexec run; the gateway starts toolexec, see the documentation of the sandbox")
 }
 
-// answer reads one request and writes its response. A request that can't be
+// respond reads one request and writes its response. A request that can't be
 // read is an error of the gateway, not a response.
-func answer(in io.Reader, out io.Writer, b builtin.Broker) error {
+func respond(in io.Reader, out io.Writer, b builtin.Broker) error {
 	data, err := io.ReadAll(io.LimitReader(in, maxRequest+1))
 	switch {
 	case err != nil:
 		return fmt.Errorf("read the request: %w", err)
 	case len(data) > maxRequest:
-		return fmt.Errorf("the request is larger than %d bytes", maxRequest)
+		return fmt.Errorf("the request is larger than the limit of %d bytes", maxRequest)
 	}
 	var request wire.Request
 	if err := strict.Decode(data, &request); err != nil {

@@ -14,19 +14,19 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-func TestAnswer(t *testing.T) {
+func TestRespond(t *testing.T) {
 	for name, tt := range map[string]struct{ reason, in, code string }{
-		"UnknownTool": {reason: "that is a tool's answer", in: `{"mode":"run"}`, code: "unknown_tool"},
-		"NotJSON":     {reason: "the gateway would be at fault", in: `hello`},
+		"UnknownTool": {reason: "the executor returns an error of its own", in: `{"mode":"run"}`, code: "unknown_tool"},
+		"NotJSON":     {reason: "the gateway is at fault", in: `hello`},
 		"Unknown":     {reason: "a newer gateway's wish must not be ignored", in: `{"mode":"run","more":1}`},
 		"Twice":       {reason: "which one?", in: `{"mode":"run"}{"mode":"plan"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out strings.Builder
-			err := answer(strings.NewReader(tt.in), &out, nil)
+			err := respond(strings.NewReader(tt.in), &out, nil)
 			if tt.code == "" {
 				if err == nil || out.Len() > 0 {
-					t.Errorf("answer = %v, %q; want an error and no response: %s", err, out.String(), tt.reason)
+					t.Errorf("respond = %v, %q; want an error and no response: %s", err, out.String(), tt.reason)
 				}
 				return
 			}
@@ -68,7 +68,7 @@ func TestBroker(t *testing.T) {
 		t.Errorf("the broker was asked %+v, want %+v", r, request)
 	}
 	if _, err := b.Do(t.Context(), request); err == nil {
-		t.Error("a broker that is gone answered")
+		t.Error("a closed broker responded")
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

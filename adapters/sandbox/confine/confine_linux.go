@@ -15,28 +15,28 @@ import (
 )
 
 // Exec confines this process and replaces it with "toolexec run". It returns
-// only when that failed, and has then told the runner why; the caller must
-// exit.
+// only on failure, after it has written the reason to the runner; the caller
+// must exit.
 //
-// It must be called first thing in main, by a process that the sandbox runner
-// started: in any other it changes nothing and returns an error.
+// Call it first in main, in a process that the sandbox runner started: in any
+// other process it changes nothing and returns an error.
 func Exec() error {
 	// Capabilities, Landlock and seccomp belong to a thread, and the thread
 	// that calls exec is the one that becomes the tool.
 	runtime.LockOSThread()
 	if os.Getpid() != 1 || os.Getuid() != UID {
-		return errors.New("confine: this is the first process of no sandbox; only the sandbox runner starts it")
+		return errors.New("confine: this process is not the first of a sandbox; only the sandbox runner starts it")
 	}
 	control := os.NewFile(ControlFD, "control")
 	err := confine(control)
-	// The runner reads the reason; if it is gone, there is nobody to tell.
+	// The runner reads the reason, if it still runs.
 	_, _ = io.WriteString(control, err.Error())
 	return err
 }
 
 func confine(control *os.File) error {
-	// The kernel kills us when the thread that started us ends. If the runner
-	// died before this line, the specification below ends too early.
+	// The kernel kills this process when the thread that started it ends. If the
+	// runner died before this line, reading the specification below fails.
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return fmt.Errorf("tie to the runner: %w", err)
 	}
@@ -54,7 +54,7 @@ func confine(control *os.File) error {
 	if err := dropPrivileges(); err != nil {
 		return err
 	}
-	// What lies above the broker's descriptor goes at exec, whoever opened it.
+	// exec closes every descriptor above the broker's, including the runtime's.
 	if err := unix.CloseRange(ControlFD, ^uint(0)>>33, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return fmt.Errorf("close inherited descriptors: %w", err)
 	}
@@ -62,7 +62,7 @@ func confine(control *os.File) error {
 		return err
 	}
 	env := []string{"GOMAXPROCS=2", fmt.Sprintf("GOMEMLIMIT=%dMiB", spec.MemoryMiB*3/4)}
-	err = syscall.Exec(binary, []string{"toolexec", ArgRun}, env) //nolint:gosec // our own, sealed
+	err = syscall.Exec(binary, []string{"toolexec", ArgRun}, env) //nolint:gosec // the sealed executor
 	return fmt.Errorf("exec: %w", err)
 }
 
@@ -76,7 +76,7 @@ func readSpec(control io.Reader) (Spec, error) {
 		return Spec{}, fmt.Errorf("read the specification: %w", err)
 	}
 	if s.MemoryMiB == 0 || s.Processes == 0 || s.OpenFiles == 0 || s.TmpMiB == 0 || s.CPUSeconds == 0 {
-		return Spec{}, errors.New("the specification leaves something without a limit")
+		return Spec{}, errors.New("the specification lacks a limit; want all of memory, processes, open files, /tmp and CPU time")
 	}
 	return s, nil
 }

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Launch starts executors, until the runner hangs up.
+// Launch starts executors, until the runner closes its end of the socket.
 //
 // The kernel copies the page tables of a process that makes a child in a new
 // user namespace, and then lets it fault on every page that it writes to. A
@@ -23,7 +23,7 @@ import (
 // and they die with it.
 func Launch() error {
 	if _, err := unix.GetsockoptInt(LauncherFD, unix.SOL_SOCKET, unix.SO_TYPE); err != nil {
-		return fmt.Errorf("confine: this is no launcher; only the sandbox runner starts it: %w", err)
+		return fmt.Errorf("confine: descriptor %d is no socket; only the sandbox runner starts a launcher: %w", LauncherFD, err)
 	}
 	binary := os.NewFile(BinaryFD, "toolexec")
 	defer binary.Close()
@@ -71,30 +71,29 @@ func readOrder() (o Order, files []*os.File, err error) {
 	return o, files, json.Unmarshal(data[:n], &o)
 }
 
-// launch carries out an order and answers by the last of its files.
+// launch carries out an order and writes [Launched] to the last of its files.
 func launch(o Order, files []*os.File, binary *os.File) {
 	defer func() {
 		for _, f := range files {
 			_ = f.Close() // the executor has its own copy, or there is none
 		}
 	}()
-	reply := files[OrderFiles-1]
 	p, err := os.StartProcess(fmt.Sprintf("/proc/self/fd/%d", BinaryFD), []string{"toolexec", ArgConfine}, &os.ProcAttr{
 		Dir:   "/",
-		Env:   []string{"GOMAXPROCS=1", "GOGC=off"}, // nothing of ours, and a short life before it is the tool
+		Env:   []string{"GOMAXPROCS=1", "GOGC=off"}, // nothing of the runner's environment; no garbage collection in the short time before the tool
 		Files: append(slices.Clip(files[:BinaryFD]), binary),
 		Sys:   o.attributes(),
 	})
-	answer := Launched{}
+	launched := Launched{}
 	if err != nil {
-		answer.Error = err.Error()
+		launched.Error = err.Error()
 	} else {
-		answer.PID = p.Pid
-		_ = p.Release() // it is the runner's
+		launched.PID = p.Pid
+		_ = p.Release() // the runner waits for it
 	}
-	data, err := json.Marshal(answer)
+	data, err := json.Marshal(launched)
 	if err == nil {
-		_, _ = reply.Write(data) // a runner that is gone needs no answer
+		_, _ = files[OrderFiles-1].Write(data) // fails only if the runner is gone
 	}
 }
 

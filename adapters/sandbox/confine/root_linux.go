@@ -15,10 +15,10 @@ import (
 // the mount is seen in this mount namespace only and becomes "/".
 const mountPoint = "/tmp"
 
-// enterRoot makes a root that holds next to nothing, moves into it and takes
-// the old one away. It returns the path to exec the tool by.
+// enterRoot makes an almost empty root, moves into it and detaches the old one.
+// It returns the path to exec the tool by.
 func enterRoot(s Spec) (string, error) {
-	// Nothing that is mounted from here on may be seen outside.
+	// Mounts from here on are invisible outside of this namespace.
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return "", fmt.Errorf("make mounts private: %w", err)
 	}
@@ -47,7 +47,7 @@ func enterRoot(s Spec) (string, error) {
 	return binary, switchRoot()
 }
 
-// bindDevice shows one of the host's devices. Its mount is read-only, which
+// bindDevice mounts one of the host's devices. Its mount is read-only, which
 // forbids to change the node, not to write to the device.
 func bindDevice(name string) error {
 	source, target := "/dev/"+name, filepath.Join(mountPoint, "dev", name)
@@ -66,8 +66,8 @@ func bindDevice(name string) error {
 
 // provideBinary makes the executor reachable by a path in the new root. With
 // /proc that is the inherited descriptor, so that the root holds no program at
-// all. Containers that hide parts of /proc don't let us mount one; there the
-// binary is copied.
+// all. In containers that hide parts of /proc the kernel forbids to mount one;
+// there the binary is copied.
 func provideBinary() (string, error) {
 	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 	if unix.Mount("proc", filepath.Join(mountPoint, "proc"), "proc", flags, "subset=pid") == nil {
@@ -97,8 +97,8 @@ func switchRoot() error {
 	if err := unix.Chdir(mountPoint); err != nil {
 		return fmt.Errorf("enter the new root: %w", err)
 	}
-	// With both arguments "." the old root comes to lie over the new one, and
-	// unmounting "." takes it away: no directory is needed to put it in.
+	// With both arguments "." the old root is mounted over the new one, and
+	// unmounting "." removes it: it needs no directory of its own.
 	if err := unix.PivotRoot(".", "."); err != nil {
 		return fmt.Errorf("pivot the root: %w", err)
 	}

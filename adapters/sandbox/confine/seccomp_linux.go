@@ -23,9 +23,9 @@ const namespaceFlags = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWU
 	unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWTIME
 
 // filterSyscalls allows what a Go program needs to compute, to use files that
-// are open or in /tmp, and to start threads. There are no processes, sockets,
-// shared or executable mappings to be had. Everything else answers ENOSYS, as
-// from a kernel that never had it: programs know how to live with that.
+// are open or in /tmp, and to start threads. It allows no processes, no sockets,
+// and no shared or executable mappings. Every other call returns ENOSYS, as from
+// a kernel without it: programs can handle that.
 //
 // The filter belongs to this thread and survives exec; no_new_privs is set.
 func filterSyscalls() error {
@@ -50,8 +50,8 @@ func filterProgram() []bpf.Instruction {
 	kill := bpf.RetConstant{Val: unix.SECCOMP_RET_KILL_PROCESS}
 	absent := bpf.RetConstant{Val: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)}
 	// Numbers mean other calls under another architecture's table, such as
-	// the 32-bit one of amd64: who comes that way comes to no good. The x32
-	// numbers (bit 30) are on no list, so they answer ENOSYS.
+	// the 32-bit one of amd64: the kernel kills a process that uses one. The x32
+	// numbers (bit 30) are on no list, so they return ENOSYS.
 	program := []bpf.Instruction{
 		bpf.LoadAbsolute{Off: offsetArch, Size: 4},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: auditArch, SkipTrue: 1},
@@ -86,7 +86,7 @@ func threadsOnly() []bpf.Instruction {
 	}
 }
 
-// argument says which bits of a system call's argument must not be set.
+// argument holds the bits that must not be set in an argument of a system call.
 type argument struct{ index, forbidden uint32 }
 
 // withoutBits allows a call unless one of its arguments has a forbidden bit.
@@ -105,13 +105,13 @@ func withoutBits(number uint32, arguments ...argument) []bpf.Instruction {
 	return append([]bpf.Instruction{skip}, body...)
 }
 
-// commonSyscalls are allowed whatever their arguments.
+// commonSyscalls are allowed with any arguments.
 func commonSyscalls() []uint32 {
 	return []uint32{
 		// Open files, the three standard streams and the broker.
 		unix.SYS_READ, unix.SYS_WRITE, unix.SYS_READV, unix.SYS_WRITEV, unix.SYS_PREAD64, unix.SYS_PWRITE64,
 		unix.SYS_CLOSE, unix.SYS_FSTAT, unix.SYS_LSEEK, unix.SYS_FCNTL, unix.SYS_FTRUNCATE, unix.SYS_FSYNC,
-		// Files by name; the root and Landlock say which.
+		// Files by name, as far as the root and Landlock permit.
 		unix.SYS_OPENAT, unix.SYS_NEWFSTATAT, unix.SYS_STATX, unix.SYS_READLINKAT, unix.SYS_GETDENTS64,
 		unix.SYS_GETCWD, unix.SYS_FACCESSAT, unix.SYS_FACCESSAT2, unix.SYS_UNLINKAT, unix.SYS_MKDIRAT,
 		unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2,
@@ -127,7 +127,7 @@ func commonSyscalls() []uint32 {
 		unix.SYS_GETPID, unix.SYS_GETPPID, unix.SYS_GETTID, unix.SYS_GETUID, unix.SYS_GETEUID, unix.SYS_GETGID,
 		unix.SYS_GETEGID, unix.SYS_UNAME, unix.SYS_CLOCK_GETTIME, unix.SYS_CLOCK_GETRES, unix.SYS_GETTIMEOFDAY,
 		unix.SYS_GETRANDOM,
-		// To become the tool. There is nothing else that could be executed.
+		// To become the tool. The root holds no other program.
 		unix.SYS_EXECVE,
 	}
 }

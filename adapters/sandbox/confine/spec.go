@@ -1,20 +1,20 @@
-// Package confine is the inside of the sandbox: what the first process in the
-// new namespaces does to itself before it becomes the tool.
+// Package confine is the inside of the sandbox: the first process in the new
+// namespaces confines itself before it becomes the tool.
 //
-// The runner has the executor started as "toolexec confine" in user, mount, pid,
-// network, ipc, uts and cgroup namespaces of its own, with the privileges that
-// a new user namespace gives. [Exec] uses them up: it builds a read-only root
+// The launcher starts the executor as "toolexec confine" in user, mount, pid,
+// network, ipc, uts and cgroup namespaces of its own, with the privileges of a
+// new user namespace. [Exec] needs them and gives them up: it builds a read-only root
 // that holds nothing but three devices, /proc and a small /tmp, moves into it,
 // sets limits, drops every capability, restricts itself with Landlock and
 // seccomp, and replaces itself with the same binary as "toolexec run". Each
-// wall is meant to hold alone.
+// layer is meant to hold alone (defence in depth).
 //
-// Nothing in here decides what a tool may ask the broker for; that is the
-// runner's side of the file descriptor.
+// This package does not decide which requests the broker serves: the runner
+// does.
 package confine
 
 // File descriptors that the runner passes besides the standard three and
-// tools.BrokerFD. Both are closed when the tool begins.
+// wire.BrokerFD. Both are closed when the tool begins.
 const (
 	// ControlFD is a stream socket. The runner writes one [Spec] as JSON and
 	// shuts its side; it reads an error message, or nothing when the
@@ -26,44 +26,43 @@ const (
 
 // Arguments of the executor, after its name.
 const (
-	ArgLaunch  = "launch"  // start others as ArgConfine, see [Launch]
+	ArgLaunch  = "launch"  // start executors as ArgConfine, see [Launch]
 	ArgConfine = "confine" // set up the confinement, then continue as ArgRun
 	ArgRun     = "run"     // be the tool
 )
 
 // LauncherFD is where a launcher reads orders: messages of a seqpacket socket,
 // each one [Order] as JSON, with [OrderFiles] files: an executor's descriptors
-// from 0 up to ControlFD, and where the launcher writes what it [Launched].
+// from 0 up to ControlFD, and a pipe to which the launcher writes [Launched].
 const (
 	LauncherFD = 3
 	OrderFiles = ControlFD + 2
 )
 
-// Order asks for an executor that is this user and group of the host. Root
-// says that the runner is root, and so its children have to become someone
-// else.
+// Order asks for an executor that runs as this user and group of the host. Root
+// says that the runner is root, so that its children must change their user.
 type Order struct {
 	UID  int  `json:"uid"`
 	GID  int  `json:"gid"`
 	Root bool `json:"root"`
 }
 
-// Launched answers an order.
+// Launched is the response to an order.
 type Launched struct {
 	PID   int    `json:"pid"`
 	Error string `json:"error"` // why there is no process
 }
 
-// Hostname is the host name inside of a sandbox.
+// Hostname is the host name in a sandbox.
 const Hostname = "sandbox"
 
-// UID is the user and group id inside of a sandbox.
+// UID is the user and group id in a sandbox.
 const UID = 65532
 
-// Spec bounds what the tool may use.
+// Spec holds the resource limits of a tool.
 type Spec struct {
 	MemoryMiB  uint64 `json:"memory_mib"`  // writable private memory, without what a Go program only reserves
-	Processes  uint64 `json:"processes"`   // threads, for there is only one process
+	Processes  uint64 `json:"processes"`   // threads, because there is only one process
 	OpenFiles  uint64 `json:"open_files"`  // file descriptors
 	TmpMiB     uint64 `json:"tmp_mib"`     // size of /tmp, and of a file in it
 	CPUSeconds uint64 `json:"cpu_seconds"` // of all threads together

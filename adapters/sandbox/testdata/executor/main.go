@@ -40,7 +40,7 @@ func main() {
 	if err := json.Unmarshal(data, &request); err != nil {
 		panic(err)
 	}
-	response, err := json.Marshal(answer(request))
+	response, err := json.Marshal(respond(request))
 	if err != nil {
 		panic(err)
 	}
@@ -74,7 +74,7 @@ type arguments struct {
 	With map[string]string `json:"with"` // what the test offers as prey
 }
 
-func answer(request wire.Request) wire.Response {
+func respond(request wire.Request) wire.Response {
 	var a arguments
 	if err := json.Unmarshal(request.Intent.Arguments, &a); err != nil {
 		return failure("unknown_tool", "it has no tool without arguments")

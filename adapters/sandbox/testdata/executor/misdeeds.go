@@ -16,7 +16,7 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// misdeed answers, if it gets that far, in a way that the runner must cope
+// misdeed responses, if it gets that far, in a way that the runner must cope
 // with.
 type misdeed func(request wire.Request, with map[string]string) wire.Response
 
@@ -132,18 +132,18 @@ func flood(wire.Request, map[string]string) wire.Response {
 // ask sends lines to the broker and tells what it said, one string for each.
 func ask(_ wire.Request, with map[string]string) wire.Response {
 	broker := os.NewFile(wire.BrokerFD, "broker")
-	answers := bufio.NewReaderSize(broker, 1<<20)
+	responses := bufio.NewReaderSize(broker, 1<<20)
 	said := []string{}
 	for line := range strings.Lines(with["lines"]) {
 		if _, err := broker.WriteString(line); err != nil {
 			said = append(said, "write: "+err.Error())
 			continue
 		}
-		answer, err := answers.ReadString('\n')
+		response, err := responses.ReadString('\n')
 		if err != nil {
-			answer = "read: " + err.Error()
+			response = "read: " + err.Error()
 		}
-		said = append(said, answer)
+		said = append(said, response)
 	}
 	return result(said)
 }

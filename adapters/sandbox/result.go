@@ -10,39 +10,38 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// answer is what became of one executor: a response that can be acted on, or
-// a failure. Broken says that the failure is not the tool's own word.
-type answer struct {
+// jobResult is how one job ended: with the executor's response, or with a
+// failure.
+type jobResult struct {
 	response wire.Response
 	failure  *sallyport.Failure
-	broken   bool
+	broken   bool   // the failure was found by the runner, not reported by the tool
 	stderr   string // for operators only
 }
 
-func failed(code, format string, args ...any) answer {
-	return answer{failure: &sallyport.Failure{Code: code, Message: fmt.Sprintf(format, args...)}, broken: true}
+func failed(code, format string, args ...any) jobResult {
+	return jobResult{failure: &sallyport.Failure{Code: code, Message: fmt.Sprintf(format, args...)}, broken: true}
 }
 
-func (a answer) describe() string {
+func (a jobResult) describe() string {
 	if a.failure != nil {
 		return a.failure.Code + ": " + a.failure.Message + "; " + sallyport.Inline(a.stderr, 600)
 	}
-	return "it answered a result"
+	return "it returned a result"
 }
 
-// read makes an answer of what an executor wrote.
-func read(output []byte, mode wire.Mode) answer {
+// read parses an executor's response.
+func read(output []byte, mode wire.Mode) jobResult {
 	r, err := wire.Read(output, mode)
 	if err != nil {
 		return failed(sallyport.CodeBadOutput, "%v", err)
 	}
-	return answer{response: r, failure: r.Error}
+	return jobResult{response: r, failure: r.Error}
 }
 
-// plan is the answer to ModePlan. Nothing can have been done, so everything
-// but a plan is an error; what a tool says itself will not change by asking
-// again.
-func (a answer) plan() (sallyport.Plan, error) {
+// plan returns the result of ModePlan. Planning changes nothing, so everything
+// but a plan is an error. An error that the tool reports is permanent.
+func (a jobResult) plan() (sallyport.Plan, error) {
 	if a.failure == nil {
 		return *a.response.Plan, nil
 	}
@@ -59,9 +58,9 @@ func (a answer) plan() (sallyport.Plan, error) {
 	return sallyport.Plan{}, err
 }
 
-// conclude makes an outcome of the answer to ModeRun. The commit is the only
-// effect that there can be, and it is made here.
-func (r *Runner) conclude(ctx context.Context, p sallyport.Permit, m tools.Manifest, files map[string][]byte, a answer) sallyport.Outcome {
+// outcome makes an outcome of the result of ModeRun. It commits the tool's patch:
+// a run has no other effect.
+func (r *Runner) outcome(ctx context.Context, p sallyport.Permit, m tools.Manifest, files map[string][]byte, a jobResult) sallyport.Outcome {
 	if a.failure != nil {
 		return sallyport.Outcome{State: sallyport.Failed, Error: a.failure}
 	}
@@ -73,9 +72,9 @@ func (r *Runner) conclude(ctx context.Context, p sallyport.Permit, m tools.Manif
 	before, given := files[patch.Path]
 	switch {
 	case m.Permissions.Git != tools.GitWrite || m.Risk.ReadOnly:
-		return refusal(sallyport.CodeBadOutput, "the tool answered a patch, and its manifest does not let it write")
+		return refusal(sallyport.CodeBadOutput, "the tool returned a patch, and its manifest does not permit it to write (permissions.git)")
 	case !given:
-		return refusal(sallyport.CodeBadOutput, "the tool answered a patch of a file that it was not given")
+		return refusal(sallyport.CodeBadOutput, "the tool returned a patch of a file that was not in its request")
 	case ctx.Err() != nil:
 		return refusal(sallyport.CodeCancelled, "the run was stopped before its commit")
 	}
@@ -91,8 +90,8 @@ func refusal(code, message string) sallyport.Outcome {
 	return sallyport.Outcome{State: sallyport.Failed, Error: &sallyport.Failure{Code: code, Message: message}}
 }
 
-// uncommitted tells the commits that were refused from those of which nobody
-// knows.
+// uncommitted makes an outcome of a commit's error: failed if the repository
+// refused the commit, ambiguous if it may have been written.
 func uncommitted(err error) sallyport.Outcome {
 	e := sallyport.AsError(err)
 	o := sallyport.Outcome{
