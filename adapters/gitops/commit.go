@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"path/filepath"
 
 	git "github.com/go-git/go-git/v5"
@@ -17,17 +18,17 @@ import (
 	"github.com/sallyport/sallyport/tools/unidiff"
 )
 
-// attempts is how often a commit is made anew because people pushed in
-// between. Each takes milliseconds.
+// attempts is how often Commit starts again because people pushed meanwhile. Each
+// attempt takes milliseconds.
 const attempts = 32
 
 // Commit replaces the permit's one file by new content, in one commit on top
-// of the branch. It is made only if the file at the head is still what was
-// read, if the plan's preconditions hold, and if there is no commit of this
-// call yet. An error means that the branch was not moved.
+// of the branch: only if the file at the head is still the one that was read
+// (optimistic concurrency), if the plan's preconditions hold, and if there is no
+// commit of this call yet. An error means that the branch was not moved.
 //
-// Errors are of kind [sallyport.Denied] for a permit that is none or is for
-// another file, and [sallyport.Conflict] with the codes "conflict" (the file
+// Errors are of kind [sallyport.Denied] for an invalid permit or one for another
+// file, and [sallyport.Conflict] with the codes "conflict" (the file
 // has changed), "precondition_failed" (the plan was made from another file),
 // "already_committed" (this call has its commit) and "repository_busy" (others
 // held it for too long, or ctx ended). [sallyport.Unavailable] is a repository
@@ -61,10 +62,10 @@ func (r *Repository) Commit(ctx context.Context, permit sallyport.Permit, path s
 			return commit.String(), nil
 		}
 	}
-	return "", busy(errors.New("others moved the branch each time; try again"))
+	return "", busy(fmt.Errorf("other commits moved the branch in each of %d attempts; try again", attempts))
 }
 
-// checkChange holds a change against the permit alone.
+// checkChange checks a change against the permit alone.
 func checkChange(permit sallyport.Permit, path string, read, content []byte) error {
 	i := permit.Intent()
 	own, err := target(i)
@@ -72,15 +73,15 @@ func checkChange(permit sallyport.Permit, path string, read, content []byte) err
 	case err != nil:
 		return err
 	case i.Tool.ReadOnly:
-		return sallyport.Errorf(sallyport.Denied, sallyport.CodeReadOnly, "the tool %s only reads", i.Tool.Name)
+		return sallyport.Errorf(sallyport.Denied, sallyport.CodeReadOnly, "tool %s is read-only and may not commit", i.Tool.Name)
 	case !sallyport.ValidCallID(i.CallID):
-		return sallyport.Errorf(sallyport.Denied, sallyport.CodeNoCall, "a commit needs the id of a call")
+		return sallyport.Errorf(sallyport.Denied, sallyport.CodeNoCall, "the permit has no valid call id")
 	case path != own:
 		return sallyport.Errorf(sallyport.Denied, sallyport.CodeOtherFile, "the permit is for %s, not for %.200q", own, path)
 	case len(content) > maxFileBytes:
-		return sallyport.Errorf(sallyport.Invalid, sallyport.CodeFileTooLarge, "the file %s would have more than %d bytes", own, maxFileBytes)
+		return sallyport.Errorf(sallyport.Invalid, sallyport.CodeFileTooLarge, "the file %s would have more than the limit of %d bytes", own, maxFileBytes)
 	case bytes.Equal(read, content):
-		return sallyport.Errorf(sallyport.Invalid, sallyport.CodeNoChange, "the commit would change nothing")
+		return sallyport.Errorf(sallyport.Invalid, sallyport.CodeNoChange, "the commit would not change the file %s", own)
 	}
 	plan := permit.Plan()
 	if plan == nil {
@@ -91,20 +92,20 @@ func checkChange(permit sallyport.Permit, path string, read, content []byte) err
 		Blob string `json:"blob"` // SHA-256 of the whole file
 	}
 	if err := strict.Decode(plan.Preconditions, &expect); err != nil {
-		return sallyport.Errorf(sallyport.Conflict, sallyport.CodePreconditionFailed, "the plan's preconditions can't be read: %w", err)
+		return sallyport.Errorf(sallyport.Conflict, sallyport.CodePreconditionFailed, "cannot read the plan's preconditions: %w", err)
 	}
 	sum := sha256.Sum256(read)
 	if expect.Path != own || expect.Blob != "sha256:"+hex.EncodeToString(sum[:]) {
-		return sallyport.Errorf(sallyport.Conflict, sallyport.CodePreconditionFailed, "%s is not as it was when the plan was made", own)
+		return sallyport.Errorf(sallyport.Conflict, sallyport.CodePreconditionFailed, "%s has changed since the plan was made; make the call again", own)
 	}
 	if unidiff.Unified(path, string(read), string(content)) != plan.Diff {
-		return sallyport.Errorf(sallyport.Denied, sallyport.CodeOtherChange, "what was to be written to %s is not what the plan shows", own)
+		return sallyport.Errorf(sallyport.Denied, sallyport.CodeOtherChange, "the change of %s differs from the approved plan", own)
 	}
 	return nil
 }
 
-// attempt makes the commit on top of the head as it is now. It has not landed
-// if the branch was moved meanwhile.
+// attempt makes the commit on top of the current head. It has not landed if the
+// branch was moved meanwhile.
 func (r *Repository) attempt(ctx context.Context, repo *git.Repository, permit sallyport.Permit, read, content []byte) (commit plumbing.Hash, landed bool, err error) {
 	i := permit.Intent()
 	head, err := r.head(repo)
@@ -116,13 +117,13 @@ func (r *Repository) attempt(ctx context.Context, repo *git.Repository, permit s
 	}
 	f, err := find(repo, head, i.Namespace, i.Name+".yaml")
 	if sallyport.CodeOf(err) == sallyport.CodeNotFound {
-		return commit, false, sallyport.Errorf(sallyport.Conflict, sallyport.CodeConflict, "%s/%s.yaml was removed since it was read: try again", i.Namespace, i.Name)
+		return commit, false, sallyport.Errorf(sallyport.Conflict, sallyport.CodeConflict, "%s/%s.yaml was removed since it was read; make the call again", i.Namespace, i.Name)
 	}
 	if err != nil {
 		return commit, false, err
 	}
 	if f.entry().Hash != plumbing.ComputeHash(plumbing.BlobObject, read) {
-		return commit, false, sallyport.Errorf(sallyport.Conflict, sallyport.CodeConflict, "%s/%s.yaml has changed since it was read: try again", i.Namespace, i.Name)
+		return commit, false, sallyport.Errorf(sallyport.Conflict, sallyport.CodeConflict, "%s/%s.yaml has changed since it was read; make the call again", i.Namespace, i.Name)
 	}
 	now := object.Signature{Name: r.o.CommitterName, Email: r.o.CommitterEmail, When: r.o.Now().UTC()}
 	w := writer{repo: repo, path: r.o.Path}
@@ -169,7 +170,7 @@ func (w *writer) encode(v interface {
 }
 
 // store writes an object and makes it durable: a branch must not point to a
-// commit that a power failure can take away.
+// commit that a power failure can lose.
 func (w *writer) store(o plumbing.EncodedObject, err error) plumbing.Hash {
 	if w.err = errors.Join(w.err, err); w.err != nil {
 		return plumbing.ZeroHash

@@ -23,7 +23,7 @@ import (
 
 const before = "kind: Deployment\nmetadata:\n  name: api\nspec:\n  replicas: 3\n"
 
-// repository is a fresh bare repository and what the package makes of it.
+// repository makes a new bare repository and opens it.
 func repository(t *testing.T) (*gitops.Repository, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "manifests.git")
@@ -52,8 +52,7 @@ func options(path string) gitops.Options {
 	return gitops.Options{Path: path, Branch: "main", CommitterName: "Sallyport", CommitterEmail: "sallyport@example.com", Now: time.Now}
 }
 
-// runGit runs the git CLI on a repository, apart from whatever configuration this
-// machine has.
+// runGit runs the git CLI on a repository, without this machine's configuration.
 func runGit(t *testing.T, dir string, args ...string) string {
 	t.Helper()
 	out, err := git(t.Context(), dir, args...)
@@ -102,7 +101,7 @@ func intent(c sallyport.Call, namespace, name string) sallyport.Intent {
 	}
 }
 
-// allowed is the permit of a call that nobody had to approve.
+// allowed is the permit of a call that policy allowed without approval.
 func allowed(t *testing.T, n int, namespace, name string) sallyport.Permit {
 	t.Helper()
 	c := call(n, namespace, name)
@@ -256,7 +255,7 @@ func TestCommitRefuses(t *testing.T) {
 		"OtherFile":   {reason: "a permit is for one file", code: "other_file", path: "staging/api.yaml"},
 		"Outside":     {reason: "so a path can't lead out either", code: "other_file", path: "production/../staging/api.yaml"},
 		"ReadOnly":    {reason: "a read writes nothing", code: "read_only", permit: readOnly},
-		"Stale":       {reason: "somebody changed the file since", code: "conflict", read: scaled(4), permit: unplanned},
+		"Stale":       {reason: "the file has changed since it was read", code: "conflict", read: scaled(4), permit: unplanned},
 		"Drift":       {reason: "the plan was made from another file", code: "precondition_failed", permit: drifted},
 		"OtherChange": {reason: "people approved 5 replicas", code: "other_change", content: scaled(6)},
 		"Unchanged":   {reason: "an empty commit says something that isn't so", code: "no_change", content: []byte(before)},

@@ -19,19 +19,19 @@ import (
 )
 
 // Init makes a bare repository with one commit that holds the given files, by
-// slash-separated path. Either all of it is there afterwards or nothing; a
-// path that exists is refused.
+// slash-separated path. On an error it leaves nothing. It refuses a path that
+// exists.
 func Init(path, branch string, files map[string][]byte) (err error) {
 	name := plumbing.NewBranchReferenceName(branch)
 	if err := name.Validate(); err != nil || branch == "" {
-		return fmt.Errorf("gitops: %q is no name of a branch", branch)
+		return fmt.Errorf("gitops: invalid branch name %q", branch)
 	}
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("gitops: %s exists already, or can't be looked at", path)
+		return fmt.Errorf("gitops: %s exists already or is not accessible; want a new path", path)
 	}
 	for p := range files {
 		if !fs.ValidPath(p) || p == "." || slices.Contains(strings.Split(strings.ToLower(p), "/"), ".git") {
-			return fmt.Errorf("gitops: %q is no path of a file in a repository", p)
+			return fmt.Errorf("gitops: %q is not a valid path of a file in a repository", p)
 		}
 	}
 	draft, err := os.MkdirTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
@@ -40,7 +40,7 @@ func Init(path, branch string, files map[string][]byte) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("gitops: making %s: %w", path, err), os.RemoveAll(draft))
+			err = errors.Join(fmt.Errorf("gitops: could not make the repository %s: %w", path, err), os.RemoveAll(draft))
 		}
 	}()
 	repo, err := git.PlainInitWithOptions(draft, &git.PlainInitOptions{

@@ -21,27 +21,27 @@ const (
 	pollLast    = 50 * time.Millisecond
 )
 
-// branchLock makes moving a branch safe.
+// branchLock makes it safe to move a branch.
 //
 // go-git's CheckAndSetReference locks the reference's file with flock and
-// then writes it in place. git knows nothing of that lock: it replaces the
-// file by a rename, after which go-git writes into a file that no longer has
-// a name, and the commit is lost; and a crash while go-git writes leaves an
-// empty reference. So a branch is moved as git itself does it: who creates
-// <ref>.lock may compare, and moves the branch by renaming it.
+// then writes it in place. git ignores that lock: it replaces the file by a
+// rename, after which go-git writes into a file without a name, and the commit
+// is lost; and a crash while go-git writes leaves an empty reference. So the
+// lock moves a branch as git does, by compare-and-swap: the process that creates
+// <ref>.lock may compare, and moves the branch by renaming that file.
 //
-// git's lock has no owner, and stays when its owner is killed. Therefore
-// Sallyport's processes first take a flock, which ends with the process, on a
-// file of their own, and <ref>.lock is made as a hard link to another file of
-// their own: whoever holds the flock and finds that the two are one file knows
-// that the process which made it is gone, and removes it.
+// git's lock names no owner, and stays when its owner is killed. Therefore a
+// Sallyport process first takes a flock, which ends with the process, on a file
+// of its own, and then makes <ref>.lock as a hard link to a second file of its
+// own. A process that holds the flock and finds that the two are one file knows
+// that a killed Sallyport process made it, and removes it.
 type branchLock struct {
 	held chan struct{} // full while a goroutine of this process holds the lock
 
 	ref      string // the reference's own file
 	refLock  string // git's lock of it
-	flock    string // ours
-	prepared string // what the reference is to become
+	flock    string // Sallyport's own lock
+	prepared string // the reference's next content
 }
 
 func newBranchLock(path string, branch plumbing.ReferenceName) *branchLock {
@@ -52,7 +52,7 @@ func newBranchLock(path string, branch plumbing.ReferenceName) *branchLock {
 	}
 }
 
-// acquire waits for the lock and clears what a killed process left.
+// acquire waits for the lock and removes the files of a killed process.
 func (l *branchLock) acquire(ctx context.Context) (release func(), err error) {
 	select {
 	case l.held <- struct{}{}:
@@ -85,8 +85,8 @@ func (l *branchLock) acquire(ctx context.Context) (release func(), err error) {
 	}, nil
 }
 
-// clear removes git's lock of the reference if a killed process of ours
-// made it.
+// clear removes git's lock of the reference if a killed Sallyport process made
+// it.
 func (l *branchLock) clear() error {
 	ours, err := os.Lstat(l.prepared)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -105,16 +105,16 @@ func (l *branchLock) clear() error {
 	return os.Remove(l.prepared)
 }
 
-// swap moves the branch to a commit if current still says that it points to
-// the old one. Once it has moved, swap reports no error. It wants the lock to
-// be held.
+// swap moves the branch to a commit if current reports that it still points to
+// the old one. Once it has moved, swap reports no error. The caller must hold
+// the lock.
 func (l *branchLock) swap(ctx context.Context, to plumbing.Hash, current func() (bool, error)) (swapped bool, err error) {
 	if err := writeSynced(l.prepared, to.String()+"\n"); err != nil {
 		return false, unavailable(err)
 	}
-	defer func() { _ = os.Remove(l.prepared) }() // else the next one does
+	defer func() { _ = os.Remove(l.prepared) }() // the next acquire removes it otherwise
 	if err := poll(ctx, refTimeout, l.lockRef); err != nil {
-		return false, busy(fmt.Errorf("waiting for %s, which git holds while it moves the branch (if no git runs, it is left over and may be removed): %w", l.refLock, err))
+		return false, busy(fmt.Errorf("waiting for %s, which git holds while it moves the branch (remove it if no git process runs): %w", l.refLock, err))
 	}
 	defer func() {
 		if !swapped {
@@ -127,7 +127,7 @@ func (l *branchLock) swap(ctx context.Context, to plumbing.Hash, current func() 
 	if err := os.Rename(l.refLock, l.ref); err != nil {
 		return false, unavailable(err)
 	}
-	_ = syncDir(filepath.Dir(l.ref)) // the branch has moved, whatever this says
+	_ = syncDir(filepath.Dir(l.ref)) // the branch has moved, even if this fails
 	return true, nil
 }
 
@@ -162,8 +162,8 @@ func poll(ctx context.Context, limit time.Duration, try func() (bool, error)) er
 	}
 }
 
-// busy is the error of a commit that never got its turn. It is a conflict,
-// not an outage: whoever waited knows that nothing was written.
+// busy is the error of a commit that did not get the lock. It is a conflict, not
+// an outage: nothing was written.
 func busy(err error) error {
 	return sallyport.Errorf(sallyport.Conflict, sallyport.CodeRepositoryBusy, "the repository of manifests is busy, and nothing was written: %w", err)
 }

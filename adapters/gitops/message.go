@@ -18,12 +18,11 @@ const (
 	trailerBallot = "Sallyport-Ballot"
 )
 
-// maxValue bounds what is written into one line of a message, in characters.
+// maxValue bounds a value in one line of a message, in characters.
 const maxValue = 200
 
-// message names the action and its target, and the trailers of a permit.
-// Nothing that an agent claims stands in it, and nothing in it can begin a
-// line of its own.
+// message names the action and its target, and the trailers of a permit. It holds
+// no text of an agent's own words, and no value can begin a line of its own.
 func message(p sallyport.Permit) string {
 	i := p.Intent()
 	var b strings.Builder
@@ -48,7 +47,7 @@ func message(p sallyport.Permit) string {
 	return b.String()
 }
 
-// oneLine makes a short line of a text, with what nobody would see escaped.
+// oneLine makes a short line of a text, with invisible characters escaped.
 func oneLine(s string) string {
 	s = strings.Join(strings.FieldsFunc(s, unicode.IsSpace), " ")
 	if r := []rune(s); len(r) > maxValue {
@@ -57,8 +56,8 @@ func oneLine(s string) string {
 	return sallyport.Visible(s)
 }
 
-// trailers reads the last paragraph of a message. Of a key that stands there
-// twice, the first counts; none of those that are looked up does.
+// trailers reads the last paragraph of a message. Of a repeated key the first
+// value counts.
 func trailers(message string) map[string]string {
 	message = strings.TrimRight(message, "\n")
 	if i := strings.LastIndex(message, "\n\n"); i >= 0 {

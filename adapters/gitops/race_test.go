@@ -74,8 +74,8 @@ func startChild(t *testing.T, path, name string, first, limit int) (*exec.Cmd, *
 	return cmd, bufio.NewScanner(out)
 }
 
-// increment appends a line to a file, as one call that tries again whenever
-// somebody else changed the file first.
+// increment appends a line to a file, as one call that tries again after each
+// conflict with another commit.
 func increment(ctx context.Context, r *gitops.Repository, n int, namespace, name string) (string, error) {
 	c := call(n, namespace, name)
 	p, err := sallyport.NewPermit(sallyport.Grounds{Call: c, Intent: intent(c, namespace, name), Decision: sallyport.Decision{Effect: sallyport.Allow}}, time.Now())
@@ -149,7 +149,7 @@ func TestRaceOfGoroutines(t *testing.T) {
 }
 
 // Of two calls that read the same file, exactly one lands, and the other one
-// hears of it.
+// gets a conflict.
 func TestRaceOfTwoCalls(t *testing.T) {
 	r, path := repository(t)
 	results := make(chan error, 2)
@@ -188,7 +188,7 @@ func TestRaceOfOneCall(t *testing.T) {
 	}
 }
 
-// Processes of ours commit while people push with git and git packs.
+// Sallyport processes commit while people push with git and git packs.
 func TestRaceOfProcesses(t *testing.T) {
 	r, path := repository(t)
 	const each, pushes = 8, 6
@@ -300,7 +300,7 @@ func TestPushInBetween(t *testing.T) {
 	}
 }
 
-// push commits to a file of its own and pushes until git takes it.
+// push commits to a file of its own and pushes until git accepts it.
 func push(t *testing.T, path string) error {
 	t.Helper()
 	clone := filepath.Join(t.TempDir(), "clone")
@@ -396,8 +396,8 @@ func await(t *testing.T, path, pattern string) {
 	}
 }
 
-// What a process leaves that is killed while it holds git's lock: the lock
-// and the file it is a link to. The next commit clears it away.
+// A process that is killed while it holds git's lock leaves the lock and the file
+// that the lock is a link to. The next commit removes both.
 func TestStaleLockOfOurs(t *testing.T) {
 	r, path := repository(t)
 	if err := os.MkdirAll(filepath.Join(path, "sallyport"), 0o755); err != nil {
@@ -416,7 +416,7 @@ func TestStaleLockOfOurs(t *testing.T) {
 	sound(t, path)
 }
 
-// A lock that git holds is respected for as long as the caller cares to wait.
+// Commit respects git's lock until its context ends.
 func TestForeignLock(t *testing.T) {
 	r, path := repository(t)
 	lock := filepath.Join(path, "refs/heads/main.lock")
@@ -434,7 +434,7 @@ func TestForeignLock(t *testing.T) {
 		t.Error("the branch was moved under git's lock")
 	}
 	if _, err := os.Lstat(lock); err != nil {
-		t.Errorf("somebody else's lock was removed: %v", err)
+		t.Errorf("git's lock was removed: %v", err)
 	}
 	if err := os.Remove(lock); err != nil {
 		t.Fatal(err)

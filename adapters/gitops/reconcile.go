@@ -13,12 +13,12 @@ import (
 )
 
 const (
-	// clockSlack is how far the clocks of whoever takes calls and whoever
-	// commits may be apart.
+	// clockSlack is how far the clocks of the gateway that received a call and
+	// the worker that commits may differ.
 	clockSlack = time.Hour
-	// staleRun is how many commits with too old a date are passed in a row
-	// before their ancestors are given up: somebody may have pushed commits
-	// with a wrong date on top of ours.
+	// staleRun is how many commits in a row with too old a date the search passes
+	// before it ignores their ancestors: a person may have pushed commits with a
+	// wrong date on top of the gateway's.
 	staleRun = 64
 	// maxCommits bounds a search.
 	maxCommits = 200_000
@@ -40,8 +40,8 @@ func (r *Repository) Reconcile(ctx context.Context, i sallyport.Intent) (*sallyp
 		if err != nil || c == nil {
 			return err
 		}
-		// A commit that says this call but another intent is somebody else's
-		// doing, and shows nothing.
+		// A commit that names this call but another intent was not made by the
+		// gateway: it proves nothing.
 		if trailers(c.Message)[trailerIntent] != string(i.Digest()) {
 			return nil
 		}
@@ -58,20 +58,20 @@ func (r *Repository) Reconcile(ctx context.Context, i sallyport.Intent) (*sallyp
 	return outcome, err
 }
 
-// refuseSecond refuses to commit what a commit says was done already.
+// refuseSecond refuses a second commit of a call.
 func (r *Repository) refuseSecond(ctx context.Context, repo *git.Repository, head plumbing.Hash, i sallyport.Intent) error {
 	c, err := findCall(ctx, repo, head, i)
 	if err != nil {
 		return err
 	}
 	if c != nil {
-		return sallyport.Errorf(sallyport.Conflict, sallyport.CodeAlreadyCommitted, "call %s has its commit already: %s", i.CallID, c.Hash)
+		return sallyport.Errorf(sallyport.Conflict, sallyport.CodeAlreadyCommitted, "call %s has a commit already: %s", i.CallID, c.Hash)
 	}
 	return nil
 }
 
 // findCall walks back from a commit to the one of an intent's call, as far as
-// the call's age makes it possible. It is nil where there is none.
+// the call's age makes it possible. It returns nil if there is none.
 func findCall(ctx context.Context, repo *git.Repository, from plumbing.Hash, i sallyport.Intent) (*object.Commit, error) {
 	w := newWalk(from, i.At.Add(-clockSlack))
 	for range maxCommits {
@@ -91,11 +91,11 @@ func findCall(ctx context.Context, repo *git.Repository, from plumbing.Hash, i s
 		}
 		w.goOn(c)
 	}
-	return nil, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeHistoryTooLong, "more than %d commits are younger than call %s", maxCommits, i.CallID)
+	return nil, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeHistoryTooLong, "could not find the commit of a call: more than %d commits are younger than call %s", maxCommits, i.CallID)
 }
 
-// walk goes from commits to their parents, and ends below a row of commits
-// that are too old.
+// walk visits commits and their parents, and ends below a row of commits that
+// are too old.
 type walk struct {
 	since time.Time
 	queue []plumbing.Hash
@@ -115,8 +115,8 @@ func (w *walk) next() (plumbing.Hash, bool) {
 	return hash, true
 }
 
-// goOn queues a commit's parents. One that was passed already is queued again
-// if fewer old commits lead to it this way.
+// goOn queues a commit's parents, and a visited one again if fewer old commits
+// lead to it this way.
 func (w *walk) goOn(c *object.Commit) {
 	stale := 0
 	if c.Committer.When.Before(w.since) {

@@ -32,15 +32,15 @@ import (
 const (
 	// maxFileBytes bounds the files that are read and written.
 	maxFileBytes = 1 << 20
-	// reopens is how often a read begins anew when git repacks underneath it.
+	// reopens is how often a read starts again because git repacks meanwhile.
 	reopens = 5
 )
 
-// Options are what a [Repository] needs. All of them are required.
+// Options configure a [Repository]. All are required.
 type Options struct {
 	Path           string           // of the bare repository's directory
 	Branch         string           // such as main
-	CommitterName  string           // of the commits that are made
+	CommitterName  string           // of the gateway's commits
 	CommitterEmail string           //
 	Now            func() time.Time // the commits' time
 }
@@ -53,18 +53,18 @@ type Repository struct {
 	lock   *branchLock
 }
 
-// New opens a repository. It refuses one whose branch has no commit, and one
-// that is stored in a way that it couldn't write safely.
+// New opens a repository. It refuses one whose branch has no commit, and one that
+// is not bare.
 func New(o Options) (*Repository, error) {
 	if o.Path == "" || o.Branch == "" || o.Now == nil {
-		return nil, errors.New("gitops: path, branch and clock are required")
+		return nil, errors.New("gitops: Options.Path, Branch and Now are required")
 	}
 	if !identity.MatchString(o.CommitterName) || !identity.MatchString(o.CommitterEmail) {
-		return nil, errors.New("gitops: the committer needs a name and an address, each on one line and without < and >")
+		return nil, errors.New("gitops: want a committer name and an address, each on one line and without < and >")
 	}
 	branch := plumbing.NewBranchReferenceName(o.Branch)
 	if err := branch.Validate(); err != nil {
-		return nil, fmt.Errorf("gitops: %q is no name of a branch: %w", o.Branch, err)
+		return nil, fmt.Errorf("gitops: invalid branch name %q: %w", o.Branch, err)
 	}
 	path, err := filepath.Abs(o.Path)
 	if err != nil {
@@ -73,10 +73,10 @@ func New(o Options) (*Repository, error) {
 	o.Path = path
 	repo, err := git.PlainOpen(path)
 	if err != nil {
-		return nil, fmt.Errorf("gitops: opening the repository %s: %w", path, err)
+		return nil, fmt.Errorf("gitops: cannot open the repository %s: %w", path, err)
 	}
 	if c, err := repo.Config(); err != nil || !c.Core.IsBare {
-		return nil, fmt.Errorf("gitops: %s is not a bare repository (git clone --bare makes one)", path)
+		return nil, fmt.Errorf("gitops: %s is not a bare repository; make one with git clone --bare", path)
 	}
 	r := &Repository{o: o, branch: branch, lock: newBranchLock(path, branch)}
 	if _, err := r.head(repo); err != nil {
@@ -93,14 +93,14 @@ var (
 // target is the path of the one file that an intent is about.
 func target(i sallyport.Intent) (string, error) {
 	if !label.MatchString(i.Namespace) || !label.MatchString(i.Name) {
-		return "", sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadTarget, "namespace and name must be DNS labels to name a file: %.80q and %.80q", i.Namespace, i.Name)
+		return "", sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadTarget, "namespace %.80q and name %.80q must be DNS labels, because they name a file", i.Namespace, i.Name)
 	}
 	return i.Namespace + "/" + i.Name + ".yaml", nil
 }
 
-// Checkout returns the one file that an intent is about, by its path, as it
-// stands at the head of the branch. A file that isn't there, or is no plain
-// file, is an error of kind [sallyport.NotFound].
+// Checkout returns the one file that an intent is about, by its path, from the
+// head of the branch. A path without a plain file is an error of kind
+// [sallyport.NotFound].
 func (r *Repository) Checkout(ctx context.Context, i sallyport.Intent) (map[string][]byte, error) {
 	path, err := target(i)
 	if err != nil {
@@ -125,9 +125,9 @@ func (r *Repository) Checkout(ctx context.Context, i sallyport.Intent) (map[stri
 	return map[string][]byte{path: content}, nil
 }
 
-// view opens the repository and reads from it. What is open does not notice
-// that git has packed objects since, so every use opens it anew, and begins
-// anew when objects move while it reads.
+// view opens the repository and reads from it. An open repository does not notice
+// that git has packed objects since, so every use opens it again, and starts
+// again when objects move while it reads.
 func (r *Repository) view(ctx context.Context, read func(*git.Repository) error) error {
 	var err error
 	for range reopens {
@@ -157,25 +157,25 @@ func moved(err error) bool {
 }
 
 func unavailable(err error) error {
-	return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeRepository, "the repository of manifests can't be used: %w", err)
+	return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeRepository, "cannot use the Git repository of manifests: %w", err)
 }
 
 // head is the commit that the branch points to.
 func (r *Repository) head(repo *git.Repository) (plumbing.Hash, error) {
 	ref, err := repo.Storer.Reference(r.branch)
 	if errors.Is(err, plumbing.ErrReferenceNotFound) {
-		return plumbing.ZeroHash, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeNoBranch, "the repository has no branch %s with a commit", r.branch.Short())
+		return plumbing.ZeroHash, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeNoBranch, "the Git repository of manifests has no branch %s with a commit; create it, or correct the configured branch", r.branch.Short())
 	}
 	if err != nil {
 		return plumbing.ZeroHash, err
 	}
 	if ref.Type() != plumbing.HashReference {
-		return plumbing.ZeroHash, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeSymbolicBranch, "the branch %s only points to another one", r.branch.Short())
+		return plumbing.ZeroHash, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeSymbolicBranch, "the branch %s is a symbolic reference to another branch; configure that one", r.branch.Short())
 	}
 	return ref.Hash(), nil
 }
 
-// file is where a plain file stands in the tree of a commit.
+// file is the position of a plain file in the tree of a commit.
 type file struct {
 	root, dir           *object.Tree
 	dirIndex, fileIndex int
@@ -185,7 +185,7 @@ func (f file) entry() *object.TreeEntry { return &f.dir.Entries[f.fileIndex] }
 
 // find looks for a plain file one directory down. It follows no link.
 func find(repo *git.Repository, commit plumbing.Hash, dir, name string) (file, error) {
-	absent := sallyport.Errorf(sallyport.NotFound, sallyport.CodeNotFound, "there is no file %s/%s", dir, name)
+	absent := sallyport.Errorf(sallyport.NotFound, sallyport.CodeNotFound, "the Git repository of manifests has no file %s/%s", dir, name)
 	c, err := repo.CommitObject(commit)
 	if err != nil {
 		return file{}, err
@@ -218,7 +218,7 @@ func (f file) content(repo *git.Repository) (content []byte, err error) {
 		return nil, err
 	}
 	if size > maxFileBytes {
-		return nil, sallyport.Errorf(sallyport.Invalid, sallyport.CodeFileTooLarge, "the file %s has more than %d bytes", f.entry().Name, maxFileBytes)
+		return nil, sallyport.Errorf(sallyport.Invalid, sallyport.CodeFileTooLarge, "the file %s has more than the limit of %d bytes", f.entry().Name, maxFileBytes)
 	}
 	blob, err := repo.BlobObject(f.entry().Hash)
 	if err != nil {
@@ -232,7 +232,7 @@ func (f file) content(repo *git.Repository) (content []byte, err error) {
 	return io.ReadAll(in)
 }
 
-// private is a file of ours beside the repository's own, one per branch.
+// private is the path of a file of Sallyport's in the repository, one per branch.
 func private(path string, branch plumbing.ReferenceName, kind string) string {
 	return filepath.Join(path, "sallyport", url.PathEscape(branch.Short())+"."+kind)
 }

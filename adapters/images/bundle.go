@@ -19,19 +19,20 @@ const (
 	statementType       = "https://in-toto.io/Statement/v1"
 )
 
-// mayBeBundle reports whether it is worth looking into an artifact. In an index
-// that stands for the referrers API, some clients write its config's type for the
-// artifact's. Attestations say of themselves that they are no signature.
+// mayBeBundle reports whether an artifact may hold a signature. In an index that
+// stands for the referrers API, some clients write the type of its config in
+// place of the artifact's. An attestation has another predicate in its
+// annotations.
 func mayBeBundle(d v1.Descriptor) bool {
 	predicate, said := d.Annotations[predicateAnnotation]
 	return (d.ArtifactType == bundleType || d.ArtifactType == emptyType || d.ArtifactType == "") &&
 		(!said || predicate == signPredicate)
 }
 
-// checkBundle checks a bundle: a DSSE envelope around an in-toto statement that
-// has this image, and nothing besides, as its subject. The type of its
-// predicate must be the one of signatures, for the same key may have signed
-// other statements of the image, such as that it is full of holes.
+// checkBundle verifies a bundle: a DSSE envelope around an in-toto statement whose
+// only subject is this image. The type of its predicate must be the one of
+// signatures, because the same key may have signed other statements about the
+// image, such as a list of its vulnerabilities.
 func checkBundle(keys []key, data []byte, ref name.Digest) error {
 	var b bundle.Bundle
 	if err := b.UnmarshalJSON(data); err != nil {
@@ -40,7 +41,7 @@ func checkBundle(keys []key, data []byte, ref name.Digest) error {
 	digest := strings.TrimPrefix(ref.DigestStr(), "sha256:")
 	raw, err := hex.DecodeString(digest)
 	if err != nil {
-		return &fault{"the image's digest is not one", err}
+		return &fault{"the image's digest is not hexadecimal", err}
 	}
 	policy := verify.NewPolicy(verify.WithArtifactDigest("sha256", raw), verify.WithKey())
 	result, err := verifyBundle(keys, &b, policy)
@@ -57,8 +58,8 @@ func checkBundle(keys []key, data []byte, ref name.Digest) error {
 	return nil
 }
 
-// verifyBundle returns what the first key says under which a bundle is good,
-// or what is wrong under the last.
+// verifyBundle returns the result of the first key that verifies a bundle, or the
+// error of the last.
 func verifyBundle(keys []key, b *bundle.Bundle, policy verify.PolicyBuilder) (result *verify.VerificationResult, err error) {
 	for _, k := range keys {
 		if result, err = k.ofBundles.Verify(b, policy); err == nil {

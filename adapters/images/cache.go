@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// maxRemembered bounds how many images are known to be signed: many more than
-// a catalogue has tools.
+// maxRemembered bounds the number of remembered images. No catalogue has as many
+// tools.
 const maxRemembered = 1024
 
 // cache remembers which digests are signed, each for a lifetime.
@@ -24,8 +24,8 @@ func (c *cache) has(digest string) bool {
 	return c.now().Before(c.until[digest])
 }
 
-// add remembers a digest, in place of the one that would be forgotten next if
-// there is no room.
+// add remembers a digest. If the cache is full, the digest replaces the one that
+// expires next.
 func (c *cache) add(digest string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

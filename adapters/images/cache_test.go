@@ -17,9 +17,9 @@ func TestCacheIsBounded(t *testing.T) {
 		t.Errorf("%d digests are remembered, want %d", n, maxRemembered)
 	}
 	if c.has("9") || !c.has("10") || !c.has(strconv.Itoa(maxRemembered+9)) {
-		t.Error("the oldest must make room, and nobody else")
+		t.Error("want only the oldest digest replaced")
 	}
-	c.add(strconv.Itoa(maxRemembered + 9)) // known already: it takes nobody's place
+	c.add(strconv.Itoa(maxRemembered + 9)) // known already: it replaces no other digest
 	if !c.has("10") {
 		t.Error("a digest that is known pushed out another")
 	}

@@ -17,8 +17,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 )
 
-// What cosign writes, spelled out here once more: a slip in the package must
-// not go into what it is tested with.
+// What cosign writes, spelled out here once more: the tests must not repeat a
+// mistake of the package.
 const (
 	bundleType = "application/vnd.dev.sigstore.bundle.v0.3+json"
 	simpleType = "application/vnd.dev.cosign.simplesigning.v1+json"
@@ -27,7 +27,7 @@ const (
 	simpleWord = "cosign container image signature"
 )
 
-// signer is a key of somebody's, used as cosign uses it.
+// signer is a key, used as cosign uses it.
 type signer struct {
 	crypto.Signer
 	hash crypto.Hash // 0 where the key has its own

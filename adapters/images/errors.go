@@ -16,8 +16,8 @@ import (
 
 var imageByDigest = regexp.MustCompile(`^([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?(/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}$`)
 
-// fault is what is wrong with a signature. What it says is ours; the cause may
-// quote what a stranger wrote.
+// fault describes why a signature is not valid. Its text is the gateway's own;
+// the cause may quote untrusted text of a registry or a signer.
 type fault struct {
 	what  string
 	cause error
@@ -32,7 +32,7 @@ func (f *fault) Error() string {
 
 func (f *fault) Unwrap() error { return f.cause }
 
-// refusal says that an image is not to run.
+// refusal is the error of an image that must not run.
 func refusal(cause *fault, code, format string, args ...any) *sallyport.Error {
 	e := sallyport.Errorf(sallyport.Denied, code, format, args...)
 	if cause != nil {
@@ -41,30 +41,30 @@ func refusal(cause *fault, code, format string, args ...any) *sallyport.Error {
 	return e
 }
 
-// unavailable says that nobody knows whether an image is signed.
+// unavailable is the error of an image whose signatures could not be fetched.
 func unavailable(ref name.Digest, cause error) *sallyport.Error {
-	e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeRegistryUnavailable, "whether %s is signed is not known: its registry %s", shown(ref.Name()), trouble(cause))
+	e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeRegistryUnavailable, "could not verify the signature of %s: its registry %s", shown(ref.Name()), trouble(cause))
 	e.Err = cause
 	return e
 }
 
-// trouble says in words of ours what a registry did.
+// trouble describes a registry's failure without quoting the registry.
 func trouble(err error) string {
-	if answer, ok := errors.AsType[*transport.Error](err); ok {
-		return fmt.Sprintf("answered with status %d", answer.StatusCode)
+	if response, ok := errors.AsType[*transport.Error](err); ok {
+		return fmt.Sprintf("responded with status %d", response.StatusCode)
 	}
 	timeout, ok := errors.AsType[net.Error](err)
 	switch {
 	case errors.Is(err, errScheme):
-		return "leads to another scheme than https: " + errScheme.Error()
+		return "redirects to another scheme than https: " + errScheme.Error()
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), ok && timeout.Timeout():
-		return "did not answer in time"
+		return "did not respond in time"
 	case errors.Is(err, context.Canceled):
-		return "was not waited for"
+		return "had not responded when the request was cancelled"
 	default:
-		return "can't be reached, or does not answer as a registry does"
+		return "is out of reach, or does not respond as a registry does"
 	}
 }
 
-// shown quotes the name of an image, which somebody else may have chosen.
+// shown quotes the name of an image, which is untrusted text.
 func shown(image string) string { return sallyport.Inline(image, 400) }

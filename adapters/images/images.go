@@ -1,5 +1,5 @@
 // Package images verifies that a container image is signed by one of the
-// operator's keys, before anything is made to run it.
+// operator's keys, before the worker creates a Job for it.
 //
 // A signature is what cosign makes with a key, in either form in which it
 // stores it beside the image:
@@ -10,15 +10,14 @@
 //   - a simple-signing payload under the tag sha256-<hex>.sig, as older
 //     versions of cosign write it.
 //
-// There is no certificate, no transparency log and no timestamp in this: a
-// key of the operator's counts from the day on which it is configured to the
-// day on which it is taken out. Entries of a log that a bundle brings along are
-// not looked at.
+// The package uses no certificates, no transparency log and no timestamps: a key
+// is valid for as long as the operator configures it. It ignores the entries of a
+// log in a bundle.
 //
-// A signature is for a digest and says nothing of where the image lies, so that
-// a mirror's image is as good as the original. For an image of several platforms
-// the index is signed or the platform's own manifest; whichever is named
-// must be the one that is signed.
+// A signature is for a digest, not for a registry, so that a mirror's image is as
+// good as the original. For an image of several platforms the signature is of the
+// index or of the platform's own manifest: the digest that the tool's manifest
+// names must be signed.
 package images
 
 import (
@@ -36,29 +35,29 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// What a zero in Options stands for.
+// Defaults of [Options].
 const (
 	DefaultTimeout  = 20 * time.Second
 	DefaultLifetime = time.Hour
 )
 
-// Options say whose signatures count, and how they are fetched.
+// Options configure whose signatures count, and how the verifier fetches them.
 type Options struct {
 	// Keys are the operator's public keys, each the content of a PEM file as
 	// cosign writes cosign.pub: ECDSA on P-256 or P-384, or Ed25519. At least
 	// one. A signature by any of them suffices.
 	Keys []string
 
-	// Keychain has the credentials for registries; nil is none.
+	// Keychain has the credentials for registries. The default has none.
 	Keychain authn.Keychain
 
-	// Transport carries the requests; nil is one that knows the system's
-	// authorities. It is the place for a registry's own.
+	// Transport carries the requests, and can trust a registry's own
+	// certificate authority. The default trusts the system's.
 	Transport http.RoundTripper
 
-	Timeout  time.Duration    // of one verification; 0 is DefaultTimeout
-	Lifetime time.Duration    // how long an image is known to be signed; 0 is DefaultLifetime
-	Now      func() time.Time // nil is the clock
+	Timeout  time.Duration    // of one verification; default DefaultTimeout
+	Lifetime time.Duration    // how long a good result is remembered; default DefaultLifetime
+	Now      func() time.Time // default time.Now
 }
 
 // Verifier verifies signatures of images. It is safe for concurrent use.
@@ -79,14 +78,14 @@ func New(o Options) (*Verifier, error) {
 		return nil, err
 	}
 	if o.Timeout < 0 || o.Lifetime < 0 {
-		return nil, errors.New("images: a timeout or lifetime is negative: leave it out, or make it positive")
+		return nil, errors.New("images: Options.Timeout and Lifetime must not be negative")
 	}
 	v := &Verifier{
 		keys: keys, keychain: o.Keychain, carrier: o.Transport, timeout: cmp.Or(o.Timeout, DefaultTimeout),
 		signed: &cache{lifetime: cmp.Or(o.Lifetime, DefaultLifetime), now: o.Now},
 	}
 	if v.keychain == nil {
-		v.keychain = authn.NewMultiKeychain() // knows nobody
+		v.keychain = authn.NewMultiKeychain() // has no credentials
 	}
 	if v.carrier == nil {
 		v.carrier = remote.DefaultTransport
@@ -101,23 +100,23 @@ func New(o Options) (*Verifier, error) {
 // registry.example.com/tool@sha256:…, is signed by one of the keys.
 //
 // The errors are of type [sallyport.Error]. One of kind [sallyport.Denied]
-// says that the image is not signed (code "image_unsigned"), or that no
-// signature that was found is good ("image_signature_invalid"). One of kind
-// [sallyport.Unavailable] ("registry_unavailable") says that the registry did
-// not give what it was asked for, and nobody knows. One of kind
-// [sallyport.Invalid] ("bad_image") says that the image is not named by digest.
+// means that the image is not signed (code "image_unsigned"), or that none of its
+// signatures is good ("image_signature_invalid"). One of kind
+// [sallyport.Unavailable] ("registry_unavailable") means that the signatures
+// could not be fetched. One of kind [sallyport.Invalid] ("bad_image") means that
+// the image is not named by digest.
 //
-// That an image is signed is remembered for the lifetime, by its digest alone.
-// That it is not is never remembered: whoever signs it need not wait.
+// The verifier remembers for the lifetime that a digest is signed. It does not
+// remember that a digest is not: a new signature counts at once.
 func (v *Verifier) Verify(ctx context.Context, image string) error {
 	ref, err := name.NewDigest(image)
 	if err != nil || !imageByDigest.MatchString(image) {
 		return sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadImage,
-			"%s does not name an image by digest: it must be like registry.example.com/tool@sha256:…", shown(image))
+			"%s does not name an image by digest; want registry.example.com/tool@sha256:…", shown(image))
 	}
-	// Whoever asks first and hangs up must not take the answer from the others.
+	// A caller that gives up must not cancel the verification of the others.
 	detached := context.WithoutCancel(ctx)
-	answer := v.flights.DoChan(ref.Name(), func() (any, error) {
+	done := v.flights.DoChan(ref.Name(), func() (any, error) {
 		if v.signed.has(ref.DigestStr()) {
 			return nil, nil
 		}
@@ -130,7 +129,7 @@ func (v *Verifier) Verify(ctx context.Context, image string) error {
 		return nil, err
 	})
 	select {
-	case result := <-answer:
+	case result := <-done:
 		return result.Err
 	case <-ctx.Done():
 		return unavailable(ref, context.Cause(ctx))
@@ -143,15 +142,15 @@ func (v *Verifier) search(ctx context.Context, ref name.Digest) error {
 	if err != nil {
 		return unavailable(ref, err)
 	}
-	var bad *fault // what is wrong with a signature that was found
-	var gone error // why there may be more than was found
+	var bad *fault // why a signature is not good
+	var gone error // why there may be more signatures
 	room := maxSignatures
 	for _, list := range []func(context.Context, int) ([]attached, error){shelf.bundles, shelf.simple} {
 		found, err := list(ctx, room)
 		room -= len(found)
 		gone = cmp.Or(gone, err)
 		for _, a := range found {
-			err := v.judge(ctx, shelf, a)
+			err := v.verifySignature(ctx, shelf, a)
 			if err == nil {
 				return nil
 			}
@@ -162,11 +161,11 @@ func (v *Verifier) search(ctx context.Context, ref name.Digest) error {
 			}
 		}
 	}
-	return verdict(ref, bad, gone, room == 0)
+	return signatureResult(ref, bad, gone, room == 0)
 }
 
-// judge fetches one signature and checks it.
-func (v *Verifier) judge(ctx context.Context, shelf *shelf, a attached) error {
+// verifySignature fetches one signature and verifies it.
+func (v *Verifier) verifySignature(ctx context.Context, shelf *shelf, a attached) error {
 	if a.fault != nil {
 		return a.fault
 	}
@@ -177,8 +176,8 @@ func (v *Verifier) judge(ctx context.Context, shelf *shelf, a attached) error {
 	return a.check(v.keys, data, shelf.ref)
 }
 
-// verdict says why no signature was good.
-func verdict(ref name.Digest, bad *fault, gone error, full bool) error {
+// signatureResult is the error of an image without a good signature.
+func signatureResult(ref name.Digest, bad *fault, gone error, full bool) error {
 	if f, ok := errors.AsType[*fault](gone); ok {
 		bad, gone = f, nil
 	}
@@ -187,10 +186,10 @@ func verdict(ref name.Digest, bad *fault, gone error, full bool) error {
 		return unavailable(ref, gone)
 	case bad != nil && full:
 		return refusal(bad, sallyport.CodeImageSignatureInvalid,
-			"none of the %d signatures of %s that are looked at is good, of the last of them: %s; remove what is attached to it and does not count", maxSignatures, shown(ref.Name()), bad.what)
+			"none of the first %d signatures of %s is good: of the last, %s; remove the invalid signatures from the registry", maxSignatures, shown(ref.Name()), bad.what)
 	case bad != nil:
 		return refusal(bad, sallyport.CodeImageSignatureInvalid, "%s has no good signature: %s", shown(ref.Name()), bad.what)
 	default:
-		return refusal(nil, sallyport.CodeImageUnsigned, "%s is not signed: sign it with one of the operator's keys (cosign sign --key)", shown(ref.Name()))
+		return refusal(nil, sallyport.CodeImageUnsigned, "%s is not signed; sign it with one of the operator's keys (cosign sign --key)", shown(ref.Name()))
 	}
 }

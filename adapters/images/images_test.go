@@ -28,7 +28,7 @@ func newVerifier(t *testing.T, o images.Options) *images.Verifier {
 	return v
 }
 
-// TestGoodSignatures: whatever cosign makes with a key counts.
+// TestGoodSignatures: each kind of signature that cosign makes with a key counts.
 func TestGoodSignatures(t *testing.T) {
 	keys := map[string]signer{
 		"P256":         p256(t),
@@ -106,10 +106,10 @@ func TestBadSignatures(t *testing.T) {
 	}{
 		"Unsigned": {"an image without signatures is not signed", func(*testing.T, *shop) {}, unsigned, "is not signed"},
 		"Bundle/OtherKey": {
-			"anybody can sign", func(t *testing.T, s *shop) { s.refer(t, signType, p256(t).signed(t, s.image)) }, invalid, "by none of the operator's keys",
+			"the key is not the operator's", func(t *testing.T, s *shop) { s.refer(t, signType, p256(t).signed(t, s.image)) }, invalid, "by none of the operator's keys",
 		},
 		"Bundle/OtherKeyWithOurHint": {
-			"a hint is what a stranger says", func(t *testing.T, s *shop) {
+			"the signer chooses the hint", func(t *testing.T, s *shop) {
 				s.refer(t, signType, k.bundle(t, p256(t).envelope(t, inToto, statement(s.image))))
 			}, invalid, "by none of the operator's keys",
 		},
@@ -160,7 +160,7 @@ func TestBadSignatures(t *testing.T) {
 			}, invalid, "",
 		},
 		"Bundle/Certificate": {
-			"a certificate by nobody is no key of ours", func(t *testing.T, s *shop) {
+			"a self-signed certificate is not an operator's key", func(t *testing.T, s *shop) {
 				b := strings.Replace(string(k.signed(t, s.image)), `"publicKey":{"hint"`, `"certificate":{"rawBytes"`, 1)
 				_, rest, _ := strings.Cut(b, `"rawBytes":"`)
 				hint, _, _ := strings.Cut(rest, `"`)
@@ -176,12 +176,12 @@ func TestBadSignatures(t *testing.T) {
 		"Bundle/Empty":     {"a layer can hold anything", bundle([]byte("{}")), invalid, "not a sigstore bundle"},
 		"Bundle/NoContent": {"a layer can hold anything", bundle([]byte(`{"mediaType":"` + bundleType + `","verificationMaterial":{"publicKey":{}},"dsseEnvelope":{}}`)), invalid, ""},
 		"Bundle/Huge": {
-			"nobody reads what is so large", func(t *testing.T, s *shop) {
+			"the verifier reads no signature of this size", func(t *testing.T, s *shop) {
 				s.refer(t, signType, append(k.signed(t, s.image), strings.Repeat(" ", 256<<10)...))
 			}, invalid, "larger than 256 KiB",
 		},
 		"Simple/OtherKey": {
-			"anybody can sign", func(t *testing.T, s *shop) { s.label(t, p256(t).simple(t, payload(s.image, "x"))) }, invalid, "by none of the operator's keys",
+			"the key is not the operator's", func(t *testing.T, s *shop) { s.label(t, p256(t).simple(t, payload(s.image, "x"))) }, invalid, "by none of the operator's keys",
 		},
 		"Simple/Copied": {
 			"a good signature of another image lies beside this one", func(t *testing.T, s *shop) {
@@ -214,13 +214,13 @@ func TestBadSignatures(t *testing.T) {
 				s.label(t, l)
 			}, invalid, "annotation",
 		},
-		"Simple/OtherType":       {"the key may have signed other things", simple(second(replaced(simpleWord, "atomic container signature"))), invalid, "something else"},
+		"Simple/OtherType":       {"the key may have signed other things", simple(second(replaced(simpleWord, "atomic container signature"))), invalid, "does not sign a container image"},
 		"Simple/UnknownCritical": {"what is critical and not understood must not be skipped", simple(second(replaced(`"type"`, `"not-after":"2020-01-01","type"`))), invalid, "payload"},
 		"Simple/TwoDigests":      {"two parsers would read two digests", simple(second(replaced(`"image":{`, `"image":{"docker-manifest-digest":"sha256:00",`))), invalid, "payload"},
 		"Simple/NoJSON":          {"a key can sign anything", simple(func(*shop) string { return "hello" }), invalid, "payload"},
 		"Simple/Statement":       {"the one form is not the other", simple(func(s *shop) string { return statement(s.image) }), invalid, "payload"},
 		"Simple/Huge": {
-			"nobody reads what is so large", simple(func(s *shop) string { return payload(s.image, strings.Repeat("x", 256<<10)) }), invalid, "larger than 256 KiB",
+			"the verifier reads no signature of this size", simple(func(s *shop) string { return payload(s.image, strings.Repeat("x", 256<<10)) }), invalid, "larger than 256 KiB",
 		},
 		"Simple/HugeAndLying": {
 			"a manifest can say that a layer is small", func(t *testing.T, s *shop) {
@@ -273,7 +273,7 @@ func messageSignature(t *testing.T, k signer, image name.Digest) []byte {
 	})
 }
 
-// certificate says that a key is one, and nobody else says so.
+// certificate is self-signed.
 func certificate(t *testing.T, k signer) []byte {
 	t.Helper()
 	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
@@ -284,8 +284,8 @@ func certificate(t *testing.T, k signer) []byte {
 	return der
 }
 
-// TestManySignatures: a good one counts among the first, and what stands
-// before it can't make us read for ever.
+// TestManySignatures: a good one counts among the first, and the number of
+// signatures that the verifier reads is bounded.
 func TestManySignatures(t *testing.T) {
 	k, other := p256(t), p256(t)
 	for _, tt := range []struct {
@@ -321,8 +321,8 @@ func TestManySignatures(t *testing.T) {
 	}
 }
 
-// TestAttestationsTakeNoRoom: what says of itself that it is no signature can't
-// crowd one out.
+// TestAttestationsTakeNoRoom: attestations do not count against the bound of
+// signatures.
 func TestAttestationsTakeNoRoom(t *testing.T) {
 	k, s := p256(t), newShop(t, false)
 	for range 40 {
@@ -349,7 +349,7 @@ func TestBadNames(t *testing.T) {
 	}
 }
 
-// TestErrorsDoNotQuote: what strangers write stays out of what people read.
+// TestErrorsDoNotQuote: errors hold no text of registries and signers.
 func TestErrorsDoNotQuote(t *testing.T) {
 	v := newVerifier(t, images.Options{Keys: []string{p256(t).pem(t)}})
 	err := v.Verify(t.Context(), "registry.example.com/\u202etool`|\x1b[2J"+strings.Repeat("x", 5000))
@@ -381,8 +381,8 @@ func TestNewRefuses(t *testing.T) {
 		"Twice":      {images.Options{Keys: []string{good + good}}, "one PEM block"},
 		"P521":       {images.Options{Keys: []string{ec(t, elliptic.P521(), crypto.SHA512).pem(t)}}, "P-256"},
 		"P224":       {images.Options{Keys: []string{ec(t, elliptic.P224(), crypto.SHA256).pem(t)}}, "P-256"},
-		"Private":    {images.Options{Keys: []string{"-----BEGIN PRIVATE KEY-----\n" + secret + "\n-----END PRIVATE KEY-----\n"}}, "no place here"},
-		"NoKey":      {images.Options{Keys: []string{"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"}}, "not a public key"},
+		"Private":    {images.Options{Keys: []string{"-----BEGIN PRIVATE KEY-----\n" + secret + "\n-----END PRIVATE KEY-----\n"}}, "never configure a private key"},
+		"NoKey":      {images.Options{Keys: []string{"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"}}, "want a public key"},
 		"Timeout":    {images.Options{Keys: []string{good}, Timeout: -1}, "negative"},
 		"Lifetime":   {images.Options{Keys: []string{good}, Lifetime: -1}, "negative"},
 		"GoodThenNo": {images.Options{Keys: []string{good, strings.Replace(good, "PUBLIC", "RSA PUBLIC", 2)}}, "key 2 of 2"},

@@ -26,7 +26,7 @@ type key struct {
 // parseKeys reads public keys. Its errors don't quote them.
 func parseKeys(texts []string) ([]key, error) {
 	if len(texts) == 0 {
-		return nil, errors.New("images: there is no key: name at least one public key, such as cosign.pub")
+		return nil, errors.New("images: no key; want at least one public key, such as cosign.pub")
 	}
 	var keys []key
 	for i, text := range texts {
@@ -45,32 +45,32 @@ func parseKeys(texts []string) ([]key, error) {
 	return keys, nil
 }
 
-// parseKey reads a public key, and says which hashes it is used with.
+// parseKey reads a public key, and returns the hashes that it is used with.
 func parseKey(text string) (crypto.PublicKey, []crypto.Hash, error) {
 	block, rest := pem.Decode([]byte(text))
 	if block == nil || strings.TrimSpace(string(rest)) != "" {
-		return nil, nil, errors.New("this must be one PEM block and nothing after it")
+		return nil, nil, errors.New("want one PEM block and nothing after it")
 	}
 	if block.Type != "PUBLIC KEY" {
-		return nil, nil, errors.New("this must be a PEM block of type PUBLIC KEY; a private key has no place here")
+		return nil, nil, errors.New("want a PEM block of type PUBLIC KEY; never configure a private key here")
 	}
 	public, err := x509.ParsePKIXPublicKey(block.Bytes)
 	if err != nil {
-		return nil, nil, errors.New("this is not a public key in PKIX form")
+		return nil, nil, errors.New("want a public key in PKIX form")
 	}
 	switch k := public.(type) {
 	case ed25519.PublicKey:
-		return k, []crypto.Hash{crypto.SHA512}, nil // its own
+		return k, []crypto.Hash{crypto.SHA512}, nil // Ed25519's own hash
 	case *ecdsa.PublicKey:
 		switch k.Curve {
 		case elliptic.P256():
 			return k, []crypto.Hash{crypto.SHA256}, nil
 		case elliptic.P384():
-			// Older versions of cosign hash by SHA-256 whatever the curve.
+			// Older versions of cosign use SHA-256 for every curve.
 			return k, []crypto.Hash{crypto.SHA384, crypto.SHA256}, nil
 		}
 	}
-	return nil, nil, errors.New("this must be an ECDSA key on P-256 or P-384, or an Ed25519 key")
+	return nil, nil, errors.New("want an ECDSA key on P-256 or P-384, or an Ed25519 key")
 }
 
 func newKey(public crypto.PublicKey, hash crypto.Hash) (key, error) {
@@ -78,7 +78,7 @@ func newKey(public crypto.PublicKey, hash crypto.Hash) (key, error) {
 	if err != nil {
 		return key{}, err
 	}
-	// Which key a bundle claims to be by is nobody's business: each is tried.
+	// The verifier ignores the key hint of a bundle and tries each key.
 	material := root.NewTrustedPublicKeyMaterial(func(string) (root.TimeConstrainedVerifier, error) {
 		return root.NewExpiringKey(verifier, time.Time{}, time.Time{}), nil
 	})

@@ -51,7 +51,7 @@ func newShop(t *testing.T, referrers bool) *shop {
 	return s
 }
 
-// behind puts something in front of the registry.
+// behind puts a handler in front of the registry.
 func (s *shop) behind(front func(http.ResponseWriter, *http.Request) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,7 +70,7 @@ func (s *shop) requests(word string) (n int) {
 	return n
 }
 
-// push writes an image that nobody has seen.
+// push writes a new image.
 func (s *shop) push(t *testing.T, repository string) name.Digest {
 	t.Helper()
 	image, err := random.Image(64, 1)

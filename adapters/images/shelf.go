@@ -14,22 +14,22 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// What is looked at beside one image.
+// Bounds of the signatures of one image that the verifier fetches.
 const (
 	maxSignatures = 32
 	maxSignature  = 256 << 10 // bytes
 )
 
-// shelf is the place in a registry where an image and its signatures lie.
+// shelf is the repository of a registry that holds an image and its signatures.
 type shelf struct {
 	ref    name.Digest
 	client remote.Option
 }
 
-// attached is what lies beside an image and may be a signature of it.
+// attached is an object beside an image that may be a signature of it.
 type attached struct {
 	blob  v1.Descriptor
-	fault *fault // what is wrong with it already
+	fault *fault // set if it is invalid before it is fetched
 	check func(keys []key, data []byte, ref name.Digest) error
 }
 
@@ -37,7 +37,7 @@ func (v *Verifier) open(ref name.Digest) (*shelf, error) {
 	client, err := remote.NewPuller(
 		remote.WithAuthFromKeychain(v.keychain),
 		remote.WithTransport(&bounded{carrier: v.carrier}),
-		// Whoever asks for a verification knows best whether to ask again.
+		// The caller of Verify decides whether to retry.
 		remote.WithRetryBackoff(remote.Backoff{Steps: 1}),
 		remote.WithRetryStatusCodes(),
 	)
@@ -48,7 +48,7 @@ func (v *Verifier) open(ref name.Digest) (*shelf, error) {
 }
 
 // bundles lists the artifacts that refer to the image and hold a sigstore
-// bundle, at most room of them. With an error comes what was found before it.
+// bundle, at most room of them. With an error it returns those found before.
 func (s *shelf) bundles(ctx context.Context, room int) ([]attached, error) {
 	index, err := remote.Referrers(s.ref, remote.WithContext(ctx), s.client)
 	if err != nil {
@@ -56,7 +56,7 @@ func (s *shelf) bundles(ctx context.Context, room int) ([]attached, error) {
 	}
 	referrers, err := index.IndexManifest()
 	if err != nil {
-		return nil, &fault{"the list of what is attached to it is not one", err}
+		return nil, &fault{"the list of its referrers is not an image index", err}
 	}
 	var found []attached
 	for _, d := range referrers.Manifests {
@@ -77,7 +77,7 @@ func (s *shelf) bundles(ctx context.Context, room int) ([]attached, error) {
 	return found, nil
 }
 
-// bundle looks into an artifact. ok is false for one that holds no bundle.
+// bundle reads an artifact. ok is false for one that holds no bundle.
 func (s *shelf) bundle(ctx context.Context, d v1.Descriptor) (found attached, ok bool, err error) {
 	manifest, err := s.manifest(ctx, s.ref.Context().Digest(d.Digest.String()))
 	switch {
@@ -131,7 +131,7 @@ func (s *shelf) manifest(ctx context.Context, ref name.Reference) (*v1.Manifest,
 	}
 	manifest, err := v1.ParseManifest(bytes.NewReader(got.Manifest))
 	if err != nil {
-		return nil, &fault{"its manifest is not one", err}
+		return nil, &fault{"its manifest is not an image manifest", err}
 	}
 	return manifest, nil
 }
@@ -142,14 +142,14 @@ func (s *shelf) blob(ctx context.Context, d v1.Descriptor) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := layer.Compressed() // as it lies there
+	body, err := layer.Compressed() // as stored
 	if notFound(err) {
-		return nil, &fault{"it is listed and not there", err}
+		return nil, &fault{"it is listed, but not there", err}
 	} else if err != nil {
 		return nil, err
 	}
 	defer body.Close()
-	// The manifest may have said that it is smaller.
+	// The size in the manifest may be wrong.
 	data, err := io.ReadAll(io.LimitReader(body, maxSignature+1))
 	if err != nil {
 		return nil, err
@@ -161,6 +161,6 @@ func (s *shelf) blob(ctx context.Context, d v1.Descriptor) ([]byte, error) {
 }
 
 func notFound(err error) bool {
-	answer, ok := errors.AsType[*transport.Error](err)
-	return ok && answer.StatusCode == http.StatusNotFound
+	response, ok := errors.AsType[*transport.Error](err)
+	return ok && response.StatusCode == http.StatusNotFound
 }

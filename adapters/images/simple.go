@@ -17,14 +17,14 @@ const (
 	simpleSigning       = "cosign container image signature"
 )
 
-// simplePayload is what is signed. Nothing in it may be unknown to us, for all
-// of "critical" has to be heeded.
+// simplePayload is the signed document. Unknown members are rejected: a verifier
+// must understand all of "critical".
 type simplePayload struct {
 	Critical struct {
 		Identity struct {
-			// What the image was called when it was signed. It does not
-			// count: the digest says all, a mirror has another name, and a
-			// bundle says nothing of names either.
+			// The image's name when it was signed. It does not count: the
+			// digest identifies the image, a mirror has another name, and a
+			// bundle holds no name.
 			Reference string `json:"docker-reference"`
 		} `json:"identity"`
 		Image struct {
@@ -35,22 +35,22 @@ type simplePayload struct {
 	Optional map[string]any `json:"optional"`
 }
 
-// checkSimple checks a payload against the signature in its layer's annotation.
+// checkSimple verifies a payload against the signature in its layer's annotation.
 func checkSimple(annotation string) func([]key, []byte, name.Digest) error {
 	return func(keys []key, data []byte, ref name.Digest) error {
 		signature, err := base64.StdEncoding.DecodeString(annotation)
 		if err != nil || len(signature) == 0 {
-			return &fault{"its annotation " + signatureAnnotation + " is no signature in base64", err}
+			return &fault{"its annotation " + signatureAnnotation + " is not a signature in base64", err}
 		}
 		if err := verifyBytes(keys, signature, data); err != nil {
 			return &fault{"it is by none of the operator's keys", err}
 		}
 		var p simplePayload
 		if err := strict.Decode(data, &p); err != nil {
-			return &fault{"its payload is not one", err}
+			return &fault{"its payload is not a simple-signing document", err}
 		}
 		if p.Critical.Type != simpleSigning {
-			return &fault{what: "it signs something else than an image"}
+			return &fault{what: "it does not sign a container image"}
 		}
 		if p.Critical.Image.Digest != ref.DigestStr() {
 			return &fault{what: "it is of another image"}
@@ -59,7 +59,7 @@ func checkSimple(annotation string) func([]key, []byte, name.Digest) error {
 	}
 }
 
-// verifyBytes returns nil when a signature of data is by one of the keys.
+// verifyBytes returns nil if one of the keys verifies a signature of data.
 func verifyBytes(keys []key, signature, data []byte) error {
 	var faults []error
 	for _, k := range keys {

@@ -9,21 +9,22 @@ import (
 	"github.com/sallyport/sallyport/strict"
 )
 
-// What one verification may ask of a registry, and read from it. An honest one
-// takes a handful of requests, and some kilobytes.
+// Bounds of the requests of one verification, and of the bytes that it reads. An
+// honest registry needs a handful of requests and some kilobytes.
 const (
 	maxRequests = 128
 	maxBytes    = 8 << 20
 )
 
-// errScheme says that a request would leave https, or the machine.
-var errScheme = errors.New("plain http is only for registries on the " + strict.LoopbackRule + ", and a redirect keeps its scheme")
+// errScheme is the error of a request that would leave https, or use plain http
+// to another machine.
+var errScheme = errors.New("plain http is only for registries on the " + strict.LoopbackRule + ", and a redirect must keep its scheme")
 
-// errTooMuch says that a registry had its requests and bytes.
+// errTooMuch is the error of a verification that exceeds its bounds.
 var errTooMuch error = &fault{what: "its registry sends too much, or redirects too often"}
 
-// bounded carries the requests of one verification. What a registry's client
-// asks for, follows or is told to ask elsewhere all comes through here.
+// bounded carries all requests of one verification, including redirects and
+// requests for tokens.
 type bounded struct {
 	carrier  http.RoundTripper
 	requests atomic.Int64
@@ -45,8 +46,8 @@ func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// permits reports whether a request may be made. Where it was redirected from
-// says the response that caused it.
+// permits reports whether a request may be made. For a redirect, r.Response is
+// the response that caused it.
 func permits(r *http.Request) bool {
 	if r.Response != nil && r.Response.Request != nil && r.Response.Request.URL.Scheme != r.URL.Scheme {
 		return false

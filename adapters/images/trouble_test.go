@@ -25,8 +25,8 @@ func wantCode(t *testing.T, err error, kind sallyport.Kind, code, says string) {
 	}
 }
 
-// TestTrouble: what a registry does instead of answering is never taken for an
-// answer, and never takes long.
+// TestTrouble: a registry's failure is never taken for a result, and never takes
+// long.
 func TestTrouble(t *testing.T) {
 	status := func(code int, word string) func(http.ResponseWriter, *http.Request) bool {
 		return func(w http.ResponseWriter, r *http.Request) bool {
@@ -58,10 +58,10 @@ func TestTrouble(t *testing.T) {
 		"FailingReferrers":  {"there may be a good one in the list that can't be read", status(500, "/referrers/"), sallyport.Unavailable, "registry_unavailable", "status 500"},
 		"Busy":              {"a limit on requests passes", status(429, "/referrers/"), sallyport.Unavailable, "registry_unavailable", "status 429"},
 		"Unauthorized":      {"what may not be seen may be there", status(401, "/referrers/"), sallyport.Unavailable, "registry_unavailable", "status 401"},
-		"Silent":            {"nobody waits for ever", silent("/v2/"), sallyport.Unavailable, "registry_unavailable", "in time"},
-		"SilentLate":        {"nobody waits for ever", silent("/blobs/"), sallyport.Unavailable, "registry_unavailable", "in time"},
+		"Silent":            {"the verifier does not wait for ever", silent("/v2/"), sallyport.Unavailable, "registry_unavailable", "in time"},
+		"SilentLate":        {"the verifier does not wait for ever", silent("/blobs/"), sallyport.Unavailable, "registry_unavailable", "in time"},
 		"BlobGone":          {"a signature that isn't there is none", status(404, "/blobs/"), sallyport.Denied, invalid, "not there"},
-		"OtherBlob":         {"a blob is what its digest says", answer("/blobs/", `{"a":1}`), sallyport.Unavailable, "registry_unavailable", ""},
+		"OtherBlob":         {"a blob is what its digest says", respond("/blobs/", `{"a":1}`), sallyport.Unavailable, "registry_unavailable", ""},
 		"NoIndex":           {"a list that can't be read may hold a good one", typed("/referrers/", "application/vnd.oci.image.index.v1+json", "]"), sallyport.Denied, invalid, "list"},
 		"Endless":           {"a list can be without end", endless("/referrers/"), sallyport.Denied, invalid, "too much"},
 		"RedirectsForEver":  {"a chain of redirects can be without end", redirect("/blobs/", ""), sallyport.Denied, invalid, "too often"},
@@ -86,7 +86,7 @@ func TestTrouble(t *testing.T) {
 	}
 }
 
-func answer(word, text string) func(http.ResponseWriter, *http.Request) bool {
+func respond(word, text string) func(http.ResponseWriter, *http.Request) bool {
 	return typed(word, "application/octet-stream", text)
 }
 
@@ -151,7 +151,7 @@ func TestRegistryDown(t *testing.T) {
 	s := newShop(t, true)
 	s.Close()
 	err := newVerifier(t, images.Options{Keys: []string{p256(t).pem(t)}}).Verify(t.Context(), s.image.Name())
-	wantCode(t, err, sallyport.Unavailable, "registry_unavailable", "can't be reached")
+	wantCode(t, err, sallyport.Unavailable, "registry_unavailable", "is out of reach")
 }
 
 func TestCallersDeadline(t *testing.T) {
@@ -183,7 +183,7 @@ func TestPlainHTTPIsForLoopback(t *testing.T) {
 			if r.URL.Scheme != "https" {
 				plain++
 			}
-			return nil, errors.New("nobody is there")
+			return nil, errors.New("connection refused")
 		})})
 		err := v.Verify(t.Context(), host+"/tool@sha256:"+strings.Repeat("0", 64))
 		wantCode(t, err, sallyport.Unavailable, "registry_unavailable", "")
@@ -194,8 +194,8 @@ func TestPlainHTTPIsForLoopback(t *testing.T) {
 	}
 }
 
-// TestHTTPSStaysHTTPS: a registry far away can't lead us to this machine by
-// plain http, whether by a redirect or as the place of its tokens.
+// TestHTTPSStaysHTTPS: a remote registry can't redirect the verifier to this
+// machine by plain http, nor name a token server here.
 func TestHTTPSStaysHTTPS(t *testing.T) {
 	var mu sync.Mutex
 	asked := 0
@@ -230,7 +230,7 @@ func TestHTTPSStaysHTTPS(t *testing.T) {
 	}
 }
 
-// TestOwnAuthority: the transport is the place for an authority of one's own.
+// TestOwnAuthority: the transport can trust a certificate authority of its own.
 func TestOwnAuthority(t *testing.T) {
 	k, s := p256(t), newShop(t, true)
 	s.refer(t, signType, k.signed(t, s.image))
@@ -245,7 +245,7 @@ func TestOwnAuthority(t *testing.T) {
 	}
 }
 
-// keychain knows one password for everything.
+// keychain has one password for every registry.
 type keychain struct{ password string }
 
 func (k keychain) Resolve(authn.Resource) (authn.Authenticator, error) {
@@ -318,8 +318,8 @@ func TestUnsignedIsNotRemembered(t *testing.T) {
 	}
 }
 
-// TestTogether: many who ask at once are one question, and one who hangs up
-// takes the answer from nobody.
+// TestTogether: callers that verify an image at the same time share one
+// verification, and a caller that gives up does not cancel it for the others.
 func TestTogether(t *testing.T) {
 	k, s := p256(t), newShop(t, true)
 	s.refer(t, signType, k.signed(t, s.image))
@@ -334,7 +334,7 @@ func TestTogether(t *testing.T) {
 	go func() { impatient <- v.Verify(first, s.image.Name()) }()
 	hangUp()
 	if err := <-impatient; sallyport.CodeOf(err) != "registry_unavailable" {
-		t.Errorf("whoever hangs up is told %v", err)
+		t.Errorf("a caller that gives up gets %v", err)
 	}
 	for range callers {
 		go func() {

@@ -26,8 +26,7 @@ type event struct {
 	Data            data      `json:"data"`
 }
 
-// data is what an event says. Characters that a reader would not see stand in
-// it as escapes.
+// data is the content of an event. Invisible characters are escaped.
 type data struct {
 	CallID     string             `json:"call_id"`
 	Agent      string             `json:"agent"`
@@ -45,7 +44,7 @@ type data struct {
 	Rejecters  []string           `json:"rejecters,omitempty"`
 	Code       string             `json:"code,omitempty"`
 	Untrusted  untrusted          `json:"untrusted"`
-	Text       string             `json:"text"` // all of it, as markdown
+	Text       string             `json:"text"` // the whole notification as markdown
 }
 
 // ballot is what approvers vote on.
@@ -57,14 +56,14 @@ type ballot struct {
 	ExpiresAt time.Time                 `json:"expires_at"`
 }
 
-// untrusted is what others than we wrote.
+// untrusted is text that agents and tools wrote.
 type untrusted struct {
 	PlanSummary   string `json:"plan_summary,omitempty"`
 	ClaimedReason string `json:"claimed_reason,omitempty"`
 }
 
-// Bounds of what others wrote, in characters, and of how many reasons policy
-// may give: a message is read by people, and the ledger has all of it.
+// Bounds of untrusted text, in characters, and of the number of policy's reasons:
+// people read a message, and the ledger holds the whole text.
 const (
 	fieldLimit = 2000
 	maxReasons = 20
@@ -93,5 +92,5 @@ func encode(n sallyport.Notification, source string) ([]byte, error) {
 	})
 }
 
-// shown is text for a field: visible, and not endless.
+// shown is a text for a field: visible, and bounded.
 func shown(s string) string { return sallyport.Shorten(sallyport.Visible(s), fieldLimit) }

@@ -21,16 +21,16 @@ const (
 func ParseSecret(text string) ([]byte, error) {
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(strings.TrimSpace(text), "whsec_"))
 	if err != nil {
-		return nil, errors.New("the secret is not standard base64, with or without whsec_ before it")
+		return nil, errors.New("the secret is not valid; want standard base64, with or without the prefix whsec_")
 	}
 	if len(key) < minSecret || len(key) > maxSecret {
-		return nil, errors.New("the secret must have 24 to 64 bytes: head -c 32 /dev/urandom | base64")
+		return nil, errors.New("the secret must have 24 to 64 bytes; make one with: head -c 32 /dev/urandom | base64")
 	}
 	return key, nil
 }
 
 // sign is the value of the header webhook-signature: one signature per
-// secret, so that a receiver may know the old or the new one.
+// secret, so that a receiver may have the old or the new one.
 func sign(secrets [][]byte, id string, at time.Time, body []byte) string {
 	signatures := make([]string, len(secrets))
 	for i, key := range secrets {

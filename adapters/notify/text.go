@@ -13,7 +13,7 @@ const (
 	reasonLimit = 500 // characters of the agent's own words
 )
 
-// quote shows text that others wrote in a code span of a message. Some chats
+// quote shows untrusted text in a code span of a message. Some chats
 // end a span at the first backtick, however long its fence is, and read
 // <!channel> or an entity inside of one: these characters become escapes, as
 // Inline has them.
@@ -22,8 +22,8 @@ func quote(s string, limit int) string {
 	return sallyport.Inline(special.Replace(s), limit)
 }
 
-// text is a notification as one markdown message, for a chat. All that is not
-// a number, a time or a word of ours stands in code spans.
+// text is a notification as one markdown message, for a chat. Everything but
+// numbers, times and the gateway's own words stands in code spans.
 func text(n sallyport.Notification) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "**%s**: %s, %s %s by agent %s\n\n", title(n), quote(n.Namespace+"/"+n.Name, wordLimit),
@@ -54,7 +54,7 @@ func text(n sallyport.Notification) string {
 	return b.String()
 }
 
-// title says in a word or two what has happened.
+// title names the event in a few words.
 func title(n sallyport.Notification) string {
 	switch n.Kind {
 	case sallyport.ApprovalRequested:

@@ -18,22 +18,22 @@ import (
 const (
 	contentType = "application/cloudevents+json; charset=UTF-8"
 
-	// defaultTimeout bounds one attempt, from dialling to the answer's end.
+	// defaultTimeout bounds one attempt, from dialling to the end of the response.
 	defaultTimeout = 10 * time.Second
-	// maxAnswer bounds what is read of an answer, to use the connection
-	// again. Nothing is done with it.
-	maxAnswer = 4 << 10
-	// maxRetryAfter bounds for how long a receiver can have us wait.
+	// maxResponse bounds the bytes of a response that are read, and ignored, so
+	// that the connection can be used again.
+	maxResponse = 4 << 10
+	// maxRetryAfter bounds the delay that a receiver can ask for.
 	maxRetryAfter = time.Hour
 )
 
-// Options of a [Webhook]. All are required but Timeout.
+// Options configure a [Webhook]. All but Timeout are required.
 type Options struct {
 	URL     string   // of the receiver; https, or http to a loopback address
 	Source  string   // of the events: a URI reference that names this gateway
-	Secrets [][]byte // as ParseSecret gives them; each signs, so that they can be rotated
+	Secrets [][]byte // as ParseSecret returns them; each signs, so that they can be rotated
 	Now     func() time.Time
-	Timeout time.Duration // of one attempt; 0 means 10 s
+	Timeout time.Duration // of one attempt; default 10s
 }
 
 // Webhook is a [sallyport.Notifier] that posts to one receiver.
@@ -45,8 +45,8 @@ type Webhook struct {
 
 var _ sallyport.Notifier = (*Webhook)(nil)
 
-// New refuses what would send notifications unsigned, or in plain text over a
-// network.
+// New refuses options that would send notifications unsigned, or in plain text
+// over a network.
 func New(o Options) (*Webhook, error) {
 	if o.Source == "" || len(o.Secrets) == 0 || o.Now == nil {
 		return nil, errors.New("notify: Options.Source, Secrets and Now are required")
@@ -65,19 +65,20 @@ func New(o Options) (*Webhook, error) {
 	}
 	return &Webhook{o: o, url: u, client: &http.Client{
 		Timeout: o.Timeout,
-		// What is signed is for the receiver that was configured.
+		// A redirect must not lead a signed event to another receiver.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
 }
 
-// CheckURL refuses, without quoting it, what is no URL of a receiver.
+// CheckURL parses the URL of a receiver. Its errors don't quote it: it may hold
+// a secret.
 func CheckURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.Host == "" || u.Opaque != "":
 		return nil, errors.New("must be a URL such as https://hooks.example.com/sallyport")
 	case u.User != nil || u.Fragment != "":
-		return nil, errors.New("must have no user, password or fragment: events are signed instead")
+		return nil, errors.New("must have no user, password or fragment; the gateway signs events instead")
 	case !strict.SecureURL(u):
 		return nil, errors.New("must be https: plain http is only for the " + strict.LoopbackRule)
 	}
@@ -88,7 +89,7 @@ func CheckURL(raw string) (*url.URL, error) {
 func (w *Webhook) Notify(ctx context.Context, n sallyport.Notification) error {
 	body, err := encode(n, w.o.Source)
 	if err != nil {
-		return sallyport.Errorf(sallyport.Denied, sallyport.CodeBadNotification, "notification %s can't be encoded: %w", n.ID, err)
+		return sallyport.Errorf(sallyport.Denied, sallyport.CodeBadNotification, "cannot encode notification %s: %w", n.ID, err)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url.String(), bytes.NewReader(body))
 	if err != nil {
@@ -105,34 +106,36 @@ func (w *Webhook) Notify(ctx context.Context, n sallyport.Notification) error {
 		return failed(err)
 	}
 	defer resp.Body.Close()
-	_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer) // the status has said it already
-	return w.judge(resp)
+	_, _ = io.CopyN(io.Discard, resp.Body, maxResponse) // the status alone counts
+	return w.classify(resp)
 }
 
-// judge makes of an answer what the contract of [sallyport.Notifier] has.
-func (w *Webhook) judge(resp *http.Response) error {
+// classify turns a response into an error of the contract of
+// [sallyport.Notifier].
+func (w *Webhook) classify(resp *http.Response) error {
 	status := resp.StatusCode
 	switch {
 	case status >= 200 && status < 300:
 		return nil
 	case status == http.StatusBadRequest, status == http.StatusGone, status == http.StatusRequestEntityTooLarge,
 		status == http.StatusUnsupportedMediaType, status == http.StatusUnprocessableEntity:
-		// Of what it says of this one. That it doesn't know us, or is not there
-		// at all, is for its operator to mend, and for us to try again.
-		return sallyport.Errorf(sallyport.Denied, sallyport.CodeReceiverRefused, "the receiver refused the notification for good with status %d", status)
+		// The receiver rejects this notification. Authentication errors and a
+		// missing page concern the receiver's set-up: its operator corrects it, and
+		// the gateway retries.
+		return sallyport.Errorf(sallyport.Denied, sallyport.CodeReceiverRefused, "the receiver rejected the notification with status %d; the gateway does not retry it", status)
 	}
-	e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeReceiverFailed, "the receiver answered with status %d", status)
+	e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeReceiverFailed, "the receiver responded with status %d", status)
 	e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), w.o.Now())
 	return e
 }
 
-// failed says that there was no answer. The URL may be known to few, and stays
-// out of it.
+// failed is the error of a request without a response. It leaves out the URL,
+// which may hold a secret.
 func failed(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
-	return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeReceiverUnreachable, "the receiver did not answer: %w", err)
+	return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeReceiverUnreachable, "the receiver did not respond: %w", err)
 }
 
 // retryAfter reads the header of that name: seconds or a date (RFC 9110).

@@ -34,9 +34,9 @@ var (
 // receiver is a server that notes what it gets.
 type receiver struct {
 	*httptest.Server
-	mu     sync.Mutex
-	answer func(http.ResponseWriter)
-	got    []request
+	mu      sync.Mutex
+	respond func(http.ResponseWriter)
+	got     []request
 }
 
 type request struct {
@@ -58,8 +58,8 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	note := statusNoter{ResponseWriter: w, status: http.StatusOK}
-	if r.answer != nil {
-		r.answer(&note)
+	if r.respond != nil {
+		r.respond(&note)
 	}
 	r.got = append(r.got, request{req.Header, body, note.status/100 == 2})
 }
@@ -74,11 +74,11 @@ func (n *statusNoter) WriteHeader(status int) {
 	n.ResponseWriter.WriteHeader(status)
 }
 
-// status has the receiver answer with a status and headers.
+// status has the receiver respond with a status and headers.
 func (r *receiver) status(status int, headers ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.answer = func(w http.ResponseWriter) {
+	r.respond = func(w http.ResponseWriter) {
 		for i := 0; i+1 < len(headers); i += 2 {
 			w.Header().Set(headers[i], headers[i+1])
 		}
@@ -264,7 +264,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestSlowReceiver lets a receiver take its time, before its answer and in the
+// TestSlowReceiver lets a receiver take its time, before its response and in the
 // middle of it.
 func TestSlowReceiver(t *testing.T) {
 	for name, begin := range map[string]bool{"NoAnswer": false, "HalfAnAnswer": true} {
@@ -292,8 +292,8 @@ func TestSlowReceiver(t *testing.T) {
 	}
 }
 
-// TestEndlessAnswer shows that an answer is not read to its end.
-func TestEndlessAnswer(t *testing.T) {
+// TestEndlessResponse shows that a response is not read to its end.
+func TestEndlessResponse(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		for req.Context().Err() == nil {
 			if _, err := io.WriteString(w, strings.Repeat("x", 1<<10)); err != nil {
@@ -316,7 +316,7 @@ func TestNewRefuses(t *testing.T) {
 		reason string
 		change func(*notify.Options)
 	}{
-		"NoSecret":    {"nobody could tell it from a forged one", func(o *notify.Options) { o.Secrets = nil }},
+		"NoSecret":    {"a receiver could not tell an event from a forged one", func(o *notify.Options) { o.Secrets = nil }},
 		"ShortSecret": {"it could be guessed", func(o *notify.Options) { o.Secrets = [][]byte{[]byte("short")} }},
 		"NoSource":    {"CloudEvents wants one", func(o *notify.Options) { o.Source = "" }},
 		"NoClock":     {"signatures have a time", func(o *notify.Options) { o.Now = nil }},
