@@ -40,8 +40,8 @@ type entry struct {
 
 // Load reads the manifests, *.yaml, of directories. A manifest replaces one
 // of the same name from an earlier directory; within a directory a name
-// stands for one tool. One bad manifest, and nothing is loaded: the error has
-// a line "file:line: reason" for each fault.
+// stands for one tool. One bad manifest makes Load fail: the error has a line
+// "file:line: reason" for each fault.
 func Load(dirs ...fs.FS) (*Catalogue, error) {
 	c := &Catalogue{entries: map[string]entry{}}
 	var faults []error
@@ -57,7 +57,7 @@ func Load(dirs ...fs.FS) (*Catalogue, error) {
 		return nil, err
 	}
 	if len(c.entries) == 0 {
-		return nil, errors.New("tools: there is no manifest (*.yaml) in the given directories")
+		return nil, errors.New("tools: no manifest (*.yaml) in the given directories")
 	}
 	return c, nil
 }
@@ -65,7 +65,7 @@ func Load(dirs ...fs.FS) (*Catalogue, error) {
 func loadDir(dir fs.FS) (map[string]entry, error) {
 	files, err := fs.ReadDir(dir, ".")
 	if err != nil {
-		return nil, fmt.Errorf("tools: reading a directory of manifests: %w", err)
+		return nil, fmt.Errorf("tools: cannot read a directory of manifests: %w", err)
 	}
 	entries := map[string]entry{}
 	var faults []error
@@ -73,7 +73,7 @@ func loadDir(dir fs.FS) (map[string]entry, error) {
 		switch {
 		case f.IsDir():
 		case path.Ext(f.Name()) == ".yml":
-			faults = append(faults, fmt.Errorf("%s:1: manifests end in .yaml, and this one would go unread: rename it", f.Name()))
+			faults = append(faults, fmt.Errorf("%s:1: the name of a manifest must end in .yaml; rename the file", f.Name()))
 		case path.Ext(f.Name()) == ".yaml":
 			e, err := loadFile(dir, f.Name())
 			if err != nil {
@@ -81,7 +81,7 @@ func loadDir(dir fs.FS) (map[string]entry, error) {
 				continue
 			}
 			if earlier, ok := entries[e.manifest.Name]; ok {
-				faults = append(faults, fmt.Errorf("%s: the tool %s is declared at %s already", e.position, e.manifest.Name, earlier.position))
+				faults = append(faults, fmt.Errorf("%s: tool %s is declared already at %s", e.position, e.manifest.Name, earlier.position))
 			}
 			entries[e.manifest.Name] = e
 		}
@@ -89,13 +89,13 @@ func loadDir(dir fs.FS) (map[string]entry, error) {
 	return entries, errors.Join(faults...)
 }
 
-// Tool is the tool of a name.
+// Tool returns the tool with this name.
 func (c *Catalogue) Tool(name string) (sallyport.Tool, bool) {
 	e, ok := c.entries[name]
 	return e.manifest.Tool(), ok
 }
 
-// Tools are all tools, sorted by name.
+// Tools returns all tools, sorted by name.
 func (c *Catalogue) Tools() []sallyport.Tool {
 	tools := make([]sallyport.Tool, 0, len(c.entries))
 	for _, name := range slices.Sorted(maps.Keys(c.entries)) {
@@ -104,13 +104,13 @@ func (c *Catalogue) Tools() []sallyport.Tool {
 	return tools
 }
 
-// Manifest is the manifest of the tool of a name.
+// Manifest returns the manifest of the tool with this name.
 func (c *Catalogue) Manifest(name string) (Manifest, bool) {
 	e, ok := c.entries[name]
 	return e.manifest, ok
 }
 
-// For is the part of the catalogue that a gateway with these runners can run.
+// For returns the tools that a gateway with these runners can run.
 func (c *Catalogue) For(runners ...string) *Catalogue {
 	part := &Catalogue{entries: map[string]entry{}}
 	for name, e := range c.entries {

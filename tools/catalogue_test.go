@@ -59,17 +59,17 @@ func TestLoadRefuses(t *testing.T) {
 	for name, tt := range map[string]struct{ reason, old, new, want string }{
 		"UnknownKey":        {"a misspelt limit limits nothing", "title:", "titel:", "a.yaml:2: field titel not found"},
 		"DuplicateKey":      {"two readers could take two values", "title: Restart\n", "title: Restart\ntitle: Other\n", `a.yaml:3: mapping key "title" already defined`},
-		"SecondDocument":    {"nobody would read it", "egress: []\n", "egress: []\n---\nname: x\n", "there is a second document"},
-		"NoPointer":         {"it would redact nothing", "egress: []\n", "egress: []\nredact: {arguments: [note]}\n", `"note" is no JSON Pointer`},
-		"RedactedTarget":    {"a call's target is in its leaves", "egress: []\n", "egress: []\nredact: {arguments: [/name]}\n", "/name is what the mapping takes a word from"},
+		"SecondDocument":    {"the loader would ignore it", "egress: []\n", "egress: []\n---\nname: x\n", "there is a second document"},
+		"NoPointer":         {"it would redact nothing", "egress: []\n", "egress: []\nredact: {arguments: [note]}\n", `invalid JSON Pointer "note"`},
+		"RedactedTarget":    {"a call's target is in its leaves", "egress: []\n", "egress: []\nredact: {arguments: [/name]}\n", "the mapping uses /name"},
 		"UnknownRedaction":  {"it would redact nothing", "egress: []\n", "egress: []\nredact: {argument: [/note]}\n", "field argument not found"},
 		"BadName":           {"model APIs take no more", "name: restart", "name: Restart-It", `a.yaml:1: the name "Restart-It" must be`},
 		"NoName":            {"a tool without a name can't be called", "name: restart\n", "", `a.yaml:1: the name ""`},
 		"NoTitle":           {"people read it", "title: Restart", "title: ' '", "a.yaml:2: title must not be empty"},
-		"HiddenText":        {"people must see what models read", "title: Restart", `title: "Re\u202estart"`, "a.yaml:2: title has characters"},
+		"HiddenText":        {"people must see what models read", "title: Restart", `title: "Re\u202estart"`, "a.yaml:2: title has invisible characters"},
 		"NoSchema":          {"arguments would go unchecked", "  type: object\n", "", "a.yaml:4: input_schema must be an object"},
 		"BadSchema":         {"it isn't JSON Schema", "count: {type: integer}", "count: {type: number_or_so}", "a.yaml:4: input_schema:"},
-		"OpenSchema":        {"an argument that nobody reads is a mistake or a trick", "additionalProperties: false", "additionalProperties: true", "a.yaml:4: input_schema must say additionalProperties: false"},
+		"OpenSchema":        {"an argument that no tool reads is a mistake or a trick", "additionalProperties: false", "additionalProperties: true", "a.yaml:4: input_schema must say additionalProperties: false"},
 		"UnknownKeyword":    {"validators ignore it", `name: {type: string, pattern: "^[a-z]+$"}`, `name: {type: string, patern: "^[a-z]+$"}`, "a.yaml:10: input_schema.properties.name.patern: this keyword is not taken"},
 		"UnknownFormat":     {"validators ignore it too", "note: {type: string}", "note: {type: string, format: dns}", "a.yaml:12: input_schema.properties.note.format: this format"},
 		"RemoteRef":         {"a schema that is fetched can change", "count: {type: integer}", "count: {$ref: 'https://example.com/s.json'}", "a.yaml:14: input_schema.properties.count.$ref: a reference must stay"},
@@ -88,27 +88,27 @@ func TestLoadRefuses(t *testing.T) {
 		"MapUnanchored":     {"such a pattern restricts nothing", "name: $.name\n", "name: $.free|x\n", "a.yaml:19: mapping.name: the argument free must be restricted"},
 		"MapAlternation":    {"nor does one that is anchored in parts", `name: {type: string, pattern: "^[a-z]+$"}`, `name: {type: string, pattern: "^[a-z]+|x$"}`, "mapping.name: the argument name must be restricted"},
 		"MapMultiline":      {"nor one that is anchored to lines", `name: {type: string, pattern: "^[a-z]+$"}`, `name: {type: string, pattern: "(?m)^[a-z]+$"}`, "mapping.name: the argument name must be restricted"},
-		"MapNeedlessly":     {"whoever wrote it believes that it is optional", "name: $.name\n", "name: $.name|api\n", "a.yaml:19: mapping.name: the argument name is required"},
+		"MapNeedlessly":     {"its author believes that it is optional", "name: $.name\n", "name: $.name|api\n", "a.yaml:19: mapping.name: the argument name is required"},
 		"MapBadDefault":     {"no call could have said it", "$.kind|deployment", "$.kind|secret", "a.yaml:17: mapping.resource: the argument kind has a default"},
 		"MapLiteral":        {"policies write words in lowercase", "action: restart", "action: Re start", "a.yaml:16: mapping.action is"},
-		"MapNoAction":       {"policies can't judge nothing", "action: restart\n", "action: ''\n", "a.yaml:16: mapping.action is"},
+		"MapNoAction":       {"policy evaluates an action", "action: restart\n", "action: ''\n", "a.yaml:16: mapping.action is"},
 		"MapInString":       {"a string has no members", "name: $.name\n", "name: $.name.b\n", "a.yaml:19: mapping.name: the argument name.b is a member of what"},
 		"MapNoMember":       {"an intent without its name", "name: $.name\n", "name: $.a.b\n", "a.yaml:19: mapping.name: the argument a.b is not among"},
-		"UnknownRunner":     {"nobody would run it", "runner: sandbox", "runner: docker", "a.yaml:22: runner is sandbox or kube"},
+		"UnknownRunner":     {"the gateway has no such runner", "runner: sandbox", "runner: docker", "a.yaml:22: runner is sandbox or kube"},
 		"UnknownPlan":       {"it means nothing", "runner: sandbox", "plan: sometimes\nrunner: sandbox", "a.yaml:22: plan is on_ask, always or never"},
 		"UnplannedWrite":    {"an approver would see no effect", "runner: sandbox", "plan: never\nrunner: sandbox", "a.yaml:22: approvers must see the planned commit"},
 		"NoTimeout":         {"a run must end", "  timeout: 30s\n", "", "a.yaml:23: limits.timeout must be"},
-		"LongTimeout":       {"nobody waits for so long", "timeout: 30s", "timeout: 16m", "a.yaml:24: limits.timeout must be"},
+		"LongTimeout":       {"a run must end within 15 minutes", "timeout: 30s", "timeout: 16m", "a.yaml:24: limits.timeout must be"},
 		"BareTimeout":       {"nanoseconds are not what was meant", "timeout: 30s", "timeout: 30", "a.yaml:24: cannot unmarshal !!int `30` into time.Duration"},
 		"Memory":            {"no Go program starts with less", "memory_mib: 128", "memory_mib: 16", "a.yaml:25: limits.memory_mib must be from 64 to 4096"},
 		"Processes":         {"threads count too", "processes: 64", "processes: 1", "a.yaml:26: limits.processes must be"},
 		"Output":            {"it is held in memory", "output_bytes: 65536", "output_bytes: 999999999", "a.yaml:27: limits.output_bytes must be"},
-		"UnknownAccess":     {"it grants nobody knows what", "git: write", "git: admin", "a.yaml:29: permissions.git is read, write or left out"},
+		"UnknownAccess":     {"its meaning is undefined", "git: write", "git: admin", "a.yaml:29: permissions.git is read, write or left out"},
 		"WriteWithRead":     {"it could not do what it is for", "git: write", "git: read", "a.yaml:29: a tool that writes needs permissions.git: write"},
 		"WriteWithNothing":  {"the same", "  git: write", "  git: ''", "a.yaml:29: in the sandbox a tool can write by"},
 		"ReadOnlyWrites":    {"policies trust what a manifest says of risk", "read_only: false", "read_only: true", "a.yaml:29: a tool with permissions.git: write is not risk.read_only"},
 		"DestructiveRead":   {"the words contradict each other", "read_only: false", "read_only: true\n  destructive: true", "exclude each other"},
-		"GitWithoutTarget":  {"nobody would know which file", "  name: $.name\n", "", "a.yaml:15: permissions.git: the run reads or writes the file"},
+		"GitWithoutTarget":  {"the file would be undefined", "  name: $.name\n", "", "a.yaml:15: permissions.git: the run reads or writes the file"},
 		"EgressRelative":    {"it names no host", "egress: []", "egress: [/api]", `a.yaml:30: "/api" must be an absolute http or https URL`},
 		"EgressScheme":      {"the broker speaks HTTP", "egress: []", "egress: ['file:///etc/']", "must be an absolute http or https URL"},
 		"EgressHostOnly":    {"example.com would begin example.com.other.org", "egress: []", "egress: ['https://example.com']", "must have a path"},
@@ -140,7 +140,7 @@ func TestLoadRefuses(t *testing.T) {
 
 func TestLoadDirectories(t *testing.T) {
 	other := strings.Replace(good, "title: Restart", "title: Other", 1)
-	if _, err := tools.Load(dir(good, other)); err == nil || err.Error() != "b.yaml:1: the tool restart is declared at a.yaml:1 already" {
+	if _, err := tools.Load(dir(good, other)); err == nil || err.Error() != "b.yaml:1: tool restart is declared already at a.yaml:1" {
 		t.Errorf("two of one name in one directory: %v", err)
 	}
 	c, err := tools.Load(tools.Embedded(), dir(good), dir(other))
@@ -248,7 +248,7 @@ func TestDigest(t *testing.T) {
 	} {
 		text := strings.Replace(good, change[0], change[1], 1)
 		text = strings.Replace(text, "#\negress: []", "", 1)
-		if strings.Contains(text, "runner: kube") { // which lends other things
+		if strings.Contains(text, "runner: kube") { // which grants other permissions
 			text = strings.Replace(text, "  git: write\n", "  kubernetes: [{group: apps, resource: deployments, verbs: [get]}]\n", 1)
 		}
 		d := digest(text)

@@ -12,7 +12,7 @@ import (
 	"github.com/sallyport/sallyport/strict"
 )
 
-// toolName keeps names within what every model API takes.
+// toolName matches the names that every model API accepts.
 var toolName = regexp.MustCompile(`^[a-z0-9_]{1,64}$`)
 
 // The runners that a manifest may name.
@@ -21,7 +21,7 @@ const (
 	RunnerKube    = "kube"
 )
 
-// check holds a manifest against every rule, and compiles its schema.
+// check checks a manifest against every rule, and compiles its schema.
 func (e *entry) check(f *strict.Faults) {
 	m := e.manifest
 	if !toolName.MatchString(m.Name) {
@@ -45,8 +45,8 @@ func (e *entry) check(f *strict.Faults) {
 	}
 }
 
-// checkRedact refuses pointers that are none, and such that would leave out what
-// a call means: its target is in leaves and in searches.
+// checkRedact refuses invalid pointers, and pointers to arguments that the mapping
+// uses: a call's target is in leaves and in search terms.
 func checkRedact(f *strict.Faults, m Manifest) {
 	for _, list := range []struct {
 		name     string
@@ -57,7 +57,7 @@ func checkRedact(f *strict.Faults, m Manifest) {
 		}
 		for _, p := range list.pointers {
 			if !sallyport.ValidPointer(p) {
-				f.Add([]string{"redact", list.name}, "%.80q is no JSON Pointer (RFC 6901), such as /token", p)
+				f.Add([]string{"redact", list.name}, "invalid JSON Pointer %.80q; want one as in RFC 6901, such as /token", p)
 			}
 		}
 	}
@@ -66,7 +66,7 @@ func checkRedact(f *strict.Faults, m Manifest) {
 		at := "/" + strings.ReplaceAll(s.argument, ".", "/") + "/"
 		for _, p := range m.Redact.Arguments {
 			if s.argument != "" && strings.HasPrefix(at, p+"/") {
-				f.Add([]string{"redact", "arguments"}, "%s is what the mapping takes a word from, which is stored", p)
+				f.Add([]string{"redact", "arguments"}, "the mapping uses %s, which is therefore stored and cannot be redacted", p)
 			}
 		}
 	}
@@ -79,7 +79,7 @@ func checkText(f *strict.Faults, field, text string, limit int) {
 	case len(text) > limit:
 		f.Add([]string{field}, "%s has at most %d bytes", field, limit)
 	case sallyport.Visible(text) != text:
-		f.Add([]string{field}, "%s has characters that a reader would not see", field)
+		f.Add([]string{field}, "%s has invisible characters; remove them", field)
 	}
 }
 
@@ -101,7 +101,7 @@ func checkLimits(f *strict.Faults, l Limits) {
 	}
 }
 
-// checkWords refuses words that mean nothing.
+// checkWords refuses unknown values.
 func checkWords(f *strict.Faults, m Manifest) {
 	if git := m.Permissions.Git; !slices.Contains([]GitAccess{"", GitRead, GitWrite}, git) {
 		f.Add([]string{"permissions", "git"}, "permissions.git is read, write or left out, not %q", git)
@@ -114,8 +114,8 @@ func checkWords(f *strict.Faults, m Manifest) {
 	}
 }
 
-// checkRisk refuses manifests whose parts contradict each other: what a
-// manifest says of a tool's risk must not be less than what it lets it do.
+// checkRisk refuses manifests whose parts contradict each other: the stated risk
+// of a tool must not be less than its permissions.
 func checkRisk(f *strict.Faults, m Manifest) {
 	if m.Risk.ReadOnly && m.Risk.Destructive {
 		f.Add([]string{"risk"}, "a tool that only reads destroys nothing: risk.read_only and risk.destructive exclude each other")
@@ -137,7 +137,7 @@ func checkRisk(f *strict.Faults, m Manifest) {
 	}
 }
 
-// badEgress says why a URL prefix can't be one, or "".
+// badEgress says why a URL prefix is invalid, or "".
 func badEgress(prefix string) string {
 	u, err := url.Parse(prefix)
 	switch {

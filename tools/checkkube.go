@@ -20,8 +20,8 @@ var (
 	placeholder   = regexp.MustCompile(`\$\{([^}]*)\}`)
 )
 
-// checkKube holds what is about the kube runner against its rules: a manifest
-// can't ask for what would let a call outgrow itself, whoever wrote it.
+// checkKube checks a manifest against the rules of the kube runner: no manifest
+// may ask for permissions beyond its call's object (least privilege).
 func (e *entry) checkKube(f *strict.Faults) {
 	m := e.manifest
 	if m.Runner != RunnerKube {
@@ -53,9 +53,9 @@ var readVerbs = []string{"get", "list"} //nolint:gochecknoglobals // a constant 
 func (r KubernetesRule) check(f *strict.Faults, m Manifest) {
 	at := []string{"permissions", "kubernetes"}
 	if !apiGroup.MatchString(r.Group) || !apiResource.MatchString(r.Resource) {
-		f.Add(at, "permissions.kubernetes: %q in the group %q is no resource, such as deployments in apps", r.Resource, r.Group)
+		f.Add(at, "permissions.kubernetes: invalid resource %q in the group %q; want a plural such as deployments in apps", r.Resource, r.Group)
 	}
-	if reason := r.unlendable(); reason != "" {
+	if reason := r.forbidden(); reason != "" {
 		f.Add(at, "permissions.kubernetes: %s are never granted: %s", r.Resource, reason)
 	}
 	r.checkVerbs(f, at, m)
@@ -89,22 +89,22 @@ func (r KubernetesRule) checkVerbs(f *strict.Faults, at []string, m Manifest) {
 	}
 }
 
-// unlendable says why objects of a resource are never lent, or "". Each of
-// them is a way to more than the call is about.
-func (r KubernetesRule) unlendable() string {
+// forbidden says why no call is granted permissions on a resource, or "". Each of
+// them would give a call more than the object that it is about.
+func (r KubernetesRule) forbidden() string {
 	resource, sub, _ := strings.Cut(r.Resource, "/")
 	switch {
 	case resource == "secrets":
 		return "no agent reads or writes secrets"
 	case resource == "serviceaccounts":
-		return "a run that has them acts as another account"
+		return "a run with them could act as another account"
 	case resource == "pods" && slices.Contains([]string{"exec", "attach", "portforward", "proxy", "ephemeralcontainers"}, sub),
 		resource == "nodes", resource == "services" && sub == "proxy":
-		return "they lead into other processes"
+		return "they give access to other processes"
 	case slices.Contains([]string{"rbac.authorization.k8s.io", "admissionregistration.k8s.io", "authentication.k8s.io", "authorization.k8s.io", "certificates.k8s.io", "apiregistration.k8s.io"}, r.Group):
-		return "they decide who may do what"
+		return "they grant permissions or decide about other requests"
 	case r.Group == "coordination.k8s.io":
-		return "by them a run is claimed"
+		return "a run acquires its Lease through them"
 	default:
 		return ""
 	}
@@ -113,7 +113,7 @@ func (r KubernetesRule) unlendable() string {
 func (n Network) check(f *strict.Faults) {
 	at := []string{"network"}
 	if p, err := netip.ParsePrefix(n.CIDR); err != nil || p.Masked() != p {
-		f.Add(at, "network: %q is no CIDR in normal form, such as 192.0.2.0/24", n.CIDR)
+		f.Add(at, "network: invalid CIDR %q; want a CIDR in normal form, such as 192.0.2.0/24", n.CIDR)
 	}
 	if n.Port < 1 || n.Port > 65535 {
 		f.Add(at, "network: the port must be from 1 to 65535, not %d", n.Port)
@@ -130,10 +130,10 @@ func (e *entry) checkContainer(f *strict.Faults, c Container) {
 	e.checkWords(f, "command", c.Command)
 	e.checkWords(f, "args", c.Args)
 	if len(c.Command) > 0 && len(placeholders(c.Command[0])) > 0 {
-		f.Add([]string{"container", "command"}, "container.command: the program itself can't be an argument's to choose")
+		f.Add([]string{"container", "command"}, "container.command: the program itself must not come from an argument")
 	}
 	if e.manifest.Plan != PlanNever {
-		f.Add([]string{"plan"}, "an image of its own plans nothing: say plan: never, and approvers see the arguments")
+		f.Add([]string{"plan"}, "a tool with an image of its own cannot plan; set plan: never, and approvers see the arguments")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Env)) {
 		if !envName.MatchString(name) || strings.HasPrefix(name, "SALLYPORT_") || strings.HasPrefix(name, "KUBERNETES_") {
@@ -141,7 +141,7 @@ func (e *entry) checkContainer(f *strict.Faults, c Container) {
 		}
 	}
 	if c.RuntimeClass != "" && !dnsLabel.MatchString(c.RuntimeClass) {
-		f.Add([]string{"container", "runtime_class"}, "container.runtime_class: %q is no name", c.RuntimeClass)
+		f.Add([]string{"container", "runtime_class"}, "container.runtime_class: invalid name %q; want a DNS label", c.RuntimeClass)
 	}
 }
 
@@ -163,7 +163,7 @@ func placeholders(word string) []string {
 	return names
 }
 
-// unfillable says why an argument can't stand in a command, or "".
+// unfillable says why an argument must not stand in a command, or "".
 func (e *entry) unfillable(name string) string {
 	schema, _ := e.manifest.InputSchema.(map[string]any)
 	properties, _ := schema["properties"].(map[string]any)
@@ -183,8 +183,8 @@ func (e *entry) unfillable(name string) string {
 }
 
 // Fill puts a call's checked arguments, decoded with numbers as they were
-// written, into words of a command. ok is false where a word would begin with
-// a dash that came from an argument: a program would take it for an option.
+// written, into words of a command. ok is false if a word would begin with a dash
+// from an argument: a program would read it as an option.
 func Fill(words []string, arguments map[string]any) (filled []string, ok bool) {
 	for _, word := range words {
 		absent := false

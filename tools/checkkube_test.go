@@ -10,8 +10,8 @@ import (
 	"github.com/sallyport/sallyport/tools"
 )
 
-// lending is a manifest for Kubernetes that the cases break in one place each.
-const lending = `name: restart
+// granting is a manifest for Kubernetes that the cases break in one place each.
+const granting = `name: restart
 title: Restart
 description: Restarts a deployment.
 input_schema:
@@ -37,46 +37,46 @@ permissions:
 limits: {timeout: 30s, memory_mib: 128, processes: 64, output_bytes: 65536}
 `
 
-func TestLoadRefusesToLend(t *testing.T) {
-	load(t, dir(lending))
+func TestLoadRefusesToGrant(t *testing.T) {
+	load(t, dir(granting))
 	rule := "{group: apps, resource: deployments, verbs: [get, patch]}"
 	for name, tt := range map[string]struct{ reason, old, new, want string }{
 		"Secrets":       {"no agent reads them", rule, `{group: "", resource: secrets, verbs: [get]}`, "secrets are never granted"},
-		"Accounts":      {"whoever has them is somebody else", rule, `{group: "", resource: serviceaccounts/token, verbs: [create, get]}`, "never granted"},
-		"Exec":          {"it leads into other processes", rule, `{group: "", resource: pods/exec, verbs: [create, get]}`, "never granted"},
+		"Accounts":      {"a run could act as another account", rule, `{group: "", resource: serviceaccounts/token, verbs: [create, get]}`, "never granted"},
+		"Exec":          {"it gives access to other processes", rule, `{group: "", resource: pods/exec, verbs: [create, get]}`, "never granted"},
 		"Nodes":         {"the kubelet does what it is told", rule, `{group: "", resource: nodes, verbs: [get]}`, "never granted"},
-		"RBAC":          {"they decide who may do what", rule, `{group: rbac.authorization.k8s.io, resource: roles, verbs: [get]}`, "never granted"},
+		"RBAC":          {"they grant permissions", rule, `{group: rbac.authorization.k8s.io, resource: roles, verbs: [get]}`, "never granted"},
 		"Webhooks":      {"the same", rule, `{group: admissionregistration.k8s.io, resource: validatingwebhookconfigurations, verbs: [get]}`, "never granted"},
-		"Leases":        {"a run is claimed by them", rule, `{group: coordination.k8s.io, resource: leases, verbs: [patch]}`, "never granted"},
-		"AnyResource":   {"it would be everything", rule, `{group: apps, resource: "*", verbs: [get]}`, "is no resource"},
-		"AnyGroup":      {"the same", rule, `{group: "*", resource: deployments, verbs: [get]}`, "is no resource"},
+		"Leases":        {"a run acquires its Lease through them", rule, `{group: coordination.k8s.io, resource: leases, verbs: [patch]}`, "never granted"},
+		"AnyResource":   {"it would be everything", rule, `{group: apps, resource: "*", verbs: [get]}`, "invalid resource"},
+		"AnyGroup":      {"the same", rule, `{group: "*", resource: deployments, verbs: [get]}`, "invalid resource"},
 		"AnyVerb":       {"the same", rule, `{group: apps, resource: deployments, verbs: ["*"]}`, `"*" is not one of`},
 		"Impersonate":   {"a verb that no object has", rule, `{group: apps, resource: deployments, verbs: [impersonate]}`, "is not one of"},
-		"NoVerbs":       {"a rule that lends nothing", rule, `{group: apps, resource: deployments, verbs: []}`, "lacks its verbs"},
+		"NoVerbs":       {"a rule that grants nothing", rule, `{group: apps, resource: deployments, verbs: []}`, "lacks its verbs"},
 		"ListOne":       {"a list can't be of one", rule, `{group: apps, resource: deployments, verbs: [list]}`, "say objects: all"},
 		"CreateAlone":   {"the cluster knows by the others which one", rule, `{group: apps, resource: deployments, verbs: [create]}`, "must also get or patch"},
 		"Objects":       {"a word that means nothing", rule, `{group: apps, resource: deployments, verbs: [get], objects: some}`, "objects is all or left out"},
 		"When":          {"the same", rule, `{group: apps, resource: deployments, verbs: [get], when: later}`, "when is plan, run"},
 		"NoName":        {"there would be no one object", "name: $.name}", "name: ''}", "has no name"},
-		"NoNamespace":   {"nothing is lent everywhere", "namespace: $.namespace", "namespace: ''", "mapping.namespace must be set"},
+		"NoNamespace":   {"no permission is granted in all namespaces", "namespace: $.namespace", "namespace: ''", "mapping.namespace must be set"},
 		"WritingReader": {"a reader that writes", "read_only: false", "read_only: true", "can't patch"},
 		"Tag":           {"a tag is another image tomorrow", "@sha256:0000000000000000000000000000000000000000000000000000000000000000", ":latest", "pinned by digest"},
 		"NoRegistry":    {"which registry is the node's to say", "registry.example.com/tool@", "tool@", "must name its registry"},
 		"FreeText":      {"a word could be anything", "${name}", "${free}", "must be restricted"},
-		"NoArgument":    {"a word that is never filled", "${name}", "${nobody}", "not among the properties"},
+		"NoArgument":    {"a word that is never filled", "${name}", "${absent}", "not among the properties"},
 		"ChosenProgram": {"what runs is the manifest's to say", "[/tool, ", `["/${name}", `, "the program itself"},
 		"OurEnv":        {"the executor's own", "LEVEL: debug", "SALLYPORT_LEASE: x", "must be of A-Z"},
 		"EnvName":       {"a name that shells read otherwise", "LEVEL: debug", "'a b': x", "must be of A-Z"},
-		"CIDR":          {"it would be another network", "192.0.2.0/24", "192.0.2.1/24", "no CIDR in normal form"},
+		"CIDR":          {"it would be another network", "192.0.2.0/24", "192.0.2.1/24", "want a CIDR in normal form"},
 		"Port":          {"there is none", "port: 443", "port: 0", "port must be"},
 		"Protocol":      {"networks have no rules for it", "port: 443", "port: 443, protocol: ICMP", "protocol is TCP"},
-		"RuntimeClass":  {"it is no name", "  env: {LEVEL", "  runtime_class: 'a b'\n  env: {LEVEL", "is no name"},
-		"Planned":       {"nobody can plan what it does", "plan: never", "plan: always", "plans nothing"},
-		"Sandboxed":     {"nothing would lend it there", "runner: kube", "runner: sandbox", "are for runner: kube"},
+		"RuntimeClass":  {"it is no name", "  env: {LEVEL", "  runtime_class: 'a b'\n  env: {LEVEL", "want a DNS label"},
+		"Planned":       {"an image of its own cannot plan", "plan: never", "plan: always", "cannot plan"},
+		"Sandboxed":     {"the sandbox grants no permissions in Kubernetes", "runner: kube", "runner: sandbox", "are for runner: kube"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			text := strings.Replace(lending, tt.old, tt.new, 1)
-			if text == lending {
+			text := strings.Replace(granting, tt.old, tt.new, 1)
+			if text == granting {
 				t.Fatal("the case breaks nothing")
 			}
 			if _, err := tools.Load(dir(text)); err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -10,8 +10,8 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// Manifest describes one tool, as a YAML file does. Every field that says
-// what a call means or may do is read from here, never from an agent.
+// Manifest describes one tool, as a YAML file does. The gateway reads the meaning
+// and the permissions of a call from here, never from an agent.
 type Manifest struct {
 	Name        string      `yaml:"name" json:"name"`                 // [a-z0-9_]{1,64}
 	Title       string      `yaml:"title" json:"title"`               // a few words for people
@@ -24,23 +24,23 @@ type Manifest struct {
 	Limits      Limits      `yaml:"limits" json:"limits"`
 	Permissions Permissions `yaml:"permissions" json:"permissions"`
 	Egress      []string    `yaml:"egress" json:"egress"`       // sandbox: URL prefixes that the tool may ask the broker for
-	Container   *Container  `yaml:"container" json:"container"` // kube: what runs; left out it is the executor, with a built-in tool
-	Network     []Network   `yaml:"network" json:"network"`     // kube: what the tool may connect to besides what its permissions need
+	Container   *Container  `yaml:"container" json:"container"` // kube: the image that runs; default the executor, with a built-in tool
+	Network     []Network   `yaml:"network" json:"network"`     // kube: destinations besides the API server
 
-	Redact sallyport.Redaction `yaml:"redact" json:"redact,omitzero"` // what is stored nowhere
+	Redact sallyport.Redaction `yaml:"redact" json:"redact,omitzero"` // members that are not stored
 
 	digest sallyport.Digest
 	schema json.RawMessage // canonical JSON of InputSchema
 }
 
-// Digest is over the manifest's meaning: its canonical JSON with defaults
-// filled in, so that neither comments nor the order of keys count.
+// Digest covers the manifest's meaning: its canonical JSON with defaults filled
+// in, so that neither comments nor the order of keys count.
 func (m Manifest) Digest() sallyport.Digest { return m.digest }
 
 // Schema is the JSON Schema of the arguments, as canonical JSON.
 func (m Manifest) Schema() json.RawMessage { return m.schema }
 
-// Tool is what the gateway's other parts need of the manifest.
+// Tool is the part of the manifest that the gateway's other packages need.
 func (m Manifest) Tool() sallyport.Tool {
 	return sallyport.Tool{
 		Name: m.Name, Digest: m.digest, Title: m.Title, Description: m.Description, InputSchema: m.schema,
@@ -50,7 +50,7 @@ func (m Manifest) Tool() sallyport.Tool {
 	}
 }
 
-// image is what runs, or "" where the tool is built in.
+// image is the tool's own image, or "" for a built-in tool.
 func (m Manifest) image() string {
 	if m.Container == nil {
 		return ""
@@ -58,7 +58,7 @@ func (m Manifest) image() string {
 	return m.Container.Image
 }
 
-// Mapping says what a call means. A value is a literal, or "$.member" for a
+// Mapping says what a call means: it makes the intent of the arguments. A value is a literal, or "$.member" for a
 // required argument ("$.object.member" within one), or "$.member|literal" with
 // a default for an optional one. A mapped argument must be a string that its schema restricts
 // by an anchored pattern, an enum or a const, so that no policy ever sees a
@@ -94,13 +94,13 @@ type Limits struct {
 	OutputBytes int           `yaml:"output_bytes" json:"output_bytes"` // 1024 to 4194304; of the response
 }
 
-// Permissions are what the runner must lend the tool.
+// Permissions are what the runner grants a call of the tool (least privilege).
 type Permissions struct {
 	Git        GitAccess        `yaml:"git" json:"git"`               // sandbox; "" is none
 	Kubernetes []KubernetesRule `yaml:"kubernetes" json:"kubernetes"` // kube
 }
 
-// GitAccess to the one file that a call is about.
+// GitAccess is the access to the one file that a call is about.
 type GitAccess string
 
 // The kinds of access.
@@ -132,16 +132,16 @@ const (
 // When says in which mode a rule holds.
 type When string
 
-// The modes. While planning, whatever writes can only be tried: an admission
-// policy of the cluster lets through nothing but dry runs.
+// The modes. While planning, a write can only be a dry run: an admission policy of
+// the cluster rejects all other writes.
 const (
 	WhenBoth When = ""
 	WhenPlan When = "plan"
 	WhenRun  When = "run"
 )
 
-// Container is an image as a tool. Nothing goes through a shell: an element of
-// Command and Args is one argument of the program, whatever stands in it.
+// Container is an image as a tool. No shell is involved: each element of Command
+// and Args is one argument of the program.
 // "${argument}" in an element stands for the value of a top-level argument;
 // an element that names an optional argument is left out where that is absent.
 type Container struct {

@@ -21,7 +21,7 @@ type source struct {
 	optional bool
 }
 
-// newSource reads a mapping's value; ok is false where it can't be one.
+// newSource parses a mapping's value; ok is false for an invalid one.
 func newSource(value string) (s source, ok bool) {
 	name, found := strings.CutPrefix(value, "$.")
 	if !found {
@@ -47,8 +47,8 @@ func (s source) value(arguments map[string]any) string {
 	return s.literal
 }
 
-// check refuses a mapping that some arguments which fit the schema could
-// leave without a word, or give one that is no name.
+// check refuses a mapping if arguments that fit the schema could leave it empty,
+// or fill it with an invalid name.
 func (m Mapping) check(f *strict.Faults, e *entry) {
 	for _, word := range []struct {
 		key, value string
@@ -110,7 +110,7 @@ func (e *entry) unmappable(s source) string {
 	}
 }
 
-// restricted reports whether the property's schema names the strings it takes.
+// restricted reports whether the property's schema restricts its strings.
 func restricted(property map[string]any) bool {
 	if property["enum"] != nil || property["const"] != nil {
 		return true

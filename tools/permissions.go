@@ -6,11 +6,11 @@ import (
 	"slices"
 )
 
-// Union is what the tools of a catalogue ask of a cluster, all together: what
-// nobody who lends it to calls needs to exceed.
+// Union is all that the tools of a catalogue ask of a cluster: the most that the
+// worker must be able to grant to calls.
 type Union struct {
-	Named    []string  `yaml:"named"`    // group/resource:verb, lent for one object
-	All      []string  `yaml:"all"`      // group/resource:verb, lent for all objects of a namespace
+	Named    []string  `yaml:"named"`    // group/resource:verb, granted for one object
+	All      []string  `yaml:"all"`      // group/resource:verb, granted for all objects of a namespace
 	Images   []string  `yaml:"images"`   // of tools that bring their own
 	Networks []Network `yaml:"networks"` // that tools connect to
 }

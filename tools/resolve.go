@@ -20,15 +20,15 @@ import (
 // maxFields is how many wrong arguments an error names.
 const maxFields = 32
 
-// Resolve makes a call precise. What it means is read from the manifest and
-// the checked arguments alone, never from what the agent claims.
+// Resolve makes an intent of a call. Its meaning comes from the manifest and the
+// checked arguments alone, never from the agent's own words.
 //
 // A tool that isn't in the catalogue is an error of kind [sallyport.NotFound]
 // and code "unknown_tool"; arguments that don't fit the schema are of kind
 // [sallyport.Invalid] and code "invalid_arguments", with a field for each.
 func (c *Catalogue) Resolve(call sallyport.Call, agent sallyport.Agent) (sallyport.Intent, error) {
 	if agent.ID == "" || agent.ID != call.AgentID || agent.Account != call.Account {
-		return sallyport.Intent{}, sallyport.Errorf(sallyport.Denied, sallyport.CodeOtherAgent, "the call is not this agent's")
+		return sallyport.Intent{}, sallyport.Errorf(sallyport.Denied, sallyport.CodeOtherAgent, "the call belongs to another agent")
 	}
 	e, ok := c.entries[call.Tool]
 	if !ok {
@@ -41,7 +41,7 @@ func (c *Catalogue) Resolve(call sallyport.Call, agent sallyport.Agent) (sallypo
 	m := e.manifest
 	if !slices.Equal(call.Redact, m.Redact.Arguments) || len(call.Redact) > 0 && len(call.Seal) == 0 {
 		return sallyport.Intent{}, sallyport.Errorf(sallyport.Conflict, sallyport.CodeOtherManifest,
-			"the API took the call by another manifest of tool %q, which redacts other arguments: make the call again", m.Name)
+			"the API accepted the call with another manifest of tool %q, which redacts other arguments; make the call again", m.Name)
 	}
 	word := func(value string) string {
 		s, _ := newSource(value)
@@ -116,7 +116,7 @@ func invalid(fields ...sallyport.Field) error {
 func misfit(err error) error {
 	v, ok := errors.AsType[*jsonschema.ValidationError](err)
 	if !ok {
-		return sallyport.Errorf(sallyport.Internal, sallyport.CodeSchema, "checking the arguments: %w", err)
+		return sallyport.Errorf(sallyport.Internal, sallyport.CodeSchema, "cannot check the arguments: %w", err)
 	}
 	fields := collect(nil, v)
 	slices.SortFunc(fields, func(a, b sallyport.Field) int {
@@ -152,8 +152,8 @@ func collect(fields []sallyport.Field, e *jsonschema.ValidationError) []sallypor
 	return fields
 }
 
-// detail says what an argument must be. It never quotes the argument, which
-// may hold what belongs in no log.
+// detail says what an argument must be. It never quotes the argument, which may
+// hold a secret.
 func detail(k jsonschema.ErrorKind) string {
 	switch k := k.(type) {
 	case *kind.Type:

@@ -106,7 +106,7 @@ func TestResolveRefuses(t *testing.T) {
 		fields []sallyport.Field
 	}{
 		"Missing":   {"no default is guessed", scale(`{"name":"api","replicas":5}`), field("/arguments/environment", "this is required")},
-		"Unknown":   {"nobody would read it", scale(`{"environment":"staging","force/now":true,"name":"api","replicas":5}`), field("/arguments/force~1now", "there is no such argument")},
+		"Unknown":   {"no tool would read it", scale(`{"environment":"staging","force/now":true,"name":"api","replicas":5}`), field("/arguments/force~1now", "there is no such argument")},
 		"Negative":  {"policies compare numbers", scale(`{"environment":"staging","name":"api","replicas":-5}`), field("/arguments/replicas", "this must be at least 0")},
 		"TooMany":   {"so many there are never", scale(`{"environment":"staging","name":"api","replicas":1001}`), field("/arguments/replicas", "this must be at most 1000")},
 		"Null":      {"null is below ten in some policies", scale(`{"environment":"staging","name":"api","replicas":null}`), field("/arguments/replicas", "this must be of type integer")},

@@ -1,13 +1,13 @@
 // Kubeexec is the executor of the built-in tools for Kubernetes. The gateway's
-// worker starts it as the only process of a pod, one pod per call; it is of no
-// use to people.
+// worker starts it as the only process of a pod, one pod per call; people do not
+// run it.
 //
 // Its request stands in the environment, and its response is the last line of
 // its standard output; package [github.com/sallyport/sallyport/tools/wire] has
-// the contract. Where a worker waits, the response is posted to it too, which
-// spares it the time until the end of the pod is known.
+// the contract. It also posts the response to the worker's result receiver, if
+// there is one, so that the worker need not wait for the pod's end.
 //
-// Build it with CGO_ENABLED=0: its image holds nothing else.
+// Build it with CGO_ENABLED=0: its image holds no libraries.
 package main
 
 import (
@@ -32,19 +32,19 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// longestRun is as long as any manifest may let a tool run. Whoever made the
-// pod ends it sooner.
+// longestRun is the longest time limit that a manifest may set. The worker that
+// made the pod ends it sooner.
 const longestRun = 15 * time.Minute
 
 func main() {
-	// A library must not write between the lines that are read.
+	// A library must not write to standard output: the worker reads it.
 	klog.LogToStderr(false)
 	klog.SetOutput(io.Discard)
 	p := program{
 		env: os.Getenv, apiToken: wire.APITokenFile, apiCA: wire.APICAFile, replyToken: wire.ReplyTokenFile,
 	}
-	// The end of the pod's time comes as SIGTERM, with a while to say what is
-	// known of a write.
+	// The pod's time ends with SIGTERM, and a grace period in which the tool reports
+	// what it knows of a write.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	ctx, cancel := context.WithTimeout(ctx, longestRun)
 	err := p.run(ctx, os.Stdout)
@@ -55,27 +55,27 @@ func main() {
 	}
 }
 
-// program is the executor, with all that it knows of where it runs.
+// program is the executor with its environment and files.
 type program struct {
 	env                         func(string) string
 	apiToken, apiCA, replyToken string // files
 }
 
-// run answers. An error means that there is no response.
+// run writes and posts the response. An error means that there is none.
 func (p program) run(ctx context.Context, out io.Writer) error {
-	response, err := json.Marshal(p.answer(ctx))
+	response, err := json.Marshal(p.respond(ctx))
 	if err != nil {
 		return err
 	}
 	if _, err := out.Write(append(response, '\n')); err != nil {
 		return err
 	}
-	p.post(context.WithoutCancel(ctx), response) // the response stands, whether it is taken or not
+	p.post(context.WithoutCancel(ctx), response) // the log holds the response, even if the worker does not receive it
 	return nil
 }
 
-// answer makes the response. Whatever goes wrong is in it.
-func (p program) answer(ctx context.Context) (response wire.Response) {
+// respond makes the response, which holds any error.
+func (p program) respond(ctx context.Context) (response wire.Response) {
 	var request wire.Request
 	defer func() {
 		if r := recover(); r != nil {
@@ -92,7 +92,7 @@ func (p program) answer(ctx context.Context) (response wire.Response) {
 	}
 	cluster, err := p.cluster()
 	if err != nil {
-		return broken("the way to the API server: %v", err)
+		return broken("cannot connect to the API server: %v", err)
 	}
 	return k8s.Run(ctx, request, cluster, lease)
 }
@@ -101,7 +101,7 @@ func broken(format string, args ...any) wire.Response {
 	return wire.Response{Error: &sallyport.Failure{Code: sallyport.CodeInternal, Message: fmt.Sprintf(format, args...)}}
 }
 
-// lease reads which one a run must hold. It stands in the namespace that the
+// lease returns the Lease that a run must hold. It is in the namespace that the
 // call is about.
 func (p program) lease(i sallyport.Intent) (l k8s.Lease, err error) {
 	value := p.env(wire.EnvLease)
@@ -114,12 +114,13 @@ func (p program) lease(i sallyport.Intent) (l k8s.Lease, err error) {
 	}
 	uid := p.env(wire.EnvPodUID)
 	if uid == "" {
-		return l, fmt.Errorf("%s needs %s beside it", wire.EnvLease, wire.EnvPodUID)
+		return l, fmt.Errorf("%s is set without %s", wire.EnvLease, wire.EnvPodUID)
 	}
 	return k8s.Lease{Namespace: namespace, Name: name, Holder: uid}, nil
 }
 
-// cluster makes the way to the API server that every pod is told of.
+// cluster makes a client of the API server, at the address that Kubernetes sets in
+// every pod.
 func (p program) cluster() (*k8s.Cluster, error) {
 	host, port := p.env("KUBERNETES_SERVICE_HOST"), p.env("KUBERNETES_SERVICE_PORT")
 	if host == "" || port == "" {
@@ -128,8 +129,8 @@ func (p program) cluster() (*k8s.Cluster, error) {
 	return k8s.Connect(&rest.Config{
 		Host: "https://" + net.JoinHostPort(host, port), BearerTokenFile: p.apiToken,
 		Dial: dial,
-		// In HTTP/1.1 a try that had no answer in its time takes its
-		// connection with it, and the next one connects anew.
+		// In HTTP/1.1 a request that times out closes its connection, and the
+		// next one opens another.
 		TLSClientConfig: rest.TLSClientConfig{CAFile: p.apiCA, NextProtos: []string{"http/1.1"}},
 	})
 }

@@ -55,18 +55,18 @@ func said(t *testing.T, p program) wire.Response {
 
 const scaling = `{"mode":"run","intent":{"namespace":"staging","name":"api","tool":{"name":"k8s_scale_deployment"}}}`
 
-func TestAnswersWhateverItIsGiven(t *testing.T) {
+func TestRespondsToBadRequests(t *testing.T) {
 	for name, tt := range map[string]struct{ reason, request, lease, uid, code string }{
 		"NoRequest":      {"the pod is not one of ours", "", "", "", sallyport.CodeInternal},
 		"NotJSON":        {"the worker is at fault", "hello", "", "", sallyport.CodeInternal},
-		"UnknownMember":  {"a newer worker's wish must not be ignored", `{"mode":"run","force":true}`, "", "", sallyport.CodeInternal},
+		"UnknownMember":  {"a member of a newer worker must not be ignored", `{"mode":"run","force":true}`, "", "", sallyport.CodeInternal},
 		"Twice":          {"which one?", scaling + scaling, "", "", sallyport.CodeInternal},
 		"LeaseElsewhere": {"the call has rights in its own namespace", scaling, "production/x", "1", sallyport.CodeInternal},
 		"LeasePath":      {"it leads to another resource", scaling, "staging/x/y", "1", sallyport.CodeInternal},
 		"LeaseNoName":    {"there is none", scaling, "staging/", "1", sallyport.CodeInternal},
-		"LeaseNoPod":     {"nobody would hold it", scaling, "staging/x", "", sallyport.CodeInternal},
-		"NoCluster":      {"there is nobody to ask", scaling, "staging/x", "1", sallyport.CodeInternal},
-		"NoFiles":        {"there is nothing to ask with", strings.Replace(scaling, "run", "plan", 1), "", "", sallyport.CodeInternal},
+		"LeaseNoPod":     {"the Lease would have no holder", scaling, "staging/x", "", sallyport.CodeInternal},
+		"NoCluster":      {"the pod has no address of an API server", scaling, "staging/x", "1", sallyport.CodeInternal},
+		"NoFiles":        {"the pod has no CA certificate", strings.Replace(scaling, "run", "plan", 1), "", "", sallyport.CodeInternal},
 	} {
 		t.Run(name, func(t *testing.T) {
 			env := map[string]string{wire.EnvRequest: tt.request, wire.EnvLease: tt.lease, wire.EnvPodUID: tt.uid}
@@ -82,7 +82,7 @@ func TestAnswersWhateverItIsGiven(t *testing.T) {
 	}
 }
 
-func TestAnswersAfterAPanic(t *testing.T) {
+func TestRespondsAfterAPanic(t *testing.T) {
 	p := executor(t, nil)
 	p.env = func(name string) string {
 		if name == wire.EnvRequest {
@@ -99,19 +99,19 @@ func TestAnswersAfterAPanic(t *testing.T) {
 	}
 }
 
-// worker is one that takes a reply by its nth answer.
-func worker(t *testing.T, answer func(n int32, w http.ResponseWriter, r *http.Request)) (url, ca string, asked *atomic.Int32) {
+// worker is a result receiver that handles its nth request with respond.
+func worker(t *testing.T, respond func(n int32, w http.ResponseWriter, r *http.Request)) (url, ca string, asked *atomic.Int32) {
 	t.Helper()
 	asked = new(atomic.Int32)
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(asked.Add(1), w, r) }))
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { respond(asked.Add(1), w, r) }))
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	return s.URL + "/reply/job", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})), asked
 }
 
-// stranger is the certificate of somebody else.
-func stranger(t *testing.T) string {
+// otherCertificate is a certificate of another authority.
+func otherCertificate(t *testing.T) string {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -173,7 +173,7 @@ func TestPostNeverFailsTheRun(t *testing.T) {
 		"Redirect":  {leading, leadingCA},
 		"Plain":     {plain.URL, ca},
 		"NoCA":      {url, ""},
-		"OtherCA":   {url, stranger(t)},
+		"OtherCA":   {url, otherCertificate(t)},
 		"Silent":    {"https://" + silent.Addr().String(), ca},
 		"Malformed": {"https://%", ca},
 	} {
@@ -208,7 +208,7 @@ func TestDialRefused(t *testing.T) {
 	_, _ = conn.Close(), l.Close()
 	if conn, err := dial(t.Context(), "tcp", l.Addr().String()); err == nil {
 		_ = conn.Close()
-		t.Error("connected to nobody")
+		t.Error("connected to a closed port")
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -19,17 +19,17 @@ import (
 )
 
 const (
-	// patience is how long a worker may take to take the response. It finds
-	// it in the pod's log if it doesn't.
+	// patience is how long the executor tries to post the response. The worker
+	// reads it from the pod's log otherwise.
 	patience = 3 * time.Second
-	// firstDial is how long the first try to connect lasts. A packet that a
-	// NetworkPolicy drops, because the one that allows it isn't in force yet,
-	// would otherwise be sent again after a second only.
+	// firstDial bounds the first attempt to connect. The kernel repeats a dropped
+	// packet only after a second, and the call's NetworkPolicy may not be in
+	// force yet.
 	firstDial = 200 * time.Millisecond
 	dials     = 5
 )
 
-// dial connects, with tries that last longer and longer.
+// dial connects, with attempts of growing length.
 func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	var errs []error
 	for limit := firstDial; len(errs) < dials; limit *= 2 {
@@ -40,14 +40,14 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 		}
 		errs = append(errs, err)
 		if timeout, ok := errors.AsType[net.Error](err); !ok || !timeout.Timeout() || ctx.Err() != nil {
-			break // it was refused, which waiting does not mend
+			break // refused, or ctx has ended: another attempt does not help
 		}
 	}
 	return nil, errs[len(errs)-1]
 }
 
-// post takes the response to the worker that waits, if one does. A run that
-// was stopped has an answer too, so that ctx must not end with the run.
+// post posts the response to the worker's result receiver, if there is one. A
+// stopped run has a response, too, so that ctx must not end with the run.
 func (p program) post(ctx context.Context, response []byte) {
 	target := p.env(wire.EnvReplyURL)
 	if target == "" {
@@ -55,7 +55,7 @@ func (p program) post(ctx context.Context, response []byte) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	request, client, err := p.reply(target)
+	request, client, err := p.prepare(target)
 	if err != nil {
 		return
 	}
@@ -73,22 +73,22 @@ func (p program) post(ctx context.Context, response []byte) {
 	}
 }
 
-// reply prepares the request. The certificate in the environment alone is
-// trusted, and the token is good for this one reply.
-func (p program) reply(target string) (*http.Request, *http.Client, error) {
+// prepare makes the request and its client. The client trusts only the
+// certificate in the environment, and the token is valid for this one response.
+func (p program) prepare(target string) (*http.Request, *http.Client, error) {
 	u, err := url.Parse(target)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
 		return nil, nil, fmt.Errorf("%s must be an https URL", wire.EnvReplyURL)
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM([]byte(p.env(wire.EnvReplyCA))) {
-		return nil, nil, fmt.Errorf("%s has no certificate", wire.EnvReplyCA)
+		return nil, nil, fmt.Errorf("%s holds no PEM certificate", wire.EnvReplyCA)
 	}
 	token, err := os.ReadFile(p.replyToken)
 	if err != nil {
 		return nil, nil, err
 	}
-	request, err := http.NewRequest(http.MethodPost, target, nil) //nolint:noctx // each try gets one
+	request, err := http.NewRequest(http.MethodPost, target, nil) //nolint:noctx // each attempt has a context
 	if err != nil {
 		return nil, nil, err
 	}
@@ -100,7 +100,7 @@ func (p program) reply(target string) (*http.Request, *http.Client, error) {
 	}, nil
 }
 
-// deliver tries once, and reports whether another try is of no use.
+// deliver makes one attempt, and reports whether no other attempt is needed.
 func deliver(request *http.Request, client *http.Client, response []byte) bool {
 	request.Body = io.NopCloser(bytes.NewReader(response))
 	request.ContentLength = int64(len(response))
@@ -109,6 +109,6 @@ func deliver(request *http.Request, client *http.Client, response []byte) bool {
 		return false
 	}
 	defer func() { _ = res.Body.Close() }()
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 4096)) // nothing depends on it
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 4096)) // the status alone counts
 	return res.StatusCode != http.StatusTooManyRequests && res.StatusCode < http.StatusInternalServerError
 }

@@ -1,6 +1,6 @@
-// Package builtin holds the tools that come with Sallyport. Only the executor
-// links it: each tool runs in a place made for one call, reads the files that
-// it was given, and reaches the world by asking a broker.
+// Package builtin holds the built-in tools of the sandbox. Only the executor links
+// it: each tool runs in a sandbox of its own, reads the files of its request, and
+// makes HTTP requests through a broker.
 package builtin
 
 import (
@@ -15,13 +15,13 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// Broker does for a tool what the tool can't do itself. An error means that
-// the broker itself is out of reach.
+// Broker makes HTTP requests for a tool. An error means that the broker itself is
+// out of reach.
 type Broker interface {
 	Do(ctx context.Context, r wire.BrokerRequest) (wire.BrokerResponse, error)
 }
 
-// tool answers one request.
+// tool carries out one request.
 type tool func(ctx context.Context, req wire.Request, broker Broker) (wire.Response, error)
 
 func all() map[string]tool {
@@ -36,7 +36,7 @@ func all() map[string]tool {
 // Names of the tools that Run has, sorted.
 func Names() []string { return slices.Sorted(maps.Keys(all())) }
 
-// Run answers a request. What goes wrong is in the response.
+// Run carries out a request. The response holds any error.
 func Run(ctx context.Context, req wire.Request, broker Broker) wire.Response {
 	run, ok := all()[req.Intent.Tool.Name]
 	if !ok {
@@ -52,7 +52,7 @@ func Run(ctx context.Context, req wire.Request, broker Broker) wire.Response {
 	return res
 }
 
-// failed is a failure on its way out of a tool.
+// failed is a tool's failure as an error.
 type failed struct {
 	code, message string
 }
@@ -74,7 +74,7 @@ func failure(err error) wire.Response {
 // decode reads a call's arguments.
 func decode(req wire.Request, arguments any) error {
 	if err := strict.Decode(req.Intent.Arguments, arguments); err != nil {
-		return failf(sallyport.CodeInvalidArguments, "the arguments can't be read: %v", err)
+		return failf(sallyport.CodeInvalidArguments, "cannot parse the arguments: %v", err)
 	}
 	return nil
 }

@@ -238,7 +238,7 @@ func TestRefuses(t *testing.T) {
 		"SecretTwice":      {"a second key hides the first", sallyport.CodeBadManifest, get("deployment", with("kind: Deployment\n", "kind: Deployment\nkind: Secret\n"))},
 		"SecretWritten":    {"a commit would be read by others", sallyport.CodeWrongKind, scale(wire.ModeRun, "5", multi)},
 		"KindLookalike":    {"it folds to Secret", sallyport.CodeBadManifest, get("deployment", deployment+"---\nkind: ſecret\ndata: {}\n")},
-		"NoKind":           {"nobody knows what it is", sallyport.CodeBadManifest, get("deployment", deployment+"---\ndata: {}\n")},
+		"NoKind":           {"its kind is unknown", sallyport.CodeBadManifest, get("deployment", deployment+"---\ndata: {}\n")},
 		"HiddenDocument":   {"documents end with dots too", sallyport.CodeBadManifest, get("deployment", deployment+"...\n"+secret)},
 		"Directive":        {"what it changes is not ours to guess", sallyport.CodeBadManifest, get("deployment", "%YAML 1.1\n---\n"+deployment)},
 		"LoneReturn":       {"YAML takes it for a line's end", sallyport.CodeBadManifest, get("deployment", deployment+"\r---\r"+strings.ReplaceAll(secret, "\n", "\r"))},

@@ -14,8 +14,8 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// preconditions are what a write of one file stands on. The blob is the
-// SHA-256 of the whole file as it was read.
+// preconditions are the preconditions of a write of one file. The blob is the
+// SHA-256 of the whole file that was read.
 type preconditions struct {
 	Path string `json:"path"`
 	Blob string `json:"blob"`
@@ -31,19 +31,19 @@ type written struct {
 	Changes     []sallyport.Change `json:"changes"`
 }
 
-// change is what a tool would do to an object: one value, in one file. A nil
-// content says that the object is as asked already.
+// change is a tool's change of an object: one value, in one file. A nil content
+// means that the object needs no change.
 type change struct {
 	object  *object
 	path    []any
-	before  any // nil where there was nothing
+	before  any // nil if there was no value
 	after   any
 	summary string
 	content []byte
 }
 
-// answer plans the change or makes it.
-func (c change) answer(req wire.Request) (wire.Response, error) {
+// respond plans the change or makes it.
+func (c change) respond(req wire.Request) (wire.Response, error) {
 	changes := []sallyport.Change{}
 	content := c.object.file
 	if c.content != nil {
@@ -70,7 +70,7 @@ func (c change) answer(req wire.Request) (wire.Response, error) {
 		}}, nil
 	}
 	if req.Plan != nil && !bytes.Equal(req.Plan.Preconditions, conditions) {
-		return wire.Response{}, failf(sallyport.CodePreconditionFailed, "%s is not as it was when the plan was made", c.object.path)
+		return wire.Response{}, failf(sallyport.CodePreconditionFailed, "%s has changed since the plan was made; make the call again", c.object.path)
 	}
 	res, err := wire.Result(written{
 		Environment: req.Intent.Namespace, Kind: req.Intent.Resource, Name: req.Intent.Name,

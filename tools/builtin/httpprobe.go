@@ -9,7 +9,7 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// maxContentType is how much of a server's content type is told.
+// maxContentType bounds a server's content type in the result.
 const maxContentType = 200
 
 // The methods that a probe may use. They are written out because net/http
@@ -19,8 +19,8 @@ const (
 	methodHead = "HEAD"
 )
 
-// httpProbe is http_probe: it has the broker ask a URL, and tells how that
-// went but not what came.
+// httpProbe is http_probe: it has the broker request a URL, and returns the status
+// of the response but not its body.
 func httpProbe(ctx context.Context, req wire.Request, broker Broker) (wire.Response, error) {
 	var arguments struct {
 		URL    string `json:"url"`
@@ -36,13 +36,13 @@ func httpProbe(ctx context.Context, req wire.Request, broker Broker) (wire.Respo
 		return wire.PlanNothing("asks %s with %s and changes nothing", arguments.URL, arguments.Method)
 	}
 	if broker == nil {
-		return wire.Response{}, failf(sallyport.CodeUnreachable, "there is no broker to ask the URL")
+		return wire.Response{}, failf(sallyport.CodeUnreachable, "no broker to request the URL with")
 	}
-	answer, err := broker.Do(ctx, wire.BrokerRequest{Method: arguments.Method, URL: arguments.URL})
+	response, err := broker.Do(ctx, wire.BrokerRequest{Method: arguments.Method, URL: arguments.URL})
 	if err != nil {
-		return wire.Response{}, failf(sallyport.CodeUnreachable, "the broker did not answer: %v", err)
+		return wire.Response{}, failf(sallyport.CodeUnreachable, "the broker did not respond: %v", err)
 	}
-	if code, message, refused := refusal(answer); refused {
+	if code, message, refused := refusal(response); refused {
 		return wire.Response{}, failf(code, "%s", message)
 	}
 	return wire.Result(struct {
@@ -51,25 +51,25 @@ func httpProbe(ctx context.Context, req wire.Request, broker Broker) (wire.Respo
 		Status        int    `json:"status"`
 		DurationMS    int64  `json:"duration_ms"`
 		ContentType   string `json:"content_type"`
-		ContentLength *int64 `json:"content_length"` // null where it isn't known
-	}{arguments.URL, arguments.Method, answer.Status, answer.DurationMS, contentType(answer), contentLength(answer, arguments.Method)})
+		ContentLength *int64 `json:"content_length"` // null if unknown
+	}{arguments.URL, arguments.Method, response.Status, response.DurationMS, contentType(response), contentLength(response, arguments.Method)})
 }
 
-// refusal tells the broker's word that the URL is not to be asked from that
-// of a server that can't be reached.
-func refusal(answer wire.BrokerResponse) (code, message string, refused bool) {
+// refusal distinguishes a URL that the broker refuses from a server that is out of
+// reach.
+func refusal(response wire.BrokerResponse) (code, message string, refused bool) {
 	switch {
-	case answer.Error == "":
+	case response.Error == "":
 		return "", "", false
-	case strings.HasPrefix(answer.Error, sallyport.CodeEgressDenied):
-		return sallyport.CodeEgressDenied, "the tool's manifest does not list this URL: " + answer.Error, true
+	case strings.HasPrefix(response.Error, sallyport.CodeEgressDenied):
+		return sallyport.CodeEgressDenied, "the tool's manifest does not list this URL: " + response.Error, true
 	default:
-		return sallyport.CodeUnreachable, "the URL did not answer: " + answer.Error, true
+		return sallyport.CodeUnreachable, "the URL did not respond: " + response.Error, true
 	}
 }
 
-func header(answer wire.BrokerResponse, name string) string {
-	for k, v := range answer.Header {
+func header(response wire.BrokerResponse, name string) string {
+	for k, v := range response.Header {
 		if strings.EqualFold(k, name) {
 			return v
 		}
@@ -77,19 +77,19 @@ func header(answer wire.BrokerResponse, name string) string {
 	return ""
 }
 
-func contentType(answer wire.BrokerResponse) string {
-	return sallyport.Head(sallyport.Visible(header(answer, "Content-Type")), maxContentType)
+func contentType(response wire.BrokerResponse) string {
+	return sallyport.Head(sallyport.Visible(header(response, "Content-Type")), maxContentType)
 }
 
-// contentLength is what the server said, or else what came. A HEAD has no
-// body to measure.
-func contentLength(answer wire.BrokerResponse, method string) *int64 {
-	if n, err := strconv.ParseInt(header(answer, "Content-Length"), 10, 64); err == nil && n >= 0 {
+// contentLength is the server's own figure, or else the length of the body. A
+// HEAD has no body to measure.
+func contentLength(response wire.BrokerResponse, method string) *int64 {
+	if n, err := strconv.ParseInt(header(response, "Content-Length"), 10, 64); err == nil && n >= 0 {
 		return &n
 	}
-	if answer.Truncated || method == methodHead {
+	if response.Truncated || method == methodHead {
 		return nil
 	}
-	n := int64(len(answer.Body))
+	n := int64(len(response.Body))
 	return &n
 }

@@ -29,7 +29,7 @@ func scaleDeployment(_ context.Context, req wire.Request, _ Broker) (wire.Respon
 	if err != nil {
 		return wire.Response{}, err
 	}
-	return c.answer(req)
+	return c.respond(req)
 }
 
 func (o *object) scale(replicas int) (change, error) {
@@ -48,7 +48,7 @@ func (o *object) scale(replicas int) (change, error) {
 			return change{}, failf(sallyport.CodeBadManifest, "spec.replicas of the deployment %s is not a whole number", o.name())
 		}
 		_, n := child(spec, "replicas")
-		if n == nil { // it comes from elsewhere, by a merge key
+		if n == nil { // a merge key sets it
 			return change{}, o.unsupported(c.path)
 		}
 		if before == replicas {

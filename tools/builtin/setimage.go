@@ -30,7 +30,7 @@ func setImage(_ context.Context, req wire.Request, _ Broker) (wire.Response, err
 	if err != nil {
 		return wire.Response{}, err
 	}
-	return c.answer(req)
+	return c.respond(req)
 }
 
 func (o *object) setImage(container, image string) (change, error) {
@@ -52,7 +52,7 @@ func (o *object) setImage(container, image string) (change, error) {
 	return c, err
 }
 
-// container finds the one container of a name, among the init containers too.
+// container returns the container with this name, which may be an init container.
 func (o *object) container(name string) (found *yaml.Node, path []any, err error) {
 	n := o.root.Content[0]
 	for _, key := range []string{"spec", "template", "spec"} {

@@ -21,15 +21,15 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// appliedKind is one that manifests may be of.
+// appliedKind is a kind that k8s_apply_manifest applies.
 type appliedKind struct {
 	apiVersion string
 	resource   string
 	runsPods   bool // it has a pod template at /spec/template
 }
 
-// appliedKinds never hold what is kept secret, who may do what, or what
-// decides about other objects.
+// appliedKinds include no Secrets, no RBAC, and no kinds that decide about other
+// objects.
 func appliedKinds() map[string]appliedKind {
 	return map[string]appliedKind{
 		"ConfigMap":               {apiVersion: "v1", resource: "configmaps"},
@@ -53,7 +53,7 @@ func Kinds() map[string]string {
 }
 
 func (k appliedKind) gvr() schema.GroupVersionResource {
-	gv, _ := schema.ParseGroupVersion(k.apiVersion) // always nil: they stand above
+	gv, _ := schema.ParseGroupVersion(k.apiVersion) // always nil for the constants above
 	return gv.WithResource(k.resource)
 }
 
@@ -62,7 +62,7 @@ type applyArguments struct {
 	Manifest  json.RawMessage `json:"manifest"`
 }
 
-// manifest reads the object that is to be applied.
+// manifest parses the object to apply.
 func (c *call) manifest() (*unstructured.Unstructured, appliedKind, error) {
 	var a applyArguments
 	if err := c.decode(&a); err != nil {
@@ -75,7 +75,7 @@ func (c *call) manifest() (*unstructured.Unstructured, appliedKind, error) {
 	u := &unstructured.Unstructured{Object: m}
 	k, ok := appliedKinds()[u.GetKind()]
 	if !ok || u.GetAPIVersion() != k.apiVersion {
-		return nil, appliedKind{}, failf(sallyport.CodeNotApplicable, "a manifest of kind %.64q and apiVersion %.64q is never applied: kinds are %s, each in its stable version",
+		return nil, appliedKind{}, failf(sallyport.CodeNotApplicable, "the tool does not apply kind %.64q of apiVersion %.64q; want one of %s, in its stable version",
 			u.GetKind(), u.GetAPIVersion(), strings.Join(slices.Sorted(maps.Keys(appliedKinds())), ", "))
 	}
 	if u.GetKind() != c.Intent.Resource || a.Namespace != c.Intent.Namespace {
@@ -84,7 +84,7 @@ func (c *call) manifest() (*unstructured.Unstructured, appliedKind, error) {
 	return u, k, c.agrees(a.Namespace, u.GetName())
 }
 
-// checkApply is what no look at the cluster is needed for.
+// checkApply makes the checks that need no request to the cluster.
 func checkApply(c *call) error {
 	u, k, err := c.manifest()
 	if err != nil {
@@ -99,21 +99,21 @@ func checkApply(c *call) error {
 	return nil
 }
 
-// checkMembers refuses what changes more than the object says on its face.
+// checkMembers refuses members that would change more than the object itself.
 func checkMembers(u *unstructured.Unstructured, namespace string) error {
 	for member := range u.Object {
 		if !slices.Contains([]string{"apiVersion", "kind", "metadata", "spec", "data", "binaryData", "immutable"}, member) {
-			return failf(sallyport.CodeNotApplicable, "the manifest has a member %.64q: it is for the cluster to say", member)
+			return failf(sallyport.CodeNotApplicable, "remove the member %.64q from the manifest: the cluster sets it", member)
 		}
 	}
 	metadata, _ := u.Object["metadata"].(map[string]any)
 	for member := range metadata {
 		if !slices.Contains([]string{"name", "namespace", "labels", "annotations"}, member) {
-			return failf(sallyport.CodeNotApplicable, "metadata.%.64s is never applied: metadata has name, namespace, labels and annotations", member)
+			return failf(sallyport.CodeNotApplicable, "remove metadata.%.64s from the manifest; want only name, namespace, labels and annotations", member)
 		}
 	}
 	if ns, stated := metadata["namespace"]; stated && ns != namespace {
-		return failf(sallyport.CodeNotApplicable, "metadata.namespace is not the namespace of the call, which is what was decided on: leave it out")
+		return failf(sallyport.CodeNotApplicable, "metadata.namespace differs from the namespace of the call; leave it out")
 	}
 	template, _, _ := unstructured.NestedMap(u.Object, "spec", "template", "metadata")
 	if err := checkMarks(template); err != nil {
@@ -122,20 +122,20 @@ func checkMembers(u *unstructured.Unstructured, namespace string) error {
 	return checkMarks(metadata)
 }
 
-// checkMarks refuses labels and annotations that would pass for our own.
+// checkMarks refuses labels and annotations that look like the gateway's own.
 func checkMarks(metadata map[string]any) error {
 	for _, member := range []string{"labels", "annotations"} {
 		values, _ := metadata[member].(map[string]any)
 		for key := range values {
 			if prefix, _, _ := strings.Cut(key, "/"); prefix == marksPrefix || strings.HasSuffix(prefix, "."+marksPrefix) {
-				return failf(sallyport.CodeNotApplicable, "metadata.%s: %.64q is for the gateway to say", member, key)
+				return failf(sallyport.CodeNotApplicable, "remove %.64[2]q from metadata.%[1]s: only the gateway sets it", member, key)
 			}
 		}
 	}
 	return nil
 }
 
-// marksPrefix is what the names of our own annotations and labels begin with.
+// marksPrefix is the prefix of the gateway's own annotations and labels.
 const marksPrefix = "sallyport.dev"
 
 func appliedResource(c *call) (schema.GroupVersionResource, error) {
@@ -143,8 +143,8 @@ func appliedResource(c *call) (schema.GroupVersionResource, error) {
 	return k.gvr(), err
 }
 
-// draftApply is k8s_apply_manifest: server-side apply, in which fields that
-// others own are left to them.
+// draftApply is k8s_apply_manifest: server-side apply, which does not change
+// fields of other field managers.
 func draftApply(ctx context.Context, c *call, live *unstructured.Unstructured) (*draft, error) {
 	u, k, err := c.manifest()
 	if err != nil {
@@ -171,9 +171,9 @@ func draftApply(ctx context.Context, c *call, live *unstructured.Unstructured) (
 	return d, err
 }
 
-// pin binds a manifest to the object as it was read. Where there was none it
-// names a version that no object ever has, so that one which was made in
-// between is not changed.
+// pin binds a manifest to the version that was read. Without an object it names a
+// version that no object ever has, so that apply does not change an object that
+// was created meanwhile.
 func pin(u, live *unstructured.Unstructured) {
 	if live == nil {
 		u.SetResourceVersion("1")
@@ -183,14 +183,14 @@ func pin(u, live *unstructured.Unstructured) {
 	u.SetResourceVersion(live.GetResourceVersion())
 }
 
-// application is one manifest on its way to the API server.
+// application is the application of one manifest.
 type application struct {
 	call     *call
 	kind     appliedKind
 	manifest *unstructured.Unstructured // bound to a version
 }
 
-// try lets the API server say what would become of the object.
+// try asks the API server for the result of the change, as a dry run.
 func (a *application) try(ctx context.Context) (merged *unstructured.Unstructured, err error) {
 	moved := false
 	err = ask(ctx, func(ctx context.Context) (err error) {
@@ -201,13 +201,13 @@ func (a *application) try(ctx context.Context) (merged *unstructured.Unstructure
 		return err
 	})
 	if moved {
-		return nil, failf(sallyport.CodeMoved, "the object changed while it was planned for")
+		return nil, failf(sallyport.CodeMoved, "the object changed while the plan was made")
 	}
 	return merged, err
 }
 
-// send applies the manifest with the call's marks. Only from an earlier call
-// are these taken away, and the version makes sure that nothing else is.
+// send applies the manifest with the call's marks. It forces only the marks of an
+// earlier call, and only on the version that was read.
 func (a *application) send(ctx context.Context) error {
 	marked := a.manifest.DeepCopy()
 	annotations := marked.GetAnnotations()
@@ -225,7 +225,7 @@ func (a *application) send(ctx context.Context) error {
 	return err
 }
 
-// onlyMarks reports whether all of the fields are our own annotations.
+// onlyMarks reports whether all of the fields are the gateway's own annotations.
 func onlyMarks(fields []string) bool {
 	for _, f := range fields {
 		if f != ".metadata.annotations."+wire.AnnotationCall && f != ".metadata.annotations."+wire.AnnotationIntent {
@@ -244,8 +244,8 @@ func (a *application) patch(ctx context.Context, u *unstructured.Unstructured, o
 	return a.call.cluster.objects.Resource(a.kind.gvr()).Namespace(u.GetNamespace()).Patch(ctx, u.GetName(), types.ApplyPatchType, data, o)
 }
 
-// planCreation shows the manifest as it was written: of what the cluster adds,
-// some is new at each try.
+// planCreation shows the manifest without the members that the cluster adds: some
+// of them differ at each try.
 func (a *application) planCreation() (sallyport.Plan, error) {
 	u, _, err := a.call.manifest()
 	if err != nil {
@@ -263,8 +263,8 @@ func (a *application) planCreation() (sallyport.Plan, error) {
 	return newPlan("creates the "+u.GetKind()+" "+u.GetName(), unidiff.Unified(pathOf(a.call.Intent), "", shown), changes, map[string]any{"absent": true})
 }
 
-// planChange shows what differs between the object as it is and as it would
-// be. The digest is over all that it is, also over what isn't shown.
+// planChange shows the difference between the present and the future object. The
+// digest covers the whole present object, including hidden values.
 func (a *application) planChange(live, merged *unstructured.Unstructured) (sallyport.Plan, error) {
 	was, is := normal(live), normal(merged)
 	digest, err := strict.Canonical(was)

@@ -19,30 +19,30 @@ import (
 )
 
 const (
-	// oneTry is how long the API server has for one request.
+	// oneTry bounds one request to the API server.
 	oneTry = 10 * time.Second
 	// firstPause and longestPause bound the time between two tries.
 	firstPause   = 20 * time.Millisecond
 	longestPause = 2 * time.Second
-	// rightsLag is how long an API server may take to know of rights that
-	// were granted right before the pod was made.
+	// rightsLag is how long an API server may take to apply permissions that the
+	// worker granted right before it made the pod.
 	rightsLag = 1500 * time.Millisecond
-	// fieldManager is who we are among those that own fields of objects.
+	// fieldManager is the gateway's name as an owner of fields.
 	fieldManager = "sallyport"
 )
 
-// Cluster is the way to one API server, with the rights of one call.
+// Cluster is a client of one API server, with the permissions of one call.
 type Cluster struct {
 	objects dynamic.Interface
 	raw     rest.Interface
 }
 
-// Connect makes the way; nothing is asked yet.
+// Connect makes the client. It sends no request.
 func Connect(config *rest.Config) (*Cluster, error) {
 	config = dynamic.ConfigFor(config)
-	config.WarningHandler = rest.NoWarnings{} // nobody reads them there
+	config.WarningHandler = rest.NoWarnings{} // a pod has no reader of warnings
 	config.UserAgent = fieldManager
-	config.QPS = -1 // the pauses between tries are our own
+	config.QPS = -1 // the pauses between tries bound the rate
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, err
@@ -68,12 +68,12 @@ func (c *Cluster) get(ctx context.Context, r schema.GroupVersionResource, namesp
 		return err
 	})
 	if codeOf(err) == sallyport.CodeNotFound {
-		return nil, nil //nolint:nilnil // absence is an answer
+		return nil, nil //nolint:nilnil // absence is a valid result
 	}
 	return found, err
 }
 
-// mustGet returns an object that has to be there.
+// mustGet returns an object, or an error if it does not exist.
 func (c *Cluster) mustGet(ctx context.Context, r schema.GroupVersionResource, namespace, name string) (*unstructured.Unstructured, error) {
 	found, err := c.get(ctx, r, namespace, name)
 	if err == nil && found == nil {
@@ -83,10 +83,10 @@ func (c *Cluster) mustGet(ctx context.Context, r schema.GroupVersionResource, na
 }
 
 func notThere(r schema.GroupVersionResource, namespace, name string) error {
-	return failf(sallyport.CodeNotFound, "there is no %s in %s among the %s", name, namespace, r.Resource)
+	return failf(sallyport.CodeNotFound, "no object %s in namespace %s among the %s", name, namespace, r.Resource)
 }
 
-// ask makes a request that changes nothing until it is answered, or ctx ends.
+// ask repeats a read-only request until the API server responds, or ctx ends.
 func ask(ctx context.Context, request func(context.Context) error) error {
 	known := time.Now().Add(rightsLag)
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
@@ -123,14 +123,14 @@ func rested(ctx context.Context, pause time.Duration) bool {
 	}
 }
 
-// fate is what became of a request.
+// fate is how a request ended.
 type fate int
 
 const (
 	fateDone    fate = iota
-	fateAgain        // it was not carried out, and may be if it is tried again
+	fateAgain        // it was not carried out; a retry may succeed
 	fateMoved        // it was not carried out, because the object has changed
-	fateUnclear      // nobody can tell whether it was or will be carried out
+	fateUnclear      // it may have been, or may still be, carried out
 	fateRefused      // it was not and will not be carried out
 )
 
@@ -159,14 +159,14 @@ func fateOf(err error) fate {
 	}
 }
 
-// isMisfit reports whether a manifest doesn't fit its kind's schema, which the
-// API server says as if it were its own failure.
+// isMisfit reports whether a manifest doesn't fit its kind's schema: the API
+// server reports that as an internal error.
 func isMisfit(s metav1.Status) bool {
 	return s.Code == http.StatusInternalServerError && strings.HasPrefix(s.Message, "failed to create typed patch object")
 }
 
-// ownedFields are the fields that somebody else manages, if it is for them
-// that a request was refused.
+// ownedFields are the fields of another field manager because of which the API
+// server rejected a request.
 func ownedFields(err error) []string {
 	status, ok := errors.AsType[*apierrors.StatusError](err)
 	if !ok || status.Status().Details == nil {
@@ -181,7 +181,7 @@ func ownedFields(err error) []string {
 	return fields
 }
 
-// explain makes a failure of what the API server said.
+// explain makes a failure of the API server's error.
 func explain(err error) error {
 	status, ok := errors.AsType[*apierrors.StatusError](err)
 	if !ok {
@@ -189,20 +189,20 @@ func explain(err error) error {
 	}
 	switch s := status.Status(); {
 	case s.Code == http.StatusNotFound:
-		return failf(sallyport.CodeNotFound, "the API server: %v", err)
+		return failf(sallyport.CodeNotFound, "the API server did not find it: %v", err)
 	case s.Code == http.StatusForbidden, s.Code == http.StatusUnauthorized:
-		return failf(sallyport.CodeForbidden, "the API server does not allow it: %v", err)
+		return failf(sallyport.CodeForbidden, "the API server does not permit it to this call: %v", err)
 	case len(ownedFields(err)) > 0:
-		return failf(sallyport.CodeConflict, "fields belong to others, from whom they would have to be taken: %v", err)
+		return failf(sallyport.CodeConflict, "other field managers own fields that would change: %v", err)
 	case s.Code == http.StatusConflict:
 		return failf(sallyport.CodePreconditionFailed, "the object has changed: %v", err)
 	case s.Code >= http.StatusInternalServerError && !isMisfit(s):
 		return failf(sallyport.CodeUnreachable, "the API server failed: %v", err)
 	default:
-		return failf(sallyport.CodeRejected, "the API server refuses it: %v", err)
+		return failf(sallyport.CodeRejected, "the API server rejected the request: %v", err)
 	}
 }
 
 func outOfTime(last error) error {
-	return failf(sallyport.CodeUnreachable, "the API server gave no answer in the time that the call has; last: %v", last)
+	return failf(sallyport.CodeUnreachable, "the API server did not respond within the call's time limit; last error: %v", last)
 }

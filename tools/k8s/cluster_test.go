@@ -33,7 +33,7 @@ func TestFates(t *testing.T) {
 		code   string
 	}{
 		"Done":        {"there is no error", nil, fateDone, ""},
-		"Refused":     {"nobody listened", &url.Error{Op: "Patch", Err: &net.OpError{Op: "dial", Err: errors.New("refused")}}, fateAgain, ""},
+		"Refused":     {"the server does not listen", &url.Error{Op: "Patch", Err: &net.OpError{Op: "dial", Err: errors.New("refused")}}, fateAgain, ""},
 		"Cut":         {"it may have arrived", &url.Error{Op: "Patch", Err: io.ErrUnexpectedEOF}, fateUnclear, ""},
 		"Reset":       {"it may have arrived", &url.Error{Op: "Patch", Err: &net.OpError{Op: "read", Err: errors.New("reset")}}, fateUnclear, ""},
 		"TimedOut":    {"it may have arrived", context.DeadlineExceeded, fateUnclear, ""},
@@ -43,10 +43,10 @@ func TestFates(t *testing.T) {
 		"Gateway":     {"the same, by something in between", answered(http.StatusBadGateway, metav1.StatusReasonUnknown, "x"), fateUnclear, sallyport.CodeUnreachable},
 		"Misfit":      {"it is refused, whatever the status says", answered(http.StatusInternalServerError, metav1.StatusReasonUnknown, "failed to create typed patch object (x): .spec"), fateRefused, sallyport.CodeRejected},
 		"Version":     {"it is another version", apierrors.NewConflict(deployments, "api", errors.New("modified")), fateMoved, sallyport.CodePreconditionFailed},
-		"Exists":      {"somebody made it", apierrors.NewAlreadyExists(deployments, "api"), fateMoved, sallyport.CodePreconditionFailed},
+		"Exists":      {"it was created meanwhile", apierrors.NewAlreadyExists(deployments, "api"), fateMoved, sallyport.CodePreconditionFailed},
 		"Owned":       {"it will be refused again", answered(http.StatusConflict, metav1.StatusReasonConflict, "x", owned), fateRefused, sallyport.CodeConflict},
 		"Forbidden":   {"it will be refused again", apierrors.NewForbidden(deployments, "api", errors.New("x")), fateRefused, sallyport.CodeForbidden},
-		"Stranger":    {"it will be refused again", apierrors.NewUnauthorized("x"), fateRefused, sallyport.CodeForbidden},
+		"Unknown":     {"it will be refused again", apierrors.NewUnauthorized("x"), fateRefused, sallyport.CodeForbidden},
 		"NotFound":    {"it isn't there", apierrors.NewNotFound(deployments, "api"), fateRefused, sallyport.CodeNotFound},
 		"Invalid":     {"it will be refused again", answered(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "x"), fateRefused, sallyport.CodeRejected},
 		"Bad":         {"it will be refused again", apierrors.NewBadRequest("x"), fateRefused, sallyport.CodeRejected},

@@ -12,18 +12,17 @@ import (
 	"github.com/sallyport/sallyport/tools/unidiff"
 )
 
-// doomed is what people see of a pod before it is deleted.
+// doomed describes a pod for approvers before it is deleted.
 type doomed struct {
 	Name       string  `json:"name"`
 	UID        string  `json:"uid"`
 	Phase      string  `json:"phase"`
 	Node       string  `json:"node"`
-	Owner      string  `json:"owner"` // such as ReplicaSet/api-7d9f; "" for a pod that nobody would replace
+	Owner      string  `json:"owner"` // such as ReplicaSet/api-7d9f; "" for a pod that no controller would replace
 	Containers []image `json:"containers"`
 }
 
-// draftDeletion is k8s_delete_pod. The pod has the time to end that it asks for
-// itself.
+// draftDeletion is k8s_delete_pod. The pod's own grace period applies.
 func draftDeletion(_ context.Context, c *call, live *unstructured.Unstructured) (*draft, error) {
 	if live == nil {
 		return nil, notThere(pods(), c.Intent.Namespace, c.Intent.Name)
@@ -42,7 +41,7 @@ func draftDeletion(_ context.Context, c *call, live *unstructured.Unstructured) 
 			d.Owner = o.Kind + "/" + o.Name
 		}
 	}
-	owner := "nobody will replace it"
+	owner := "no controller will replace it"
 	if d.Owner != "" {
 		owner = "owned by " + d.Owner
 	}

@@ -1,11 +1,12 @@
-// Package k8s holds the tools that come with Sallyport for Kubernetes. Only
-// the executor that runs in a pod links it: each pod is made for one call, and
-// what its account may do is what the call needs.
+// Package k8s holds the built-in tools for Kubernetes. Only the executor that
+// runs in a pod links it: each pod is made for one call, and its ServiceAccount
+// has least privilege: the permissions that this call needs.
 //
-// A write is made in three steps, each of which can be repeated. The object is
-// read; the plan is made from what was read, and must be the one that was
-// approved; and the write asks for exactly the version that was read. It
-// leaves the call's id on the object, so that its effect can be found again.
+// A write has three steps, each of which can be repeated. The tool reads the
+// object; it makes the plan from that version, which must be the approved plan;
+// and it writes by compare-and-swap, to exactly that version (optimistic
+// concurrency). It leaves the call's id on the object, so that the worker can
+// find its effect.
 package k8s
 
 import (
@@ -23,10 +24,10 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// longestFailure is how many characters of a failure are told.
+// longestFailure bounds the text of a failure, in characters.
 const longestFailure = 2000
 
-// call is one request with what it takes to answer it.
+// call is one request, with the cluster and the lease to carry it out.
 type call struct {
 	wire.Request
 
@@ -34,12 +35,12 @@ type call struct {
 	lease   Lease
 }
 
-// tool is one of ours. One that reads has read; one that writes has target and
+// tool is a built-in tool. One that reads has read; one that writes has target and
 // draft instead, and may have check.
 type tool struct {
 	read func(context.Context, *call) (any, error)
 
-	check    func(*call) error // what needs no look at the cluster
+	check    func(*call) error // the checks that need no request to the cluster
 	target   func(*call) (schema.GroupVersionResource, error)
 	draft    drafter
 	vanishes bool // the effect is that the object is gone
@@ -60,27 +61,27 @@ func all() map[string]tool {
 // Names of the tools that Run has, sorted.
 func Names() []string { return slices.Sorted(maps.Keys(all())) }
 
-// Run answers a request. What goes wrong is in the response. The lease is what
-// a run that writes must hold; nothing else needs one.
+// Run carries out a request. The response holds any error. A run that writes must
+// hold the lease; other requests need none.
 func Run(ctx context.Context, req wire.Request, cluster *Cluster, lease Lease) wire.Response {
 	t, ok := all()[req.Intent.Tool.Name]
 	if !ok {
 		return failure(failf(sallyport.CodeUnknownTool, "this executor has no tool %.64q", req.Intent.Tool.Name))
 	}
 	c := &call{Request: req, cluster: cluster, lease: lease}
-	res, err := c.answer(ctx, t)
+	res, err := c.respond(ctx, t)
 	if err != nil {
 		return failure(err)
 	}
 	return res
 }
 
-func (c *call) answer(ctx context.Context, t tool) (wire.Response, error) {
+func (c *call) respond(ctx context.Context, t tool) (wire.Response, error) {
 	if err := c.checkNames(); err != nil {
 		return wire.Response{}, err
 	}
 	if t.read != nil {
-		return c.answerRead(ctx, t)
+		return c.respondRead(ctx, t)
 	}
 	if err := t.check(c); err != nil {
 		return wire.Response{}, err
@@ -101,7 +102,7 @@ func (c *call) answer(ctx context.Context, t tool) (wire.Response, error) {
 	}
 }
 
-func (c *call) answerRead(ctx context.Context, t tool) (wire.Response, error) {
+func (c *call) respondRead(ctx context.Context, t tool) (wire.Response, error) {
 	switch c.Mode {
 	case wire.ModePlan:
 		return wire.PlanNothing("reads in %s and changes nothing", c.Intent.Namespace)
@@ -112,7 +113,7 @@ func (c *call) answerRead(ctx context.Context, t tool) (wire.Response, error) {
 		}
 		return wire.Result(v)
 	case wire.ModeReconcile:
-		return wire.Response{}, failf(sallyport.CodeNotSeen, "the tool only reads, and leaves nothing that could be seen")
+		return wire.Response{}, failf(sallyport.CodeNotSeen, "the tool only reads and has no effect on its target")
 	default:
 		return wire.Response{}, failf(sallyport.CodeInvalidArguments, "there is no mode %.64q", c.Mode)
 	}
@@ -123,14 +124,14 @@ var (
 	objectName    = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
 )
 
-// checkNames holds what becomes a part of URLs against the form that it has
-// by the manifests, whoever made the request.
+// checkNames checks the names that become part of URLs: the executor does not
+// rely on the worker's checks.
 func (c *call) checkNames() error {
 	if !namespaceName.MatchString(c.Intent.Namespace) {
-		return failf(sallyport.CodeInvalidArguments, "%.64q is no name of a namespace", c.Intent.Namespace)
+		return failf(sallyport.CodeInvalidArguments, "invalid namespace %.64q; want a DNS label", c.Intent.Namespace)
 	}
 	if n := c.Intent.Name; n != "" && (len(n) > 253 || !objectName.MatchString(n)) {
-		return failf(sallyport.CodeInvalidArguments, "%.64q is no name of an object", n)
+		return failf(sallyport.CodeInvalidArguments, "invalid object name %.64q; want a DNS subdomain", n)
 	}
 	return nil
 }
@@ -149,8 +150,8 @@ func checkNamed(c *call) error {
 	return c.agrees(a.Namespace, a.Name)
 }
 
-// agrees refuses a call whose arguments name something else than its intent,
-// which is what policy judged.
+// agrees refuses a call whose arguments name another object than its intent:
+// policy evaluated the intent.
 func (c *call) agrees(namespace, name string) error {
 	if namespace != c.Intent.Namespace || name != c.Intent.Name || name == "" {
 		return failf(sallyport.CodeInvalidArguments, "the arguments name another object than the intent")
@@ -161,12 +162,12 @@ func (c *call) agrees(namespace, name string) error {
 // decode reads a call's arguments.
 func (c *call) decode(arguments any) error {
 	if err := strict.Decode(c.Intent.Arguments, arguments); err != nil {
-		return failf(sallyport.CodeInvalidArguments, "the arguments can't be read: %v", err)
+		return failf(sallyport.CodeInvalidArguments, "cannot parse the arguments: %v", err)
 	}
 	return nil
 }
 
-// failed is a failure on its way out of a tool.
+// failed is a tool's failure as an error.
 type failed struct {
 	code, message string
 }

@@ -38,8 +38,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestKindsOfTheManifest: what the manifest takes, what it lends rights for,
-// and what the tool does are the same.
+// TestKindsOfTheManifest: the manifest accepts the kinds, and grants permissions
+// for the kinds, that the tool applies.
 func TestKindsOfTheManifest(t *testing.T) {
 	m, _ := catalogue(t).Manifest("k8s_apply_manifest")
 	var schema struct {
@@ -63,17 +63,17 @@ func TestKindsOfTheManifest(t *testing.T) {
 	if d := cmp.Diff(versions, slices.Sorted(slices.Values(schema.Properties.Manifest.Properties.APIVersion.Enum))); d != "" {
 		t.Errorf("API versions (-tool +manifest)\n%s", d)
 	}
-	lent := map[string]string{}
+	granted := map[string]string{}
 	for _, r := range m.Permissions.Kubernetes {
-		lent[r.For] = r.Group + "/" + r.Resource
+		granted[r.For] = r.Group + "/" + r.Resource
 	}
 	for kind, k := range appliedKinds() {
-		if want := k.gvr().Group + "/" + k.resource; lent[kind] != want {
-			t.Errorf("rights of %s: %q, want %q", kind, lent[kind], want)
+		if want := k.gvr().Group + "/" + k.resource; granted[kind] != want {
+			t.Errorf("permissions for %s: %q, want %q", kind, granted[kind], want)
 		}
 	}
-	if len(lent) != len(kinds) {
-		t.Errorf("rights for %d kinds, want %d", len(lent), len(kinds))
+	if len(granted) != len(kinds) {
+		t.Errorf("permissions for %d kinds, want %d", len(granted), len(kinds))
 	}
 }
 
@@ -116,12 +116,12 @@ func TestRefusesRequests(t *testing.T) {
 		"UnknownTool":      {"the image is another version's", "k8s_exec", args{}, nil, sallyport.CodeUnknownTool},
 		"UnknownMode":      {"it means nothing", "k8s_scale_deployment", args{"namespace": "staging", "name": "api", "replicas": 1}, func(r *wire.Request) { r.Mode = "undo" }, sallyport.CodeInvalidArguments},
 		"ReadUnknownMode":  {"the same", "k8s_get_deployment", args{"namespace": "staging", "name": "api"}, func(r *wire.Request) { r.Mode = "" }, sallyport.CodeInvalidArguments},
-		"OtherNamespace":   {"policy judged another", "k8s_scale_deployment", args{"namespace": "production", "name": "api", "replicas": 1}, nil, sallyport.CodeInvalidArguments},
-		"OtherName":        {"policy judged another", "k8s_restart_deployment", args{"namespace": "staging", "name": "db"}, nil, sallyport.CodeInvalidArguments},
-		"OtherPod":         {"policy judged another", "k8s_delete_pod", args{"namespace": "staging", "name": "db"}, nil, sallyport.CodeInvalidArguments},
-		"OtherLog":         {"policy judged another", "k8s_pod_logs", args{"namespace": "staging", "name": "db"}, nil, sallyport.CodeInvalidArguments},
-		"OtherList":        {"policy judged another", "k8s_list_pods", args{"namespace": "production"}, nil, sallyport.CodeInvalidArguments},
-		"UnknownArgument":  {"nobody judged it", "k8s_get_deployment", args{"namespace": "staging", "name": "api", "as": "root"}, nil, sallyport.CodeInvalidArguments},
+		"OtherNamespace":   {"policy evaluated another object", "k8s_scale_deployment", args{"namespace": "production", "name": "api", "replicas": 1}, nil, sallyport.CodeInvalidArguments},
+		"OtherName":        {"policy evaluated another object", "k8s_restart_deployment", args{"namespace": "staging", "name": "db"}, nil, sallyport.CodeInvalidArguments},
+		"OtherPod":         {"policy evaluated another object", "k8s_delete_pod", args{"namespace": "staging", "name": "db"}, nil, sallyport.CodeInvalidArguments},
+		"OtherLog":         {"policy evaluated another object", "k8s_pod_logs", args{"namespace": "staging", "name": "db"}, nil, sallyport.CodeInvalidArguments},
+		"OtherList":        {"policy evaluated another object", "k8s_list_pods", args{"namespace": "production"}, nil, sallyport.CodeInvalidArguments},
+		"UnknownArgument":  {"policy did not evaluate it", "k8s_get_deployment", args{"namespace": "staging", "name": "api", "as": "root"}, nil, sallyport.CodeInvalidArguments},
 		"NegativeReplicas": {"there is no such number", "k8s_scale_deployment", args{"namespace": "staging", "name": "api", "replicas": -1}, nil, sallyport.CodeInvalidArguments},
 		"ManyReplicas":     {"the manifest takes fewer", "k8s_scale_deployment", args{"namespace": "staging", "name": "api", "replicas": 1001}, nil, sallyport.CodeInvalidArguments},
 		"NoLines":          {"it asks for nothing", "k8s_pod_logs", args{"namespace": "staging", "name": "api", "tail_lines": 0}, nil, sallyport.CodeInvalidArguments},
@@ -131,7 +131,7 @@ func TestRefusesRequests(t *testing.T) {
 		"PathAsName":       {"it leads to another resource", "k8s_get_deployment", args{"namespace": "staging", "name": "../pods"}, func(r *wire.Request) { r.Intent.Name = "../pods" }, sallyport.CodeInvalidArguments},
 		"PathAsNamespace":  {"the same", "k8s_list_pods", args{"namespace": "a/b"}, func(r *wire.Request) { r.Intent.Namespace = "a/b" }, sallyport.CodeInvalidArguments},
 		"NoLease":          {"two pods could act", "k8s_restart_deployment", args{"namespace": "staging", "name": "api"}, nil, sallyport.CodeInternal},
-		"Expired":          {"others take it that nobody writes", "k8s_restart_deployment", args{"namespace": "staging", "name": "api"}, func(r *wire.Request) { r.Expires = time.Unix(1, 0) }, sallyport.CodeNotBegun},
+		"Expired":          {"another worker may conclude that no pod writes", "k8s_restart_deployment", args{"namespace": "staging", "name": "api"}, func(r *wire.Request) { r.Expires = time.Unix(1, 0) }, sallyport.CodeNotBegun},
 		"ReadReconciled":   {"it leaves nothing", "k8s_get_deployment", args{"namespace": "staging", "name": "api"}, func(r *wire.Request) { r.Mode = wire.ModeReconcile }, sallyport.CodeNotSeen},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -17,8 +17,8 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// Lease is what a write must hold before it begins. There is one per call, so
-// that of all the pods that may have been made for it only one acts.
+// Lease is the lock that a write must hold before it begins. There is one per
+// call, so that at most one of the pods that may have been made for it acts.
 type Lease struct {
 	Namespace string
 	Name      string
@@ -29,11 +29,11 @@ func leases() schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
 }
 
-// take takes the lease from nobody. Once anybody holds it, it is never free
-// again, so that one look decides.
-func (l Lease) take(ctx context.Context, c *Cluster) error {
+// acquire acquires the lease by compare-and-swap from "no holder". A lease with a
+// holder is never released, so that one look decides.
+func (l Lease) acquire(ctx context.Context, c *Cluster) error {
 	if l.Namespace == "" || l.Name == "" || l.Holder == "" {
-		return failf(sallyport.CodeInternal, "a run that writes needs %s and %s", wire.EnvLease, wire.EnvPodUID)
+		return failf(sallyport.CodeInternal, "a run that writes needs the environment variables %s and %s", wire.EnvLease, wire.EnvPodUID)
 	}
 	patch, err := json.Marshal([]map[string]string{
 		{"op": "test", "path": "/spec/holderIdentity", "value": ""},
@@ -54,7 +54,7 @@ func (l Lease) take(ctx context.Context, c *Cluster) error {
 			return nil
 		case apierrors.IsForbidden(err) && time.Now().Before(known):
 		case apierrors.IsNotFound(err):
-			return failf(sallyport.CodeNotBegun, "the lease of this call is gone: its time to begin is over")
+			return failf(sallyport.CodeNotBegun, "the lease of this call was deleted: its time to begin is over")
 		case isTestFailure(err):
 			return l.isOurs(ctx, c)
 		case f == fateRefused:
@@ -66,14 +66,15 @@ func (l Lease) take(ctx context.Context, c *Cluster) error {
 	}
 }
 
-// isTestFailure reports whether a JSON patch was refused because what it
-// tests is not so.
+// isTestFailure reports whether a JSON patch was rejected because its test
+// failed.
 func isTestFailure(err error) bool {
 	status, ok := errors.AsType[*apierrors.StatusError](err)
 	return ok && status.Status().Code == http.StatusUnprocessableEntity
 }
 
-// isOurs finds out whether an answer of ours got lost.
+// isOurs finds out whether this pod holds the lease: a response may have got
+// lost.
 func (l Lease) isOurs(ctx context.Context, c *Cluster) error {
 	lease, err := c.get(ctx, leases(), l.Namespace, l.Name)
 	if err != nil {
@@ -84,7 +85,7 @@ func (l Lease) isOurs(ctx context.Context, c *Cluster) error {
 		holder, _, _ = unstructured.NestedString(lease.Object, "spec", "holderIdentity")
 	}
 	if holder != l.Holder {
-		return failf(sallyport.CodeNotBegun, "another pod has begun this call, so that this one does nothing")
+		return failf(sallyport.CodeNotBegun, "another pod holds the lease of this call, so that this pod does nothing")
 	}
 	return nil
 }

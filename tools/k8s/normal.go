@@ -15,15 +15,15 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// hidden and unchanged stand for values in plans that are nobody's business:
-// agents see plans too.
+// hidden and unchanged replace values in plans that agents must not learn: agents
+// see plans, too.
 const (
 	hidden    = "(hidden)"
 	unchanged = "(unchanged)"
 )
 
-// normal is what an object says, without what the cluster keeps about it: the
-// same for every look at an object that nobody has changed.
+// normal normalises an object: it removes the members that the cluster maintains,
+// so that the result is the same for an object that has not changed.
 func normal(u *unstructured.Unstructured) map[string]any {
 	o := u.DeepCopy()
 	delete(o.Object, "status")
@@ -40,9 +40,9 @@ func normal(u *unstructured.Unstructured) map[string]any {
 	return o.Object
 }
 
-// hide replaces values in both versions of an object before they are shown:
-// what environment variables were, what a ConfigMap holds that stays, and the
-// copy of everything that kubectl keeps in an annotation.
+// hide replaces values in both versions of an object before a plan shows them:
+// present environment variables, unchanged entries of a ConfigMap, and the copy
+// of the object that kubectl keeps in an annotation.
 func hide(was, is map[string]any) {
 	for _, o := range []map[string]any{was, is} {
 		if metadata, ok := o["metadata"].(map[string]any); ok {
@@ -63,8 +63,8 @@ func hide(was, is map[string]any) {
 	hideEnvironment(was, is)
 }
 
-// hideEnvironment hides the values of environment variables that are there
-// already; those that would be written are the agent's own words.
+// hideEnvironment hides the present values of environment variables; the agent
+// stated the new ones itself.
 func hideEnvironment(was, is map[string]any) {
 	there := map[string]bool{}
 	for _, v := range environment(was) {

@@ -10,9 +10,9 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// checkTemplate refuses a workload through which an agent would get more than
-// an object: by a secret, by another account, or by its node. Whoever can say
-// what a container runs has all that the container has.
+// checkTemplate refuses a workload that would give an agent more than the object:
+// a secret, another ServiceAccount, or the node. An agent that chooses the program
+// of a container has everything that the container has.
 func checkTemplate(o map[string]any) error {
 	spec, _, _ := unstructured.NestedMap(o, "spec", "template", "spec")
 	for _, check := range []func(map[string]any) error{checkAccount, checkVolumes, checkHost} {
@@ -30,8 +30,8 @@ func checkTemplate(o map[string]any) error {
 	return nil
 }
 
-// checkMerged refuses to change the pods of a workload that has such things
-// already, even if the manifest doesn't speak of them: what it leaves out stays.
+// checkMerged refuses to change the pods of a workload that has such members
+// already, even if the manifest does not name them: apply keeps them.
 func checkMerged(live, merged map[string]any) error {
 	was, _, _ := unstructured.NestedMap(live, "spec", "template")
 	is, _, _ := unstructured.NestedMap(merged, "spec", "template")
@@ -39,7 +39,7 @@ func checkMerged(live, merged map[string]any) error {
 		return nil
 	}
 	if err := checkTemplate(merged); err != nil {
-		return failf(codeOf(err), "the pods would not be of the manifest alone, but also of what is there: %v", err)
+		return failf(codeOf(err), "the pods would keep settings of the present workload: %v", err)
 	}
 	return nil
 }
@@ -47,14 +47,14 @@ func checkMerged(live, merged map[string]any) error {
 func checkAccount(spec map[string]any) error {
 	for _, member := range []string{"serviceAccountName", "serviceAccount"} {
 		if name := spec[member]; name != nil && name != "" && name != "default" {
-			return failf(sallyport.CodeOtherAccount, "%s is %v: its pods would act as somebody else", member, name)
+			return failf(sallyport.CodeOtherAccount, "%s is %v; want the default ServiceAccount, because the workload's pods would act as another account", member, name)
 		}
 	}
 	return nil
 }
 
-// checkVolumes takes the kinds of volume that hold nothing of others but what
-// the namespace's ConfigMaps and claims do.
+// checkVolumes permits the kinds of volume that hold no data but that of the
+// namespace's ConfigMaps and PersistentVolumeClaims.
 func checkVolumes(spec map[string]any) error {
 	for _, v := range list(spec, "volumes") {
 		for kind := range v {

@@ -16,18 +16,18 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// drafter says what a call would do to the object as it is now; live is nil
-// where there is none. It changes nothing.
+// drafter plans the call's change of the current object; live is nil if there is
+// none. It changes nothing.
 type drafter func(ctx context.Context, c *call, live *unstructured.Unstructured) (*draft, error)
 
 // draft is a plan with the write that carries it out.
 type draft struct {
 	plan sallyport.Plan
-	// send carries out the plan, unless the object is another or has changed.
+	// send carries out the plan, unless the object was replaced or has changed.
 	send func(context.Context) error
 }
 
-// nothing reports whether the object is as asked already.
+// nothing reports whether the object needs no change.
 func (d draft) nothing() bool { return len(d.plan.Changes) == 0 }
 
 // writer carries out one call of a tool that writes.
@@ -37,8 +37,8 @@ type writer struct {
 	resource schema.GroupVersionResource
 
 	sent    *draft                     // the last one that was sent
-	sentTo  *unstructured.Unstructured // the object as it was then; nil if it had to be made
-	unclear bool                       // whether what was sent may still be carried out
+	sentTo  *unstructured.Unstructured // the object before; nil if it did not exist
+	unclear bool                       // the API server may still carry out the last write
 }
 
 func (c *call) writer(t tool) (*writer, error) {
@@ -51,7 +51,7 @@ func (w *writer) live(ctx context.Context) (*unstructured.Unstructured, error) {
 	return w.call.cluster.get(ctx, w.resource, i.Namespace, i.Name)
 }
 
-// plan answers ModePlan.
+// plan responds to ModePlan.
 func (w *writer) plan(ctx context.Context) (wire.Response, error) {
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		live, err := w.live(ctx)
@@ -71,18 +71,18 @@ func (w *writer) plan(ctx context.Context) (wire.Response, error) {
 	}
 }
 
-// run answers ModeRun. No write begins after the call has expired: by then
-// others may take it that nobody is at work on it.
+// run responds to ModeRun. No write begins after the call has expired: another
+// worker may then conclude that no pod works on it.
 func (w *writer) run(ctx context.Context) (wire.Response, error) {
 	if at := w.call.Expires; !at.IsZero() {
 		if !time.Now().Before(at) {
-			return wire.Response{}, failf(sallyport.CodeNotBegun, "the call's time to begin was over at %s", at.UTC().Format(time.RFC3339))
+			return wire.Response{}, failf(sallyport.CodeNotBegun, "the call's time to begin ended at %s", at.UTC().Format(time.RFC3339))
 		}
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, at)
 		defer cancel()
 	}
-	if err := w.call.lease.take(ctx, w.call.cluster); err != nil {
+	if err := w.call.lease.acquire(ctx, w.call.cluster); err != nil {
 		return wire.Response{}, err
 	}
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
@@ -91,7 +91,7 @@ func (w *writer) run(ctx context.Context) (wire.Response, error) {
 			return res, nil
 		}
 		if err == nil && !rested(ctx, pause) {
-			err = failf(sallyport.CodeUnreachable, "the time that the call has was not enough for its write")
+			err = failf(sallyport.CodeUnreachable, "the call's time limit was too short for its write")
 		}
 		if err != nil {
 			return w.failed(ctx, err), nil
@@ -99,12 +99,12 @@ func (w *writer) run(ctx context.Context) (wire.Response, error) {
 	}
 }
 
-// lastLook is how long a run whose time is over may take to find out whether
-// it wrote. Its pod has as long to end.
+// lastLook bounds the search of a run whose time is over for its own effect. Its
+// pod has as long to end.
 const lastLook = 2 * time.Second
 
-// failed answers for a run that can't go on. If a write may have been carried
-// out it looks once more, even if the time is over.
+// failed is the response of a run that can't go on. If a write may have been
+// carried out, it reads the object once more, even if the time is over.
 func (w *writer) failed(ctx context.Context, err error) wire.Response {
 	if !w.unclear {
 		return failure(err)
@@ -122,8 +122,8 @@ func (w *writer) failed(ctx context.Context, err error) wire.Response {
 	return res
 }
 
-// attempt reads the object, plans and writes once. An empty response means
-// that another attempt is to be made.
+// attempt reads the object, plans and writes once. An empty response asks for
+// another attempt.
 func (w *writer) attempt(ctx context.Context) (res wire.Response, err error) {
 	live, err := w.live(ctx)
 	if err != nil {
@@ -133,9 +133,9 @@ func (w *writer) attempt(ctx context.Context) (res wire.Response, err error) {
 		return w.done(live)
 	}
 	if w.unclear && overtaken(live, w.sentTo) {
-		return res, failf(sallyport.CodeUnreachable, "there was no answer to the write, and what the object shows since is another call's, or another object")
+		return res, failf(sallyport.CodeUnreachable, "the API server did not respond to the write, and the object was since changed by another call, replaced or deleted")
 	}
-	// The version that was asked for is no more: that write is void.
+	// If the object has another version now, the unclear write is void.
 	w.unclear = w.unclear && sameVersion(live, w.sentTo)
 	d, err := w.tool.draft(ctx, w.call, live)
 	switch {
@@ -144,19 +144,19 @@ func (w *writer) attempt(ctx context.Context) (res wire.Response, err error) {
 	case err != nil:
 		return res, err
 	case w.call.Plan != nil && w.call.Plan.Digest() != d.plan.Digest():
-		return res, failf(sallyport.CodePreconditionFailed, "the effect would not be the one that was planned any more: %s", sallyport.Difference(w.call.Plan, d.plan))
+		return res, failf(sallyport.CodePreconditionFailed, "the effect would differ from the approved plan: %s", sallyport.Difference(w.call.Plan, d.plan))
 	case d.nothing():
 		w.sent = d
-		return w.answer(live, false)
+		return w.response(live, false)
 	}
 	w.sent, w.sentTo = d, live
 	err = try(ctx, d.send)
 	switch f := fateOf(err); {
 	case f == fateDone:
-		return w.answer(live, true)
+		return w.response(live, true)
 	case f == fateUnclear:
 		w.unclear = true
-	case apierrors.IsNotFound(err) && live != nil: // it was removed in between
+	case apierrors.IsNotFound(err) && live != nil: // it was removed meanwhile
 	case f == fateRefused:
 		return res, explain(err)
 	}
@@ -189,8 +189,9 @@ func sameVersion(a, b *unstructured.Unstructured) bool {
 	return a.GetUID() == b.GetUID() && a.GetResourceVersion() == b.GetResourceVersion()
 }
 
-// overtaken reports whether an object can't show any more what became of a write
-// to it as it was: another call has left its mark since, or it is gone.
+// overtaken reports whether an object can no longer show the effect of a write to
+// its earlier version: another call has left its mark since, or the object was
+// deleted or replaced.
 func overtaken(live, was *unstructured.Unstructured) bool {
 	if was == nil {
 		return live != nil && live.GetAnnotations()[wire.AnnotationCall] != ""
@@ -204,13 +205,13 @@ type written struct {
 	Namespace string             `json:"namespace"`
 	Kind      string             `json:"kind"`
 	Name      string             `json:"name"`
-	UID       string             `json:"uid,omitempty"` // left out where the object was made by this call
+	UID       string             `json:"uid,omitempty"` // left out if this call created the object
 	Changed   bool               `json:"changed"`
 	Summary   string             `json:"summary"`
 	Changes   []sallyport.Change `json:"changes"`
 }
 
-// done answers for an effect that was found.
+// done is the response for an effect that was found.
 func (w *writer) done(live *unstructured.Unstructured) (wire.Response, error) {
 	if w.sent == nil {
 		w.sent = &draft{plan: sallyport.Plan{Summary: "the object shows that this call was carried out", Changes: []sallyport.Change{}}}
@@ -221,11 +222,11 @@ func (w *writer) done(live *unstructured.Unstructured) (wire.Response, error) {
 	if live == nil || w.tool.vanishes {
 		live = w.sentTo
 	}
-	return w.answer(live, true)
+	return w.response(live, true)
 }
 
-// answer is the response to a run that is over.
-func (w *writer) answer(live *unstructured.Unstructured, changed bool) (wire.Response, error) {
+// response is the response of a run that has ended.
+func (w *writer) response(live *unstructured.Unstructured, changed bool) (wire.Response, error) {
 	i := w.call.Intent
 	v := written{Namespace: i.Namespace, Kind: i.Resource, Name: i.Name, Changed: changed, Summary: w.sent.plan.Summary, Changes: w.sent.plan.Changes}
 	if live != nil {
@@ -236,23 +237,23 @@ func (w *writer) answer(live *unstructured.Unstructured, changed bool) (wire.Res
 	return res, err
 }
 
-// reconcile answers ModeReconcile.
+// reconcile responds to ModeReconcile.
 func (w *writer) reconcile(ctx context.Context) (wire.Response, error) {
 	live, err := w.live(ctx)
 	switch {
 	case err != nil:
 		return wire.Response{}, err
 	case w.tool.vanishes:
-		return wire.Response{}, failf(sallyport.CodeNotSeen, "an object that is gone doesn't show who removed it; %s is there: %t", w.call.Intent.Name, live != nil)
+		return wire.Response{}, failf(sallyport.CodeNotSeen, "a deleted object does not show which call deleted it; %s exists: %t", w.call.Intent.Name, live != nil)
 	case live == nil:
-		return wire.Response{}, failf(sallyport.CodeNotSeen, "%s is not there", w.call.Intent.Name)
+		return wire.Response{}, failf(sallyport.CodeNotSeen, "%s does not exist", w.call.Intent.Name)
 	case !isBy(live, w.call.Intent):
 		return wire.Response{}, failf(sallyport.CodeNotSeen, "%s does not show that it was changed by this call", w.call.Intent.Name)
 	}
 	return w.done(live)
 }
 
-// newPlan puts a plan together.
+// newPlan makes a plan.
 func newPlan(summary, diff string, changes []sallyport.Change, preconditions any) (sallyport.Plan, error) {
 	conditions, err := strict.Canonical(preconditions)
 	if changes == nil {
@@ -261,8 +262,8 @@ func newPlan(summary, diff string, changes []sallyport.Change, preconditions any
 	return sallyport.Plan{Summary: sallyport.Visible(summary), Diff: diff, Changes: changes, Preconditions: conditions}, err
 }
 
-// merge changes members of an object, if it still is the version that was
-// read, and leaves the call's marks on it.
+// merge changes members of an object by compare-and-swap, if it still is the
+// version that was read, and leaves the call's marks on it.
 func (c *call) merge(r schema.GroupVersionResource, live *unstructured.Unstructured, spec map[string]any) func(context.Context) error {
 	return func(ctx context.Context) error {
 		patch, err := json.Marshal(map[string]any{

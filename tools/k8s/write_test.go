@@ -33,7 +33,7 @@ func TestOvertaken(t *testing.T) {
 		"OtherCall": {"our mark may have been there before theirs", changed(map[string]any{"uid": "u", "annotations": map[string]any{wire.AnnotationCall: "another"}}), true, 1},
 		"Replaced":  {"ours may have been written to the one before", changed(map[string]any{"uid": "v"}), true, 1},
 		"Gone":      {"it may have been written before it was removed", nil, true, 1},
-		"Changed":   {"somebody who leaves no marks takes none away: the write is void, and sent again", changed(map[string]any{"uid": "u"}), false, 2},
+		"Changed":   {"another client, which sets no marks, changed the object: the write is void, and sent again", changed(map[string]any{"uid": "u"}), false, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			writes := 0

@@ -1,6 +1,6 @@
-// Package unidiff writes the difference of two versions of a file. The
-// executor shows it in plans, and whoever writes the file makes it anew, so
-// that what people approved is what is written.
+// Package unidiff writes the difference of two versions of a file. The executor
+// shows it in plans, and the runner that commits the file computes it again, so
+// that it commits exactly what people approved.
 package unidiff
 
 import (

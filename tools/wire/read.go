@@ -7,12 +7,11 @@ import (
 	"github.com/sallyport/sallyport/strict"
 )
 
-// responseLimits bound what is read of a response, whose size its reader
-// bounds.
+// responseLimits bound the structure of a response. Its caller bounds the size.
 var responseLimits = strict.Limits{Depth: 64, Tokens: 1 << 18} //nolint:gochecknoglobals // a constant in all but form
 
-// Read reads what an executor wrote when it was asked in a mode. It believes
-// no more than that these are bytes: an error says why they are no response.
+// Read parses an executor's response to a request in a mode. The bytes are
+// untrusted: an error says why they are not a valid response.
 func Read(output []byte, mode Mode) (Response, error) {
 	canonical, err := strict.JSON(output, responseLimits)
 	if err != nil {
@@ -34,15 +33,15 @@ func (r Response) check(mode Mode) error {
 	}
 	switch {
 	case set != 1:
-		return fmt.Errorf("the tool's response must be one of an error, a plan and a result, and is %d", set)
+		return fmt.Errorf("the tool's response has %d of error, plan and result; want exactly one", set)
 	case r.Patch != nil && (mode != ModeRun || r.Error != nil):
-		return errors.New("the tool answered a patch without a result")
+		return errors.New("the tool's response has a patch without a result")
 	case r.Error != nil && r.Error.Code == "":
-		return errors.New("the tool answered an error without a code")
+		return errors.New("the tool's response has an error without a code")
 	case r.Error != nil:
 		return nil
 	case (r.Plan != nil) != (mode == ModePlan):
-		return fmt.Errorf("the tool was asked to %s and answered something else", mode)
+		return fmt.Errorf("the tool's response does not fit the mode %s", mode)
 	default:
 		return nil
 	}

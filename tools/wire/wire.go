@@ -1,6 +1,6 @@
-// Package wire is the contract between a runner and the executor in its
-// throw-away place. It is apart from the catalogue so that the executor, which
-// starts anew for every run, links and initialises as little as possible.
+// Package wire is the contract between a runner and the executor in its sandbox
+// or pod. It is apart from the catalogue so that the executor, which starts once
+// per run, links and initialises as little as possible.
 package wire
 
 import (
@@ -12,11 +12,11 @@ import (
 
 // The executor reads one Request as JSON from its standard input, writes one
 // Response as JSON to its standard output, and exits with 0 once the response
-// is whole. It has no other way out than the broker's file descriptor
+// is complete. Its only other channel is the broker's file descriptor
 // ([BrokerFD]), on which it writes a BrokerRequest as one line of JSON and
 // reads a BrokerResponse as one line of JSON, one after the other.
 
-// Mode says what the executor is to do.
+// Mode is the task of the executor.
 type Mode string
 
 // The modes. Planning and reconciling change nothing.
@@ -29,17 +29,17 @@ const (
 // BrokerFD is the executor's file descriptor of the broker.
 const BrokerFD = 3
 
-// Request is what a runner gives the executor.
+// Request is a runner's request to the executor.
 type Request struct {
 	Mode        Mode              `json:"mode"`
 	Intent      sallyport.Intent  `json:"intent"`
-	Plan        *sallyport.Plan   `json:"plan,omitempty"`  // what was approved; its preconditions must hold
+	Plan        *sallyport.Plan   `json:"plan,omitempty"`  // the approved plan; its preconditions must hold
 	Files       map[string][]byte `json:"files,omitempty"` // what the tool may read, by slash-separated path
 	TraceParent string            `json:"traceparent,omitempty"`
 	Expires     time.Time         `json:"expires,omitzero"` // a write must not begin later
 }
 
-// Response is what the executor answers. Exactly one of Error, Plan (when
+// Response is the executor's response. Exactly one of Error, Plan (when
 // planning) and Result (when running or reconciling) is set; Patch goes with a
 // Result and asks the broker to write one file. Reference goes with the Result
 // of a tool that writes by itself, and Unknown with the Error of one that
@@ -51,7 +51,7 @@ type Response struct {
 	Plan      *sallyport.Plan    `json:"plan,omitempty"`
 	Patch     *Patch             `json:"patch,omitempty"`
 	Error     *sallyport.Failure `json:"error,omitempty"`
-	Reference string             `json:"reference,omitempty"` // what the effect can be found by: the object's uid
+	Reference string             `json:"reference,omitempty"` // identifies the effect: the object's uid
 	Unknown   bool               `json:"unknown,omitempty"`
 }
 
@@ -61,14 +61,14 @@ type Patch struct {
 	Content []byte `json:"content"`
 }
 
-// BrokerRequest asks for one HTTP request. The broker refuses what the
+// BrokerRequest asks for one HTTP request. The broker refuses a URL that the
 // manifest's egress does not list.
 type BrokerRequest struct {
 	Method string `json:"method"`
 	URL    string `json:"url"`
 }
 
-// BrokerResponse is the broker's answer.
+// BrokerResponse is the broker's response.
 type BrokerResponse struct {
 	Status     int               `json:"status,omitempty"`
 	Header     map[string]string `json:"header,omitempty"`
