@@ -211,7 +211,7 @@ func TestEmbedded(t *testing.T) {
 	}
 }
 
-// A digest covers what a manifest means, and nothing else.
+// A digest covers the meaning of a manifest, and nothing else.
 func TestDigest(t *testing.T) {
 	digest := func(text string) sallyport.Digest {
 		tool, _ := load(t, dir(text)).Tool("restart")

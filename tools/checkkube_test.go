@@ -109,7 +109,7 @@ func TestFill(t *testing.T) {
 	}
 }
 
-// TestFor: agents don't see what nothing here could run.
+// TestFor: agents don't see tools that the gateway could not run.
 func TestFor(t *testing.T) {
 	all := load(t, tools.Embedded())
 	for _, runner := range []string{tools.RunnerSandbox, tools.RunnerKube} {

@@ -56,7 +56,7 @@ func digest(m Manifest) (sallyport.Digest, error) {
 	return sallyport.NewDigest("sallyport/manifest/v1", b), nil
 }
 
-// orEmpty lets a manifest that says [] mean the same as one that says nothing.
+// orEmpty makes an absent list equal to an empty one in the digest.
 func orEmpty[T any](s []T) []T {
 	if s == nil {
 		return []T{}

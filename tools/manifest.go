@@ -58,11 +58,11 @@ func (m Manifest) image() string {
 	return m.Container.Image
 }
 
-// Mapping says what a call means: it makes the intent of the arguments. A value is a literal, or "$.member" for a
-// required argument ("$.object.member" within one), or "$.member|literal" with
-// a default for an optional one. A mapped argument must be a string that its schema restricts
-// by an anchored pattern, an enum or a const, so that no policy ever sees a
-// name that isn't one. Only namespace and name may be empty.
+// Mapping makes an intent of a call's arguments. A value is a literal, or
+// "$.member" for a required argument ("$.object.member" within one), or
+// "$.member|literal" with a default for an optional one. A mapped argument must
+// be a string that its schema restricts by an anchored pattern, an enum or a
+// const, so that policy never gets an invalid name. Only namespace and name may be empty.
 type Mapping struct {
 	Action    string `yaml:"action" json:"action"`
 	Resource  string `yaml:"resource" json:"resource"`
@@ -70,7 +70,7 @@ type Mapping struct {
 	Name      string `yaml:"name" json:"name"`
 }
 
-// Risk is what a call of the tool can do at worst.
+// Risk is the worst that a call of the tool can do: its blast radius.
 type Risk struct {
 	ReadOnly    bool `yaml:"read_only" json:"read_only"`
 	Destructive bool `yaml:"destructive" json:"destructive"`

@@ -66,7 +66,7 @@ func reason(err error) string {
 	return strings.ReplaceAll(strings.ReplaceAll(err.Error(), schemaURL, ""), "\n", " ")
 }
 
-// checkTop wants an object that takes no argument it doesn't name.
+// checkTop requires an object without additional properties.
 func checkTop(f *strict.Faults, doc any) {
 	top, ok := doc.(map[string]any)
 	if !ok || top["type"] != "object" {
@@ -81,7 +81,7 @@ func checkTop(f *strict.Faults, doc any) {
 	}
 }
 
-// shape says what stands under a keyword.
+// shape is the kind of value of a keyword.
 type shape int
 
 const (
@@ -92,8 +92,8 @@ const (
 )
 
 // keywordShape is the shape of a keyword, 0 for one that isn't taken. A
-// validator ignores keywords that it doesn't know, so that "patern" would
-// silently restrict nothing. Keywords that lead out of the schema ($id and
+// validator ignores unknown keywords, so that "patern" would silently restrict
+// nothing. Keywords that lead out of the schema ($id and
 // the like) or that are never asserted (content…) are not taken.
 func keywordShape(keyword string) shape {
 	switch keyword {

@@ -352,7 +352,7 @@ func TestKill(t *testing.T) {
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		for out.Scan() { // what it still said before it died
+		for out.Scan() { // its output before it was killed
 			reported = append(reported, out.Text())
 		}
 		_ = cmd.Wait()

@@ -32,8 +32,8 @@ func (f *fault) Error() string {
 
 func (f *fault) Unwrap() error { return f.cause }
 
-// refusal is the error of an image that must not run.
-func refusal(cause *fault, code, format string, args ...any) *sallyport.Error {
+// denied is the error of an image that must not run.
+func denied(cause *fault, code, format string, args ...any) *sallyport.Error {
 	e := sallyport.Errorf(sallyport.Denied, code, format, args...)
 	if cause != nil {
 		e.Err = cause

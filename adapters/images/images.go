@@ -185,11 +185,11 @@ func signatureResult(ref name.Digest, bad *fault, gone error, full bool) error {
 	case gone != nil:
 		return unavailable(ref, gone)
 	case bad != nil && full:
-		return refusal(bad, sallyport.CodeImageSignatureInvalid,
+		return denied(bad, sallyport.CodeImageSignatureInvalid,
 			"none of the first %d signatures of %s is good: of the last, %s; remove the invalid signatures from the registry", maxSignatures, shown(ref.Name()), bad.what)
 	case bad != nil:
-		return refusal(bad, sallyport.CodeImageSignatureInvalid, "%s has no good signature: %s", shown(ref.Name()), bad.what)
+		return denied(bad, sallyport.CodeImageSignatureInvalid, "%s has no good signature: %s", shown(ref.Name()), bad.what)
 	default:
-		return refusal(nil, sallyport.CodeImageUnsigned, "%s is not signed; sign it with one of the operator's keys (cosign sign --key)", shown(ref.Name()))
+		return denied(nil, sallyport.CodeImageUnsigned, "%s is not signed; sign it with one of the operator's keys (cosign sign --key)", shown(ref.Name()))
 	}
 }

@@ -76,8 +76,8 @@ const (
 	invalid  = "image_signature_invalid"
 )
 
-// TestBadSignatures: what is not exactly a signature of this image by one of
-// the keys is none.
+// TestBadSignatures: only a signature of exactly this image by one of the keys
+// counts.
 func TestBadSignatures(t *testing.T) {
 	k := p256(t)
 	bundle := func(b []byte) func(*testing.T, *shop) { return func(t *testing.T, s *shop) { s.refer(t, "", b) } }

@@ -174,7 +174,7 @@ func (s *shop) last(t *testing.T, digest v1.Hash) {
 }
 
 // refer attaches a bundle to the shop's image, as cosign does. Without a
-// predicate nothing is said of what is in it.
+// predicate the descriptor does not describe the content.
 func (s *shop) refer(t *testing.T, predicate string, bundle []byte) v1.Hash {
 	t.Helper()
 	digest, err := v1.NewHash(s.image.DigestStr())

@@ -156,7 +156,7 @@ func TestRegistryDown(t *testing.T) {
 
 func TestCallersDeadline(t *testing.T) {
 	s := newShop(t, true)
-	over := make(chan struct{}) // what others may still wait for is not given up
+	over := make(chan struct{}) // the verification goes on for other callers
 	t.Cleanup(func() { close(over) })
 	s.behind(func(http.ResponseWriter, *http.Request) bool { <-over; return true })
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -165,13 +165,13 @@ func TestCallersDeadline(t *testing.T) {
 	wantCode(t, err, sallyport.Unavailable, "registry_unavailable", "in time")
 }
 
-// carrier carries requests wherever a test wants.
+// carrier carries requests by a function of the test.
 type carrier func(*http.Request) (*http.Response, error)
 
 func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) { return c(r) }
 
-// TestPlainHTTPIsForLoopback: libraries take private addresses, *.local and
-// localhost for places where plain http is good enough.
+// TestPlainHTTPIsForLoopback: libraries use plain http for private addresses,
+// *.local and localhost; the verifier does not.
 func TestPlainHTTPIsForLoopback(t *testing.T) {
 	for _, host := range []string{"10.0.0.1:5000", "192.168.0.1", "registry.local", "registry.local:5000", "registry.example.com", "127.0.0.1.example.com", "localhost:5000", "registry.localhost:5000"} {
 		var mu sync.Mutex

@@ -93,20 +93,20 @@ func (r *Runner) podless(ctx context.Context, t task, j *batchv1.Job, w *waiter)
 	events, err := r.o.Client.CoreV1().Events(r.o.Namespace).List(ctx, metav1.ListOptions{
 		FieldSelector: "involvedObject.uid=" + string(j.UID) + ",reason=FailedCreate",
 	})
-	if err != nil || refusals(events.Items) < lastRefusal {
+	if err != nil || rejections(events.Items) < lastRejection {
 		return jobResult{}, false
 	}
 	r.end(ctx, t, j)
-	a := failed(sallyport.CodePodRefused, "Kubernetes refused the pod: %s", said(events.Items[len(events.Items)-1].Message))
+	a := failed(sallyport.CodePodRefused, "the Kubernetes API server rejected the pod: %s", said(events.Items[len(events.Items)-1].Message))
 	a.began = !r.unstarted(ctx, t, j, w)
 	return a, true
 }
 
-// lastRefusal is the number of rejections after which a run fails: the first may
+// lastRejection is the number of rejections after which a run fails: the first may
 // be due to the pod's new ServiceAccount, which not every API server knows yet.
-const lastRefusal = 2
+const lastRejection = 2
 
-func refusals(events []corev1.Event) (n int32) {
+func rejections(events []corev1.Event) (n int32) {
 	for _, e := range events {
 		n += max(1, e.Count)
 	}

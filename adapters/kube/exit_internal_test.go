@@ -84,7 +84,7 @@ func TestClassify(t *testing.T) {
 		"Unknown":       {"the node lost track", ended(137, "ContainerStatusUnknown"), 0, true, true, false, sallyport.CodeNodeLost, "does not know"},
 		"NodeLost":      {"the node is unreachable", both(running, because("NodeLost")), 0, true, true, false, sallyport.CodeNodeLost, "node-1"},
 		"NodeGone": {
-			"its node does not answer, and the pod is given up",
+			"its node does not respond, and Kubernetes evicts the pod",
 			both(both(running, deleted), condition(corev1.DisruptionTarget, corev1.ConditionTrue, "DeletionByTaintManager")), 0, true, true, false, sallyport.CodeNodeLost, "node-1",
 		},
 		"NoImage":      {"the image may be there in an hour, when the worker waits no more", waiting("ErrImagePull"), 0, true, false, false, sallyport.CodeImageUnavailable, "ErrImagePull: because of this"},

@@ -31,7 +31,7 @@ func faking(t *testing.T, objects ...runtime.Object) (*Runner, *fake.Clientset) 
 	return r, client
 }
 
-// react answers requests in the API server's place.
+// react responds to requests in the API server's place.
 func react(client *fake.Clientset, verb, resource string, respond func(clienttesting.Action) (runtime.Object, error)) {
 	client.PrependReactor(verb, resource, func(a clienttesting.Action) (bool, runtime.Object, error) {
 		o, err := respond(a)

@@ -88,7 +88,7 @@ const revokeTime = 45 * time.Second
 // requestTime bounds one request to the API server.
 const requestTime = 10 * time.Second
 
-// persist repeats a request until the API server answers it, or ctx ends.
+// persist repeats a request until the API server responds, or ctx ends.
 func (r *Runner) persist(ctx context.Context, ask func(context.Context) error) error {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		err := func() error {
@@ -103,7 +103,7 @@ func (r *Runner) persist(ctx context.Context, ask func(context.Context) error) e
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeKubernetesUnavailable, "the Kubernetes API server did not answer in time: %w", errors.Join(ctx.Err(), err))
+			return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeKubernetesUnavailable, "the Kubernetes API server did not respond in time: %w", errors.Join(ctx.Err(), err))
 		case <-timer.C:
 		}
 	}
@@ -131,7 +131,7 @@ func (r *Runner) rejected(ctx context.Context, t task, err error, object string)
 	}
 	r.o.Logger.ErrorContext(ctx, "the Kubernetes API server did not create an object of a call", slog.String("call_id", t.intent.CallID), slog.String("object", object), slog.Any("error", err))
 	if away(err) {
-		return &sallyport.Error{Kind: sallyport.Unavailable, Code: sallyport.CodeKubernetesUnavailable, Message: "the Kubernetes API server did not answer the request to create " + object, Err: err}
+		return &sallyport.Error{Kind: sallyport.Unavailable, Code: sallyport.CodeKubernetesUnavailable, Message: "the Kubernetes API server did not respond to the request to create " + object, Err: err}
 	}
 	return &sallyport.Error{
 		Kind: sallyport.Denied, Code: sallyport.CodeKubernetesRefused, Err: err,

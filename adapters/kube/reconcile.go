@@ -109,7 +109,7 @@ func (r *Runner) acquireLease(ctx context.Context, t task) bool {
 		return true
 	}
 	l, err := leases.Get(ctx, t.name, metav1.GetOptions{})
-	return err == nil && l.Spec.HolderIdentity != nil && *l.Spec.HolderIdentity == worker // an earlier attempt of ours
+	return err == nil && l.Spec.HolderIdentity != nil && *l.Spec.HolderIdentity == worker // an earlier attempt acquired it
 }
 
 // Release ends a run whose outcome is recorded: it gives the Job its time to

@@ -109,21 +109,21 @@ func (r *Runner) adopt(ctx context.Context, name string, i sallyport.Intent) (*b
 	return j, nil
 }
 
-// notCreated ends a run whose Job could not be created. Without an answer of the
-// API server the Job may exist all the same, or the request may create it later:
+// notCreated ends a run whose Job could not be created. Without a response of
+// the API server the Job may exist all the same, or the request may create it later:
 // the worker looks for it, and looks again after it has revoked the permissions
 // without which a Job cannot begin.
 func (r *Runner) notCreated(ctx context.Context, t task, cause error) (sallyport.Outcome, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
 	defer cancel()
-	answered := sallyport.KindOf(cause) != sallyport.Unavailable
+	responded := sallyport.KindOf(cause) != sallyport.Unavailable
 	j, err := r.adopt(ctx, t.name, t.intent)
-	if absent := apierrors.IsNotFound(err); absent || err != nil && answered {
+	if absent := apierrors.IsNotFound(err); absent || err != nil && responded {
 		revoked := r.revokeRun(ctx, t)
-		if absent && revoked && !answered {
+		if absent && revoked && !responded {
 			j, err = r.adopt(ctx, t.name, t.intent)
 		}
-		if answered || revoked && apierrors.IsNotFound(err) {
+		if responded || revoked && apierrors.IsNotFound(err) {
 			return sallyport.Outcome{}, cause
 		}
 	}
@@ -141,7 +141,7 @@ func (r *Runner) lost(ctx context.Context, t task, started time.Time, cause erro
 	r.revokeRun(ctx, t)
 	r.o.Logger.WarnContext(ctx, "could not find out whether a call ran", slog.String("call_id", t.intent.CallID), slog.Any("error", cause))
 	o := sallyport.Outcome{State: sallyport.Ambiguous, StartedAt: started, FinishedAt: time.Now().UTC(), Error: &sallyport.Failure{
-		Code: sallyport.CodeOf(cause), Message: "the Kubernetes API server did not answer, and the worker could not find out whether the call ran", // its address is for operators
+		Code: sallyport.CodeOf(cause), Message: "the Kubernetes API server did not respond, and the worker could not find out whether the call ran", // its address is for operators
 	}}
 	if t.intent.Tool.ReadOnly {
 		o.State = sallyport.Failed

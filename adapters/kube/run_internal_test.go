@@ -180,7 +180,7 @@ func TestEndsAfterManifestChange(t *testing.T) {
 }
 
 // TestCreatedLate: a Job that appears after a request to create it that got no
-// answer may have acted.
+// response may have acted.
 func TestCreatedLate(t *testing.T) {
 	k := scaling(t)
 	j := &batchv1.Job{ObjectMeta: k.meta("agent-execution")}
@@ -198,7 +198,7 @@ func TestCreatedLate(t *testing.T) {
 		if looks++; looks > 1 {
 			return j, nil
 		}
-		return nil, nil //nolint:nilnil // the tracker says that there is none
+		return nil, nil //nolint:nilnil // the tracker has none
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
@@ -210,10 +210,10 @@ func TestCreatedLate(t *testing.T) {
 
 // TestNeverCreated: a run without a Job is an error, and leaves no objects.
 func TestNeverCreated(t *testing.T) {
-	for name, refusal := range map[string]error{"Away": apierrors.NewServiceUnavailable("away"), "Refused": forbidden("jobs")} {
+	for name, fault := range map[string]error{"Away": apierrors.NewServiceUnavailable("away"), "Refused": forbidden("jobs")} {
 		t.Run(name, func(t *testing.T) {
 			r, client := faking(t)
-			react(client, "create", "jobs", func(clienttesting.Action) (runtime.Object, error) { return nil, refusal })
+			react(client, "create", "jobs", func(clienttesting.Action) (runtime.Object, error) { return nil, fault })
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			defer cancel()
 			if o, err := r.Run(ctx, permitOf(t, scaling(t).intent, time.Now())); err == nil {
@@ -279,7 +279,7 @@ func TestRevokeElsewhere(t *testing.T) {
 		if a.GetNamespace() == "elsewhere" {
 			return nil, forbidden(a.GetResource().Resource)
 		}
-		return nil, nil //nolint:nilnil // the tracker answers
+		return nil, nil //nolint:nilnil // the tracker responds
 	})
 	if err := r.revoke(t.Context(), runName("x"), "elsewhere"); err != nil {
 		t.Error(err)

@@ -10,8 +10,7 @@ import (
 	"github.com/sallyport/sallyport/sallyporttest"
 )
 
-// hostile are texts that try to be more than text, and what must not be seen
-// of them.
+// hostile are texts that try to be more than text.
 var hostile = map[string]struct{ reason, text string }{
 	"Link":      {"a link that lies", "[approve](https://evil.example)"},
 	"Heading":   {"a message of its own", "x\n\n# Approved\n\n- by: bob"},
@@ -27,8 +26,8 @@ var hostile = map[string]struct{ reason, text string }{
 	"Long":      {"it pushes the rest away", strings.Repeat("spam ", 10000)},
 }
 
-// outside is what stands outside of code spans in a message, where a chat
-// knows spans of single backticks alone.
+// outside is the text outside of code spans in a message, for a chat that knows
+// only spans of single backticks.
 func outside(text string) string {
 	return regexp.MustCompile("`[^`\n]*`").ReplaceAllString(text, "")
 }

@@ -108,7 +108,7 @@ func TestBrokerRefuses(t *testing.T) {
 
 func TestBrokerAnswers(t *testing.T) {
 	s, _, m := site(t)
-	// A proxy would see every URL, and could answer in the server's place.
+	// A proxy would see every URL, and could respond in the server's place.
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
 	responses := ask(t, m, get(s.URL+"/open"), get(s.URL+"/open/redirect"), get(s.URL+"/open/large"), `{"method":"HEAD","url":"`+s.URL+`/open"}`)
 

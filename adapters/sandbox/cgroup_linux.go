@@ -52,7 +52,7 @@ func sweep(parent string) error {
 			continue
 		}
 		if _, err := os.Stat(filepath.Join("/proc", pid)); errors.Is(err, fs.ErrNotExist) {
-			_ = os.Remove(filepath.Join(parent, e.Name())) // it is empty, or not ours to remove
+			_ = os.Remove(filepath.Join(parent, e.Name())) // fails if it is in use, or another user's
 		}
 	}
 	return nil

@@ -17,8 +17,8 @@ import (
 
 const secret = "a-secret-of-the-gateway"
 
-// prey is what the host has to offer: things that anyone here could read or
-// reach, but for the sandbox.
+// prey is a set of files and services of the host that every process could read
+// or reach without the sandbox.
 func prey(t *testing.T) map[string]string {
 	t.Helper()
 	t.Setenv("SALLYPORT_TEST_SECRET", secret)

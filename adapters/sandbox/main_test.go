@@ -94,7 +94,7 @@ func newRunner(tb testing.TB, m tools.Manifest, repository sandbox.Repository) *
 	return r
 }
 
-// intent has the executor do something, with what it needs to know.
+// intent has the executor do something, with its arguments.
 func intent(do string, with map[string]string) sallyport.Intent {
 	arguments, err := json.Marshal(map[string]any{"do": do, "with": with})
 	if err != nil {

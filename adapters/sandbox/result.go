@@ -72,11 +72,11 @@ func (r *Runner) outcome(ctx context.Context, p sallyport.Permit, m tools.Manife
 	before, given := files[patch.Path]
 	switch {
 	case m.Permissions.Git != tools.GitWrite || m.Risk.ReadOnly:
-		return refusal(sallyport.CodeBadOutput, "the tool returned a patch, and its manifest does not permit it to write (permissions.git)")
+		return failedRun(sallyport.CodeBadOutput, "the tool returned a patch, and its manifest does not permit it to write (permissions.git)")
 	case !given:
-		return refusal(sallyport.CodeBadOutput, "the tool returned a patch of a file that was not in its request")
+		return failedRun(sallyport.CodeBadOutput, "the tool returned a patch of a file that was not in its request")
 	case ctx.Err() != nil:
-		return refusal(sallyport.CodeCancelled, "the run was stopped before its commit")
+		return failedRun(sallyport.CodeCancelled, "the run was stopped before its commit")
 	}
 	reference, err := r.repository.Commit(ctx, p, patch.Path, before, patch.Content)
 	if err != nil {
@@ -86,7 +86,7 @@ func (r *Runner) outcome(ctx context.Context, p sallyport.Permit, m tools.Manife
 	return o
 }
 
-func refusal(code, message string) sallyport.Outcome {
+func failedRun(code, message string) sallyport.Outcome {
 	return sallyport.Outcome{State: sallyport.Failed, Error: &sallyport.Failure{Code: code, Message: message}}
 }
 

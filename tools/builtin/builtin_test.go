@@ -85,7 +85,7 @@ func run(t *testing.T, req wire.Request) wire.Response {
 		}
 	}
 	if set != 1 || res.Patch != nil && res.Result == nil || res.Error == nil && (res.Plan != nil) != (req.Mode == wire.ModePlan) {
-		t.Fatalf("not one answer: %+v", res)
+		t.Fatalf("not one response: %+v", res)
 	}
 	return res
 }
@@ -310,24 +310,24 @@ func (f brokerFunc) Do(_ context.Context, r wire.BrokerRequest) (wire.BrokerResp
 func TestHTTPProbe(t *testing.T) {
 	for name, tt := range map[string]struct {
 		method       string
-		answer       wire.BrokerResponse
+		response     wire.BrokerResponse
 		err          error
 		result, code string
 	}{
 		"OK": {
-			answer: wire.BrokerResponse{Status: 200, DurationMS: 12, Header: map[string]string{"content-type": "text/plain"}, Body: []byte("hunter2")},
-			result: `{"content_length":7,"content_type":"text/plain","duration_ms":12,"method":"GET","status":200,"url":"https://status.example.com/"}`,
+			response: wire.BrokerResponse{Status: 200, DurationMS: 12, Header: map[string]string{"content-type": "text/plain"}, Body: []byte("hunter2")},
+			result:   `{"content_length":7,"content_type":"text/plain","duration_ms":12,"method":"GET","status":200,"url":"https://status.example.com/"}`,
 		},
 		"Declared": {
-			method: "HEAD", answer: wire.BrokerResponse{Status: 503, Header: map[string]string{"Content-Length": "1000", "Content-Type": "a\u202eb"}},
+			method: "HEAD", response: wire.BrokerResponse{Status: 503, Header: map[string]string{"Content-Length": "1000", "Content-Type": "a\u202eb"}},
 			result: `{"content_length":1000,"content_type":"a\\u{202e}b","duration_ms":0,"method":"HEAD","status":503,"url":"https://status.example.com/"}`,
 		},
 		"Unknown": {
-			answer: wire.BrokerResponse{Status: 200, Body: make([]byte, 10), Truncated: true},
-			result: `{"content_length":null,"content_type":"","duration_ms":0,"method":"GET","status":200,"url":"https://status.example.com/"}`,
+			response: wire.BrokerResponse{Status: 200, Body: make([]byte, 10), Truncated: true},
+			result:   `{"content_length":null,"content_type":"","duration_ms":0,"method":"GET","status":200,"url":"https://status.example.com/"}`,
 		},
-		"Denied":      {answer: wire.BrokerResponse{Error: "egress_denied: not listed"}, code: sallyport.CodeEgressDenied},
-		"Unreachable": {answer: wire.BrokerResponse{Error: "connection refused"}, code: sallyport.CodeUnreachable},
+		"Denied":      {response: wire.BrokerResponse{Error: "egress_denied: not listed"}, code: sallyport.CodeEgressDenied},
+		"Unreachable": {response: wire.BrokerResponse{Error: "connection refused"}, code: sallyport.CodeUnreachable},
 		"NoBroker":    {err: errors.New("broken pipe"), code: sallyport.CodeUnreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -339,7 +339,7 @@ func TestHTTPProbe(t *testing.T) {
 				if r.URL != "https://status.example.com/" || r.Method != "GET" && r.Method != tt.method {
 					t.Errorf("asked for %+v", r)
 				}
-				return tt.answer, tt.err
+				return tt.response, tt.err
 			}))
 			if tt.code != "" {
 				wantCode(t, res, tt.code)

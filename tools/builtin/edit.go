@@ -12,11 +12,12 @@ import (
 )
 
 // edit returns the file with one value of the object's document changed and
-// every other byte as it was. The value stands at a path of keys; want is
-// what the document must then say.
+// every other byte as it was. The value is at a path of keys; want is
+// its new value.
 //
 // The change is made in the text, by line and column, and then proved: the
-// edited document must decode to what the original does but for this value.
+// edited document must decode to the same values as the original but for this
+// one.
 func (o *object) edit(replace func(text string) (string, bool), path []any, want any) ([]byte, error) {
 	unsupported := o.unsupported(path)
 	text, ok := replace(o.text)
@@ -36,7 +37,7 @@ func (o *object) edit(replace func(text string) (string, bool), path []any, want
 }
 
 func (o *object) unsupported(path []any) error {
-	return failf(sallyport.CodeUnsupportedLayout, "%s of %s %s can't be changed by editing its line: write it as a plain or quoted value on a line of its own",
+	return failf(sallyport.CodeUnsupportedLayout, "%s of %s %s can't be changed by editing its line; write it as a plain or quoted value on a line of its own",
 		pointerOf(path), strings.ToLower(o.kind()), o.name())
 }
 

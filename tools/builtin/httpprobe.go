@@ -42,7 +42,7 @@ func httpProbe(ctx context.Context, req wire.Request, broker Broker) (wire.Respo
 	if err != nil {
 		return wire.Response{}, failf(sallyport.CodeUnreachable, "the broker did not respond: %v", err)
 	}
-	if code, message, refused := refusal(response); refused {
+	if code, message, bad := brokerFailure(response); bad {
 		return wire.Response{}, failf(code, "%s", message)
 	}
 	return wire.Result(struct {
@@ -55,9 +55,9 @@ func httpProbe(ctx context.Context, req wire.Request, broker Broker) (wire.Respo
 	}{arguments.URL, arguments.Method, response.Status, response.DurationMS, contentType(response), contentLength(response, arguments.Method)})
 }
 
-// refusal distinguishes a URL that the broker refuses from a server that is out of
+// brokerFailure distinguishes a URL that the broker refuses from a server that is out of
 // reach.
-func refusal(response wire.BrokerResponse) (code, message string, refused bool) {
+func brokerFailure(response wire.BrokerResponse) (code, message string, bad bool) {
 	switch {
 	case response.Error == "":
 		return "", "", false

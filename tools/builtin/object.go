@@ -113,9 +113,9 @@ func (d document) object(path string, file []byte) (*object, error) {
 	return o, nil
 }
 
-// parse reads one document twice: as nodes, which know where they stand, and
-// as values, which refuses what two readers could read in two ways, such as
-// duplicate keys.
+// parse reads one document twice: as nodes, which have positions, and as values,
+// which fails for documents that two readers could read in two ways, such as ones
+// with duplicate keys.
 func parse(text string, root *yaml.Node, decoded *map[string]any) error {
 	d := yaml.NewDecoder(strings.NewReader(text))
 	if err := d.Decode(root); err != nil {

@@ -97,7 +97,7 @@ func TestApplyRefuses(t *testing.T) {
 	}
 }
 
-// TestApplyTakes what workloads need, so that the refusals are for nothing else.
+// TestApplyTakes what workloads need, so that the other tests fail for their own reasons alone.
 func TestApplyTakes(t *testing.T) {
 	for name, tt := range map[string][2]string{
 		"Plain":      {"", ""},

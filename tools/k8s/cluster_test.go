@@ -17,7 +17,7 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-func answered(code int32, reason metav1.StatusReason, message string, causes ...metav1.StatusCause) error {
+func responded(code int32, reason metav1.StatusReason, message string, causes ...metav1.StatusCause) error {
 	return &apierrors.StatusError{ErrStatus: metav1.Status{Code: code, Reason: reason, Message: message, Details: &metav1.StatusDetails{Causes: causes}}}
 }
 
@@ -40,15 +40,15 @@ func TestFates(t *testing.T) {
 		"Busy":        {"it was not let in", apierrors.NewTooManyRequests("busy", 1), fateAgain, ""},
 		"Internal":    {"the store may have taken it", apierrors.NewInternalError(errors.New("etcdserver: request timed out")), fateUnclear, sallyport.CodeUnreachable},
 		"Unavailable": {"the same", apierrors.NewServiceUnavailable("x"), fateUnclear, sallyport.CodeUnreachable},
-		"Gateway":     {"the same, by something in between", answered(http.StatusBadGateway, metav1.StatusReasonUnknown, "x"), fateUnclear, sallyport.CodeUnreachable},
-		"Misfit":      {"it is refused, whatever the status says", answered(http.StatusInternalServerError, metav1.StatusReasonUnknown, "failed to create typed patch object (x): .spec"), fateRefused, sallyport.CodeRejected},
+		"Gateway":     {"the same, by something in between", responded(http.StatusBadGateway, metav1.StatusReasonUnknown, "x"), fateUnclear, sallyport.CodeUnreachable},
+		"Misfit":      {"it is refused, whatever the status says", responded(http.StatusInternalServerError, metav1.StatusReasonUnknown, "failed to create typed patch object (x): .spec"), fateRefused, sallyport.CodeRejected},
 		"Version":     {"it is another version", apierrors.NewConflict(deployments, "api", errors.New("modified")), fateMoved, sallyport.CodePreconditionFailed},
 		"Exists":      {"it was created meanwhile", apierrors.NewAlreadyExists(deployments, "api"), fateMoved, sallyport.CodePreconditionFailed},
-		"Owned":       {"it will be refused again", answered(http.StatusConflict, metav1.StatusReasonConflict, "x", owned), fateRefused, sallyport.CodeConflict},
+		"Owned":       {"it will be refused again", responded(http.StatusConflict, metav1.StatusReasonConflict, "x", owned), fateRefused, sallyport.CodeConflict},
 		"Forbidden":   {"it will be refused again", apierrors.NewForbidden(deployments, "api", errors.New("x")), fateRefused, sallyport.CodeForbidden},
 		"Unknown":     {"it will be refused again", apierrors.NewUnauthorized("x"), fateRefused, sallyport.CodeForbidden},
 		"NotFound":    {"it isn't there", apierrors.NewNotFound(deployments, "api"), fateRefused, sallyport.CodeNotFound},
-		"Invalid":     {"it will be refused again", answered(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "x"), fateRefused, sallyport.CodeRejected},
+		"Invalid":     {"it will be refused again", responded(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "x"), fateRefused, sallyport.CodeRejected},
 		"Bad":         {"it will be refused again", apierrors.NewBadRequest("x"), fateRefused, sallyport.CodeRejected},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,10 +9,10 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// longestMessage is how much of a message of the cluster's is told.
+// longestMessage bounds a message of the cluster, in characters.
 const longestMessage = 500
 
-// image is what one container runs.
+// image is the image of one container.
 type image struct {
 	Container string `json:"container"`
 	Image     string `json:"image"`
@@ -50,7 +50,7 @@ func conditions(o map[string]any) []condition {
 	return found
 }
 
-// cut shortens what others wrote, and shows what would not be seen of it.
+// cut shortens untrusted text, and escapes invisible characters.
 func cut(s string) string {
 	return sallyport.Shorten(sallyport.Visible(s), longestMessage)
 }

@@ -13,8 +13,8 @@ import (
 // mostPods is how many pods a list shows.
 const mostPods = 200
 
-// selectorForm is what the manifest takes: name=value, name==value and
-// name!=value, with commas between them.
+// selectorForm matches the selectors that the manifest accepts: name=value,
+// name==value and name!=value, with commas between them.
 var selectorForm = regexp.MustCompile(`^` + selectorTerm + `(,` + selectorTerm + `)*$`)
 
 const selectorTerm = `([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?(=|==|!=)([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?`
@@ -24,7 +24,7 @@ type listArguments struct {
 	Selector  string `json:"selector"`
 }
 
-// podLine is what a list shows of a pod. Times are points in time, not ages,
+// podLine describes a pod in a list. Times are points in time, not ages,
 // so that the same pod always looks the same.
 type podLine struct {
 	Name        string    `json:"name"`

@@ -99,7 +99,7 @@ func environment(o map[string]any) []placed {
 	return found
 }
 
-// changesOf lists what differs, member by member. A list is one value unless
+// changesOf lists the differences, member by member. A list is one value unless
 // it is as long as it was.
 func changesOf(was, is any) ([]sallyport.Change, error) {
 	d := &differ{}

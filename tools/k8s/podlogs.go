@@ -13,7 +13,7 @@ import (
 const (
 	usualLines = 100
 	mostLines  = 1000
-	// mostRead and mostLog are how many bytes of a log are read and told.
+	// mostRead and mostLog bound the bytes of a log that the tool reads and returns.
 	mostRead = 1 << 20
 	mostLog  = 128 << 10
 )
@@ -30,7 +30,7 @@ type podLog struct {
 	Name      string `json:"name"`
 	Container string `json:"container,omitempty"`
 	Log       string `json:"log"`       // untrusted text; what isn't UTF-8 is written as \xNN
-	Truncated bool   `json:"truncated"` // the lines asked for have more bytes than are told
+	Truncated bool   `json:"truncated"` // the requested lines have more bytes
 }
 
 // podLogs is k8s_pod_logs.

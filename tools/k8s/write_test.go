@@ -13,7 +13,7 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// TestOvertaken: an answer that was lost, and then another call's write. Which
+// TestOvertaken: a response that was lost, and then another call's write. Which
 // of the two came first can't be seen, so nothing is written again.
 func TestOvertaken(t *testing.T) {
 	was := map[string]any{
@@ -49,7 +49,7 @@ func TestOvertaken(t *testing.T) {
 					object = map[string]any{"apiVersion": "v1", "kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}
 				case q.Method == http.MethodPatch && q.URL.Path == "/apis/apps/v1/namespaces/staging/deployments/api":
 					if writes++; writes == 1 {
-						panic(http.ErrAbortHandler) // the answer is lost
+						panic(http.ErrAbortHandler) // the response is lost
 					}
 				}
 				if err := json.NewEncoder(w).Encode(object); err != nil {

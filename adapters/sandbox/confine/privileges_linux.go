@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// addressSpaceMiB is what a Go program reserves without using it, generously.
+// addressSpaceMiB is more than a Go program reserves without using it.
 // The limit keeps a tool from making the kernel spend memory on page tables.
 const addressSpaceMiB = 8192
 
-// untouchedMiB is what a Go program on top of its heap maps as writable and
-// never touches: 32 MiB to find arenas by, and with the crypto packages a
+// untouchedMiB is how much memory a Go program maps as writable besides its heap
+// and never touches: 32 MiB to find arenas by, and with the crypto packages a
 // 32 MiB buffer of their entropy source (measured with Go 1.26; 78 MiB are
 // needed to start).
 const untouchedMiB = 72
@@ -49,8 +49,8 @@ func setLimits(s Spec) error {
 	return nil
 }
 
-// dropPrivileges gives up every capability for good, and then what the thread
-// may still do to files, sockets and other processes.
+// dropPrivileges gives up every capability for good, and then the thread's access
+// to files, sockets and other processes.
 func dropPrivileges() error {
 	for c := uintptr(0); ; c++ {
 		err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0)
@@ -72,8 +72,8 @@ func dropPrivileges() error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("forbid new privileges: %w", err)
 	}
-	// Kernels without Landlock, or with an older one, do what they can: the
-	// mount and network namespaces hold without it.
+	// On kernels without Landlock, or with an older one, the restriction is
+	// weaker: the mount and network namespaces hold without it.
 	if err := landlock.V11.BestEffort().Restrict(
 		landlock.RODirs("/proc"),
 		landlock.ROFiles("/dev/zero", "/dev/urandom", "/toolexec").IgnoreIfMissing(),
