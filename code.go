@@ -1,9 +1,37 @@
 package sallyport
 
-// These are the machine-readable codes that Sallyport makes: the "code" of a
-// problem, of a call's error, of a vote's refusal or of a reason. A code never
-// changes its name or its meaning, because ledgers keep it and clients compare
-// it. Policies of an operator make others.
+// Code is one machine-readable code: the "code" of a problem, of a call's error,
+// of a vote's refusal or of a reason. A code never changes its name or its
+// meaning, because ledgers keep it and clients compare it.
+type Code struct {
+	Name string
+	// Statuses are those of the HTTP answers that carry the code. 200 says that it
+	// stands in the member "error" of a call. There are none for a code that only
+	// logs and the ledger show.
+	Statuses []int
+	Retry    Retry
+	Cause    string // what happened, in Markdown
+	Remedy   string // what to do, in Markdown
+}
+
+// Retry says whether it helps to send a request again.
+type Retry int
+
+// What helps.
+const (
+	RetryChanged Retry = iota // change something first: the remedy says what
+	RetryLater                // send the same request again, after Retry-After or some seconds
+	RetryNever                // nothing to send: the answer stays the same, or nothing is missing
+	RetryLook                 // look at the target first: the call may have had its effect
+)
+
+// explain makes a code's entry.
+func explain(name string, r Retry, statuses []int, cause, remedy string) Code {
+	return Code{Name: name, Statuses: statuses, Retry: r, Cause: cause, Remedy: remedy}
+}
+
+// The constants are all codes that Sallyport makes itself. Policies of an operator
+// make others. [CodeGroups] has the cause and the remedy of each.
 
 // Codes of identity and access.
 const (

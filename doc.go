@@ -21,7 +21,7 @@
 // These are what the stages share:
 //
 //   - digest.go: a [Digest], the SHA-256 by which one thing names another
-//   - code.go: the stable names of causes of errors
+//   - code.go: a [Code], the stable name of one cause
 //   - error.go: an [Error], with a kind and a stable code
 //   - text.go: untrusted text, made safe for terminals and markdown
 //   - difference.go: how two values differ, for people to read
@@ -57,4 +57,15 @@
 //
 //   - seams.go: [Identifier], [Directory], [Decider], [Runner], [Recorder],
 //     [Notifier] and the other interfaces, with their contracts
+//
+// These say of each code what happened and what to do. The page
+// docs/reference/errors.md is made of them:
+//
+//   - remedy_requests.go: requests that the API did not carry out
+//   - remedy_calls.go: calls that did not run, and votes that did not count
+//   - remedy_runs.go: runs, and commits to a Git repository
+//   - remedy_kubernetes.go: runs in Kubernetes
+//   - remedy_tools.go: the built-in tools and the built-in policy
+//   - remedy_log.go: codes that stand in logs alone
+//   - remedy.go: all of them, by subject
 package sallyport

@@ -120,7 +120,30 @@ func (c *contract) check(method, target string, status int, header http.Header, 
 	if !strings.HasSuffix(kind, "json") {
 		return nil
 	}
+	if err := registered(kind, status, body); err != nil {
+		return err
+	}
 	return c.validate(append(at, "content", kind, "schema"), body)
+}
+
+// registered holds a problem's status against those that the registry of codes
+// has for its code. A code that it lacks is a policy's.
+func registered(kind string, status int, body []byte) error {
+	var p struct{ Code string }
+	if kind != "application/problem+json" {
+		return nil
+	}
+	if err := json.Unmarshal(body, &p); err != nil {
+		return err
+	}
+	for _, g := range sallyport.CodeGroups() {
+		for _, code := range g.Codes {
+			if code.Name == p.Code && !slices.Contains(code.Statuses, status) {
+				return fmt.Errorf("%s is answered with %d, and the registry of codes says %v", p.Code, status, code.Statuses)
+			}
+		}
+	}
+	return nil
 }
 
 func (c *contract) validate(at []string, body []byte) error {

@@ -78,8 +78,8 @@ type Signer interface {
 //
 // Start hands a call over; one that was handed over already is no error. An
 // error means that it may or may not have been. Vote returns nil when the
-// vote counted, and an error with a vote's code (api.md names them) when it
-// did not. Cancel stops a call wherever it is; it returns an error of kind
+// vote counted, and an error with a vote's code ([sallyport.CodeGroups] has them)
+// when it did not. Cancel stops a call wherever it is; it returns an error of kind
 // [sallyport.Conflict] for a call that has ended and [sallyport.NotFound] for
 // one that was never handed over. Any other error means that nobody knows.
 type Calls interface {
