@@ -123,14 +123,14 @@ type Reconciler interface {
 	Reconcile(context.Context, Intent) (*Outcome, error)
 }
 
-// Keeper is a [Runner] whose runs outlive the process that started them.
+// Resumable is a [Runner] whose runs outlive the process that started them.
 //
 // Place says where a call runs now, or "". Resumable reports whether Run may
-// be called once more for a call that has started and of which the Reconciler
-// shows nothing: such a Run adopts what an earlier one began, and its effect
-// happens once. Release is called when the outcome is recorded: whatever was
-// kept for it may go. Safe for concurrent use.
-type Keeper interface {
+// be called again for a call that has started and of which the Reconciler
+// finds no effect: such a Run adopts the run that an earlier one began, so that
+// the effect happens at most once. Release deletes what the runner kept for a
+// call until its outcome was recorded. Safe for concurrent use.
+type Resumable interface {
 	Place(callID string) string
 	Resumable(Intent) bool
 	Release(ctx context.Context, callID string) error

@@ -86,7 +86,7 @@ func (a *Activities) StopRun(callID string) {
 // place says where a call runs, as far as its runner knows.
 func (a *Activities) place(callID string) string {
 	for _, r := range a.Runners {
-		if k, ok := r.(sallyport.Keeper); ok {
+		if k, ok := r.(sallyport.Resumable); ok {
 			if place := k.Place(callID); place != "" {
 				return place
 			}

@@ -30,7 +30,7 @@ func (a *Activities) resume(ctx context.Context, in RunInput, rec sallyport.Reco
 	if err != nil {
 		return Ended{}, err
 	}
-	k, ok := a.Runners[rec.Start.Runner].(sallyport.Keeper)
+	k, ok := a.Runners[rec.Start.Runner].(sallyport.Resumable)
 	if found == nil && ok && k.Resumable(*rec.Intent) {
 		return a.again(ctx, in, rec, func(*sallyport.Failure) sallyport.Outcome { return unknown() })
 	}
@@ -95,7 +95,7 @@ func (a *Activities) conclude(ctx context.Context, rec sallyport.Record, found *
 // it until then. What can't go now is swept later.
 func (a *Activities) endRun(ctx context.Context, runner string, i sallyport.Intent, callID string, out sallyport.Outcome) (Ended, error) {
 	end, err := a.end(ctx, i, callID, out)
-	k, ok := a.Runners[runner].(sallyport.Keeper)
+	k, ok := a.Runners[runner].(sallyport.Resumable)
 	if err != nil || !ok {
 		return end, err
 	}

@@ -141,12 +141,12 @@ func RefuseRun(err error) RunFunc {
 	}
 }
 
-// Keeper is a [Runner] whose runs outlive the process that started them: a
-// [sallyport.Keeper] and a [sallyport.Placer]. It remembers which calls were released.
-type Keeper struct {
+// Resumable is a [Runner] whose runs outlive the process that started them: a
+// [sallyport.Resumable] and a [sallyport.Placer]. It remembers which calls were released.
+type Resumable struct {
 	*Runner
 
-	Again bool   // runs may be asked for once more
+	Rerun bool   // a run that started may be executed again
 	Where string // where calls run
 	Image string // what runs there
 
@@ -155,30 +155,30 @@ type Keeper struct {
 }
 
 // Place says Where.
-func (k *Keeper) Place(string) string { return k.Where }
+func (r *Resumable) Place(string) string { return r.Where }
 
 // Placement says Where and Image.
-func (k *Keeper) Placement(sallyport.Intent) sallyport.Placement {
-	return sallyport.Placement{Place: k.Where, Image: k.Image}
+func (r *Resumable) Placement(sallyport.Intent) sallyport.Placement {
+	return sallyport.Placement{Place: r.Where, Image: r.Image}
 }
 
-// Resumable says Again.
-func (k *Keeper) Resumable(sallyport.Intent) bool { return k.Again }
+// Resumable says Rerun.
+func (r *Resumable) Resumable(sallyport.Intent) bool { return r.Rerun }
 
 // Release remembers the call.
-func (k *Keeper) Release(_ context.Context, callID string) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.released == nil {
-		k.released = map[string]int{}
+func (r *Resumable) Release(_ context.Context, callID string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.released == nil {
+		r.released = map[string]int{}
 	}
-	k.released[callID]++
+	r.released[callID]++
 	return nil
 }
 
 // Released is how often a call was released.
-func (k *Keeper) Released(callID string) int {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.released[callID]
+func (r *Resumable) Released(callID string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.released[callID]
 }

@@ -68,10 +68,10 @@ func TestInterrupted(t *testing.T) {
 			if tt.reconcile != nil {
 				h.Acts.Reconcilers = map[string]sallyport.Reconciler{"fake": tt.reconcile}
 			}
-			keeper := &sallyporttest.Keeper{Runner: h.Runner}
+			resumable := &sallyporttest.Resumable{Runner: h.Runner}
 			if tt.keeps != nil {
-				keeper.Again = tt.keeps.again
-				h.Acts.Runners = map[string]sallyport.Runner{"fake": keeper}
+				resumable.Rerun = tt.keeps.again
+				h.Acts.Runners = map[string]sallyport.Runner{"fake": resumable}
 			}
 			call, signed := h.Call(tt.tool)
 			agent, err := sallyporttest.Identities{}.Agent(call.Account)
@@ -98,7 +98,7 @@ func TestInterrupted(t *testing.T) {
 			if got := h.Runner.Effects(call.ID); got != tt.effects {
 				t.Errorf("%d effects, want %d: %s", got, tt.effects, tt.reason)
 			}
-			if got := keeper.Released(call.ID); tt.keeps != nil && got != 1 {
+			if got := resumable.Released(call.ID); tt.keeps != nil && got != 1 {
 				t.Errorf("the run was released %d times: what its runner keeps until the outcome is recorded may go then", got)
 			}
 		})
@@ -139,14 +139,14 @@ func TestLedgerFails(t *testing.T) {
 func TestHeartbeatsSayWhere(t *testing.T) {
 	h := workflowstest.New(t, time.Now)
 	h.Acts.HeartbeatEvery = time.Millisecond
-	keeper := &sallyporttest.Keeper{Runner: h.Runner, Where: "kube/agent-execution/agent-tool-call-1/uid"}
-	h.Acts.Runners = map[string]sallyport.Runner{"fake": keeper}
+	resumable := &sallyporttest.Resumable{Runner: h.Runner, Where: "kube/agent-execution/agent-tool-call-1/uid"}
+	h.Acts.Runners = map[string]sallyport.Runner{"fake": resumable}
 	heard := make(chan string, 1)
 	h.Runner.RunFunc = func(ctx context.Context, p sallyport.Permit) (sallyport.Outcome, error) {
 		select {
 		case where := <-heard:
-			if where != keeper.Where {
-				t.Errorf("heartbeats say %q, want %q", where, keeper.Where)
+			if where != resumable.Where {
+				t.Errorf("heartbeats say %q, want %q", where, resumable.Where)
 			}
 		case <-ctx.Done():
 			t.Error("no heartbeat says where it runs")

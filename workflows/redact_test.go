@@ -113,7 +113,7 @@ func TestRedaction(t *testing.T) {
 			h.Policy.Set(tt.policy, nil)
 			h.Runner.RunFunc = answers(t, h)
 			if tt.crash {
-				h.Acts.Runners["fake"] = &sallyporttest.Keeper{Runner: h.Runner, Again: true}
+				h.Acts.Runners["fake"] = &sallyporttest.Resumable{Runner: h.Runner, Rerun: true}
 				crashed := false
 				h.Ledger.FailAfter = func(e sallyport.Entry) error {
 					if e.Kind != sallyport.EntryStart || crashed {

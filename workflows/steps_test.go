@@ -71,7 +71,7 @@ func TestEveryStep(t *testing.T) {
 // TestStartSaysWhere: what is known before a run stands in its start.
 func TestStartSaysWhere(t *testing.T) {
 	h := workflowstest.New(t, time.Now)
-	h.Acts.Runners["fake"] = &sallyporttest.Keeper{Runner: h.Runner, Where: "kube/agents/call", Image: "tool@sha256:1"}
+	h.Acts.Runners["fake"] = &sallyporttest.Resumable{Runner: h.Runner, Where: "kube/agents/call", Image: "tool@sha256:1"}
 	call, signed := h.Call("write")
 	env := h.Env(call)
 	env.ExecuteWorkflow(workflows.ToolCall, signed)
