@@ -298,7 +298,7 @@ func decodeCursor(cursor string) (*place, error) {
 	at, id, _ := strings.Cut(string(b), " ")
 	t, terr := time.Parse(time.RFC3339Nano, at)
 	if err != nil || terr != nil || !sallyport.ValidCallID(id) {
-		return nil, sallyport.Errorf(sallyport.Invalid, "bad_cursor", "the cursor is not one that a page of calls gave")
+		return nil, sallyport.Errorf(sallyport.Invalid, "bad_cursor", "invalid cursor; want the cursor of the page before")
 	}
 	return &place{At: t, ID: id}, nil
 }

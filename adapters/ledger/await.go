@@ -13,8 +13,8 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// pollEvery is how often, while somebody waits, the database is asked for
-// what other processes appended.
+// pollEvery is how often the database is read for entries of other processes
+// while an Await is running.
 const pollEvery = 50 * time.Millisecond
 
 // Await implements [sallyport.Reader]. What this process appends wakes it at
@@ -40,7 +40,7 @@ func (l *Ledger) Await(ctx context.Context, id string, seen int) (sallyport.Reco
 	}
 }
 
-// poll wakes those who wait for what other processes append.
+// poll wakes the waiters of calls to which other processes appended.
 func (l *Ledger) poll(ctx context.Context) {
 	for {
 		select {
@@ -78,14 +78,14 @@ func (l *Ledger) pollOnce(ctx context.Context) {
 	}
 }
 
-// watch knows who waits for which call.
+// watch holds the waiters by call.
 type watch struct {
-	begun chan struct{} // has a value when somebody began to wait
+	begun chan struct{} // has a value when a waiter was added
 
 	mu      sync.Mutex
-	size    int64 // of the log, when it was last looked at
+	size    int64 // of the log, when it was last read
 	waiting map[string]map[*waiter]bool
-	growth  chan struct{} // closed when this process appends; nil unless somebody waits
+	growth  chan struct{} // closed when this process appends; nil when no follower waits
 }
 
 type waiter struct {
@@ -152,8 +152,8 @@ func (w *watch) grows() <-chan struct{} {
 	return w.growth
 }
 
-// changed lists the calls that somebody waits for, if the log has another
-// size than when it was last looked at.
+// changed lists the calls that have waiters, if the log's size has changed
+// since it was last read.
 func (w *watch) changed(size int64) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

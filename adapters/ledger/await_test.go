@@ -7,8 +7,8 @@ import (
 	"github.com/sallyport/sallyport/sallyporttest"
 )
 
-// TestOwnAppendsWake shows that nobody waits for the next poll for what this
-// process appends.
+// TestOwnAppendsWake shows that an append of this process wakes waiters
+// without a poll.
 func TestOwnAppendsWake(t *testing.T) {
 	w := newWatch()
 	mine, theirs, other := w.add("a", 1), w.add("a", 1), w.add("b", 1)
@@ -49,7 +49,7 @@ func TestOwnAppendsWake(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	// Nobody waited, so that nothing was polled: the writer said it.
+	// There was no waiter, so that nothing was polled: the writer set the size.
 	if l.watch.size != 1 {
 		t.Errorf("the writer told of %d entries, want 1", l.watch.size)
 	}

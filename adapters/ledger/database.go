@@ -12,7 +12,7 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// Database says where a ledger is: exactly one of its fields is set.
+// Database is where a ledger is stored: exactly one of its fields is set.
 type Database struct {
 	Path string // of a SQLite database
 	DSN  string // of a PostgreSQL database, as libpq takes it; it may hold a password
@@ -25,7 +25,7 @@ func (d Database) check() error {
 	return nil
 }
 
-// mustExist refuses a SQLite database that is not there, where none is to be made.
+// mustExist fails for a SQLite file that does not exist, where none is to be made.
 func (d Database) mustExist() error {
 	if d.Path == "" {
 		return nil
@@ -36,7 +36,7 @@ func (d Database) mustExist() error {
 	return nil
 }
 
-// database is where a ledger is kept.
+// database stores a ledger.
 type database interface {
 	// reads are connections on which nothing is written.
 	reads() *sql.DB
@@ -47,8 +47,8 @@ type database interface {
 	close() error
 }
 
-// purger removes what a database itself keeps of what was erased, and says in
-// words what it can't.
+// purger removes copies of erased contents that a database itself keeps. Rest
+// describes the copies that it can't remove.
 type purger interface {
 	purge(ctx context.Context) (rest string, err error)
 }
@@ -93,11 +93,11 @@ func (d Database) open(ctx context.Context) (db database, err error) {
 	return db, err
 }
 
-// inspector looks at a database itself, beside what it holds of the log.
+// inspector checks the database itself, beside the log in it.
 type inspector interface {
-	// integrity says in words what is wrong with the files.
+	// integrity describes the faults of the database's files.
 	integrity(ctx context.Context, db queryer) ([]string, error)
-	// differences says in words how the schema is not as it should be.
+	// differences describes how the schema differs from this version's.
 	differences(ctx context.Context, db queryer) ([]string, error)
 }
 

@@ -1,4 +1,4 @@
-// Package ledger keeps what happened in a log that nobody can quietly change.
+// Package ledger is the tamper-evident log of all calls.
 //
 // Every [sallyport.Entry] becomes one leaf of a Merkle tree (RFC 6962, as in
 // golang.org/x/mod/sumdb/tlog). Leaf, tree nodes and head are written in one
@@ -9,17 +9,17 @@
 //     secret value: people are pseudonyms, and arguments, plans, results and
 //     the like are HMAC-SHA256 commitments under the salt.
 //   - the projection, one [sallyport.Record] per call, which [sallyport.Reader]
-//     answers from. It is the fold of the store's entries.
+//     reads. It is the fold of the store's entries.
 //
-// Whoever follows the log, as notifications do, keeps in the same database
-// where it stands. That is no part of the log and proves nothing.
+// Followers of the log, such as the notifier, keep the index of their next leaf
+// in the same database. That is no part of the log and proves nothing.
 //
 // Heads are signed as checkpoints (C2SP tlog-checkpoint) shortly after they
-// are written. The key is not in the database: whoever can write to the
+// are written. The key is not in the database: a process that can write to the
 // database can destroy the log, but can't make one that [Verify] accepts for
-// what was signed. To notice a database that was set back as a whole, keep a
-// checkpoint elsewhere and give it to [Verify] as Known.
+// what was signed. To notice a database that was restored from an older copy,
+// keep a checkpoint elsewhere and give it to [Verify] as Known.
 //
-// Package proof has the form of leaves, checkpoints and tiles, and verifies what
-// this package gives out of the log.
+// Package proof defines leaves, checkpoints and tiles, and verifies the files
+// that this package makes from the log.
 package ledger

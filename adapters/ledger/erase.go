@@ -12,18 +12,18 @@ import (
 	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
 
-// Eraser takes the contents of calls out of a ledger: what was asked, planned
-// and answered, by whom it was agreed to, and by what evidence. The leaves stay,
-// and with them the log and every proof of it. It signs nothing, so that it needs
-// no key: a gateway that has the ledger open signs what it appends. Not safe for
-// concurrent use; several processes may erase at once.
+// Eraser erases the contents of calls from a ledger: arguments, plans, results,
+// votes and their evidence. The leaves stay, and with them the log and every
+// proof of it. It signs nothing, so that it needs no key: a gateway that has the
+// ledger open signs what it appends. Not safe for concurrent use; several
+// processes may erase at once.
 type Eraser struct {
 	archive *Archive
 	purger  purger
 	write   *writer
 }
 
-// OpenEraser opens a ledger that is there. The context bounds the opening alone.
+// OpenEraser opens an existing ledger. The context bounds the opening alone.
 func OpenEraser(ctx context.Context, d Database) (*Eraser, error) {
 	if err := d.mustExist(); err != nil {
 		return nil, err
@@ -43,10 +43,10 @@ func OpenEraser(ctx context.Context, d Database) (*Eraser, error) {
 // Close closes the database.
 func (r *Eraser) Close() error { return r.write.close() }
 
-// Erase takes out a call's contents, and adds a leaf that says who had it done,
-// and why. It refuses, with an error of kind [sallyport.NotFound], a call that is
-// not there or was erased, and with one of kind [sallyport.Conflict] one that has
-// not ended.
+// Erase erases a call's contents, and appends a leaf that names the person who
+// ordered it, and the reason. It fails with an error of kind
+// [sallyport.NotFound] for an unknown or erased call, and with one of kind
+// [sallyport.Conflict] for one that has not ended.
 func (r *Eraser) Erase(ctx context.Context, callID string, e sallyport.Erasure, at time.Time) (sallyport.Receipt, error) {
 	entry, content, err := proof.Normalise(sallyport.Entry{CallID: callID, Kind: sallyport.EntryErasure, At: at, Erasure: &e})
 	if err != nil {
@@ -62,7 +62,7 @@ func (r *Eraser) Erase(ctx context.Context, callID string, e sallyport.Erasure, 
 		}
 		return t.setHead()
 	})
-	if refused, ok := errors.AsType[refusedError](err); ok {
+	if refused, ok := errors.AsType[rejectedError](err); ok {
 		return sallyport.Receipt{}, refused.err
 	}
 	if err != nil {
@@ -71,25 +71,25 @@ func (r *Eraser) Erase(ctx context.Context, callID string, e sallyport.Erasure, 
 	return receipt, nil
 }
 
-// erase takes out a call's contents, and draws its salt anew: what was
-// committed to under the old one can't be told from anything else any more.
+// erase erases a call's contents, and replaces its salt, so that commitments
+// under the old salt can't be tested by guessing any more.
 func (t *transaction) erase(e sallyport.Entry, content []byte) (sallyport.Receipt, error) {
 	k := t.calls[e.CallID]
 	switch {
 	case k.fresh || k.freeze.Entries > 0:
-		return sallyport.Receipt{}, refusedError{sallyport.Errorf(sallyport.NotFound, sallyport.CodeNoSuchCall, "there is no call %q", e.CallID)}
+		return sallyport.Receipt{}, rejectedError{sallyport.Errorf(sallyport.NotFound, sallyport.CodeNoSuchCall, "there is no call %q", e.CallID)}
 	case k.erased:
-		return sallyport.Receipt{}, refusedError{erased(e.CallID)}
+		return sallyport.Receipt{}, rejectedError{erased(e.CallID)}
 	}
 	next, err := k.record.Apply(e)
 	if err != nil {
-		return sallyport.Receipt{}, refusedError{err}
+		return sallyport.Receipt{}, rejectedError{err}
 	}
 	k.salt = make([]byte, proof.SaltSize)
 	_, _ = rand.Read(k.salt) // it never fails
 	leaf, err := proof.LeafOf(e, k.record.Entries, k.salt)
 	if err != nil {
-		return sallyport.Receipt{}, refusedError{err}
+		return sallyport.Receipt{}, rejectedError{err}
 	}
 	r := sallyport.Receipt{Index: t.edge.Size(), Number: k.record.Entries, Leaf: proof.LeafDigest(leaf), Entry: e}
 	t.write(sqlEraseContents, e.CallID)
@@ -109,8 +109,8 @@ func (r *Eraser) Expired(ctx context.Context, before time.Time) ([]string, error
 	return ids, nil
 }
 
-// Purge removes what the database itself still holds of contents that were
-// erased, as far as that can be done from here, and says in words what can't.
+// Purge removes copies of erased contents that the database itself keeps. Rest
+// describes the copies that it can't remove.
 func (r *Eraser) Purge(ctx context.Context) (rest string, err error) {
 	if err = r.write.drop(); err == nil {
 		rest, err = r.purger.purge(ctx)

@@ -23,7 +23,7 @@ import (
 	"github.com/sallyport/sallyport/sallyporttest"
 )
 
-// wish is olga's, because somebody asked for it.
+// wish is an erasure that olga orders.
 func wish() sallyport.Erasure {
 	return sallyport.Erasure{By: "olga", Reason: "its subject asked for it"}
 }
@@ -171,8 +171,7 @@ func TestExpired(t *testing.T) {
 	})
 }
 
-// TestErasedByHand: contents that are gone, and no leaf says who wanted it, are
-// found.
+// TestErasedByHand: Verify finds contents that are gone without an erasure's leaf.
 func TestErasedByHand(t *testing.T) {
 	p := newPlace(t)
 	l := p.open(t)
@@ -197,9 +196,9 @@ func TestErasedByHand(t *testing.T) {
 	}
 }
 
-// TestGuessAfterErasure is the attack of somebody who has the whole database and
-// knows what may have been asked: before the erasure the commitments and digests
-// show which guess is right, and after it they don't.
+// TestGuessAfterErasure is an attack by guessing: an attacker has the whole
+// database and knows a few arguments that are likely. Before the erasure the
+// commitments and digests show which guess is right, and after it they don't.
 func TestGuessAfterErasure(t *testing.T) {
 	onEach(t, func(t *testing.T, newPlace func(testing.TB) place) {
 		p := newPlace(t)

@@ -21,9 +21,9 @@ type move struct {
 	to       int64
 }
 
-// Position is the leaf that a follower reads next. One that is new begins at
-// the log's end, so that it is not told of the past. Positions are kept in the
-// ledger's database; they are no part of the log.
+// Position is the index of the leaf that a follower reads next. A new follower
+// begins at the log's end. Positions are stored in the ledger's database; they
+// are no part of the log.
 func (l *Ledger) Position(ctx context.Context, follower string) (int64, error) {
 	at, err := l.position(ctx, follower)
 	if !errors.Is(err, sql.ErrNoRows) {
@@ -48,9 +48,9 @@ func (l *Ledger) position(ctx context.Context, follower string) (int64, error) {
 	return at, err
 }
 
-// Advance says that a follower needs no leaf before this one any more. When
-// it returns without an error, that is durable. It never moves a follower
-// back: several may share a name.
+// Advance moves a follower to an index. When it returns without an error, that
+// is durable. It never moves a follower back: several processes may share a
+// name.
 func (l *Ledger) Advance(ctx context.Context, follower string, to int64) error {
 	_, err := l.submit(ctx, &request{ctx: ctx, move: &move{follower, to}})
 	return err
@@ -119,22 +119,22 @@ func (l *Ledger) AskedSteps(ctx context.Context, from int64, limit int) (steps [
 	return steps, next, nil
 }
 
-// place is where an entry stands.
-type place struct {
+// location is an entry's index in the log, and its number within its call.
+type location struct {
 	index  int64
 	callID string
 	number int
 }
 
-func (l *Ledger) asked(ctx context.Context, from, to int64) ([]place, error) {
+func (l *Ledger) asked(ctx context.Context, from, to int64) ([]location, error) {
 	rows, err := l.db.QueryContext(ctx, sqlAsked, from, to)
 	if err != nil {
 		return nil, unreadable(err)
 	}
 	defer rows.Close()
-	var places []place
+	var places []location
 	for rows.Next() {
-		var p place
+		var p location
 		if err := rows.Scan(&p.index, &p.callID, &p.number); err != nil {
 			return nil, unreadable(err)
 		}
@@ -149,7 +149,7 @@ func (l *Ledger) asked(ctx context.Context, from, to int64) ([]place, error) {
 var errGone = errors.New("the contents were erased")
 
 // fold is an entry, and what its call's entries before it add up to.
-func (l *Ledger) fold(ctx context.Context, p place) (before sallyport.Record, e sallyport.Entry, err error) {
+func (l *Ledger) fold(ctx context.Context, p location) (before sallyport.Record, e sallyport.Entry, err error) {
 	rows, err := l.db.QueryContext(ctx, sqlStory, p.callID, p.number)
 	if err != nil {
 		return before, e, unreadable(err)

@@ -41,7 +41,7 @@ func steps(t *testing.T, l *ledger.Ledger, from int64, page int) []string {
 	}
 }
 
-// allowed are the entries of a call that nobody was asked about.
+// allowed are the entries of a call that policy allows without approval.
 func allowed(n int) []sallyport.Entry {
 	var kept []sallyport.Entry
 	for _, e := range sallyporttest.Approved(n) {
@@ -87,8 +87,8 @@ func TestAskedSteps(t *testing.T) {
 	}
 }
 
-// TestAskedStepsLeaveOut shows that a call whose contents are gone or broken
-// keeps nobody from the others.
+// TestAskedStepsLeaveOut shows that AskedSteps skips a call whose contents are
+// gone or broken, and returns the others.
 func TestAskedStepsLeaveOut(t *testing.T) {
 	for name, change := range map[string]string{
 		"Erased":  "UPDATE contents SET entry = NULL WHERE idx < 8",

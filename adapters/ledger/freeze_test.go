@@ -96,8 +96,8 @@ func testFreeze(t *testing.T, p place, f sallyport.Freeze, stops bool, reason st
 	}
 }
 
-// TestFreezeWithoutIntent: where nobody knows what a call is about, it may be
-// about what is frozen.
+// TestFreezeWithoutIntent: a freeze of a namespace stops a call without an
+// intent, because it may act there.
 func TestFreezeWithoutIntent(t *testing.T) {
 	l := newPlace(t).open(t)
 	freeze, _ := freezing(1, sallyport.Freeze{Namespace: "production"})
@@ -185,8 +185,8 @@ func TestFreezeRacesStarts(t *testing.T) {
 	})
 }
 
-// TestLimits: an agent's calls are counted where they are recorded, whoever
-// records them.
+// TestLimits: the ledger counts an agent's calls, whichever process records
+// them.
 func TestLimits(t *testing.T) {
 	onEach(t, func(t *testing.T, newPlace func(testing.TB) place) {
 		t.Run("CallsPerMinute", func(t *testing.T) { testCallsPerMinute(t, newPlace(t)) })

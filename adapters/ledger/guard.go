@@ -8,12 +8,12 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// What stands against an entry is looked up in the transaction that would append
-// it: no policy, no race and no other process gets round it.
+// Freezes and limits are read in the transaction that would append an entry, so
+// that no policy, no race and no other process can bypass them.
 
-// admit refuses an entry that a freeze or an agent's limits stand against.
+// admit denies an entry that a freeze stops or that exceeds its agent's limits.
 func (t *transaction) admit(k *known, e sallyport.Entry) error {
-	switch e.Kind { //nolint:exhaustive // all else is the record's business
+	switch e.Kind { //nolint:exhaustive // the record checks the other kinds
 	case sallyport.EntryReceived:
 		return t.agents[e.Call.AgentID].receive(e.At)
 	case sallyport.EntryBallot, sallyport.EntryStart:
@@ -27,7 +27,7 @@ func (t *transaction) admit(k *known, e sallyport.Entry) error {
 	return nil
 }
 
-// learnFreezes reads what stops the calls that are about to go on.
+// learnFreezes reads the freezes that stop the calls of ballots and starts.
 func (t *transaction) learnFreezes(ctx context.Context, entries []sallyport.Entry) error {
 	var reads []*statement
 	var calls []*known
@@ -54,7 +54,8 @@ func (t *transaction) learnFreezes(ctx context.Context, entries []sallyport.Entr
 	return nil
 }
 
-// namespaceOf is where a call acts: nil where nobody knows, which is anywhere.
+// namespaceOf is the namespace in which a call acts. It is nil for a call
+// without an intent, which every freeze of a namespace stops.
 func namespaceOf(r sallyport.Record) *string {
 	if r.Intent == nil {
 		return nil
@@ -62,15 +63,16 @@ func namespaceOf(r sallyport.Record) *string {
 	return new(sallyport.Searchable(r.Intent.Namespace))
 }
 
-// limitWindow is what a limit per minute looks at. Times of calls are those of
-// the processes that took them: some of them may be as much ahead.
+// limitWindow is the time over which a limit per minute counts. A call's time
+// is that of the process that received it, whose clock may be ahead by as much.
 const limitWindow = time.Minute
 
-// retrySoon is when to try again where nobody knows when there will be room.
+// retrySoon is the retry delay where it can't be computed when the agent's
+// usage falls below its limit.
 const retrySoon = time.Second
 
-// tally counts an agent's calls, with those that this transaction adds.
-type tally struct {
+// usage counts an agent's calls, with those that this transaction adds.
+type usage struct {
 	agent           string
 	limits          sallyport.Limits
 	received        int
@@ -80,14 +82,14 @@ type tally struct {
 
 // learnAgents counts the calls of agents that have limits.
 func (t *transaction) learnAgents(ctx context.Context, entries []sallyport.Entry, limits func(string) sallyport.Limits) error {
-	t.agents = map[string]*tally{}
+	t.agents = map[string]*usage{}
 	var reads []*statement
 	for _, e := range entries {
 		agent := t.limited(e)
 		if agent == "" || t.agents[agent] != nil {
 			continue
 		}
-		c := &tally{agent: agent, limits: limits(agent)}
+		c := &usage{agent: agent, limits: limits(agent)}
 		t.agents[agent] = c
 		if c.limits.CallsPerMinute > 0 {
 			reads = append(reads, query([]any{&c.received, &c.oldest}, sqlReceivedBetween, sallyport.Searchable(agent), nanos(e.At.Add(-limitWindow)), nanos(e.At.Add(limitWindow))))
@@ -114,8 +116,8 @@ func (t *transaction) limited(e sallyport.Entry) string {
 	}
 }
 
-// receive refuses one more call.
-func (c *tally) receive(at time.Time) error {
+// receive denies one more call when the agent has reached a limit.
+func (c *usage) receive(at time.Time) error {
 	switch l := c.limits; {
 	case l.CallsPerMinute > 0 && c.received >= l.CallsPerMinute:
 		e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeRateLimited,
@@ -131,22 +133,22 @@ func (c *tally) receive(at time.Time) error {
 	return nil
 }
 
-// start refuses one more run.
-func (c *tally) start() error {
+// start denies one more run when the agent has reached a limit.
+func (c *usage) start() error {
 	if c != nil && c.limits.Running > 0 && c.running >= c.limits.Running {
 		return c.busy(c.running)
 	}
 	return nil
 }
 
-func (c *tally) busy(have int) error {
+func (c *usage) busy(have int) error {
 	e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeTooManyRunning,
 		"agent %s has %d calls at work and may have %d: wait until one has ended", c.agent, have, c.limits.Running)
 	e.RetryAfter = retrySoon
 	return e
 }
 
-// count takes an entry that was appended into account for the next ones.
+// count adds an appended entry to its agent's usage.
 func (t *transaction) count(e sallyport.Entry) {
 	c := t.agents[t.limited(e)]
 	switch {

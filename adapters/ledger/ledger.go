@@ -20,7 +20,7 @@ type Options struct {
 	OldKeys  []note.Verifier // that the signer's has replaced
 	Logger   *slog.Logger    // nil logs nothing
 
-	// Limits of an agent; nil limits nobody.
+	// Limits of an agent; nil means no limits.
 	Limits func(agent string) sallyport.Limits
 }
 
@@ -88,8 +88,8 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	return l, nil
 }
 
-// checkSigned signs what nobody has signed yet, which shows whether the log is
-// what was signed.
+// checkSigned signs the leaves that no checkpoint covers yet. Signing compares
+// the log with the last checkpoint.
 func (l *Ledger) checkSigned(ctx context.Context) error {
 	err := l.write.transaction(ctx, func(*transaction) error { return nil }) // the tree's edge is the head's
 	if err == nil {
@@ -105,8 +105,8 @@ func (l *Ledger) checkSigned(ctx context.Context) error {
 	return unavailable(err, "the ledger's checkpoint can't be signed: %v", err)
 }
 
-// Close writes what was asked for so far, signs the head, and closes the
-// database. After it, nothing is recorded any more.
+// Close writes the requests that were accepted so far, signs the head, and
+// closes the database. After it, nothing is recorded any more.
 func (l *Ledger) Close() error {
 	l.closeOnce.Do(func() {
 		close(l.closing)
@@ -114,7 +114,7 @@ func (l *Ledger) Close() error {
 		ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 		defer cancel()
 		l.notary.store = l.storeNow
-		if err := l.notary.sign(ctx); err != nil { // whoever opens it next does it
+		if err := l.notary.sign(ctx); err != nil { // the next Open signs it
 			l.log.LogAttrs(ctx, slog.LevelError, "ledger checkpoint not signed", slog.Any("error", err))
 		}
 		l.closeErr = l.write.close()
@@ -129,21 +129,21 @@ func (l *Ledger) Ping(ctx context.Context) error {
 	return err
 }
 
-// Record implements [sallyport.Recorder]. An entry that is no entry, or whose
-// leaf would be too large, is refused with an error of kind
+// Record implements [sallyport.Recorder]. An entry that fails its check, or
+// whose leaf would be too large, is rejected with an error of kind
 // [sallyport.Invalid].
 func (l *Ledger) Record(ctx context.Context, e sallyport.Entry) (sallyport.Receipt, error) {
-	settled, content, err := proof.Normalise(e)
+	normal, content, err := proof.Normalise(e)
 	if err != nil {
 		return sallyport.Receipt{}, err
 	}
-	return l.submit(ctx, &request{ctx: ctx, entry: &settled, content: content})
+	return l.submit(ctx, &request{ctx: ctx, entry: &normal, content: content})
 }
 
-// submit gives a request to the writer and waits for its reply. A context
-// that ends first leaves open whether the entry was written.
+// submit gives a request to the writer and waits for its response. When the
+// context ends first, it is unknown whether the entry was written.
 func (l *Ledger) submit(ctx context.Context, r *request) (sallyport.Receipt, error) {
-	r.reply = make(chan reply, 1)
+	r.response = make(chan response, 1)
 	if err := ctx.Err(); err != nil {
 		return sallyport.Receipt{}, unavailable(err, "the ledger was not asked: %v", err)
 	}
@@ -155,15 +155,15 @@ func (l *Ledger) submit(ctx context.Context, r *request) (sallyport.Receipt, err
 		return sallyport.Receipt{}, unavailable(ctx.Err(), "the ledger did not answer in time")
 	}
 	select {
-	case reply := <-r.reply:
-		return reply.receipt, reply.err
+	case response := <-r.response:
+		return response.receipt, response.err
 	case <-ctx.Done():
 		return sallyport.Receipt{}, unavailable(ctx.Err(), "the ledger did not answer in time")
 	case <-l.write.stopped:
 	}
 	select {
-	case reply := <-r.reply: // the writer's last
-		return reply.receipt, reply.err
+	case response := <-r.response: // the writer's last
+		return response.receipt, response.err
 	default:
 		return sallyport.Receipt{}, errClosed()
 	}
@@ -171,8 +171,8 @@ func (l *Ledger) submit(ctx context.Context, r *request) (sallyport.Receipt, err
 
 func errClosed() error { return unavailable(nil, "the ledger is closed") }
 
-// unavailable is an error that says nothing was recorded. The cause is for
-// operators alone.
+// unavailable is the error for a request that recorded nothing. Only operators
+// see its cause.
 func unavailable(cause error, format string, args ...any) *sallyport.Error {
 	e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeLedgerUnavailable, format, args...)
 	e.Err = cause

@@ -194,7 +194,7 @@ func TestOpenRefuses(t *testing.T) {
 		"NoCheckpoints": {"a log that was never signed could be any", func(t *testing.T, p *place) {
 			p.tamper(t, "DELETE FROM checkpoints; UPDATE head SET checkpoints = 0")
 		}, "there are leaves and no checkpoint"},
-		"CutOff": {"what was signed can't be taken back", func(t *testing.T, p *place) {
+		"CutOff": {"signed leaves can't be removed", func(t *testing.T, p *place) {
 			p.tamper(t, `DELETE FROM nodes; DELETE FROM leaves;
 				UPDATE head SET size = 0, hash = x'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'`)
 		}, "a tree of 8 leaves was signed, and there are 0"},

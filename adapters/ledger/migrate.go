@@ -35,16 +35,16 @@ func migrator(db *sql.DB, dialect goose.Dialect) (*goose.Provider, error) {
 	return goose.NewProvider(dialect, db, files, append(options, goose.WithDisableGlobalRegistry(true))...)
 }
 
-// Roles are those of a PostgreSQL server that work with a ledger. One that is
-// empty is granted nothing.
+// Roles are the roles of a PostgreSQL server that work with a ledger. An empty
+// one is granted nothing.
 type Roles struct {
-	Gateway string // may add to the log and to the store, and change the projection, but nothing that was written
-	Eraser  string // may take contents out of the store, and add to the log that it did
+	Gateway string // may append to the log and to the store, and update the projection
+	Eraser  string // may erase contents from the store, and append the erasure to the log
 }
 
-// Migrate brings the schema of a PostgreSQL database to this version, and lets
-// roles work with it. The database's owner has to do it; one of SQLite needs no
-// such step.
+// Migrate brings the schema of a PostgreSQL database to this version, and
+// grants roles their permissions. Only the database's owner can do it. A SQLite
+// database needs no such step.
 func Migrate(ctx context.Context, dsn string, roles Roles) (err error) {
 	db, err := connectPostgres(dsn, false)
 	if err != nil {
@@ -58,10 +58,10 @@ func Migrate(ctx context.Context, dsn string, roles Roles) (err error) {
 	if _, err := m.Up(ctx); err != nil {
 		return fmt.Errorf("the ledger's schema can't be brought to this version: %w", err)
 	}
-	return grant(ctx, db, roles)
+	return grantRoles(ctx, db, roles)
 }
 
-// current refuses a schema that is not this version's.
+// current rejects a schema that is not this version's.
 func current(ctx context.Context, db *sql.DB, dialect goose.Dialect) error {
 	m, err := migrator(db, dialect)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// What a session asks of the server: a commit is on disk when it returns, and
-// nobody holds up the others for longer than this, whatever became of them.
+// Settings of each session. A commit is on disk when it returns. The timeouts
+// bound how long a session that hangs can block the others.
 const (
 	synchronousCommit = "on"
 	lockTimeout       = "10s"
@@ -43,12 +43,12 @@ func (d *postgresDatabase) connect(ctx context.Context) (connection, error) {
 	return &postgresConnection{conn}, nil
 }
 
-// configure reads an address. What it says is not repeated in errors, because
-// there may be a password in it.
+// configure parses an address. Errors don't repeat it, because it may hold a
+// password.
 func configure(dsn string, readOnly bool) (*pgx.ConnConfig, error) {
 	c, err := pgx.ParseConfig(dsn)
 	if err != nil {
-		return nil, errors.New("the address of the ledger's PostgreSQL database is none, such as postgres://user:password@host:5432/name?sslmode=verify-full")
+		return nil, errors.New("invalid address of the ledger's PostgreSQL database; want postgres://user:password@host:5432/name?sslmode=verify-full")
 	}
 	c.RuntimeParams["application_name"] = "sallyport"
 	c.RuntimeParams["synchronous_commit"] = synchronousCommit
@@ -56,7 +56,7 @@ func configure(dsn string, readOnly bool) (*pgx.ConnConfig, error) {
 	c.RuntimeParams["idle_in_transaction_session_timeout"] = idleTimeout
 	if readOnly {
 		c.RuntimeParams["default_transaction_read_only"] = "on"
-		c.RuntimeParams["idle_in_transaction_session_timeout"] = "0" // who verifies takes their time
+		c.RuntimeParams["idle_in_transaction_session_timeout"] = "0" // a verification of a large log takes hours
 	}
 	return c, nil
 }
@@ -99,8 +99,8 @@ func openPostgres(ctx context.Context, dsn string) (*postgresDatabase, error) {
 	return &postgresDatabase{config: c, read: read}, nil
 }
 
-// unnamed is an error of connecting without the address, which operators know,
-// and which logs need not hold.
+// unnamed removes the address from an error of connecting, to keep it out of
+// logs.
 func unnamed(err error) error {
 	if c, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return fmt.Errorf("PostgreSQL is out of reach: %w", c.Unwrap())
@@ -108,8 +108,8 @@ func unnamed(err error) error {
 	return err
 }
 
-// postgresConnection writes to a database. What goes together is sent
-// together: a transaction takes four round trips, however many its entries.
+// postgresConnection writes to a database. It sends statements in batches: a
+// transaction takes four round trips, however many its entries.
 type postgresConnection struct {
 	conn *pgx.Conn
 }
@@ -146,7 +146,7 @@ func (c *postgresConnection) run(ctx context.Context, statements ...*statement) 
 	return errors.Join(err, results.Close())
 }
 
-// read takes the statement's part of a batch's results.
+// read reads the statement's result from its batch's results.
 func (s *statement) read(results pgx.BatchResults) error {
 	if s.into == nil {
 		_, err := results.Exec()
@@ -161,17 +161,17 @@ func (s *statement) read(results pgx.BatchResults) error {
 
 func (*postgresDatabase) probe() []*statement { return []*statement{exec(sqlProbePostgres)} }
 
-// close ends the session, and with it what is open on it. A server that does
-// not answer finds that out by itself.
+// close ends the session and its open transaction. A server that can't be
+// reached ends them by its own timeout.
 func (c *postgresConnection) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
-	_ = c.conn.Close(ctx) // it is given up in any case
+	_ = c.conn.Close(ctx) // the connection is not used again, whatever the error
 	return nil
 }
 
-// grant lets roles do what they have to, and nothing else.
-func grant(ctx context.Context, db *sql.DB, roles Roles) error {
+// grantRoles grants roles the least privilege that they work with.
+func grantRoles(ctx context.Context, db *sql.DB, roles Roles) error {
 	var schema string
 	if err := db.QueryRowContext(ctx, sqlCurrentSchema).Scan(&schema); err != nil {
 		return err
@@ -197,15 +197,16 @@ func grant(ctx context.Context, db *sql.DB, roles Roles) error {
 	return nil
 }
 
-// postgresInspector looks at a PostgreSQL database.
+// postgresInspector checks a PostgreSQL database.
 type postgresInspector struct{}
 
 // integrity finds nothing: the server's own checksums are for its files, and
 // Verify reads every row.
 func (postgresInspector) integrity(context.Context, queryer) ([]string, error) { return nil, nil }
 
-// differences compares what can change what is written or read: columns,
-// constraints and indexes, triggers, rules, row policies and functions.
+// differences compares all objects that can change a value that is written or
+// read: columns, constraints and indexes, triggers, rules, row policies and
+// functions.
 func (postgresInspector) differences(ctx context.Context, db queryer) ([]string, error) {
 	have, err := schemaOfPostgres(ctx, db)
 	if err != nil {

@@ -13,7 +13,7 @@ func swapped(table string) string {
 	return strings.ReplaceAll("UPDATE ? SET idx = -1 WHERE idx = 2; UPDATE ? SET idx = 2 WHERE idx = 3; UPDATE ? SET idx = 3 WHERE idx = -1", "?", table)
 }
 
-// TestTamperingPostgres is what somebody may try who owns the server, beside
+// TestTamperingPostgres makes changes that the server's owner can make, beside
 // changing and deleting single values and rows.
 func TestTamperingPostgres(t *testing.T) {
 	newPlace := onPostgres(t)
@@ -26,7 +26,7 @@ func TestTamperingPostgres(t *testing.T) {
 		"SwappedContents": {"contents belong to their leaf", swapped("contents"), true},
 		"SwappedNodes":    {"so do hashes", swapped("nodes"), true},
 		"InsertedLeaf": {
-			"nobody asked for it",
+			"a leaf without a checkpoint that covers it",
 			`INSERT INTO leaves SELECT idx + 1, 'x', 0, kind, key, leaf FROM leaves ORDER BY idx DESC LIMIT 1`, true,
 		},
 		"InsertedNode":    {"the tree has none there", `INSERT INTO nodes SELECT max(idx) + 1, ` + empty + ` FROM nodes`, true},
@@ -36,7 +36,7 @@ func TestTamperingPostgres(t *testing.T) {
 			INSERT INTO calls SELECT 'x', state, final, agent, tool, namespace, arguments, received_at, updated_at, entries, record FROM calls LIMIT 1`, true},
 		"InsertedCheckpoint": {"the same is not signed twice", `
 			INSERT INTO checkpoints SELECT seq + 1, 1000, note FROM checkpoints ORDER BY seq DESC LIMIT 1; UPDATE head SET checkpoints = checkpoints + 1`, true},
-		"Truncated":     {"what was signed can't be taken back", `TRUNCATE leaves, nodes; UPDATE head SET size = 0, hash = ` + empty, false},
+		"Truncated":     {"signed leaves can't be removed", `TRUNCATE leaves, nodes; UPDATE head SET size = 0, hash = ` + empty, false},
 		"NothingLeft":   {"even an empty log has a checkpoint", `TRUNCATE leaves, nodes, checkpoints, salts, contents, calls; UPDATE head SET size = 0, checkpoints = 0, hash = ` + empty, true},
 		"NoHead":        {"there is always one", `DELETE FROM head`, false},
 		"ErasedSalt":    {"without it the contents prove nothing", `UPDATE salts SET salt = NULL`, true},

@@ -66,7 +66,7 @@ func placeOn(t testing.TB, pg *postgrestest.Cluster) place {
 	return p
 }
 
-// connect is somebody's session.
+// connect opens a session as the user of the address.
 func connect(t testing.TB, dsn string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("pgx", dsn)
@@ -118,8 +118,8 @@ func TestRole(t *testing.T) {
 	p.mustVerify(t)
 }
 
-// TestOwner: whoever owns the database has to take the triggers away first, and
-// that is seen.
+// TestOwner: the database's owner can change the log only after dropping the
+// triggers, and Verify finds that.
 func TestOwner(t *testing.T) {
 	newPlace := onPostgres(t)
 	for _, text := range []string{
@@ -244,8 +244,7 @@ func TestReadOnlyServer(t *testing.T) {
 }
 
 // TestEveryStoredValuePostgres changes every value and deletes every row of
-// every table, one at a time, as somebody would who owns the server: each has to
-// be found.
+// every table, one at a time, as the server's owner: Verify has to find each.
 func TestEveryStoredValuePostgres(t *testing.T) {
 	sallyporttest.Exhaustive(t)
 	p := onPostgres(t)(t)

@@ -13,10 +13,10 @@ import (
 	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
 
-// Prove proves a call's leaves, with what they commit to or without, a little
-// later where the last of them waits for its signature. It returns an error of
-// kind [sallyport.NotFound] for a call that it doesn't know, and one of kind
-// [sallyport.Unavailable] where nobody signs.
+// Prove proves a call's leaves, with or without the contents that they commit
+// to. It waits for a checkpoint that covers them. It returns an error of kind
+// [sallyport.NotFound] for an unknown call, and one of kind
+// [sallyport.Unavailable] when no process signs the log in time.
 func (a *Archive) Prove(ctx context.Context, id string, contents bool) (proof.File, error) {
 	ctx, cancel := context.WithTimeout(ctx, proveLimit)
 	defer cancel()
@@ -35,8 +35,8 @@ func (a *Archive) Prove(ctx context.Context, id string, contents bool) (proof.Fi
 	}
 }
 
-// proveLimit is how long to wait for a signature, which takes longer than
-// signDelay only where something is wrong.
+// proveLimit is how long to wait for a checkpoint. A process that signs takes
+// little more than signDelay.
 const proveLimit = 3 * time.Second
 
 func (a *Archive) prove(ctx context.Context, id string, contents bool) (proof.File, error) {

@@ -14,11 +14,11 @@ import (
 	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
 
-// Publish writes the log as far as it is signed into a directory, as C2SP
-// tlog-tiles has it, and returns how many leaves that are. What an earlier
-// Publish wrote there is gone on with, and nothing is: it refuses a log that does
-// not extend that one, or whose checkpoint none of the verifiers knows. The
-// checkpoint comes last, so that whoever reads meanwhile finds all that it covers.
+// Publish writes the signed part of the log into a directory, as C2SP
+// tlog-tiles has it, and returns its number of leaves. It adds to what an
+// earlier Publish wrote there. It fails for a log that does not extend the
+// published one, and for a checkpoint that no verifier accepts. The checkpoint
+// is written last, so that a concurrent reader finds all leaves that it covers.
 func (a *Archive) Publish(ctx context.Context, dir string, verifiers note.Verifiers) (int64, error) {
 	head, err := a.signedHead(ctx)
 	if err != nil {
@@ -71,8 +71,7 @@ func (a *Archive) published(ctx context.Context, dir string, verifiers note.Veri
 	return old.Tree.N, nil
 }
 
-// writeFile writes a file whole or not at all. Who publishes means anybody to
-// read it.
+// writeFile writes a file atomically. Every user may read it.
 func writeFile(name string, data []byte) (err error) {
 	dir := filepath.Dir(name)
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // it is published

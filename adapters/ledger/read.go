@@ -74,8 +74,8 @@ func (a *Archive) Calls(ctx context.Context, q sallyport.Query) (sallyport.Page,
 	}, nil
 }
 
-// Sweepable is, oldest first, what has not ended and whose last entry is later
-// than after and earlier than before.
+// Sweepable lists, oldest first, the calls that have not ended and whose last
+// entry is later than after and earlier than before.
 func (a *Archive) Sweepable(ctx context.Context, after, before time.Time, limit int) ([]sallyport.Record, error) {
 	return a.records(ctx, sqlSweepable, nanos(after), nanos(before), max(limit, 0))
 }
@@ -169,9 +169,8 @@ func (a *Archive) records(ctx context.Context, text string, args ...any) ([]sall
 
 func unreadable(cause error) error { return unavailable(cause, "the ledger can't be read") }
 
-// cursor is the last call of a page. Calls that are added while somebody
-// pages are newer and come before every page, so that the pages stay as they
-// are.
+// cursor is the last call of a page. Calls that are added between two pages are
+// newer and belong before the first one, so that the pages don't change.
 type cursor struct {
 	receivedAt int64
 	callID     string
@@ -190,7 +189,7 @@ func parseCursor(s string) (*cursor, error) {
 	}
 	b, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil || len(b) < 9 || b[0] != cursorVersion || !sallyport.ValidCallID(string(b[9:])) {
-		return nil, sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadCursor, "the cursor is not one that a page of calls gave")
+		return nil, sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadCursor, "invalid cursor; want the cursor of the page before")
 	}
 	return &cursor{
 		receivedAt: int64(binary.BigEndian.Uint64(b[1:9])), //nolint:gosec // see String

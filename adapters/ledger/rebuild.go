@@ -15,10 +15,10 @@ import (
 // rebuildBatch is how many statements are sent at once.
 const rebuildBatch = 1000
 
-// Rebuild makes the projection anew from the leaves and what the store holds, and
-// returns of how many calls and freezes. It takes the rights of the database's
-// owner, and holds up whoever records meanwhile. It changes nothing of the log,
-// and trusts what it finds there: [Verify] says whether it may.
+// Rebuild makes the projection again from the leaves and the store, and returns
+// the number of calls and freezes in it. It needs the permissions of the
+// database's owner, and recorders wait until it ends. It does not change the
+// log, nor verify it: call [Verify] first.
 func Rebuild(ctx context.Context, d Database) (n int, err error) {
 	if err := d.mustExist(); err != nil {
 		return 0, err

@@ -17,14 +17,14 @@ const (
 	// signDelay is how long leaves wait for a checkpoint, so that many of
 	// them share one.
 	signDelay = 100 * time.Millisecond
-	// signCheck is how often to look for leaves that nobody has signed: who
-	// erases has no key, and a process may die before it signs.
+	// signCheck is how often to look for unsigned leaves of other processes: an
+	// eraser has no key, and a process may die before it signs.
 	signCheck = 2 * time.Second
-	// signAgain is how long to wait after a signature could not be had.
+	// signAgain is how long to wait after the signer failed.
 	signAgain = time.Second
-	// signLimit is how long one may take.
+	// signLimit is how long one signature may take.
 	signLimit = 30 * time.Second
-	// closeLimit is how long the last one, and a server's good-bye, may take.
+	// closeLimit is how long the last signature, and closing a session, may take.
 	closeLimit = 5 * time.Second
 )
 
@@ -70,8 +70,8 @@ type notary struct {
 
 // sign signs the head, unless that is done. Before it signs a tree, it checks
 // that the last signed one is its beginning: what was changed behind our back
-// must not get our signature. It holds up nobody who writes: all that it reads
-// is there for good.
+// must not get our signature. It needs no lock, so that writers don't wait for
+// it: signed rows never change.
 func (n *notary) sign(ctx context.Context) error {
 	head, checkpoints, err := readHead(ctx, n.db)
 	if err != nil {
@@ -143,7 +143,7 @@ func readHead(ctx context.Context, db queryer) (head tlog.Tree, checkpoints int6
 	return head, checkpoints, err
 }
 
-// hashesOf reads stored hashes, which are there for good.
+// hashesOf reads stored hashes, which never change.
 func hashesOf(ctx context.Context, db queryer) tlog.HashReader {
 	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
 		if len(indexes) == 0 {
@@ -191,8 +191,8 @@ func (t *transaction) addCheckpoint(c checkpoint) {
 	t.write(sqlSetCheckpoints, t.checkpoints)
 }
 
-// signSoon signs what this process appends, and a little later what others do,
-// until it closes.
+// signSoon signs what this process appends, and a little later what other
+// processes append, until the ledger is closed.
 func (l *Ledger) signSoon(ctx context.Context) {
 	check := time.NewTicker(signCheck)
 	defer check.Stop()
@@ -223,8 +223,8 @@ func (l *Ledger) signSoon(ctx context.Context) {
 	}
 }
 
-// storeNow stores a checkpoint while nobody else writes on this process's
-// connection: before the ledger is open and after it is closed.
+// storeNow stores a checkpoint while the writer's goroutine does not run:
+// before the ledger is open and after it is closed.
 func (l *Ledger) storeNow(ctx context.Context, c checkpoint) error {
 	return l.write.transaction(ctx, func(t *transaction) error {
 		t.addCheckpoint(c)
@@ -232,7 +232,7 @@ func (l *Ledger) storeNow(ctx context.Context, c checkpoint) error {
 	})
 }
 
-// storeAmong stores a checkpoint among what is appended.
+// storeAmong stores a checkpoint through the writer's goroutine.
 func (l *Ledger) storeAmong(ctx context.Context, c checkpoint) error {
 	_, err := l.submit(ctx, &request{ctx: ctx, checkpoint: &c})
 	return err

@@ -19,14 +19,14 @@ import (
 	"github.com/sallyport/sallyport/sallyporttest"
 )
 
-// service is a signer that somebody else runs: it has its own time, and its own
-// troubles.
+// service is a signer like a key management service: it is slow, hangs or
+// fails.
 type service struct {
 	ledger.Key
 
 	mu   sync.Mutex
 	fail error
-	hold chan struct{} // nil holds nobody
+	hold chan struct{} // Sign waits for it; nil means no wait
 }
 
 func (s *service) Sign(ctx context.Context, msg []byte) ([]byte, error) {
@@ -89,9 +89,9 @@ func TestSlowSigner(t *testing.T) {
 	})
 }
 
-// TestRotation replaces the key: checkpoints of the old one stay good, what it
-// signs from then on does not, and without the old one's public half nobody goes
-// on.
+// TestRotation replaces the key: earlier checkpoints of the old key stay valid,
+// later ones are findings, and the new key does not open the ledger without the
+// old key's public half.
 func TestRotation(t *testing.T) {
 	onEach(t, func(t *testing.T, newPlace func(testing.TB) place) {
 		p := newPlace(t)
@@ -124,7 +124,7 @@ func TestRotation(t *testing.T) {
 				t.Errorf("%s key alone vouches for what the other signed", name)
 			}
 		}
-		// Whoever still has the old key signs with it.
+		// A thief of the old key signs with it.
 		l, err = open(ledger.Options{Signer: old, OldKeys: []note.Verifier{replaced.key.Verifier()}})
 		if err != nil {
 			t.Fatal(err)
@@ -132,7 +132,7 @@ func TestRotation(t *testing.T) {
 		mustRecord(t, l, sallyporttest.Approved(3)...)
 		mustClose(t, l)
 		if r, err := verify(old.Verifier(), replaced.key.Verifier()); err != nil || r.OK() {
-			t.Errorf("a key that was replaced signed again, and nobody minds: %v", err)
+			t.Errorf("Verify accepts a checkpoint that a replaced key signed: %v", err)
 		}
 	})
 }

@@ -18,8 +18,8 @@ import (
 	"modernc.org/sqlite"
 )
 
-// maxReaders bounds the connections that read. A write-ahead log lets them
-// read while somebody writes.
+// maxReaders bounds the connections that read. With a write-ahead log they
+// read while another connection writes.
 const maxReaders = 4
 
 // sqliteDatabase is one file: the connections that read it, and the one that
@@ -67,8 +67,8 @@ func openSQLite(ctx context.Context, path string) (*sqliteDatabase, error) {
 	return &sqliteDatabase{read: read, write: write}, nil
 }
 
-// sqliteConnection writes to a file. A statement is no round trip, so that it
-// runs one after the other.
+// sqliteConnection writes to a file. Statements need no round trip, so that
+// they run one after the other.
 type sqliteConnection struct {
 	conn     *sql.Conn
 	prepared map[string]*sql.Stmt
@@ -109,14 +109,14 @@ func (c *sqliteConnection) one(ctx context.Context, s *statement) error {
 	return err
 }
 
-// probe goes there and back, because SQLite
-// does not write what an update leaves unchanged.
+// probe changes the head and changes it back, because SQLite does not write a
+// row that an update leaves unchanged.
 func (*sqliteDatabase) probe() []*statement {
 	return []*statement{exec(sqlMoveHead, 1), exec(sqlMoveHead, -1)}
 }
 
-// purge empties the write-ahead log, where earlier versions of pages are. The
-// pages themselves are written over as they are freed.
+// purge truncates the write-ahead log, which holds earlier versions of pages.
+// SQLite overwrites the pages themselves when it frees them.
 func (d *sqliteDatabase) purge(ctx context.Context) (string, error) {
 	var busy, pages, moved int
 	err := d.write.QueryRowContext(ctx, sqlTruncateLog).Scan(&busy, &pages, &moved)
@@ -180,9 +180,9 @@ func connect(path, parameters string) (*sql.DB, error) {
 	return sql.OpenDB(c), nil
 }
 
-// makeSchema brings a database to this version, and refuses one that has
-// anything else than its schema: a trigger too many could change what is
-// written. Another process may do it at the same time.
+// makeSchema brings a database to this version, and rejects one with any other
+// object in its schema: an additional trigger could change written values.
+// Another process may do it at the same time.
 func makeSchema(ctx context.Context, db *sql.DB) error {
 	m, err := migrator(db, goose.DialectSQLite3)
 	if err != nil {
@@ -207,8 +207,8 @@ func makeSchema(ctx context.Context, db *sql.DB) error {
 	return err
 }
 
-// Two processes that open a new database at once get in each other's way once
-// for each migration, at most.
+// Two processes that open a new database at once conflict at most once for each
+// migration.
 const (
 	migrationTries = 50
 	migrationPause = 50 * time.Millisecond
@@ -245,8 +245,8 @@ func adopt(ctx context.Context, db *sql.DB) error {
 	return tx.Commit()
 }
 
-// discard closes a connection, and so ends a transaction that may be open on
-// it, instead of giving it back to the pool.
+// discard closes a connection instead of returning it to the pool, which ends a
+// transaction that may be open on it.
 func discard(conn *sql.Conn) error {
 	err := conn.Raw(func(any) error { return driver.ErrBadConn })
 	if errors.Is(err, driver.ErrBadConn) {
@@ -267,7 +267,7 @@ func schemaOf(ctx context.Context, db queryer) (map[string]string, error) {
 	return schema, err
 }
 
-// sqliteInspector looks at a SQLite database.
+// sqliteInspector checks a SQLite database.
 type sqliteInspector struct{}
 
 func (sqliteInspector) integrity(ctx context.Context, db queryer) ([]string, error) {
@@ -286,7 +286,7 @@ func (sqliteInspector) differences(ctx context.Context, db queryer) ([]string, e
 
 const versionsTable = "table " + goose.DefaultTablename
 
-// compare says in words how a schema differs from ours.
+// compare describes how a schema differs from this version's.
 func compare(have, want map[string]string) []string {
 	var differences []string
 	for name, text := range want {

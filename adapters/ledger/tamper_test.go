@@ -17,7 +17,7 @@ import (
 	_ "modernc.org/sqlite"
 )
 
-// editor is somebody who can write to the database.
+// editor is a user who can write to the database.
 type editor struct {
 	t     testing.TB
 	conn  *sql.Conn
@@ -49,8 +49,7 @@ func (e editor) exec(text string, args ...any) {
 	}
 }
 
-// tamper takes the triggers away and brings them back, as somebody would who
-// doesn't want it to be seen.
+// tamper drops the triggers for its change and creates them again, to hide it.
 func (p place) tamper(t testing.TB, text string, args ...any) {
 	t.Helper()
 	e := p.edit(t)
@@ -104,7 +103,7 @@ func sample(t testing.TB) place {
 	return p
 }
 
-// mustBeFound verifies a ledger that somebody changed.
+// mustBeFound verifies a ledger that was changed, and wants a finding.
 func mustBeFound(t *testing.T, p place, change string) {
 	t.Helper()
 	r, err := p.verify(t)
@@ -194,7 +193,7 @@ func TestTampering(t *testing.T) {
 			UPDATE contents SET idx = -1 WHERE idx = 2; UPDATE contents SET idx = 2 WHERE idx = 3; UPDATE contents SET idx = 3 WHERE idx = -1`},
 		"SwappedNumbers": {"so does the number in the call", `
 			UPDATE leaves SET number = -1 WHERE idx = 2; UPDATE leaves SET number = 2 WHERE idx = 3; UPDATE leaves SET number = 3 WHERE idx = 2`},
-		"InsertedLeaf": {"nobody asked for it", `
+		"InsertedLeaf": {"a leaf without a checkpoint that covers it", `
 			INSERT INTO leaves SELECT idx + 1, 'x', 0, kind, key, leaf FROM leaves ORDER BY idx DESC LIMIT 1`},
 		"InsertedNode":    {"the tree has none there", `INSERT INTO nodes SELECT max(idx) + 1, hash FROM nodes`},
 		"InsertedContent": {"there is no leaf for it", `INSERT INTO contents SELECT max(idx) + 1, entry FROM contents`},
@@ -222,7 +221,7 @@ func TestTampering(t *testing.T) {
 	t.Run("OtherKey", func(t *testing.T) {
 		e := p.copyTo(t, t.TempDir())
 		e.key = newPlace(t).key
-		mustBeFound(t, e, "somebody else signed it")
+		mustBeFound(t, e, "another key signed it")
 	})
 	t.Run("SetBack", func(t *testing.T) {
 		old := newPlace(t)

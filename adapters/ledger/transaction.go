@@ -11,12 +11,12 @@ import (
 	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
 
-// refusedError refuses one entry and leaves its transaction as it was.
-type refusedError struct{ err error }
+// rejectedError rejects one entry and leaves its transaction as it was.
+type rejectedError struct{ err error }
 
-func (e refusedError) Error() string { return e.err.Error() }
+func (e rejectedError) Error() string { return e.err.Error() }
 
-func (e refusedError) Unwrap() error { return e.err }
+func (e rejectedError) Unwrap() error { return e.err }
 
 // tamperedError says that the stored log contradicts itself or what was
 // signed. Nothing is added to such a log.
@@ -32,7 +32,7 @@ type transaction struct {
 	edge        proof.Frontier
 	checkpoints int64 // how many there are
 	calls       map[string]*known
-	agents      map[string]*tally
+	agents      map[string]*usage
 	writes      []*statement
 }
 
@@ -116,8 +116,8 @@ func nodesOf(ctx context.Context, conn connection) tlog.HashReader {
 	})
 }
 
-// learn reads what the ledger holds of the calls of some entries, and of these,
-// and what may stand against them.
+// learn reads all that deciding about some entries takes: what the ledger holds
+// of their calls and of the entries themselves, freezes, and their agents' usage.
 func (t *transaction) learn(ctx context.Context, entries []sallyport.Entry, limits func(agent string) sallyport.Limits) error {
 	if err := t.learnCalls(ctx, entries); err != nil {
 		return err
@@ -131,16 +131,16 @@ func (t *transaction) learn(ctx context.Context, entries []sallyport.Entry, limi
 	return t.learnAgents(ctx, entries, limits)
 }
 
-// learnStored reads what was recorded already.
+// learnStored reads the entries that are recorded already.
 func (t *transaction) learnStored(ctx context.Context, entries []sallyport.Entry) error {
 	var reads []*statement
-	var finds []*found
+	var finds []*storedEntry
 	for _, e := range entries {
 		k := t.calls[e.CallID]
 		if k.fresh || k.erased {
 			continue
 		}
-		f := &found{call: k, slot: k.slot(e)}
+		f := &storedEntry{call: k, slot: k.slot(e)}
 		finds = append(finds, f)
 		reads = append(reads, query([]any{&f.receipt.Index, &f.receipt.Number, &f.leaf, &f.content}, sqlStored, e.CallID, string(e.Kind), f.slot.key))
 	}
@@ -186,7 +186,7 @@ func (t *transaction) learnCalls(ctx context.Context, entries []sallyport.Entry)
 	return nil
 }
 
-// fill makes of a call's row, or a freeze's, what is known of it.
+// fill reads the row of a call or of a freeze.
 func (k *known) fill(none bool, record, freeze []byte) (err error) {
 	switch {
 	case none:
@@ -207,8 +207,8 @@ func (k *known) slot(e sallyport.Entry) slot {
 	return slot{e.Kind, proof.SealKey(e.Key, k.salt)}
 }
 
-// found is an entry that the ledger holds already.
-type found struct {
+// storedEntry is an entry that the ledger holds already.
+type storedEntry struct {
 	call    *known
 	slot    slot
 	receipt sallyport.Receipt
@@ -216,7 +216,7 @@ type found struct {
 	content []byte
 }
 
-func (f *found) keep() (err error) {
+func (f *storedEntry) keep() (err error) {
 	if f.content == nil {
 		f.call.erased = true
 		return nil
@@ -227,11 +227,11 @@ func (f *found) keep() (err error) {
 	return err
 }
 
-// append adds an entry, or finds that it is there.
+// append adds an entry. The receipt of one that is stored already says Repeated.
 func (t *transaction) append(e sallyport.Entry, content []byte) (sallyport.Receipt, error) {
 	k := t.calls[e.CallID]
 	if k.erased {
-		return sallyport.Receipt{}, refusedError{erased(e.CallID)}
+		return sallyport.Receipt{}, rejectedError{erased(e.CallID)}
 	}
 	at := k.slot(e)
 	if stored, ok := k.stored[at]; ok {
@@ -239,16 +239,16 @@ func (t *transaction) append(e sallyport.Entry, content []byte) (sallyport.Recei
 		return stored, nil
 	}
 	if err := t.admit(k, e); err != nil {
-		return sallyport.Receipt{}, refusedError{err}
+		return sallyport.Receipt{}, rejectedError{err}
 	}
 	number := k.record.Entries + k.freeze.Entries
 	projection, err := k.apply(e)
 	if err != nil {
-		return sallyport.Receipt{}, refusedError{err}
+		return sallyport.Receipt{}, rejectedError{err}
 	}
 	leaf, err := proof.LeafOf(e, number, k.salt)
 	if err != nil {
-		return sallyport.Receipt{}, refusedError{err}
+		return sallyport.Receipt{}, rejectedError{err}
 	}
 	// From here on the entry is part of the transaction.
 	r := sallyport.Receipt{Index: t.edge.Size(), Number: number, Leaf: proof.LeafDigest(leaf), Entry: e}
@@ -271,8 +271,8 @@ func (t *transaction) addLeaf(r sallyport.Receipt, key string, content, leaf []b
 	t.write(sqlAddLeaf, r.Index, r.Entry.CallID, r.Number, string(r.Entry.Kind), key, leaf)
 }
 
-// apply adds an entry to what is known, and returns what that does to the
-// projection. Where it refuses, it changes nothing.
+// apply adds an entry to what is known of its call or freeze, and returns the
+// statement that updates the projection. On an error it changes nothing.
 func (k *known) apply(e sallyport.Entry) (*statement, error) {
 	if e.Kind.OfFreeze() && k.record.Entries == 0 {
 		next, err := k.freeze.Apply(e)
@@ -297,7 +297,7 @@ func (k *known) apply(e sallyport.Entry) (*statement, error) {
 	return project(e.CallID, c), nil
 }
 
-// write leaves a statement to the end of the transaction.
+// write adds a statement that is run with the commit.
 func (t *transaction) write(text string, args ...any) {
 	t.writes = append(t.writes, exec(text, args...))
 }

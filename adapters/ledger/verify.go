@@ -16,21 +16,21 @@ import (
 type VerifyOptions struct {
 	Database  Database       // which is only read
 	Verifiers note.Verifiers // of checkpoints
-	// Known are checkpoints that somebody kept elsewhere. The log must hold
-	// what they say: only so is a database found out that was set back, as a
-	// whole, to an earlier state.
+	// Known are checkpoints that an auditor kept elsewhere. The log must extend
+	// each of them: only this detects a database that was restored, as a whole,
+	// from an older copy.
 	Known [][]byte
-	// SignedVote verifies what was kept of a vote on a ballot that an identity
-	// provider signed. Nil leaves that out.
+	// SignedVote verifies the identity provider's signature on a recorded vote.
+	// Nil leaves that out.
 	SignedVote func(sallyport.Vote, sallyport.Ballot) error
 }
 
-// Verify recomputes a ledger from its leaves and compares all that is stored
-// with what comes out. It trusts nothing in the database but what a verifier
-// vouches for, and sees one state of it, even while somebody appends.
+// Verify recomputes a ledger from its leaves and compares all stored values
+// with the result. It trusts nothing in the database but checkpoints that a
+// verifier accepts, and reads one snapshot of it, even while a gateway appends.
 //
-// An error means that the ledger could not be verified, which is not better
-// than findings.
+// An error means that the ledger could not be verified. Treat it like a
+// finding.
 func Verify(ctx context.Context, o VerifyOptions) (proof.Report, error) {
 	if o.Verifiers == nil {
 		return proof.Report{}, errors.New("to verify a ledger takes the verifiers of its checkpoints")
@@ -94,7 +94,7 @@ func (v *verification) file(ctx context.Context) error {
 	return err
 }
 
-// strays finds what stands beside the log and belongs to no leaf.
+// strays finds rows beside the log that belong to no leaf.
 func (v *verification) strays(ctx context.Context) error {
 	for _, s := range []struct{ where, text string }{
 		{"content of leaf %s", sqlStrayContents},

@@ -209,7 +209,7 @@ func (c *callCheck) finish(ctx context.Context) error {
 	case c.erased:
 		c.finishErased(row)
 	case c.intact == 0 && row.record == nil:
-		c.find("its contents are gone, and no leaf says who had them erased")
+		c.find("its contents are gone, and it has no erasure's leaf that names the person")
 	case c.intact != len(c.leaves) || c.salt == nil || row.record == nil:
 		c.find("only a part of its contents is there")
 	case !c.broken:
@@ -218,8 +218,8 @@ func (c *callCheck) finish(ctx context.Context) error {
 	return nil
 }
 
-// finishErased checks that nothing is left of a call that was erased but its
-// leaves and who had it done, and what its row shows of it.
+// finishErased checks that only the leaves, the erasure's entry and the row's
+// public columns are left of an erased call.
 func (c *callCheck) finishErased(row columns) {
 	c.v.report.Erased = append(c.v.report.Erased, c.id)
 	last := c.leaves[len(c.leaves)-1]
@@ -237,7 +237,7 @@ func (c *callCheck) finishErased(row columns) {
 	}
 }
 
-// compareTerms holds what the call is found by against its entries.
+// compareTerms compares the call's search terms with those of its entries.
 func (c *callCheck) compareTerms(ctx context.Context) error {
 	var have []string
 	err := each(ctx, c.v.tx, func(rows *sql.Rows) error {

@@ -21,8 +21,8 @@ type signedTree struct {
 	tree  tlog.Tree
 }
 
-// readCheckpoints opens the checkpoints, those in the database and those that
-// somebody kept elsewhere.
+// readCheckpoints opens the checkpoints in the database, and the known ones
+// that were kept elsewhere.
 func (v *verification) readCheckpoints(ctx context.Context, known [][]byte) error {
 	last := int64(-1)
 	var keys []uint32 // that have signed, in their order
@@ -186,7 +186,7 @@ func (v *verification) compareNode(ctx context.Context, nodes *rows, index int64
 	return nil
 }
 
-// compareSigned holds the checkpoints for the tree's present size against it.
+// compareSigned compares the tree with the checkpoints of its present size.
 func (v *verification) compareSigned() error {
 	for len(v.signed) > 0 && v.signed[0].tree.N == v.edge.Size() {
 		root, err := v.edge.Root()

@@ -17,15 +17,15 @@ const maxBatch = 128
 // request is an entry to be written, a follower to be moved or a checkpoint to
 // be stored, or, without any of these, the question whether anything could be.
 type request struct {
-	ctx        context.Context // of whoever waits
+	ctx        context.Context // of the waiting caller
 	entry      *sallyport.Entry
 	content    []byte // the entry's JSON
 	move       *move
 	checkpoint *checkpoint
-	reply      chan reply
+	response   chan response
 }
 
-type reply struct {
+type response struct {
 	receipt sallyport.Receipt
 	err     error
 }
@@ -85,9 +85,9 @@ func (w *writer) gather(first *request) []*request {
 	return batch
 }
 
-// writeAll writes a batch in one transaction and answers it. Where that
-// fails, each request gets a transaction of its own, so that one of them
-// can't fail the others.
+// writeAll writes a batch in one transaction and responds to its requests.
+// Where that fails, each request gets a transaction of its own, so that one of
+// them can't fail the others.
 func (w *writer) writeAll(ctx context.Context, batch []*request) {
 	alone := len(batch) > 1 && slices.ContainsFunc(batch, freezing)
 	var err error
@@ -105,7 +105,7 @@ func (w *writer) writeAll(ctx context.Context, batch []*request) {
 	}
 	w.log.LogAttrs(ctx, slog.LevelError, "ledger not written", slog.Int("entries", len(batch)), slog.Any("error", err))
 	for _, r := range batch {
-		r.reply <- reply{err: unavailable(err, "the ledger can't be written to; nothing was recorded")}
+		r.response <- response{err: unavailable(err, "the ledger can't be written to; nothing was recorded")}
 	}
 }
 
@@ -113,7 +113,7 @@ func (w *writer) writeBatch(ctx context.Context, batch []*request) error {
 	if t := w.tampered.Load(); t != nil {
 		return t
 	}
-	replies := make([]reply, len(batch))
+	responses := make([]response, len(batch))
 	var base, size int64
 	err := w.transaction(ctx, func(t *transaction) error {
 		base = t.edge.Size()
@@ -121,7 +121,7 @@ func (w *writer) writeBatch(ctx context.Context, batch []*request) error {
 			return err
 		}
 		for i, r := range batch {
-			if err := w.step(ctx, t, r, &replies[i]); err != nil {
+			if err := w.step(ctx, t, r, &responses[i]); err != nil {
 				return err
 			}
 		}
@@ -135,10 +135,10 @@ func (w *writer) writeBatch(ctx context.Context, batch []*request) error {
 	}
 	var calls []string
 	for i, r := range batch {
-		if r.entry != nil && replies[i].err == nil && !replies[i].receipt.Repeated {
+		if r.entry != nil && responses[i].err == nil && !responses[i].receipt.Repeated {
 			calls = append(calls, r.entry.CallID)
 		}
-		r.reply <- replies[i]
+		r.response <- responses[i]
 	}
 	w.committed(base, size, calls)
 	return nil
@@ -159,11 +159,11 @@ func entriesOf(batch []*request) []sallyport.Entry {
 	return entries
 }
 
-// step takes one request of a batch. An error fails the transaction; what
-// concerns the request alone goes into its reply.
-func (w *writer) step(ctx context.Context, t *transaction, r *request, answer *reply) error {
+// step handles one request of a batch. An error fails the transaction; one that
+// concerns the request alone goes into its response.
+func (w *writer) step(ctx context.Context, t *transaction, r *request, resp *response) error {
 	if err := r.ctx.Err(); err != nil {
-		answer.err = unavailable(err, "the ledger was not asked: %v", err)
+		resp.err = unavailable(err, "the ledger was not asked: %v", err)
 		return nil
 	}
 	switch {
@@ -177,17 +177,17 @@ func (w *writer) step(ctx context.Context, t *transaction, r *request, answer *r
 		return t.conn.run(ctx, w.db.probe()...)
 	}
 	receipt, err := t.append(*r.entry, r.content)
-	if refusal, ok := errors.AsType[refusedError](err); ok {
-		answer.err = refusal.err
+	if rejected, ok := errors.AsType[rejectedError](err); ok {
+		resp.err = rejected.err
 		return nil
 	}
-	answer.receipt = receipt
+	resp.receipt = receipt
 	return err
 }
 
 // transaction runs f within a transaction of the database. Without an error,
-// what f did is durable. After one, the connection is thrown away, because
-// nobody knows what is left open on it.
+// the writes of f are durable. After one, the connection is closed, because a
+// transaction may still be open on it.
 func (w *writer) transaction(ctx context.Context, f func(*transaction) error) error {
 	t, err := w.begin(ctx)
 	if err == nil {
@@ -226,7 +226,7 @@ func (w *writer) suspect(err error) {
 	}
 }
 
-// drop throws the connection away.
+// drop closes the connection.
 func (w *writer) drop() error {
 	if w.conn == nil {
 		return nil

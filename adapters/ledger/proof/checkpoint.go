@@ -59,7 +59,7 @@ func OpenCheckpoint(msg []byte, verifiers note.Verifiers) (Checkpoint, error) {
 		return Checkpoint{}, err
 	}
 	for _, s := range append(n.Sigs, n.UnverifiedSigs...) {
-		// Base64 has bits at its end that nobody reads: they have to be none.
+		// The unused bits at the end of base64 have to be zero.
 		if _, err := base64.StdEncoding.Strict().DecodeString(s.Base64); err != nil {
 			return Checkpoint{}, fmt.Errorf("a signature is not spelt as it was made: %w", err)
 		}

@@ -5,9 +5,9 @@ import "golang.org/x/mod/sumdb/tlog"
 // FileVersion is the version of a [File].
 const FileVersion = "sallyport/proof/v1"
 
-// File is what the ledger says of one call, or of one freeze, for those who
-// don't trust it: the leaves, that each of them is in the log, and what was
-// signed of the log. [Verify] checks it with public keys alone.
+// File proves one call, or one freeze, to an auditor who does not trust the
+// ledger: it has the leaves, an inclusion proof of each, and a signed
+// checkpoint. [Verify] checks it with public keys alone.
 type File struct {
 	Version    string     `json:"version"`
 	Call       string     `json:"call"`
@@ -22,7 +22,7 @@ type Included struct {
 	Leaf      string      `json:"leaf"`  // its bytes, canonical JSON
 	Inclusion []tlog.Hash `json:"inclusion"`
 	// Entry is what the leaf commits to, as the store has it: JSON. The salt
-	// opens the commitments. Both are left out for those who may not see what
-	// was asked and who agreed, and there is none of what was erased.
+	// opens the commitments. Both are left out for readers who may not see
+	// arguments and people, and erased calls have neither.
 	Entry string `json:"entry,omitempty"`
 }

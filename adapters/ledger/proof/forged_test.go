@@ -20,7 +20,7 @@ func check(t *testing.T, f File, verifier note.Verifier) (Statement, error) {
 	return Verify(b, Options{Verifiers: note.VerifierList(verifier)})
 }
 
-// TestForgedProofs changes proofs as somebody would who has something to hide.
+// TestForgedProofs changes proofs, and wants Verify to reject each.
 func TestForgedProofs(t *testing.T) {
 	genuine, verifier := proven(t)
 	stranger, _ := proven(t)
@@ -43,7 +43,7 @@ func TestForgedProofs(t *testing.T) {
 		"NoLeaves":     {"nothing is no proof", func(f *File) { f.Leaves = nil }},
 		"NoInclusion":  {"each has to be shown to be there", func(f *File) { f.Leaves[3].Inclusion = nil }},
 		"OtherVersion": {"it is something else", func(f *File) { f.Version = "sallyport/proof/v9" }},
-		"NoCheckpoint": {"nobody signed", func(f *File) { f.Checkpoint = "" }},
+		"NoCheckpoint": {"no signature", func(f *File) { f.Checkpoint = "" }},
 		"NotCanonical": {"it would have another hash", func(f *File) { f.Leaves[0].Leaf = " " + f.Leaves[0].Leaf }},
 		"EmptyEntry": {"it records nothing", func(f *File) {
 			f.Leaves[7].Entry = strings.Replace(f.Leaves[7].Entry, `"outcome":{`, `"0utcome":{`, 1)

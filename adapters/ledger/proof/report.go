@@ -18,15 +18,15 @@ type Report struct {
 	// Unsigned leaves are the last ones, which no checkpoint covers yet.
 	// Opening the ledger signs them.
 	Unsigned int64 `json:"unsigned"`
-	// Unfinished calls have a start and no outcome. They are running, or
-	// nobody knows yet what became of them.
+	// Unfinished calls have a start and no outcome. They are running, or the
+	// worker has not found out yet how they ended.
 	Unfinished []string `json:"unfinished"`
 	// Erased calls have leaves and no contents. Compare them with the
 	// erasures that were ordered.
 	Erased []string `json:"erased"`
 
-	// Findings say what is not as it was written. There are none in a ledger
-	// that nobody changed.
+	// Findings are the values that were changed after they were written. An
+	// intact ledger has none.
 	Findings []Finding `json:"findings"`
 	// Suppressed is how many further findings there are.
 	Suppressed int `json:"suppressed"`
@@ -37,10 +37,10 @@ func NewReport() Report {
 	return Report{Unfinished: []string{}, Erased: []string{}, Findings: []Finding{}}
 }
 
-// OK reports whether there was nothing to find.
+// OK reports whether there are no findings.
 func (r Report) OK() bool { return len(r.Findings) == 0 }
 
-// Finding is one thing that is not as it was written.
+// Finding is one value that was changed after it was written.
 type Finding struct {
 	Where string `json:"where"` // such as "leaf 17" or "call k3v9…"
 	What  string `json:"what"`

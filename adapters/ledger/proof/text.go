@@ -64,9 +64,9 @@ func (l Leaf) sayBeside() string {
 		return "it ran in " + shown(l.Place) + " with the uid " + shown(l.UID) + because(some(l.Image))
 	case sallyport.EntryStop:
 		if l.Freeze != "" {
-			return "it was to end because of freeze " + shown(l.Freeze)
+			return "freeze " + shown(l.Freeze) + " ordered it to stop"
 		}
-		return "it was to end because somebody wanted it"
+		return "a person ordered it to stop"
 	case sallyport.EntryErasure:
 		return "what was kept of it was erased"
 	case sallyport.EntryFreeze:
@@ -110,7 +110,7 @@ func sayEntry(e sallyport.Entry) string {
 	case e.Start != nil && len(e.Start.People) > 0:
 		return "  those were " + sallyport.Visible(strings.Join(e.Start.People, ", "))
 	case e.Stop != nil:
-		return "  " + sallyport.Visible(e.Stop.By) + " wanted it"
+		return "  that was " + sallyport.Visible(e.Stop.By)
 	case e.Erasure != nil:
 		return "  by " + sallyport.Visible(e.Erasure.By) + ": " + sallyport.Visible(e.Erasure.Reason)
 	default:
@@ -122,7 +122,7 @@ func sayEntry(e sallyport.Entry) string {
 func (c *fileCheck) limits() []string {
 	not := []string{
 		"that the times are right: they are the gateway's own",
-		"that nobody was shown another log: compare the checkpoint with one that you have from elsewhere (ledger verify --from)",
+		"that the gateway shows every reader the same log: compare the checkpoint with one from another source (ledger verify --from)",
 		fmt.Sprintf("that nothing was added to it after leaf %d of the log", c.tree.N-1),
 		"that nothing was done that did not pass the gateway",
 	}

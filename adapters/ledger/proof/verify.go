@@ -140,7 +140,7 @@ func (c *fileCheck) open(i int, l Leaf, p Included) error {
 	return c.signatures(e)
 }
 
-// signatures verifies what others than the log signed.
+// signatures verifies the signatures of the API and of the identity provider.
 func (c *fileCheck) signatures(e sallyport.Entry) error {
 	switch {
 	case e.Call != nil && c.o.SignedCall != nil:
@@ -180,8 +180,8 @@ func (c *fileCheck) evidence(callID string, v sallyport.Vote) error {
 	return nil
 }
 
-// complete refuses a file from which entries were taken: all are there, or none,
-// or none before an erasure.
+// complete rejects a file that lacks some entries: all are there, or none, or
+// none before an erasure.
 func (c *fileCheck) complete() error {
 	last := len(c.leaves) - 1
 	erased := c.leaves[last].Kind == sallyport.EntryErasure

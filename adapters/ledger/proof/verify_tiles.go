@@ -16,12 +16,12 @@ type TilesOptions struct {
 	// Fetch reads what is published at a path, as C2SP tlog-tiles has it.
 	Fetch     func(ctx context.Context, path string) ([]byte, error)
 	Verifiers note.Verifiers
-	Known     [][]byte // checkpoints that somebody kept elsewhere, which the log must extend
+	Known     [][]byte // checkpoints that were kept elsewhere, which the log must extend
 }
 
 // VerifyTiles reads all leaves of a published log, and checks that they are the
-// tree that was signed, that they extend what is known, and that no call lacks
-// one between others. It needs nobody's database.
+// signed tree, that they extend the known checkpoints, and that no call lacks
+// a leaf between others. It needs no database.
 func VerifyTiles(ctx context.Context, o TilesOptions) (Report, error) {
 	r := NewReport()
 	msg, err := o.Fetch(ctx, CheckpointPath)
@@ -145,7 +145,7 @@ func (t *tilesCheck) leaf(b []byte) {
 	}
 }
 
-// compare holds the tree so far against what was signed of it.
+// compare compares the tree so far with the checkpoints of its size.
 func (t *tilesCheck) compare() error {
 	for _, s := range t.signed[t.edge.Size()] {
 		root, err := t.edge.Root()
