@@ -101,8 +101,8 @@ func TestForgedCalls(t *testing.T) {
 	otherCall := strings.Replace(f.payload, `"replicas":5`, `"replicas":50`, 1)
 	for name, tt := range map[string]struct{ reason, token string }{
 		"Empty":            {"no signature is no call", ""},
-		"None":             {"an unsigned call is anybody's", b64(`{"alg":"none"}`) + "." + f.part(1) + "."},
-		"NoneWithHeader":   {"an unsigned call is anybody's", b64(strings.Replace(f.header(), "EdDSA", "none", 1)) + "." + f.part(1) + "."},
+		"None":             {"any sender can write an unsigned call", b64(`{"alg":"none"}`) + "." + f.part(1) + "."},
+		"NoneWithHeader":   {"any sender can write an unsigned call", b64(strings.Replace(f.header(), "EdDSA", "none", 1)) + "." + f.part(1) + "."},
 		"NoSignature":      {"the signature is what counts", f.part(0) + "." + f.part(1) + "."},
 		"HMACWithPublic":   {"a public key is no secret", f.hmacToken()},
 		"OtherKey":         {"the key is not the API's, whatever it says", raw(f.other, f.header(), f.payload)},

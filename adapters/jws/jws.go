@@ -6,9 +6,8 @@
 //	{"alg":"EdDSA","kid":"<RFC 7638 thumbprint>","typ":"sallyport-call+jws"}
 //
 // The type tells a call from a vote, so that one never passes for the other
-// under the same key. There is one encoding of every call and of every
-// attestation: whatever else a verifier is given is refused, whoever signed
-// it.
+// under the same key. Every call and every attestation has one encoding: a
+// verifier rejects all others, even if the API's key signed them.
 package jws
 
 import (
@@ -31,7 +30,7 @@ const (
 	typVote = "sallyport-vote+jws"
 )
 
-// maxToken bounds what a verifier looks at, in bytes. A request is at most
+// maxToken bounds a token, in bytes. A request is at most
 // 64 KiB, which base64 makes a third longer.
 const maxToken = 128 << 10
 
@@ -84,7 +83,7 @@ func split(token string) (header, []byte, error) {
 	return h, raw[1], nil
 }
 
-// denied is what a verifier says to whatever it does not believe.
+// denied is the error for a token that fails verification.
 func denied(code, what string, err error) error {
 	return sallyport.Errorf(sallyport.Denied, code, "this %s does not carry the API's signature: %w", what, err)
 }

@@ -145,10 +145,10 @@ func TestUnsignable(t *testing.T) {
 	}{
 		"NoID":             {"every call has a name", func(c *sallyport.Call) { c.ID = "" }},
 		"BadID":            {"an id becomes part of other names", func(c *sallyport.Call) { c.ID = "../../etc/passwd" }},
-		"NoAgent":          {"a call is somebody's", func(c *sallyport.Call) { c.AgentID = "" }},
-		"NoSubject":        {"a call is somebody's", func(c *sallyport.Call) { c.Account.Subject = "" }},
+		"NoAgent":          {"a call names its agent", func(c *sallyport.Call) { c.AgentID = "" }},
+		"NoSubject":        {"a call names its agent's account", func(c *sallyport.Call) { c.Account.Subject = "" }},
 		"NoTool":           {"nothing was asked", func(c *sallyport.Call) { c.Tool = "" }},
-		"NoTime":           {"policy and history judge by it", func(c *sallyport.Call) { c.ReceivedAt = time.Time{} }},
+		"NoTime":           {"policy and history need it", func(c *sallyport.Call) { c.ReceivedAt = time.Time{} }},
 		"NoArguments":      {"null would come back", func(c *sallyport.Call) { c.Arguments = nil }},
 		"ArgumentsNoObj":   {"a schema is of an object", func(c *sallyport.Call) { c.Arguments = json.RawMessage(`[1]`) }},
 		"NotCanonical":     {"another spelling would come back", func(c *sallyport.Call) { c.Arguments = json.RawMessage(`{"b":1, "a":2}`) }},
@@ -186,7 +186,7 @@ func TestConstructorsRefuse(t *testing.T) {
 		t.Error("a signer without a key")
 	}
 	if _, err := jws.NewVerifier(); err == nil {
-		t.Error("a verifier without keys would have to believe nobody, or everybody")
+		t.Error("a verifier without keys can verify no signature")
 	}
 	if _, err := jws.NewVerifier(ed25519.PublicKey{1, 2}); err == nil {
 		t.Error("a verifier with a short key")

@@ -55,7 +55,7 @@ func newJOSESigner(key ed25519.PrivateKey, kid, typ string) (jose.Signer, error)
 }
 
 // SignCall signs a call that is complete and whose arguments are canonical,
-// so that verifying gives back the very same call. Times become UTC. Any
+// so that verifying returns the very same call. Times become UTC. Any
 // error is of kind [sallyport.Internal]: the API made the call.
 func (s *Signer) SignCall(c sallyport.Call) (sallyport.SignedCall, error) {
 	c.ReceivedAt = c.ReceivedAt.Round(0).UTC()
@@ -106,7 +106,7 @@ func unsignable(what string, err error) error {
 	return sallyport.Errorf(sallyport.Internal, sallyport.CodeUnsignable, "this %s can't be signed: %w", what, err)
 }
 
-// checkCall refuses what no verifier would give back as it was.
+// checkCall rejects a call that a verifier would not return unchanged.
 func checkCall(c sallyport.Call) error {
 	switch {
 	case !sallyport.ValidCallID(c.ID):

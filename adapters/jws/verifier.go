@@ -23,9 +23,9 @@ var (
 	_ sallyport.AttestationVerifier = (*Verifier)(nil)
 )
 
-// NewVerifier believes signatures of any of the keys. More than one lets keys
-// be rotated: verifiers learn the new key first, then the API signs with it,
-// and the old one goes when no call of its time is left.
+// NewVerifier accepts signatures of any of the keys. Several keys allow
+// rotation: first verifiers get the new key, then the API signs with it, and the
+// old one is removed when all calls that it signed have ended.
 func NewVerifier(keys ...ed25519.PublicKey) (*Verifier, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("a verifier of calls needs at least one of the API's public keys")
@@ -98,8 +98,8 @@ func open[T any](v *Verifier, token, typ string) (T, error) {
 	return value, nil
 }
 
-// key finds the key that a header names, and refuses headers that the API
-// does not write.
+// key finds the key that a header names, and rejects headers that the API does
+// not write.
 func (v *Verifier) key(h header, typ string) (ed25519.PublicKey, error) {
 	if h.Alg != string(jose.EdDSA) {
 		return nil, fmt.Errorf("its algorithm is %q and must be EdDSA", h.Alg)

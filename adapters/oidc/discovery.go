@@ -14,8 +14,8 @@ import (
 	"github.com/sallyport/sallyport/strict"
 )
 
-// maxAnswer bounds what an issuer may answer, in bytes.
-const maxAnswer = 1 << 20
+// maxResponse bounds an issuer's response, in bytes.
+const maxResponse = 1 << 20
 
 // fetch gets the issuer's keys from an endpoint, or where it is "" from the
 // one that discovery names, which it returns.
@@ -76,12 +76,12 @@ func (r *remoteKeys) get(ctx context.Context, from string) ([]byte, error) {
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s: answered %s (redirects are not followed)", from, response.Status)
 	}
-	data, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	data, err := io.ReadAll(io.LimitReader(response.Body, maxResponse+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", from, err)
 	}
-	if len(data) > maxAnswer {
-		return nil, fmt.Errorf("%s: the answer is longer than %d bytes", from, maxAnswer)
+	if len(data) > maxResponse {
+		return nil, fmt.Errorf("%s: the response is longer than %d bytes", from, maxResponse)
 	}
 	return data, nil
 }

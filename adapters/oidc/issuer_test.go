@@ -55,13 +55,13 @@ type fakeIssuer struct {
 func newIssuer(t *testing.T, c *clock) *fakeIssuer {
 	t.Helper()
 	i := &fakeIssuer{clock: c, keys: map[string]*ecdsa.PrivateKey{}, metadata: map[string]any{}, asked: map[string]int{}}
-	i.Server = httptest.NewServer(http.HandlerFunc(i.answer))
+	i.Server = httptest.NewServer(http.HandlerFunc(i.serve))
 	t.Cleanup(i.Close)
 	i.addKey(t, "first")
 	return i
 }
 
-func (i *fakeIssuer) answer(w http.ResponseWriter, r *http.Request) {
+func (i *fakeIssuer) serve(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.asked[r.URL.Path]++
@@ -69,14 +69,14 @@ func (i *fakeIssuer) answer(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadGateway)
 		return
 	}
-	var answer any
+	var body any
 	switch r.URL.Path {
 	case "/.well-known/openid-configuration":
 		document := map[string]any{"issuer": i.URL, "jwks_uri": i.URL + "/keys"}
 		maps.Copy(document, i.metadata)
-		answer = document
+		body = document
 	case "/keys":
-		answer = i.jwks()
+		body = i.jwks()
 	case "/moved":
 		http.Redirect(w, r, i.URL+"/keys", http.StatusFound)
 		return
@@ -85,7 +85,7 @@ func (i *fakeIssuer) answer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(answer) // the client sees what is missing
+	_ = json.NewEncoder(w).Encode(body) // on an error the client sees a truncated body
 }
 
 func (i *fakeIssuer) jwks() jose.JSONWebKeySet {

@@ -39,9 +39,9 @@ func match(keys []jose.JSONWebKey, kid string) []jose.JSONWebKey {
 }
 
 // parseKeys reads a JWKS (RFC 7517). Keys of kinds that we don't know, that
-// are too weak or not for signatures, are passed over, as section 5 wants it.
-// A key that is not public means that whoever publishes it made a mistake
-// which no key of the set survives.
+// are too weak or not for signatures, are skipped, as section 5 allows. A
+// private key in the set is published and compromised: then no key of the set
+// is accepted.
 func parseKeys(data []byte) ([]jose.JSONWebKey, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`

@@ -85,7 +85,7 @@ func (i *Identities) readKeys(table Table, found *strict.Faults) (map[string][]b
 	return files, sets
 }
 
-// fill maps accounts to whom they stand for. The table has been checked.
+// fill maps accounts to agents and people. The table has been checked.
 func (s *snapshot) fill(table Table) {
 	for _, a := range table.Agents {
 		account := sallyport.Account{Issuer: a.Issuer, Subject: a.Subject}

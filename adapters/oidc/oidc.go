@@ -1,10 +1,10 @@
-// Package oidc says who sent a token, by the identity table: a file that
-// names the issuers of identities, and whom their subjects stand for.
+// Package oidc authenticates the sender of a token by the identity table: a
+// file that lists issuers, and maps their subjects to agents and people.
 //
 // A token is a signed JWT (RFC 7519), in the form of RFC 9068 or of a
-// Kubernetes projected token. It says which issuer and subject it is of, and
-// that is all it is asked: agent or person, owner and groups come from the
-// table, never from a claim. Whoever is not in the table is nobody.
+// Kubernetes projected token. Only its issuer and subject are used: agent or
+// person, owner and groups come from the table, never from a claim. A subject
+// that is not in the table is not authenticated.
 //
 // Keys come from the issuer by OpenID Connect discovery, when the first token
 // needs them, or from a JWKS file. Starting needs no issuer to be up.
@@ -32,8 +32,8 @@ const Leeway = 10 * time.Second
 type Options struct {
 	Table  string           // path of the identity table
 	Client *http.Client     // fetches discovery documents and keys; redirects are not followed
-	Now    func() time.Time // the clock that tokens are held against
-	Logger *slog.Logger     // hears of reloads and of issuers that fail
+	Now    func() time.Time // the clock that tokens are compared with
+	Logger *slog.Logger     // logs reloads and issuers that fail
 }
 
 // Identities is the identity table and the keys of its issuers. It is a
@@ -113,14 +113,14 @@ func (i *Identities) Identify(ctx context.Context, token string) (sallyport.Iden
 func (i *Identities) ForAudience(audience string) sallyport.Identifier {
 	return sallyport.IdentifierFunc(func(ctx context.Context, token string) (sallyport.Identity, error) {
 		if audience == "" {
-			return sallyport.Identity{}, unauthenticated(sallyport.CodeOtherAudience, "tokens without an audience are for nobody")
+			return sallyport.Identity{}, unauthenticated(sallyport.CodeOtherAudience, "tokens without an audience are not accepted")
 		}
 		return i.snapshot.Load().identify(ctx, token, audience, i.opts.Now())
 	})
 }
 
-// identify looks only among those that the token's issuer may vouch for. An
-// audience takes the place of the table's.
+// identify looks the subject up among agents or people, by the kind of the
+// token's issuer. An audience takes the place of the table's.
 func (s *snapshot) identify(ctx context.Context, token, audience string, now time.Time) (sallyport.Identity, error) {
 	issuer, account, err := s.verify(ctx, token, audience, now)
 	if err != nil {

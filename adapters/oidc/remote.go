@@ -13,12 +13,12 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// How long keys are believed, and how often an issuer may be asked. Whoever
-// sends us forged tokens must not be able to make us ask more often.
+// How long keys are trusted, and how often an issuer may be asked. A sender of
+// forged tokens can't raise that rate.
 const (
-	refreshAfter  = 10 * time.Minute // a key that the issuer withdrew is believed no longer than this
+	refreshAfter  = 10 * time.Minute // a key that the issuer withdrew is trusted no longer than this
 	keepFor       = time.Hour        // unless the issuer is out of reach: then as long as this
-	discoverAfter = time.Hour        // how long a discovery document is believed
+	discoverAfter = time.Hour        // how long a discovery document is trusted
 	fetchEvery    = 10 * time.Second // between fetches, once the burst is used up
 	fetchBurst    = 3
 	fetchTimeout  = 5 * time.Second
@@ -27,7 +27,7 @@ const (
 )
 
 // remoteKeys are an issuer's keys by discovery. Nothing is fetched before a
-// token needs it, and one fetch serves everybody who waits.
+// token needs it, and all waiting requests share one fetch.
 type remoteKeys struct {
 	issuer string
 	client *http.Client
@@ -77,8 +77,8 @@ func (r *remoteKeys) find(ctx context.Context, kid string) ([]jose.JSONWebKey, e
 	return r.lookAgain(kid)
 }
 
-// look answers from what is known, or with a fetch to wait for and the keys
-// that will do if it fails.
+// look returns known keys, or a fetch to wait for and the keys to use if it
+// fails.
 func (r *remoteKeys) look(ctx context.Context, kid string) ([]jose.JSONWebKey, *fetch, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -105,7 +105,8 @@ func (r *remoteKeys) look(ctx context.Context, kid string) ([]jose.JSONWebKey, *
 	return nil, nil, err
 }
 
-// lookAgain answers after a fetch, and remembers what it did not bring.
+// lookAgain returns keys after a fetch, and remembers a key id that it did not
+// bring.
 func (r *remoteKeys) lookAgain(kid string) ([]jose.JSONWebKey, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

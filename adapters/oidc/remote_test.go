@@ -140,7 +140,7 @@ func TestKeyIDFlood(t *testing.T) {
 		t.Errorf("a key id that the issuer is known not to have: %v", err)
 	}
 	if err := forge(forger, "bogus-199"); sallyport.KindOf(err) != sallyport.Unavailable {
-		t.Errorf("a key id that nobody asked the issuer for: %v; nobody knows yet whether it is genuine", err)
+		t.Errorf("a key id that no fetch looked for yet: %v; want unavailable, as it may be genuine", err)
 	}
 	w.clock.advance(11 * time.Second)
 	if err := forge(forger, "bogus-199"); sallyport.KindOf(err) != sallyport.Unauthenticated {
@@ -153,8 +153,8 @@ func TestBadDiscovery(t *testing.T) {
 		reason   string
 		metadata map[string]any
 	}{
-		"OtherIssuer": {"the document speaks for somebody else", map[string]any{"issuer": "https://evil.example.com"}},
-		"PlainHTTP":   {"keys over plain http are anybody's", map[string]any{"jwks_uri": "http://keys.example.com/jwks"}},
+		"OtherIssuer": {"the document is of another issuer", map[string]any{"issuer": "https://evil.example.com"}},
+		"PlainHTTP":   {"plain http does not authenticate the issuer", map[string]any{"jwks_uri": "http://keys.example.com/jwks"}},
 		"Localhost":   {"a resolver decides where a name leads", map[string]any{"jwks_uri": "http://localhost/jwks"}},
 		"File":        {"keys come from the issuer", map[string]any{"jwks_uri": "file:///etc/passwd"}},
 		"NoKeys":      {"there is nothing to verify with", map[string]any{"jwks_uri": ""}},

@@ -31,35 +31,35 @@ func TestBadTables(t *testing.T) {
 		reason, table string
 		want          []string
 	}{
-		"Empty":         {"nobody could be identified", "", []string{":1: the file is empty"}},
-		"NoIssuers":     {"nobody could be identified", "people: []\n", []string{":1: issuers is empty"}},
+		"Empty":         {"every token would be rejected", "", []string{":1: the file is empty"}},
+		"NoIssuers":     {"every token would be rejected", "people: []\n", []string{":1: issuers is empty"}},
 		"UnknownKey":    {"a misspelt key would be ignored", head + "agent: []\n", []string{":4: field agent not found"}},
 		"DuplicateKey":  {"one of the two would be ignored", head + "people: []\npeople: []\n", []string{`:5: mapping key "people" already defined`}},
 		"WrongType":     {"a number is no list", head + "people: 7\n", []string{":4: cannot unmarshal"}},
 		"SecondTable":   {"one of the two would be ignored", head + "---\n" + head, []string{"second document"}},
 		"NoURL":         {"an issuer has an address", "issuers:\n  - kind: agent\n    audiences: [x]\n", []string{":2: the issuer's url \"\" must be an absolute URL"}},
-		"PlainHTTP":     {"keys over plain http are anybody's", "issuers:\n  - url: http://idp.example.com\n    kind: agent\n    audiences: [x]\n", []string{":2: the issuer's url \"http://idp.example.com\" must be https"}},
-		"PlainLocal":    {"what localhost is, is somebody else's word", "issuers:\n  - url: http://localhost:80\n    kind: agent\n    audiences: [x]\n", []string{":2: the issuer's url"}},
+		"PlainHTTP":     {"plain http does not authenticate the issuer", "issuers:\n  - url: http://idp.example.com\n    kind: agent\n    audiences: [x]\n", []string{":2: the issuer's url \"http://idp.example.com\" must be https"}},
+		"PlainLocal":    {"a resolver decides what localhost means", "issuers:\n  - url: http://localhost:80\n    kind: agent\n    audiences: [x]\n", []string{":2: the issuer's url"}},
 		"OtherScheme":   {"keys come over https", "issuers:\n  - url: ftp://idp.example.com\n    kind: agent\n    audiences: [x]\n", []string{"must be https"}},
 		"URLWithUser":   {"credentials have no place in it", "issuers:\n  - url: https://u:p@idp.example.com\n    kind: agent\n    audiences: [x]\n", []string{"no user"}},
 		"TwiceIssuer":   {"one of the two would be ignored", strings.Replace(head, "https://p", "https://a", 1), []string{":3: issuer https://a.example.com is listed twice"}},
 		"NoKind":        {"it would vouch for everybody", "issuers:\n  - url: https://idp.example.com\n    audiences: [x]\n", []string{":2: the kind of issuer https://idp.example.com is \"\""}},
 		"NoAudience":    {"tokens for others would be accepted", "issuers:\n  - url: https://idp.example.com\n    kind: agent\n", []string{":2: issuer https://idp.example.com needs at least one audience"}},
-		"EmptyAudience": {"tokens for nobody would be accepted", "issuers:\n  - url: https://idp.example.com\n    kind: agent\n    audiences:\n      - \"\"\n", []string{":5: issuer https://idp.example.com needs"}},
+		"EmptyAudience": {"tokens without an audience would be accepted", "issuers:\n  - url: https://idp.example.com\n    kind: agent\n    audiences:\n      - \"\"\n", []string{":5: issuer https://idp.example.com needs"}},
 		"HMAC":          {"an issuer's keys are public", "issuers:\n  - url: https://idp.example.com\n    kind: agent\n    audiences: [x]\n    algorithms:\n      - RS256\n      - HS256\n", []string{`:7: algorithm "HS256" is not one of`}},
-		"NoneAlgorithm": {"unsigned tokens are anybody's", "issuers:\n  - {url: https://idp.example.com, kind: agent, audiences: [x], algorithms: [none]}\n", []string{`:2: algorithm "none"`}},
+		"NoneAlgorithm": {"any sender can write an unsigned token", "issuers:\n  - {url: https://idp.example.com, kind: agent, audiences: [x], algorithms: [none]}\n", []string{`:2: algorithm "none"`}},
 		"MaxAge":        {"a token must not be good for ever", "issuers:\n  - url: https://idp.example.com\n    kind: agent\n    audiences: [x]\n    max_age: 9000h\n", []string{":5: max_age is 9000h0m0s"}},
 		"NoKeyFile":     {"without keys nothing can be verified", "issuers:\n  - url: https://idp.example.com\n    kind: agent\n    audiences: [x]\n    jwks: missing.json\n", []string{":5: the keys of issuer https://idp.example.com: open"}},
-		"UnknownIssuer": {"nobody vouches for it", head + "people:\n  - id: alice\n    accounts:\n      - issuer: https://x.example.com\n        subject: alice\n", []string{`:7: issuer "https://x.example.com" of "alice" is not listed under issuers`}},
+		"UnknownIssuer": {"no listed issuer authenticates it", head + "people:\n  - id: alice\n    accounts:\n      - issuer: https://x.example.com\n        subject: alice\n", []string{`:7: issuer "https://x.example.com" of "alice" is not listed under issuers`}},
 		"AgentAtPeople": {"an issuer vouches for one kind", head + alice + "agents:\n  - id: bot\n    issuer: https://p.example.com\n    subject: bot\n    owner: alice\n", []string{":9: issuer https://p.example.com is of kind person"}},
 		"PersonAtAgent": {"an agent could vote", head + "people:\n  - id: alice\n    accounts:\n      - {issuer: \"https://a.example.com\", subject: alice}\n", []string{":7: issuer https://a.example.com is of kind agent"}},
 		"TwiceAccount":  {"one account can't be two people", head + alice + "  - id: bob\n    accounts:\n      - issuer: https://p.example.com\n        subject: alice\n", []string{`:10: "alice" of issuer https://p.example.com is "alice" already`}},
 		"TwicePerson":   {"groups of one would be another's", head + alice + "  - id: alice\n    accounts: [{issuer: \"https://p.example.com\", subject: a2}]\n", []string{`:7: id "alice" is given twice`}},
 		"AgentAsPerson": {"the ledger names both by id", head + alice + "agents:\n  - {id: alice, issuer: \"https://a.example.com\", subject: a, owner: alice}\n", []string{`:8: id "alice" is given twice`}},
-		"UnknownOwner":  {"somebody must answer for it", head + alice + "agents:\n  - id: bot\n    issuer: https://a.example.com\n    subject: bot\n    owner: bob\n", []string{`:11: owner "bob" of agent "bot" is not listed under people`}},
-		"NoOwner":       {"somebody must answer for it", head + alice + "agents:\n  - id: bot\n    issuer: https://a.example.com\n    subject: bot\n", []string{`:8: owner "" of agent "bot" is not listed`}},
+		"UnknownOwner":  {"an agent's owner is a listed person", head + alice + "agents:\n  - id: bot\n    issuer: https://a.example.com\n    subject: bot\n    owner: bob\n", []string{`:11: owner "bob" of agent "bot" is not listed under people`}},
+		"NoOwner":       {"an agent's owner is a listed person", head + alice + "agents:\n  - id: bot\n    issuer: https://a.example.com\n    subject: bot\n", []string{`:8: owner "" of agent "bot" is not listed`}},
 		"BadID":         {"ids stand in policies and paths", head + "people:\n  - id: Alice Smith\n    accounts: [{issuer: \"https://p.example.com\", subject: alice}]\n", []string{`:5: id "Alice Smith" must be`}},
-		"NoAccount":     {"nobody could be this person", head + "people:\n  - id: alice\n", []string{`:5: person "alice" has no account`}},
+		"NoAccount":     {"a person without an account can't log in", head + "people:\n  - id: alice\n", []string{`:5: person "alice" has no account`}},
 		"NoSubject":     {"a token names its subject", head + "people:\n  - id: alice\n    accounts: [{issuer: \"https://p.example.com\"}]\n", []string{`:6: subject "" of "alice"`}},
 		"TwiceGroup":    {"it is a slip", head + "people:\n  - id: alice\n    groups: [sre, sre]\n    accounts: [{issuer: \"https://p.example.com\", subject: alice}]\n", []string{`:6: group "sre" is given twice`}},
 		"BadGroup":      {"groups stand in policies", head + "people:\n  - id: alice\n    groups: [\"*\"]\n    accounts: [{issuer: \"https://p.example.com\", subject: alice}]\n", []string{`:6: group "*" must be`}},
@@ -142,7 +142,7 @@ func TestReloadKeepsTheLastGoodTable(t *testing.T) {
 	if changed, err := identities.Reload(t.Context()); changed || err != nil {
 		t.Errorf("Reload of the same table = %v, %v", changed, err)
 	}
-	w.write(t, strings.Replace(tableText, "owner: alice", "owner: nobody", 1))
+	w.write(t, strings.Replace(tableText, "owner: alice", "owner: unlisted", 1))
 	if changed, err := identities.Reload(t.Context()); changed || sallyport.KindOf(err) != sallyport.Invalid {
 		t.Errorf("Reload of a bad table = %v, %v", changed, err)
 	}

@@ -32,7 +32,7 @@ type header struct {
 	B64  jsontext.Value `json:"b64"`
 }
 
-// claims are what we read of a token, and all that it is asked.
+// claims are those that are read from a token. All others are ignored.
 type claims struct {
 	Issuer   string   `json:"iss"`
 	Subject  string   `json:"sub"`
@@ -41,7 +41,7 @@ type claims struct {
 	Issued   *float64 `json:"iat"`
 	Begins   *float64 `json:"nbf"`
 
-	// Of ID tokens that vote; in others these are not ours to judge.
+	// Only read from ID tokens that vote.
 	Nonce      any `json:"nonce"`
 	Authorized any `json:"azp"`
 	LoggedIn   any `json:"auth_time"`
@@ -61,7 +61,7 @@ func (a *audience) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*[]string)(a))
 }
 
-// parseToken takes a compact JWT apart. Nothing of it is believed yet.
+// parseToken parses a compact JWT. It verifies no signature.
 func parseToken(token string) (header, claims, error) {
 	var h header
 	var c claims
@@ -77,9 +77,9 @@ func parseToken(token string) (header, claims, error) {
 		if err != nil {
 			return h, c, errors.New("it is not a JWT in compact form")
 		}
-		// This decoder refuses what two readers could read in two ways:
-		// duplicate names, other cases, invalid UTF-8, trailing data. Members
-		// that we don't know are not ours to judge.
+		// This decoder rejects JSON that two parsers could read in two ways:
+		// duplicate names, other cases, invalid UTF-8, trailing data. It
+		// ignores unknown members.
 		if err := json.Unmarshal(data, into); err != nil {
 			return h, c, errors.New("its header or its claims are not JSON as RFC 7519 wants it")
 		}

@@ -19,7 +19,7 @@ var name = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$`)
 
 const nameRule = "must be 1 to 63 of a-z 0-9 . _ -, beginning and ending with a letter or digit"
 
-// checker holds a table against its rules.
+// checker checks a table.
 type checker struct {
 	*strict.Faults
 	table    Table
@@ -84,8 +84,8 @@ func (c *checker) checkIssuer(path []string, i Issuer) {
 	}
 }
 
-// checkVoteAudience keeps votes and other tokens apart: an ID token that
-// somebody got for another purpose must not vote, nor a vote open the API.
+// checkVoteAudience keeps votes and other tokens apart: an ID token that was
+// issued for another purpose must not vote, nor a vote open the API.
 func (c *checker) checkVoteAudience(path []string, i Issuer) {
 	if i.Kind != KindPerson {
 		c.Add(path, "issuer %s is of kind agent, and agents cannot vote", i.URL)

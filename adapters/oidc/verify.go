@@ -15,7 +15,7 @@ func unauthenticated(code, format string, args ...any) error {
 	return sallyport.Errorf(sallyport.Unauthenticated, code, format, args...)
 }
 
-// verify establishes whose token it is, and who says so.
+// verify verifies a token, and returns its issuer and account.
 func (s *snapshot) verify(ctx context.Context, token, audience string, now time.Time) (*issuer, sallyport.Account, error) {
 	h, c, err := parseToken(token)
 	if err != nil {
@@ -76,10 +76,10 @@ func signedBy(token string, h header, keys []jose.JSONWebKey, algorithms []jose.
 			return &key, nil
 		}
 	}
-	return nil, nil //nolint:nilnil // no key is an answer
+	return nil, nil //nolint:nilnil // no key is a result
 }
 
-// checkClaims holds a genuine token against the table and the clock.
+// checkClaims compares a genuine token with the table and the clock.
 func (i *issuer) checkClaims(c claims, audiences []string, now time.Time) error {
 	if c.Subject == "" || len(c.Subject) > maxSubject {
 		return unauthenticated(sallyport.CodeBadToken, "the token must name its subject (sub) in 1 to %d bytes", maxSubject)

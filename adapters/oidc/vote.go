@@ -15,8 +15,8 @@ import (
 )
 
 // A vote can be an ID token: the provider asks the person to log in for it,
-// and signs the nonce that names verdict and ballot. Who holds the token can
-// do nothing with it but hand in that very vote.
+// and signs the nonce that names verdict and ballot. A thief of the token can
+// only cast the vote that it states.
 
 var _ sallyport.VoteVerifier = (*Identities)(nil)
 
@@ -98,15 +98,15 @@ func readVote(h header, c claims, audience string) (sallyport.SignedVote, error)
 	return v, nil
 }
 
-// Kept says what a recorded vote is held against. What is zero is not asked.
+// Kept is what a recorded vote is verified with. Zero fields are not compared.
 type Kept struct {
 	Keys     []jose.JSONWebKey // that the identity provider published; else the recorded key is taken at its word
 	Issuer   string            // the identity provider
 	Audience string            // of votes
 }
 
-// Verify verifies a recorded vote on a ballot from what was kept of it alone:
-// the ID token, and the key that the provider had then.
+// Verify verifies a recorded vote on a ballot by its evidence alone: the ID
+// token, and the key that the provider had then.
 func (k Kept) Verify(v sallyport.Vote, b sallyport.Ballot) error {
 	h, c, err := parseToken(v.Evidence.Token)
 	if err != nil {

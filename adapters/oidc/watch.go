@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// settle is how long files must be quiet before they are read, so that
-	// half a table is not taken for one.
-	settle = 100 * time.Millisecond
+	// quietFor is how long files must not change before they are read, so that
+	// no half-written table is loaded.
+	quietFor = 100 * time.Millisecond
 	// lookEvery is for file systems that report no changes.
 	lookEvery = 30 * time.Second
 )
@@ -41,7 +41,7 @@ func (i *Identities) Watch(ctx context.Context) error {
 			return nil
 		case event := <-events:
 			if i.concerns(filepath.Clean(event.Name)) {
-				quiet.Reset(settle)
+				quiet.Reset(quietFor)
 			}
 			continue
 		case err := <-lost:
@@ -57,7 +57,7 @@ func (i *Identities) Watch(ctx context.Context) error {
 			i.opts.Logger.ErrorContext(ctx, "identity table not reloaded, the last good one stays", slog.Any("error", err))
 		}
 		if changed {
-			quiet.Reset(settle) // it may name files in folders that are not watched yet
+			quiet.Reset(quietFor) // it may name files in folders that are not watched yet
 		}
 	}
 }

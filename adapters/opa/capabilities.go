@@ -30,7 +30,7 @@ func banned() []string {
 		"io.jwt.decode_verify",
 		// They sign; a policy has no keys. Signatures may be random.
 		"io.jwt.encode_sign", "io.jwt.encode_sign_raw", "providers.aws.sign_req",
-		// It writes into query traces, which nobody reads here.
+		// It writes into query traces, which the engine does not collect.
 		"trace",
 	}
 }

@@ -35,8 +35,9 @@ func (e *Engine) Decide(ctx context.Context, q sallyport.Question) (sallyport.De
 	return d, nil
 }
 
-// inputDigest is over the canonical JSON (RFC 8785) of what was judged, as it may
-// be stored: whoever has the document can show that the decision was about it.
+// inputDigest is over the canonical JSON (RFC 8785) of the policy's input, as it
+// may be stored: an auditor who has the document can show that the decision was
+// about it.
 func inputDigest(q sallyport.Question, input map[string]any) (sallyport.Digest, error) {
 	if len(q.Intent.Seal) > 0 {
 		var err error
@@ -82,8 +83,8 @@ func (e *Engine) Visible(ctx context.Context, agent sallyport.Agent, tool sallyp
 	return visible, nil
 }
 
-// noDecision logs what the asker doesn't get to see. A caller that gave up is
-// no fault of the policy.
+// noDecision logs the cause, which only operators may see. A cancelled context
+// is not the policy's fault and is not logged.
 func (e *Engine) noDecision(ctx context.Context, rule, callID string, err error) error {
 	if ctx.Err() == nil {
 		e.log.ErrorContext(ctx, "no decision", slog.String("rule", rule), slog.String("call_id", callID),
@@ -107,7 +108,7 @@ func (p *policy) see(ctx context.Context, input map[string]any) (bool, error) {
 	}
 	visible, ok := raw.(bool)
 	if !ok {
-		return false, fmt.Errorf("the answer is a %T: it must be true or false", raw)
+		return false, fmt.Errorf("the result is a %T: it must be true or false", raw)
 	}
 	return visible, nil
 }
@@ -124,7 +125,7 @@ func (p *policy) object(ctx context.Context, input map[string]any) ([]sallyport.
 	return newReasons(list)
 }
 
-// evaluate runs one query, but not for long.
+// evaluate runs one query within a timeout.
 func evaluate(ctx context.Context, query rego.PreparedEvalQuery, input map[string]any, timeout time.Duration) (any, error) {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

@@ -143,7 +143,7 @@ func (e *Engine) inDir(err error) error {
 	return fmt.Errorf("the policy in %s can't be loaded: %w", e.dir, err)
 }
 
-// refuse keeps the last good policy and says why, once per fault.
+// refuse keeps the last good policy and logs why, once per fault.
 func (e *Engine) refuse(ctx context.Context, revision string, err error) error {
 	if ctx.Err() != nil {
 		return err
@@ -156,7 +156,7 @@ func (e *Engine) refuse(ctx context.Context, revision string, err error) error {
 	return err
 }
 
-// noDecision is the answer where there is none. Only operators see why.
+// noDecision is the error of an evaluation that failed. Only operators see why.
 func noDecision(err error) error {
 	return &sallyport.Error{
 		Kind:    sallyport.Unavailable,

@@ -9,9 +9,9 @@ import (
 	"github.com/sallyport/sallyport/strict"
 )
 
-// Input is the document that a question is decided from. All of it was
-// established by the gateway, but for call.claimed, which is what the agent
-// says of itself. The error says which part of the question is no JSON.
+// Input is the document from which policy decides. The gateway established all
+// of it, but for call.claimed, which is in the agent's own words. The error
+// says which part of the question is no JSON.
 func Input(q sallyport.Question) (map[string]any, error) {
 	if q.Now.IsZero() {
 		return nil, sallyport.Errorf(sallyport.Internal, sallyport.CodeNoTime, "a decision needs the time it is made at")
@@ -48,7 +48,7 @@ func Input(q sallyport.Question) (map[string]any, error) {
 	}, nil
 }
 
-// VoteInput is the document that a vote is judged from.
+// VoteInput is the document from which policy evaluates a vote.
 func VoteInput(q sallyport.VoteQuestion) (map[string]any, error) {
 	i := q.Intent
 	arguments, err := value("the arguments", i.Arguments)
@@ -144,7 +144,7 @@ func value(what string, raw json.RawMessage) (any, error) {
 	var v any
 	if err := strict.Decode(raw, &v); err != nil {
 		return nil, &sallyport.Error{
-			Kind: sallyport.Invalid, Code: sallyport.CodeBadJSON, Message: fmt.Sprintf("%s can't be judged: %v", what, err), Err: err,
+			Kind: sallyport.Invalid, Code: sallyport.CodeBadJSON, Message: fmt.Sprintf("policy can't evaluate %s: %v", what, err), Err: err,
 		}
 	}
 	return v, nil

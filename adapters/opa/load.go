@@ -134,12 +134,12 @@ func checkFaults(ctx context.Context, c *ast.Compiler, store storage.Store) erro
 	if err != nil {
 		return err
 	}
-	answer, err := evaluate(ctx, query, map[string]any{}, loadTimeout)
+	raw, err := evaluate(ctx, query, map[string]any{}, loadTimeout)
 	if err != nil {
 		return fmt.Errorf("%s: %w", faultsRule, err)
 	}
 	var faults []string
-	if err := decode(answer, &faults); err != nil {
+	if err := decode(raw, &faults); err != nil {
 		return fmt.Errorf("%s must be a set of strings: %w", faultsRule, err)
 	}
 	if len(faults) > 0 {
@@ -148,8 +148,8 @@ func checkFaults(ctx context.Context, c *ast.Compiler, store storage.Store) erro
 	return nil
 }
 
-// checkDefaults tries a policy on nothing at all: it must deny, hide and
-// object. One that allows what it knows nothing of was never meant to go live.
+// checkDefaults evaluates a policy on an empty input: it must deny, hide and
+// object. A policy that allows unknown input is a mistake.
 func (p *policy) checkDefaults(ctx context.Context) error {
 	nothing := map[string]any{}
 	d, err := p.decide(ctx, nothing)
@@ -171,7 +171,7 @@ func (p *policy) checkDefaults(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("%s does not answer an empty input: %w", approverRule, err)
 	case len(reasons) == 0:
-		return fmt.Errorf("%s has no objection to an empty input: a vote of nobody must not count", approverRule)
+		return fmt.Errorf("%s has no objection to an empty input: a vote without a person must not count", approverRule)
 	}
 	return nil
 }

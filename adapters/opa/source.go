@@ -12,8 +12,8 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// What a policy may measure. They stop a mistaken path (the root directory, a
-// home) before it is read into memory.
+// Bounds of a policy. They stop a mistaken path (the root directory, a home)
+// before it is read into memory.
 const (
 	maxFiles = 1000
 	maxBytes = 8 << 20
@@ -29,20 +29,20 @@ type source struct {
 	bytes   int
 }
 
-// readStable reads until two readings in a row are the same: while somebody
-// writes, half of the files may be new.
+// readStable reads until two readings in a row are the same: while a program
+// writes the directory, half of the files may be new.
 func readStable(fsys fs.FS) (source, error) {
 	last, err := read(fsys)
 	for range 10 {
 		if err != nil {
 			return source{}, err
 		}
-		var again source
-		again, err = read(fsys)
-		if err == nil && again.revision() == last.revision() {
-			return again, nil
+		var next source
+		next, err = read(fsys)
+		if err == nil && next.revision() == last.revision() {
+			return next, nil
 		}
-		last = again
+		last = next
 	}
 	return source{}, errors.Join(errors.New("the policy's files change while they are read"), err)
 }

@@ -54,8 +54,8 @@ func (t *Telemetry) MetricsHandler() http.Handler {
 }
 
 // httpView keeps of the semantic conventions' attributes those that a client
-// can't choose. The others include the Host header, with which anybody could
-// make as many time series as they like.
+// can't choose. The others include the Host header, with which a client could
+// create any number of time series.
 func httpView() sdkmetric.View {
 	return sdkmetric.NewView(
 		sdkmetric.Instrument{Name: "http.*"},

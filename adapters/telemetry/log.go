@@ -47,7 +47,7 @@ func NewLogger(w io.Writer, opts LogOptions) (*slog.Logger, error) {
 
 // TraceHandler adds trace_id and span_id of the context's span to each
 // record, at the top even where the logger has groups open. The id of a call
-// is no business of a context: who logs knows it and says so by an attribute
+// is not taken from a context: the caller that logs adds it as an attribute
 // call_id.
 func TraceHandler(h slog.Handler) slog.Handler {
 	return &traceHandler{root: h, open: h}

@@ -25,8 +25,8 @@ import (
 //
 // Every label is bounded: agents beyond the first 1,000, and for one agent
 // pairs of action and resource beyond its first 32, are counted as "other",
-// so that no agent can fill the memory of whoever scrapes us by asking for
-// things that don't exist, nor spoil another agent's numbers.
+// so that no agent can fill the memory of Prometheus with names that don't
+// exist, nor spoil another agent's numbers.
 type Metrics struct {
 	calls  metric.Int64Counter
 	steps  metric.Float64Histogram
@@ -38,7 +38,7 @@ type Metrics struct {
 // The results that calls are counted by.
 const (
 	ResultAllowed = "allowed" // it ran, whatever the tool said then
-	ResultDenied  = "denied"  // policy or people said no, or nobody said yes in time
+	ResultDenied  = "denied"  // policy, a freeze or an approver denied it, or approvals were missing in time
 	ResultError   = "error"   // malformed, or the gateway could not do its work
 )
 

@@ -93,7 +93,7 @@ func TestOTLPOverHTTP(t *testing.T) {
 		"Silent":    {reason: "nothing is sent unasked", env: nil, want: ""},
 		"Endpoint":  {reason: "an endpoint is a wish", env: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": server.URL}, want: "gateway/decide"},
 		"OfTraces":  {reason: "the endpoint of traces is used as it is", env: map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": server.URL + "/v1/traces"}, want: "gateway/decide"},
-		"Renamed":   {reason: "whoever deploys names the service", env: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": server.URL, "OTEL_SERVICE_NAME": "blue"}, want: "blue/decide"},
+		"Renamed":   {reason: "the operator names the service", env: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": server.URL, "OTEL_SERVICE_NAME": "blue"}, want: "blue/decide"},
 		"None":      {reason: "none is none, endpoint or not", env: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": server.URL, "OTEL_TRACES_EXPORTER": "none"}, want: ""},
 		"Disabled":  {reason: "the SDK can be switched off", env: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": server.URL, "OTEL_SDK_DISABLED": "True"}, want: ""},
 		"Unsampled": {reason: "the sampler is the SDK's to read", env: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": server.URL, "OTEL_TRACES_SAMPLER": "always_off"}, want: ""},
@@ -180,6 +180,6 @@ func TestUnreachableCollectorIsLogged(t *testing.T) {
 	done(nil)
 	err = tel.Shutdown(t.Context())
 	if err == nil && !strings.Contains(log.String(), "telemetry could not be delivered") {
-		t.Errorf("nobody was told that spans were lost: %s", log.String())
+		t.Errorf("the log does not say that spans were lost: %s", log.String())
 	}
 }

@@ -36,7 +36,7 @@ const scope = "github.com/sallyport/sallyport/adapters/telemetry"
 type Options struct {
 	Service string       // service.name, such as "sallyport-api"; required
 	Version string       // service.version
-	Logger  *slog.Logger // hears when spans can't be sent; required
+	Logger  *slog.Logger // logs spans that can't be sent; required
 
 	// Spans gets every finished span at once, in addition to what the OTEL_*
 	// variables ask for. It is for tests and for programs that show spans
@@ -69,8 +69,8 @@ func Start(ctx context.Context, opts Options) (*Telemetry, error) {
 	}
 	t := &Telemetry{
 		registry: prometheus.NewRegistry(),
-		// Baggage is deliberately not among what we pass on: it is free text
-		// from whoever called, and would reach every process behind us.
+		// Baggage is deliberately not propagated: it is free text from the
+		// caller, and would reach every process behind us.
 		propagator: propagation.TraceContext{},
 	}
 	if err := t.startMetrics(res); err != nil {
@@ -130,7 +130,7 @@ func (t *Telemetry) startTraces(ctx context.Context, opts Options, res *resource
 		provider = append(provider, sdktrace.WithSyncer(opts.Spans))
 	}
 	if exporter == nil && opts.Spans == nil {
-		// Nobody will see the spans, so they are only ids; a traceparent that
+		// No exporter gets the spans, so they are only ids; a traceparent that
 		// asks for recording is still passed on as such.
 		provider = append(provider, sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.NeverSample())))
 	}

@@ -26,8 +26,8 @@ type Key struct {
 	Secret []byte
 }
 
-// Codec encrypts payloads with AES-256-GCM, so that Temporal's database and
-// whoever reads it hold nothing of what agents, policies and tools said.
+// Codec encrypts payloads with AES-256-GCM, so that readers of Temporal's
+// database see no arguments, decisions and results.
 type Codec struct {
 	current string
 	aeads   map[string]cipher.AEAD

@@ -64,8 +64,8 @@ func (c *Connections) Close() {
 }
 
 // bothCredentials sends each request of a shared client with the credentials
-// of the part that makes it, so that Temporal goes on refusing either what is
-// the other's. Either may be nil.
+// of the part that makes it, so that Temporal still denies each part the
+// other's requests. Either may be nil.
 type bothCredentials struct {
 	api, worker Credentials
 }

@@ -11,9 +11,9 @@ func (n named) GetHeaders(context.Context) (map[string]string, error) {
 	return map[string]string{"authorization": string(n)}, nil
 }
 
-// TestBothCredentials: where API and worker share a client, neither's
-// requests carry what the other may do, and whoever says nothing is the
-// worker, which may start nothing.
+// TestBothCredentials: where API and worker share a client, neither's requests
+// carry the other's credentials. An unmarked request is the worker's, which may
+// start no call.
 func TestBothCredentials(t *testing.T) {
 	type derived struct{}
 	for name, tt := range map[string]struct {
@@ -21,11 +21,11 @@ func TestBothCredentials(t *testing.T) {
 		both bothCredentials
 		want string
 	}{
-		"API":               {ctx: ofAPI(t.Context()), both: bothCredentials{api: named("api"), worker: named("worker")}, want: "api"},
-		"APIFurtherDown":    {ctx: context.WithValue(ofAPI(t.Context()), derived{}, 1), both: bothCredentials{api: named("api"), worker: named("worker")}, want: "api"},
-		"Worker":            {ctx: t.Context(), both: bothCredentials{api: named("api"), worker: named("worker")}, want: "worker"},
-		"APIHasNone":        {ctx: ofAPI(t.Context()), both: bothCredentials{worker: named("worker")}, want: ""},
-		"NobodyNeedsTokens": {ctx: t.Context(), want: ""},
+		"API":            {ctx: ofAPI(t.Context()), both: bothCredentials{api: named("api"), worker: named("worker")}, want: "api"},
+		"APIFurtherDown": {ctx: context.WithValue(ofAPI(t.Context()), derived{}, 1), both: bothCredentials{api: named("api"), worker: named("worker")}, want: "api"},
+		"Worker":         {ctx: t.Context(), both: bothCredentials{api: named("api"), worker: named("worker")}, want: "worker"},
+		"APIHasNone":     {ctx: ofAPI(t.Context()), both: bothCredentials{worker: named("worker")}, want: ""},
+		"NoTokens":       {ctx: t.Context(), want: ""},
 	} {
 		h, err := tt.both.GetHeaders(tt.ctx)
 		if err != nil || h["authorization"] != tt.want {

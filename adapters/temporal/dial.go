@@ -49,8 +49,8 @@ type Credentials interface {
 	GetHeaders(context.Context) (map[string]string, error)
 }
 
-// tokenFile reads the token anew for every request, so that whoever rotates
-// it need not restart us.
+// tokenFile reads the token for every request, so that a rotated token needs no
+// restart.
 type tokenFile string
 
 func (f tokenFile) GetHeaders(context.Context) (map[string]string, error) {

@@ -12,19 +12,19 @@ import (
 	"go.temporal.io/sdk/client"
 )
 
-// Guarantees is what the Temporal server does for us beside keeping
-// workflows. Nothing of it is needed for a run to be safe: a run believes what
-// the API signed and what people's votes prove. It decides who can hinder
-// calls, and whether votes by signal count.
+// Guarantees are the security properties of a Temporal server. No run depends
+// on them: the worker verifies the API's signature and the evidence of votes.
+// They decide which clients can hinder calls, and whether votes by signal count.
 type Guarantees struct {
 	Version string // of the server
-	// Principals says that the server is new enough to write into events whom
-	// it authenticated. Whether it does is a setting of its own.
+	// Principals says that the server is new enough to write the authenticated
+	// principal into events. It does so only if its configuration enables it.
 	Principals bool
-	// Authenticates says that requests without a token are refused.
+	// Authenticates says that requests without a token are denied.
 	Authenticates bool
-	// AllowList says that we ourselves are refused what we have no business
-	// with, as the server of this repository does.
+	// AllowList says that the server enforces least privilege: it denies the
+	// worker a request that no worker needs, as the server of this repository
+	// does.
 	AllowList bool
 }
 
@@ -34,8 +34,8 @@ const (
 	principalMinor = 31
 )
 
-// Inspect asks a server, as ourselves and as somebody without a token. It
-// changes nothing there.
+// Inspect finds a server's guarantees by requests with our token and without
+// one. It changes nothing there.
 func Inspect(ctx context.Context, own, anonymous client.Client, namespace string) (g Guarantees, err error) {
 	if g.Version, err = serverVersion(ctx, own); err != nil {
 		return g, err
@@ -45,13 +45,13 @@ func Inspect(ctx context.Context, own, anonymous client.Client, namespace string
 	if g.Authenticates, err = refused(err); err != nil {
 		return g, fmt.Errorf("ask the Temporal server without a token: %w", err)
 	}
-	// There is no such task, so the answer is only whether we might have
-	// answered it: by an id, which needs no task to have been given to us.
+	// This completes a task that does not exist, by id. The error shows whether
+	// the server would permit it.
 	_, err = own.WorkflowService().RespondActivityTaskCompletedById(ctx, &workflowservice.RespondActivityTaskCompletedByIdRequest{
 		Namespace: namespace, WorkflowId: "no-such-call", ActivityId: "none", Identity: "sallyport",
 	})
 	if g.AllowList, err = refused(err); err != nil {
-		return g, fmt.Errorf("ask the Temporal server for what is not ours: %w", err)
+		return g, fmt.Errorf("ask the Temporal server to complete a task of another worker: %w", err)
 	}
 	return g, nil
 }
@@ -64,7 +64,7 @@ func serverVersion(ctx context.Context, c client.Client) (string, error) {
 	return info.GetServerVersion(), nil
 }
 
-// carriesPrincipals is false for versions that nobody can read.
+// carriesPrincipals is false for a version that can't be parsed.
 func carriesPrincipals(version string) bool {
 	var major, minor int
 	if n, err := fmt.Sscanf(version, "%d.%d", &major, &minor); n != 2 || err != nil {
@@ -73,7 +73,8 @@ func carriesPrincipals(version string) bool {
 	return major > principalMajor || major == principalMajor && minor >= principalMinor
 }
 
-// refused tells a refusal from an answer, and both from no answer.
+// refused reports whether the server denied a request. The error is that of a
+// request without a response.
 func refused(err error) (bool, error) {
 	if err == nil {
 		return false, nil
@@ -90,17 +91,17 @@ func refused(err error) (bool, error) {
 	return false, err
 }
 
-// log says what is and what is not guaranteed.
+// log logs the guarantees, and warns of missing ones.
 func (g Guarantees) log(ctx context.Context, l *slog.Logger, principalIssuer string) {
 	l.InfoContext(ctx, "what the Temporal server guarantees", slog.String("server_version", g.Version),
 		slog.Bool("callers_authenticated", g.Authenticates), slog.Bool("allow_list", g.AllowList),
 		slog.String("votes_by_signal", g.votesBySignal(principalIssuer)))
 	if !g.Authenticates {
-		l.WarnContext(ctx, "the Temporal server lets in whoever reaches it: they can hinder calls and read what is not encrypted, "+
-			"and can start no run; let nobody reach it, or give it an authorizer")
+		l.WarnContext(ctx, "the Temporal server accepts requests without a token: any client that reaches it can hinder calls and "+
+			"read unencrypted fields, but can't start a run; restrict its network, or configure an authorizer")
 	} else if !g.AllowList {
-		l.WarnContext(ctx, "the Temporal server lets us do more than we need: whoever takes over one part of the gateway, or may write "+
-			"to the namespace, can hinder calls, and can start no run")
+		l.WarnContext(ctx, "the Temporal server does not enforce least privilege: a compromised part of the gateway, or any client that may "+
+			"write to the namespace, can hinder calls, but can't start a run; configure an authorizer with an allow list")
 	}
 }
 
@@ -112,7 +113,7 @@ func (g Guarantees) votesBySignal(principalIssuer string) string {
 	case !g.Principals:
 		return fmt.Sprintf("refused: servers before %d.%d don't say who sent a signal", principalMajor, principalMinor) + instead
 	case !g.Authenticates:
-		return "refused: a server that authenticates nobody can't say who sent a signal" + instead
+		return "refused: a server that authenticates no client can't say who sent a signal" + instead
 	default:
 		return "counted, if the server sets frontend.enablePrincipalPropagation; refused otherwise"
 	}
@@ -123,7 +124,8 @@ const (
 	inspectTimeout = 10 * time.Second
 )
 
-// LogGuarantees asks the server until it answers, and logs what came of it.
+// LogGuarantees inspects the server until that succeeds, and logs its
+// guarantees.
 func LogGuarantees(ctx context.Context, o Options, own client.Client, principalIssuer string) error {
 	anonymous, err := Dial(o, nil)
 	if err != nil {

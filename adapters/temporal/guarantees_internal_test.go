@@ -18,9 +18,9 @@ import (
 	"github.com/sallyport/sallyport/activities"
 )
 
-// stock is what servers answer that can't be run here: old ones, and such as
-// somebody configured otherwise. The one of this repository is asked in
-// package integration.
+// stock responds like servers that can't be run here: old ones, and ones with
+// another configuration. Package integration inspects the one of this
+// repository.
 type stock struct {
 	workflowservice.UnimplementedWorkflowServiceServer
 	version       string
@@ -97,7 +97,7 @@ func TestInspect(t *testing.T) {
 		"Stock": {
 			server: stock{version: "1.31.0", authenticates: true}, issuer: "https://login.example.com",
 			want: Guarantees{Version: "1.31.0", Principals: true, Authenticates: true},
-			says: []string{"allow_list=false", "level=WARN", "lets us do more than we need"},
+			says: []string{"allow_list=false", "level=WARN", "does not enforce least privilege"},
 		},
 		"Old": {
 			server: stock{version: "1.30.4", authenticates: true}, issuer: "https://login.example.com",
@@ -107,7 +107,7 @@ func TestInspect(t *testing.T) {
 		"Open": {
 			server: stock{version: "1.32.1"}, issuer: "https://login.example.com",
 			want: Guarantees{Version: "1.32.1", Principals: true},
-			says: []string{"level=WARN", "lets in whoever reaches it", "authenticates nobody"},
+			says: []string{"level=WARN", "accepts requests without a token", "authenticates no client"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"github.com/sallyport/sallyport/workflows/wire"
 )
 
-// maxSignals bounds how many signals of one run are ever looked at: whoever
-// floods a call with signals only ends its wait.
+// maxSignals bounds how many signals of one run are read: a flood of signals
+// only ends the call's wait.
 const maxSignals = 1000
 
 // personPrincipal is the type of principal that the Temporal server computes
@@ -54,7 +54,7 @@ func (h *History) Signals(ctx context.Context, workflowID, runID string, after i
 	return signals, nil
 }
 
-// signal takes who and what from one and the same event.
+// signal reads the person and the vote from one and the same event.
 func (h *History) signal(e *historypb.HistoryEvent, s *historypb.WorkflowExecutionSignaledEventAttributes) activities.Signal {
 	sig := activities.Signal{EventID: e.GetEventId(), At: e.GetEventTime().AsTime()}
 	if p := e.GetPrincipal(); p.GetType() == personPrincipal {

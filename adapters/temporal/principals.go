@@ -9,8 +9,9 @@ import (
 	"github.com/sallyport/sallyport/activities"
 )
 
-// principals believes no principal of a server that is too old to have
-// computed it. The server is asked each time: it may be another one by now.
+// principals drops the principals of a server that is too old to have computed
+// them. It asks for the version each time, as the server may be upgraded or
+// replaced.
 type principals struct {
 	history  activities.Signals
 	temporal client.Client

@@ -13,7 +13,7 @@ import (
 	"github.com/sallyport/sallyport/strict"
 )
 
-// What an answer may hold. A decision becomes part of a ledger's leaf.
+// Bounds of a decision, which becomes part of a ledger's leaf.
 const (
 	maxReasons = 100
 	maxCode    = 128
@@ -24,13 +24,13 @@ const (
 	maxRedact  = 100
 )
 
-// answer is the decision document as a policy writes it.
-type answer struct {
+// rawDecision is the decision document as a policy writes it.
+type rawDecision struct {
 	Effect      string         `json:"effect"`
 	Reasons     []reason       `json:"reasons"`
 	Approval    *terms         `json:"approval"`
 	Obligations jsontext.Value `json:"obligations"`
-	Revision    string         `json:"revision"` // not believed: the engine knows what it loaded
+	Revision    string         `json:"revision"` // ignored: the engine knows the revision that it loaded
 }
 
 type reason struct {
@@ -45,30 +45,30 @@ type terms struct {
 	Evidence   []string `json:"evidence"`
 }
 
-// newDecision holds an answer against the contract. Whatever is not exactly
-// as documented makes it no decision.
+// newDecision checks a document against the contract. One that is not exactly
+// as documented is no decision.
 func newDecision(raw any, revision string) (sallyport.Decision, error) {
-	var a answer
-	if err := decode(raw, &a); err != nil {
+	var r rawDecision
+	if err := decode(raw, &r); err != nil {
 		return sallyport.Decision{}, err
 	}
-	d := sallyport.Decision{Effect: sallyport.Effect(a.Effect), Revision: revision}
+	d := sallyport.Decision{Effect: sallyport.Effect(r.Effect), Revision: revision}
 	var err error
-	if d.Reasons, err = newReasons(a.Reasons); err != nil {
+	if d.Reasons, err = newReasons(r.Reasons); err != nil {
 		return sallyport.Decision{}, err
 	}
-	if d.Obligations, err = newObligations(a.Obligations); err != nil {
+	if d.Obligations, err = newObligations(r.Obligations); err != nil {
 		return sallyport.Decision{}, err
 	}
-	if a.Approval != nil {
-		if d.Approval, err = newTerms(*a.Approval); err != nil {
+	if r.Approval != nil {
+		if d.Approval, err = newTerms(*r.Approval); err != nil {
 			return sallyport.Decision{}, err
 		}
 	}
 	return d, checkEffect(d)
 }
 
-// checkEffect refuses decisions that speak with two tongues.
+// checkEffect rejects decisions whose members contradict each other.
 func checkEffect(d sallyport.Decision) error {
 	switch d.Effect {
 	case sallyport.Allow:
@@ -146,8 +146,8 @@ func newTerms(t terms) (*sallyport.Terms, error) {
 	return &out, nil
 }
 
-// newObligations refuses what it doesn't know: an obligation that nobody
-// fulfils must not be dropped.
+// newObligations rejects unknown obligations: the gateway must not drop one that
+// it can't fulfil.
 func newObligations(raw jsontext.Value) (sallyport.Obligations, error) {
 	var o sallyport.Obligations
 	if raw == nil {
@@ -176,7 +176,7 @@ func setObligation(o *sallyport.Obligations, name string, raw jsontext.Value) er
 			return fmt.Errorf("obligations.redact is %.40s: it must be a list of at most %d JSON Pointers into the result", raw, maxRedact)
 		}
 	case "signed_image":
-		// False would read like leave to run what is not signed.
+		// False would read like permission to run an unsigned image.
 		if err := strict.Decode(raw, &o.SignedImage); err != nil || !o.SignedImage {
 			return fmt.Errorf("obligations.signed_image is %.40s: it must be true, or left out", raw)
 		}
@@ -193,14 +193,14 @@ func badPointer(p string) bool { return !sallyport.ValidPointer(p) }
 func decode(raw, into any) error {
 	b, err := json.Marshal(raw)
 	if err != nil {
-		return fmt.Errorf("the answer is no JSON: %w", err)
+		return fmt.Errorf("the result is no JSON: %w", err)
 	}
 	if err := strict.Decode(b, into); err != nil {
 		fields := sallyport.AsError(err).Fields
 		if len(fields) > 0 && fields[0].Pointer != "" {
-			return fmt.Errorf("the answer's %s: %w", fields[0].Pointer, err)
+			return fmt.Errorf("the result's %s: %w", fields[0].Pointer, err)
 		}
-		return fmt.Errorf("the answer: %w", err)
+		return fmt.Errorf("the result: %w", err)
 	}
 	return nil
 }
