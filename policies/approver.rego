@@ -26,13 +26,13 @@ eligible if {
 
 objections contains {
 	"code": "own_agent",
-	"message": "nobody approves what their own agent asked for",
+	"message": "the owner of an agent does not approve its calls (separation of duties)",
 } if {
-	not stranger
+	not separate
 }
 
-# Spelling must not make an owner a stranger.
-stranger if {
+# Spelling must not let an owner pass for another person.
+separate if {
 	is_text(input.person)
 	is_text(input.agent.owner)
 	lower(input.person) != lower(input.agent.owner)

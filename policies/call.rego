@@ -4,7 +4,7 @@ package sallyport
 
 environment := data.environments[input.namespace]
 
-# The worse of what the action is and what the tool says of itself.
+# The higher risk of the action's class and of the tool's manifest.
 class := "destructive" if {
 	not harmless
 } else := data.actions[input.action]
@@ -64,8 +64,8 @@ default only_reads := false
 
 only_reads if input.tool.read_only == true
 
-# Secrets never, whatever is done to them and whoever does it, even if somebody
-# lists them among the resources or wraps them in a manifest.
+# No agent reads or changes a Secret, even if the data lists secrets among the
+# resources, or a manifest in the arguments holds one.
 deny contains {
 	"code": "secret_resource",
 	"message": "secrets are out of reach for every agent",

@@ -1,13 +1,13 @@
 # METADATA
 # title: Sallyport's default policy
 # description: |
-#   Deny overrides, ask comes before allow, and what no rule allows is denied.
-#   Rules are in this package; what they are applied to (who may do what, where,
-#   when and how often) is data, so that most changes touch no rule.
+#   Deny overrides, ask comes before allow, and a call that no rule allows is
+#   denied. Rules are in this package; grants, environments, hours and limits are
+#   data, so that most changes touch no rule.
 #
 #   In Rego "not a < b" and "not f(a)" are undefined, not true, where a is: a
-#   member that is missing would slip past. Rules here therefore negate nothing
-#   but rules of their own and values that are there for certain.
+#   missing member would pass. Rules here therefore negate only rules of their
+#   own and values that are always defined.
 package sallyport
 
 # METADATA
@@ -51,11 +51,11 @@ decision := {
 	unattended
 }
 
-# What approvers must agree to. Undefined where nobody is asked.
+# The conditions of an approval. Undefined where no approval is needed.
 terms := environment.approval[class] if is_terms(environment.approval[class])
 
-# Nobody needs to be asked. Leaving out an environment's terms is not enough:
-# it must say "none".
+# No approval is needed. For a write, leaving out an environment's terms is not
+# enough: the data must say "none".
 unattended if class == "read"
 
 unattended if environment.approval[class] == "none"
@@ -68,8 +68,8 @@ class_noun := {
 
 obligations := object.union({"timeout_seconds": data.timeouts[class]}, of_image)
 
-# Whoever can push to a registry, or names its images in a manifest, still
-# can't have code run that nobody with a key has agreed to.
+# Permission to push to a registry, or to name an image in a manifest, does not
+# suffice to run code: a holder of a signing key must have signed the image.
 default of_image := {"signed_image": true}
 
 of_image := {} if input.tool.image == ""

@@ -10,8 +10,8 @@ test_read_in_staging_is_allowed if {
 	decide(reading) == {"effect": "allow", "reasons": [], "obligations": {"timeout_seconds": 30}}
 }
 
-# What comes from a registry must be signed, whatever it does and whether
-# anybody is asked.
+# An image from a registry must be signed, for every action, with or without
+# approval.
 test_images_must_be_signed if {
 	decide(contained).obligations == {"timeout_seconds": 60, "signed_image": true}
 	decide(with_(contained, production)).obligations == {"timeout_seconds": 60, "signed_image": true}
@@ -21,7 +21,7 @@ test_images_must_be_signed if {
 	}
 }
 
-# Not being told of an image is no leave to run one.
+# An input without an image does not permit an unsigned one.
 test_unknown_images_must_be_signed if {
 	every image in [null, false, 0, [], {}, " "] {
 		decision := sallyport.decision with input as changed({"/tool/image": image})
@@ -85,7 +85,7 @@ test_destructive_tool_under_a_harmless_action_asks_two if {
 	decide(with_(production, {"/tool/destructive": true})).approval.quorum == 2
 }
 
-# A list of reasons to deny that nobody consults allows everything.
+# A decision that ignores the reasons to deny would allow everything.
 test_deny_overrides_allow if {
 	decision := sallyport.decision with input as base
 		with data.sallyport.deny as {{"code": "x", "message": "y"}}
@@ -120,7 +120,7 @@ test_all_reasons_are_given if {
 	}
 }
 
-# Terms that are missing or don't make sense are not "nobody is asked".
+# Missing or invalid terms do not mean that no approval is needed.
 test_environments_without_terms_are_denied if {
 	every approval in [{}, {"destructive": "none"}, {"write": null}, {"write": "None"}, {"write": {"groups": [], "quorum": 1}}, "none"] {
 		environment := json.patch(data.environments.production, [{"op": "replace", "path": "/approval", "value": approval}])

@@ -5,7 +5,7 @@ package sallyport
 # description: |
 #   The gateway refuses to load a policy while data.sallyport.faults has
 #   members. A member that is missing, misspelt or of the wrong type would
-#   otherwise show only when a call is judged by it.
+#   otherwise show only when a call is evaluated.
 faults contains sprintf("data.%s must be %s", [concat(".", setting.path), expected[setting.type]]) if {
 	some setting in required_settings
 	not data_fits(setting.type, object.get(settings, setting.path, missing))

@@ -90,7 +90,7 @@ test_environments if {
 		object.union(staging, {"business_hours": "no"}),
 		object.union(staging, {"approval": "none"}),
 		json.remove(staging, ["/approval/write"]),
-		json.patch(staging, [{"op": "add", "path": "/approval/write", "value": "nobody"}]),
+		json.patch(staging, [{"op": "add", "path": "/approval/write", "value": "anyone"}]),
 	] {
 		faults := sallyport.faults with data.environments.staging as environment
 		count(faults) == 1

@@ -1,6 +1,7 @@
 package sallyport
 
-# Who may do what. Agents without a grant may do nothing and see nothing.
+# Least privilege: an agent may make only the calls that a grant covers, and sees
+# only their tools.
 
 deny contains {
 	"code": "not_granted",

@@ -5,7 +5,7 @@ import data.sallyport
 asked_by(agent) := {"/agent/id": agent}
 
 test_agents_without_grants_may_do_nothing if {
-	every agent in ["nobody", "Deploy-Bot", "deploy-bot ", "*", ""] {
+	every agent in ["other-bot", "Deploy-Bot", "deploy-bot ", "*", ""] {
 		"not_granted" in codes(with_(reading, asked_by(agent)))
 	}
 }
@@ -37,8 +37,8 @@ test_grants_by_group if {
 	member := changed({"/agent/groups": ["others", "deployers"]})
 	allowed := sallyport.decision with input as member with data.grants as by_group
 	allowed.effect == "allow"
-	stranger := sallyport.decision with input as changed({"/agent/groups": ["others"]}) with data.grants as by_group
-	stranger.effect == "deny"
+	outsider := sallyport.decision with input as changed({"/agent/groups": ["others"]}) with data.grants as by_group
+	outsider.effect == "deny"
 }
 
 test_a_grant_covers_only_what_it_says if {
@@ -49,7 +49,7 @@ test_a_grant_covers_only_what_it_says if {
 	}
 }
 
-# Two grants don't add up to one that nobody gave.
+# Two grants don't add up to a third one.
 test_grants_do_not_mix if {
 	decision := sallyport.decision with input as base
 		with data.grants.agents["deploy-bot"] as [
@@ -70,7 +70,7 @@ test_agents_see_what_they_could_call if {
 	sees("deploy-bot", writer)
 	sees("triage-bot", reader)
 	not sees("triage-bot", writer)
-	not sees("nobody", reader)
+	not sees("other-bot", reader)
 }
 
 test_only_tools_of_the_grant_are_seen if {

@@ -1,7 +1,7 @@
 package sallyport
 
-# What an agent has been doing. These are judgements on what is known of its
-# other calls; calls made at the same moment may not see each other.
+# Rate limits and loops, by the agent's recorded calls. Calls made at the same
+# moment may not see each other; the ledger enforces hard limits.
 
 deny contains {
 	"code": "too_many_calls",

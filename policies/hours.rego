@@ -1,7 +1,7 @@
 package sallyport
 
-# When writes may be done. The time is the one in the input, never the
-# machine's: a decision must be reproducible from its recorded input.
+# Business hours for writes. The time is the input's, never the machine's: a
+# decision must be reproducible from its recorded input.
 
 deny contains {
 	"code": "outside_business_hours",

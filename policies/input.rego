@@ -1,7 +1,7 @@
 package sallyport
 
-# Every member of the input has a type, and a call whose input is otherwise is
-# denied before any rule could misread it.
+# Every member of the input has a type. A call with a missing member, or one of
+# another type, is denied before any rule could misread it.
 
 deny contains {
 	"code": "bad_input",

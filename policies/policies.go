@@ -1,6 +1,5 @@
-// Package policies is the policy that Sallyport comes with: rules in Rego, the
-// data they are applied to, and their tests. The README beside it has the
-// documents that go in and come out.
+// Package policies is the default policy: rules in Rego, their data, and their
+// tests. The README documents its input and output.
 package policies
 
 import (

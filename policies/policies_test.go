@@ -67,8 +67,8 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// TestEverythingIsEmbedded: a file that is in the directory and not in the
-// program would be tested by one and used by nobody.
+// TestEverythingIsEmbedded: a file of the directory that is not embedded would be
+// tested and never used.
 func TestEverythingIsEmbedded(t *testing.T) {
 	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || strings.HasSuffix(name, ".go") || name == "README.md" {

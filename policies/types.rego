@@ -58,7 +58,7 @@ is_plan(value) if {
 # The classes of evidence, as the gateway has them. A test compares the two.
 evidence_classes := ["temporal-principal", "idp-signed", "api-attested"]
 
-# What approvers must agree to.
+# The conditions of an approval.
 is_terms(value) if {
 	is_object(value)
 	object.keys(value) == {"groups", "quorum", "ttl_seconds", "evidence"}

@@ -17,7 +17,7 @@ type DeciderSubject struct {
 	VoteDecider sallyport.VoteDecider
 	Visibility  sallyport.Visibility
 
-	Allowed sallyport.Question // questions with these answers
+	Allowed sallyport.Question // questions with these decisions
 	Asked   sallyport.Question
 	Denied  sallyport.Question
 
@@ -36,7 +36,7 @@ func TestDecider(t *testing.T, newSubject func(t *testing.T) DeciderSubject) {
 		"Effects":    testEffects,
 		"Repeatable": testRepeatable,
 		"Claims":     testClaims,
-		"Nobody":     testNobody,
+		"Unknown":    testNotKnown,
 		"Votes":      testVotes,
 		"Visible":    testVisible,
 		"GivenUp":    testGivenUp,
@@ -78,7 +78,7 @@ func testEffects(t *testing.T, s DeciderSubject) {
 			t.Errorf("it is allowed and there are reasons against: %+v", d.Reasons)
 		}
 		if a := d.Approval; a != nil && (len(a.Groups) == 0 || a.Quorum < 1 || a.TTLSeconds < 1 || len(a.Evidence) == 0) {
-			t.Errorf("terms that anybody or nobody meets: %+v", *a)
+			t.Errorf("terms without groups, quorum, time or evidence: %+v", *a)
 		}
 	}
 }
@@ -86,7 +86,7 @@ func testEffects(t *testing.T, s DeciderSubject) {
 func testRepeatable(t *testing.T, s DeciderSubject) {
 	for effect, q := range s.questions() {
 		if d := cmp.Diff(s.decide(t, q), s.decide(t, q)); d != "" {
-			t.Errorf("%s: the same question has two answers\n%s", effect, d)
+			t.Errorf("%s: the same question has two decisions\n%s", effect, d)
 		}
 	}
 }
@@ -99,16 +99,16 @@ func testClaims(t *testing.T, s DeciderSubject) {
 		got := s.decide(t, q)
 		got.Input = want.Input // of which the claims are a part
 		if d := cmp.Diff(want, got); d != "" {
-			t.Errorf("%s: what the agent says of itself changes the answer\n%s", effect, d)
+			t.Errorf("%s: the agent's own words change the decision\n%s", effect, d)
 		}
 	}
 }
 
-// testNobody: what no rule knows may be refused in any way, but not allowed.
-func testNobody(t *testing.T, s DeciderSubject) {
+// testNotKnown: an unknown agent or tool is denied, or there is no decision.
+func testNotKnown(t *testing.T, s DeciderSubject) {
 	stranger, tool, nothing := s.Allowed, s.Allowed, sallyport.Question{Now: s.Allowed.Now}
 	stranger.Intent.Agent = sallyport.Agent{}
-	tool.Intent.Tool = sallyport.ToolRef{Name: "nobody_knows_this_tool"}
+	tool.Intent.Tool = sallyport.ToolRef{Name: "unknown_tool"}
 	tool.Intent.Action, tool.Intent.Resource = "unheard_of", "unheard_of"
 	for name, q := range map[string]sallyport.Question{"stranger": stranger, "tool": tool, "nothing": nothing, "zero": {}} {
 		if d, err := s.Decider.Decide(t.Context(), q); err == nil && d.Effect != sallyport.Deny {
@@ -124,7 +124,7 @@ func testVotes(t *testing.T, s DeciderSubject) {
 	}
 	owner, outsider, weak, unasked, allowed := good, good, good, good, good
 	owner.Person.ID = good.Intent.Agent.Owner
-	outsider.Person.Groups = []string{"nobody-asked-this-group"}
+	outsider.Person.Groups = []string{"other-group"}
 	weak.Evidence = "a-hunch"
 	unasked.Decision.Approval = nil
 	allowed.Decision = s.decide(t, s.Allowed)
@@ -137,7 +137,7 @@ func testVotes(t *testing.T, s DeciderSubject) {
 		"Weak":     {weak, "evidence_too_weak"},
 		"Unasked":  {unasked, ""},
 		"Allowed":  {allowed, ""},
-		"Nobody":   {sallyport.VoteQuestion{}, ""},
+		"Empty":    {sallyport.VoteQuestion{}, ""},
 	} {
 		reasons := s.object(t, tt.vote)
 		if len(reasons) == 0 || tt.code != "" && reasons[0].Code != tt.code {
@@ -167,11 +167,11 @@ func testVisible(t *testing.T, s DeciderSubject) {
 		t.Errorf("Visible = %t, %v; want true", ok, err)
 	}
 	if ok, err := s.Visibility.Visible(t.Context(), sallyport.Agent{}, sallyport.Tool{}); err != nil || ok {
-		t.Errorf("Visible of nothing to nobody = %t, %v; want false", ok, err)
+		t.Errorf("Visible of an empty tool to an empty agent = %t, %v; want false", ok, err)
 	}
 }
 
-// testGivenUp: an answer that nobody waits for is none.
+// testGivenUp: a cancelled question has no decision.
 func testGivenUp(t *testing.T, s DeciderSubject) {
 	vote := s.vote(t)
 	ctx, cancel := context.WithCancel(t.Context())

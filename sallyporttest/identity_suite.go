@@ -111,8 +111,8 @@ func testUnknown(t *testing.T, s IdentitySubject) {
 
 // testKinds: an agent's account is no person's, and the other way round.
 func testKinds(t *testing.T, s IdentitySubject) {
-	nobody := sallyport.Account{Issuer: s.Agent.Account.Issuer, Subject: "nobody-of-this-name"}
-	for _, account := range []sallyport.Account{s.Agent.Account, nobody, {}} {
+	unlisted := sallyport.Account{Issuer: s.Agent.Account.Issuer, Subject: "unlisted"}
+	for _, account := range []sallyport.Account{s.Agent.Account, unlisted, {}} {
 		if p, err := s.Directory.Person(account); sallyport.KindOf(err) != sallyport.NotFound {
 			t.Errorf("Person(%+v) = %+v, %v; want %s", account, p, err, sallyport.NotFound)
 		}
@@ -131,7 +131,7 @@ func testKinds(t *testing.T, s IdentitySubject) {
 	}
 }
 
-// testOwnership: what a caller does to an answer does not change the table.
+// testOwnership: a caller can't change the table through a result.
 func testOwnership(t *testing.T, s IdentitySubject) {
 	a, err := s.Directory.Agent(s.Agent.Account)
 	if err != nil {
@@ -172,7 +172,7 @@ func testOutage(t *testing.T, s IdentitySubject) {
 		t.Errorf("Identify = %+v, %v; want an error of kind %s", who, err, sallyport.Unavailable)
 	}
 	if a, err := s.Directory.Agent(s.Agent.Account); err != nil || a.ID != s.Agent.ID {
-		t.Errorf("the directory needs nobody, and yet Agent = %+v, %v", a, err)
+		t.Errorf("Agent = %+v, %v; the directory must work without the issuer", a, err)
 	}
 }
 

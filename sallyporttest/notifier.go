@@ -9,24 +9,24 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// Answer is how a receiver of notifications answers.
-type Answer string
+// Response is how a receiver responds to notifications.
+type Response string
 
-// The answers.
+// The responses.
 const (
-	Takes   Answer = "takes"   // it is delivered
-	Fails   Answer = "fails"   // not now
-	Refuses Answer = "refuses" // never
+	Takes   Response = "takes"   // it accepts the notification
+	Fails   Response = "fails"   // it fails; a later attempt may succeed
+	Refuses Response = "refuses" // it never accepts the notification
 )
 
-// Taken is a notification that a receiver took.
+// Taken is a notification that a receiver accepted.
 type Taken struct{ ID, Content string }
 
 // Inbox is a [sallyport.Notifier] and its receiver in one, with faults.
 type Inbox struct {
-	mu     sync.Mutex
-	answer func(sallyport.Notification) error
-	taken  []Taken
+	mu    sync.Mutex
+	fault func(sallyport.Notification) error
+	taken []Taken
 }
 
 // Notify implements [sallyport.Notifier].
@@ -36,8 +36,8 @@ func (b *Inbox) Notify(ctx context.Context, n sallyport.Notification) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.answer != nil {
-		if err := b.answer(n); err != nil {
+	if b.fault != nil {
+		if err := b.fault(n); err != nil {
 			return err
 		}
 	}
@@ -46,9 +46,9 @@ func (b *Inbox) Notify(ctx context.Context, n sallyport.Notification) error {
 	return err
 }
 
-// Answer says how it answers from now on.
-func (b *Inbox) Answer(a Answer) {
-	switch a {
+// Respond sets how it responds from now on.
+func (b *Inbox) Respond(r Response) {
+	switch r {
 	case Takes:
 		b.Faults(nil)
 	case Fails:
@@ -62,14 +62,15 @@ func (b *Inbox) Answer(a Answer) {
 	}
 }
 
-// Faults asks f what each notification is answered with; nil takes them all.
+// Faults makes each notification fail with the error that f returns for it; nil
+// accepts all.
 func (b *Inbox) Faults(f func(sallyport.Notification) error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.answer = f
+	b.fault = f
 }
 
-// Taken is what it took, in order.
+// Taken are the notifications that it accepted, in order.
 func (b *Inbox) Taken() []Taken {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -14,8 +14,8 @@ import (
 // NotifierSubject is a notifier under test, and the receiver it delivers to.
 type NotifierSubject struct {
 	Notifier sallyport.Notifier
-	Answer   func(Answer)   // how the receiver answers from now on
-	Taken    func() []Taken // what it took, in order
+	Respond  func(Response) // sets how the receiver responds from now on
+	Taken    func() []Taken // the notifications that it accepted, in order
 }
 
 // TestNotifier checks that an implementation keeps the contract of
@@ -64,14 +64,14 @@ func testDelivered(t *testing.T, s NotifierSubject) {
 }
 
 func testFailed(t *testing.T, s NotifierSubject) {
-	s.Answer(Fails)
+	s.Respond(Fails)
 	if err := s.Notifier.Notify(t.Context(), Requested(1)); err == nil || sallyport.KindOf(err) == sallyport.Denied {
 		t.Errorf("%v; want an error after which it is tried again", err)
 	}
 	if got := s.Taken(); len(got) != 0 {
 		t.Errorf("the receiver failed and took %v", got)
 	}
-	s.Answer(Takes)
+	s.Respond(Takes)
 	if err := s.Notifier.Notify(t.Context(), Requested(1)); err != nil {
 		t.Errorf("the receiver is back: %v", err)
 	}
@@ -81,7 +81,7 @@ func testFailed(t *testing.T, s NotifierSubject) {
 }
 
 func testNotifyRefused(t *testing.T, s NotifierSubject) {
-	s.Answer(Refuses)
+	s.Respond(Refuses)
 	if err := s.Notifier.Notify(t.Context(), Requested(1)); sallyport.KindOf(err) != sallyport.Denied {
 		t.Errorf("%v; want an error after which it is not tried again", err)
 	}
@@ -94,7 +94,7 @@ func testNotifyCancelled(t *testing.T, s NotifierSubject) {
 		t.Errorf("%v; want an error after which it is tried again", err)
 	}
 	if got := s.Taken(); len(got) != 0 {
-		t.Errorf("nobody was to be told, and these were: %v", got)
+		t.Errorf("the context was cancelled, and the receiver took %v", got)
 	}
 }
 

@@ -9,6 +9,6 @@ import (
 func TestInbox(t *testing.T) {
 	sallyporttest.TestNotifier(t, func(*testing.T) sallyporttest.NotifierSubject {
 		b := &sallyporttest.Inbox{}
-		return sallyporttest.NotifierSubject{Notifier: b, Answer: b.Answer, Taken: b.Taken}
+		return sallyporttest.NotifierSubject{Notifier: b, Respond: b.Respond, Taken: b.Taken}
 	})
 }

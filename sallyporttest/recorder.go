@@ -222,7 +222,7 @@ func testConflicts(t *testing.T, l RecorderReader) {
 			e.Key = "again"
 			return e
 		}},
-		{"nobody decides what has ended", func(s story) []sallyport.Entry {
+		{"a call that has ended gets no decision", func(s story) []sallyport.Entry {
 			return []sallyport.Entry{s.received(), s.outcome(sallyport.Refused)}
 		}, func(s story) sallyport.Entry { return s.decision("late", sallyport.Allow) }},
 	} {
@@ -267,7 +267,7 @@ func testEndedContext(t *testing.T, l RecorderReader) {
 	cancel()
 	s := newStory(1)
 	_, err := l.Record(ctx, s.received())
-	wantKind(t, err, sallyport.Unavailable, "nobody waits for it any more")
+	wantKind(t, err, sallyport.Unavailable, "the caller cancelled it")
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v hides that the context ended", err)
 	}

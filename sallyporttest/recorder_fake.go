@@ -315,8 +315,8 @@ func ask(fault func(sallyport.Entry) error, e sallyport.Entry) error {
 	return sallyport.Errorf(sallyport.Unavailable, "ledger_unavailable", "the ledger failed: %w", err)
 }
 
-// copyOf is v as it comes back from JSON, so that nothing is shared with
-// whoever wrote or reads it.
+// copyOf is v after encoding it to JSON and decoding it, so that it shares
+// nothing with the caller's value.
 func copyOf[T any](v T) (T, error) {
 	var c T
 	var b bytes.Buffer

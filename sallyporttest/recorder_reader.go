@@ -18,7 +18,7 @@ func testUnknownCall(t *testing.T, l RecorderReader) {
 		_, err := l.Call(t.Context(), id)
 		wantKind(t, err, sallyport.NotFound, "there is no such call")
 		_, err = l.Await(t.Context(), id, 0)
-		wantKind(t, err, sallyport.NotFound, "nobody waits for a call that doesn't exist")
+		wantKind(t, err, sallyport.NotFound, "Await fails for a call that doesn't exist")
 	}
 }
 
@@ -65,7 +65,7 @@ func testAwaitEnds(t *testing.T, l RecorderReader) {
 	mustRecord(t, l, s.received())
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	for _, reason := range []string{"it ends while somebody waits", "it has ended before"} {
+	for _, reason := range []string{"the context ends during Await", "it has ended before"} {
 		r, err := l.Await(ctx, s.id, 1)
 		if err != nil || r.Entries != 1 || r.State != sallyport.Pending {
 			t.Errorf("Await = %d entries, %s, %v; want the record as it stands: %s", r.Entries, r.State, err, reason)
@@ -109,7 +109,7 @@ func testCallsSelected(t *testing.T, l RecorderReader) {
 		"in another zone":           {sallyport.Query{Before: b.at.In(time.FixedZone("", -3600))}, []string{a.id}},
 		"between":                   {sallyport.Query{Since: b.at, Before: d.at}, []string{c.id, b.id}},
 		"all of it":                 {sallyport.Query{Agent: "deploy-bot", Tool: "http_probe", States: []sallyport.State{sallyport.Failed}, Since: a.at}, []string{c.id}},
-		"nothing":                   {sallyport.Query{Agent: "nobody"}, nil},
+		"nothing":                   {sallyport.Query{Agent: "other-bot"}, nil},
 		"of an agent by its prefix": {sallyport.Query{Agent: "deploy"}, nil},
 	} {
 		p := mustCalls(t, l, tt.query)
@@ -192,7 +192,7 @@ func testCallsPaged(t *testing.T, l RecorderReader) {
 		if q.Cursor = p.Cursor; p.Cursor == "" {
 			break
 		}
-		// While somebody pages, calls come in and move on.
+		// Between two pages, calls are received and change their state.
 		mustRecord(t, l, newStory(100+page).received(), newStory(page).outcome(sallyport.Cancelled))
 	}
 	if d := cmp.Diff(want, got); d != "" {

@@ -14,7 +14,7 @@ import (
 // Runner is a [sallyport.Runner] that runs nothing. The zero value plans and
 // succeeds, and remembers which calls took effect.
 //
-// A fault is a function: PlanFunc and RunFunc, when set, are asked instead of
+// A fault is a function: PlanFunc and RunFunc, when set, replace
 // the default. [RefuseRun] and [EndAs] make faults. Set them before first use.
 type Runner struct {
 	// PlanFunc replaces Plan.

@@ -123,7 +123,7 @@ func testPlanCancelled(t *testing.T, s RunnerSubject) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if p, err := s.Runner.Plan(ctx, s.Intent); sallyport.KindOf(err) != sallyport.Unavailable {
-		t.Errorf("Plan = %+v, %v; want an error of kind unavailable, for nobody waits for it", p, err)
+		t.Errorf("Plan = %+v, %v; want an error of kind unavailable, as it was cancelled", p, err)
 	}
 }
 

@@ -206,7 +206,7 @@ func TestFollows(t *testing.T) {
 // the follower meanwhile: none is lost.
 func TestReceiverComesBack(t *testing.T) {
 	s := newScene(t)
-	s.inbox.Answer(sallyporttest.Fails)
+	s.inbox.Respond(sallyporttest.Fails)
 	stop := s.start(s.inbox)
 	s.record(sallyporttest.Approved(1)...)
 	s.await("some attempts", func() bool { return s.meter.count("requested/failed") > 3 })
@@ -217,7 +217,7 @@ func TestReceiverComesBack(t *testing.T) {
 	if got := s.meter.count("decided/failed"); got != 0 {
 		t.Errorf("the decision was sent %d times before the request was taken", got)
 	}
-	s.inbox.Answer(sallyporttest.Takes)
+	s.inbox.Respond(sallyporttest.Takes)
 	s.awaitTaken(asked(1), decided(1))
 }
 
@@ -292,7 +292,7 @@ func TestRefusedForGood(t *testing.T) {
 // TestGivenUp lets a day pass. What is younger is still tried.
 func TestGivenUp(t *testing.T) {
 	s := newScene(t)
-	s.inbox.Answer(sallyporttest.Fails)
+	s.inbox.Respond(sallyporttest.Fails)
 	s.start(s.inbox)
 	s.record(sallyporttest.Approved(1)...)
 	s.hours.Store(23)
@@ -309,7 +309,7 @@ func TestGivenUp(t *testing.T) {
 	}
 	s.hours.Store(25)
 	s.await("the old ones are given up", func() bool { return s.meter.count("decided/dropped") == 1 && s.meter.count("requested/dropped") == 1 })
-	s.inbox.Answer(sallyporttest.Takes)
+	s.inbox.Respond(sallyporttest.Takes)
 	s.awaitTaken(asked(2))
 	if !strings.Contains(s.log.String(), "level=ERROR") {
 		t.Errorf("nobody is told of what was given up: %s", s.log.String())

@@ -129,8 +129,8 @@ func TestWebhookKeepsTheContract(t *testing.T) {
 		r := newReceiver(t)
 		return sallyporttest.NotifierSubject{
 			Notifier: webhook(t, options(t, r.URL)),
-			Answer: func(a sallyporttest.Answer) {
-				r.status(map[sallyporttest.Answer]int{sallyporttest.Takes: 204, sallyporttest.Fails: 500, sallyporttest.Refuses: 410}[a])
+			Respond: func(a sallyporttest.Response) {
+				r.status(map[sallyporttest.Response]int{sallyporttest.Takes: 204, sallyporttest.Fails: 500, sallyporttest.Refuses: 410}[a])
 			},
 			Taken: r.taken,
 		}

@@ -49,25 +49,28 @@ func find() (programs, error) {
 // account is an ordinary user.
 type account struct{ uid, gid int }
 
-// ordinary is whom the cluster runs as where we are root, whom PostgreSQL
-// refuses; nil means us.
+// unprivileged is the user id that Linux reserves for no privileges.
+const unprivileged = "65534"
+
+// ordinary is the account that the cluster runs as when this process is root,
+// as which PostgreSQL does not run; nil means this process's own account.
 func ordinary() (*account, error) {
 	if os.Geteuid() != 0 {
-		return nil, nil //nolint:nilnil // nobody else
+		return nil, nil //nolint:nilnil // no other account is needed
 	}
-	for _, name := range []string{"postgres", "nobody"} {
-		u, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, first := strconv.Atoi(u.Uid)
-		gid, second := strconv.Atoi(u.Gid)
-		return &account{uid, gid}, errors.Join(first, second)
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		u, err = user.LookupId(unprivileged)
 	}
-	return nil, errors.New("PostgreSQL does not run as root, and this machine has neither a user postgres nor nobody")
+	if err != nil {
+		return nil, fmt.Errorf("PostgreSQL does not run as root, and this machine has neither a user postgres nor the user id %s", unprivileged)
+	}
+	uid, first := strconv.Atoi(u.Uid)
+	gid, second := strconv.Atoi(u.Gid)
+	return &account{uid, gid}, errors.Join(first, second)
 }
 
-// free is an address that nobody listens on.
+// free is an address on which no process listens.
 func free(ctx context.Context) (string, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

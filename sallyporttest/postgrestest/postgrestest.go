@@ -137,8 +137,8 @@ func (c *Cluster) attributes() *syscall.SysProcAttr {
 	return a
 }
 
-// run starts the server. Somebody may snatch the port in the moment between
-// being found free and being opened, so it is tried with others.
+// run starts the server. Another process may take the port between free and
+// launch, so that run tries several.
 func (c *Cluster) run(ctx context.Context) error {
 	var err error
 	for range 5 {
