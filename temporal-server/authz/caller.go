@@ -2,20 +2,20 @@ package authz
 
 import "context"
 
-// Role is what a caller is at the Temporal server.
+// Role is a caller's role at the Temporal server.
 type Role string
 
-// The roles. A caller without one may ask only whether the server is there.
+// The roles. A caller without one may only check the server's health.
 const (
 	None     Role = ""
 	Reader   Role = "reader"   // sees everything, changes nothing
 	Approver Role = "approver" // a reader who may signal "approve"
 	Operator Role = "operator" // a reader who may cancel, terminate and reset
-	Gateway  Role = "gateway"  // starts tool calls, hands in votes, cancels
-	Worker   Role = "worker"   // takes tasks and answers them
+	Gateway  Role = "gateway"  // starts tool calls, sends votes, cancels
+	Worker   Role = "worker"   // polls for tasks and completes them
 )
 
-// Kind is how a caller was established. It is the type of the principal that
+// Kind is how a caller was authenticated. It is the type of the principal that
 // the server writes into history events.
 type Kind string
 
@@ -27,7 +27,7 @@ const (
 	Service Kind = "service"
 )
 
-// Caller is who sent a request, by a token that was verified.
+// Caller is the sender of a request, authenticated by a verified token.
 type Caller struct {
 	Kind    Kind
 	Subject string

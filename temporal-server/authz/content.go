@@ -20,8 +20,8 @@ const (
 // execution names a workflow.
 type execution interface{ GetWorkflowId() string }
 
-// ofCall refuses workflows that are no calls: the server keeps some of its own
-// in the namespace.
+// ofCall denies requests about workflows that are no calls: the server has some
+// of its own in the namespace.
 func ofCall(w execution) error {
 	if !strings.HasPrefix(w.GetWorkflowId(), workflowIDPrefix) {
 		return deny("workflow_id", "the only workflows are those of calls, whose ids begin with %q", workflowIDPrefix)
@@ -29,9 +29,9 @@ func ofCall(w execution) error {
 	return nil
 }
 
-// signal lets an approver signal "approve". Whom the vote counts for is
-// taken from the principal that the server writes beside it, whatever the
-// request claims.
+// signal permits an approver to signal "approve". The vote counts for the
+// principal that the server writes into the event, not for the identity that the
+// client states.
 func signal(request any) error {
 	r, ok := request.(*workflowservice.SignalWorkflowExecutionRequest)
 	if !ok {
@@ -46,8 +46,8 @@ func signal(request any) error {
 	return only(r, "namespace", "workflow_execution", "signal_name", "input", "identity", "request_id")
 }
 
-// start lets the gateway start a tool call, and nothing that would end,
-// repeat, delay or call back.
+// start permits the gateway to start a tool call, without options that would end
+// another call, or repeat, delay or call back.
 func (p *Policy) start(request any) error {
 	r, ok := request.(*workflowservice.StartWorkflowExecutionRequest)
 	switch {
@@ -69,7 +69,7 @@ func (p *Policy) start(request any) error {
 		"workflow_id_reuse_policy", "workflow_id_conflict_policy", "memo", "search_attributes", "header", "request_eager_execution", "user_metadata")
 }
 
-// update lets the gateway hand in a vote.
+// update permits the gateway to send a vote.
 func update(request any) error {
 	r, ok := request.(*workflowservice.UpdateWorkflowExecutionRequest)
 	if !ok {
@@ -87,7 +87,7 @@ func update(request any) error {
 	return only(r.GetRequest(), "meta", "input", "request_id")
 }
 
-// stop lets calls be cancelled and terminated.
+// stop permits calls to be cancelled and terminated.
 func stop(request any) error {
 	switch r := request.(type) {
 	case *workflowservice.RequestCancelWorkflowExecutionRequest:
@@ -99,9 +99,9 @@ func stop(request any) error {
 	}
 }
 
-// reset lets an operator run a call again from a point of its history, but
-// carry no vote over: neither by replaying signals and updates that came
-// after that point, nor by sending new ones along.
+// reset permits an operator to reset a call to a point of its history, but not
+// to carry votes over: neither by reapplying signals and updates that came after
+// that point, nor by adding new ones.
 func reset(request any) error {
 	r, ok := request.(*workflowservice.ResetWorkflowExecutionRequest)
 	if !ok {
@@ -120,5 +120,5 @@ func reset(request any) error {
 }
 
 func unreadable(request any) error {
-	return deny("unreadable", "a request of type %T can't be judged", request)
+	return deny("unreadable", "the rules can't read a request of type %T", request)
 }

@@ -76,11 +76,11 @@ func TestContent(t *testing.T) {
 		"StartVersion":    {"would choose its code", authz.Gateway, "StartWorkflowExecution", &startRequest{WorkflowId: id, TaskQueue: queue, WorkflowType: toolCall, VersioningOverride: &workflowpb.VersioningOverride{Override: &workflowpb.VersioningOverride_AutoUpgrade{AutoUpgrade: true}}}, "field"},
 		"StartOtherID":    {"ids are those of calls", authz.Gateway, "StartWorkflowExecution", starts(func(r *startRequest) { r.WorkflowId = "mine" }), "workflow_id"},
 		"StartNoID":       {"ids are those of calls", authz.Gateway, "StartWorkflowExecution", starts(func(r *startRequest) { r.WorkflowId = "" }), "workflow_id"},
-		"StartQueue":      {"nobody or somebody else works there", authz.Gateway, "StartWorkflowExecution", starts(func(r *startRequest) { r.TaskQueue = &taskqueuepb.TaskQueue{Name: "temporal-sys-per-ns-tq"} }), "task_queue"},
+		"StartQueue":      {"no worker of the gateway polls it", authz.Gateway, "StartWorkflowExecution", starts(func(r *startRequest) { r.TaskQueue = &taskqueuepb.TaskQueue{Name: "temporal-sys-per-ns-tq"} }), "task_queue"},
 		"StartSticky": {"a sticky queue is one worker's", authz.Gateway, "StartWorkflowExecution", starts(func(r *startRequest) {
 			r.TaskQueue = &taskqueuepb.TaskQueue{Name: wire.TaskQueue, Kind: enumspb.TASK_QUEUE_KIND_STICKY}
 		}), "task_queue"},
-		"StartDelayed":   {"would run when nobody looks", authz.Gateway, "StartWorkflowExecution", starts(func(r *startRequest) { r.WorkflowStartDelay = durationpb.New(time.Hour) }), "field"},
+		"StartDelayed":   {"would start at another time than the call was made", authz.Gateway, "StartWorkflowExecution", starts(func(r *startRequest) { r.WorkflowStartDelay = durationpb.New(time.Hour) }), "field"},
 		"StartTimeout":   {"would end a call that waits", authz.Gateway, "StartWorkflowExecution", starts(func(r *startRequest) { r.WorkflowRunTimeout = durationpb.New(time.Second) }), "field"},
 		"StartNoTimeout": {"what the SDK sends", authz.Gateway, "StartWorkflowExecution", starts(func(r *startRequest) { r.WorkflowRunTimeout = durationpb.New(0) }), ""},
 		"StartRetry":     {"would run again", authz.Gateway, "StartWorkflowExecution", starts(func(r *startRequest) { r.RetryPolicy = &commonpb.RetryPolicy{MaximumAttempts: 3} }), "field"},
@@ -93,9 +93,9 @@ func TestContent(t *testing.T) {
 		"StartUnread":    {"what can't be read can't be allowed", authz.Gateway, "StartWorkflowExecution", nil, "unreadable"},
 
 		"SignalSystem":  {"the server has workflows of its own", authz.Approver, "SignalWorkflowExecution", signals(func(r *signal) { r.WorkflowExecution = system }), "workflow_id"},
-		"SignalNobody":  {"no workflow at all", authz.Approver, "SignalWorkflowExecution", signals(func(r *signal) { r.WorkflowExecution = nil }), "workflow_id"},
+		"SignalNoID":    {"no workflow at all", authz.Approver, "SignalWorkflowExecution", signals(func(r *signal) { r.WorkflowExecution = nil }), "workflow_id"},
 		"SignalLinks":   {"would refer to others", authz.Approver, "SignalWorkflowExecution", signals(func(r *signal) { r.Links = []*commonpb.Link{{}} }), "field"},
-		"SignalControl": {"nobody reads it", authz.Approver, "SignalWorkflowExecution", signals(func(r *signal) { r.Control = "x" }), "field"}, //nolint:staticcheck // deprecated, and still stored by servers
+		"SignalControl": {"no workflow reads it", authz.Approver, "SignalWorkflowExecution", signals(func(r *signal) { r.Control = "x" }), "field"}, //nolint:staticcheck // deprecated, and still stored by servers
 		"SignalHeader":  {"interceptors would read it", authz.Approver, "SignalWorkflowExecution", signals(func(r *signal) { r.Header = &commonpb.Header{Fields: map[string]*commonpb.Payload{"x": {}}} }), "field"},
 		"SignalUnknown": {"once a field that left out the workflow task", authz.Approver, "SignalWorkflowExecution", signals(func(r *signal) { r.ProtoReflect().SetUnknown(unknown(9)) }), "field"},
 
@@ -133,7 +133,7 @@ func TestContent(t *testing.T) {
 	}
 }
 
-// unknown is a field that nobody here has heard of.
+// unknown is a field that this version of the API does not have.
 func unknown(number protowire.Number) []byte {
 	return protowire.AppendVarint(protowire.AppendTag(nil, number, protowire.VarintType), 1)
 }

@@ -7,9 +7,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// only refuses a request that says anything besides the named fields: what a
-// later server's requests can say is denied until somebody thinks about it.
-// A message without content counts as not said, for clients send such.
+// only denies a request that sets any other field than the named ones, and so
+// the new fields of later servers. A message without content counts as unset,
+// because clients send such.
 func only(request proto.Message, fields ...protoreflect.Name) error {
 	m := request.ProtoReflect()
 	if len(m.GetUnknown()) > 0 {

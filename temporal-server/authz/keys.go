@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	// refetchEvery bounds how often tokens with made-up key ids can make us
-	// ask the identity provider.
+	// refetchEvery bounds how often tokens with made-up key ids cause requests
+	// to the identity provider.
 	refetchEvery = 10 * time.Second
-	// keysMaxAge bounds how long a key that was withdrawn is still believed.
+	// keysMaxAge bounds how long a withdrawn key is still trusted.
 	keysMaxAge = time.Hour
 	// maxKeySet bounds the document that is read.
 	maxKeySet = 1 << 20
@@ -32,11 +32,11 @@ type keySet struct {
 	client *http.Client
 	now    func() time.Time
 
-	fetching sync.Mutex // held while asking, so that there is one request at a time
+	fetching sync.Mutex // held while fetching, so that there is one request at a time
 
 	mu      sync.RWMutex
 	keys    map[string]jose.JSONWebKey
-	asked   time.Time // when we last asked, whatever came of it
+	asked   time.Time // of the last request, whether it succeeded or not
 	fetched time.Time // when keys were last received
 }
 
@@ -51,7 +51,7 @@ func (s *keySet) key(ctx context.Context, id string) (jose.JSONWebKey, error) {
 	}
 	s.fetching.Lock()
 	defer s.fetching.Unlock()
-	if key, ok := s.known(id); ok { // somebody else asked meanwhile
+	if key, ok := s.known(id); ok { // another goroutine fetched it meanwhile
 		return key, nil
 	}
 	if err := s.fetch(ctx); err != nil {

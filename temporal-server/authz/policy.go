@@ -14,7 +14,7 @@ type Call struct {
 	Request   any    // the request message; nil for streams
 }
 
-// Policy is the list of what each role may do in one namespace. Safe for
+// Policy is the allow list of each role's methods in one namespace. Safe for
 // concurrent use.
 type Policy struct {
 	namespace string
@@ -26,11 +26,11 @@ type Policy struct {
 type rule struct {
 	roles   []Role
 	cluster bool            // the method is about the cluster and names no namespace
-	content func(any) error // reads the request; nil where the method says it all
+	content func(any) error // checks the request; nil where the method suffices
 }
 
 // NewPolicy makes the policy of a namespace. Beside the task queue of calls
-// there may be others, for programs that measure.
+// there may be others, for benchmarks.
 func NewPolicy(namespace string, queues ...string) (*Policy, error) {
 	if namespace == "" {
 		return nil, sallyport.Errorf(sallyport.Invalid, "no_namespace", "an authorization policy needs the namespace it is for")
@@ -41,8 +41,8 @@ func NewPolicy(namespace string, queues ...string) (*Policy, error) {
 }
 
 // Check returns nil where the caller may make the call, and otherwise an
-// error of kind [sallyport.Denied] that says why not. A nil caller is
-// somebody without a token.
+// error of kind [sallyport.Denied] that says why not. A nil caller sent no
+// token.
 func (p *Policy) Check(caller *Caller, call Call) error {
 	if open(call.Method) {
 		return nil
@@ -54,7 +54,7 @@ func (p *Policy) Check(caller *Caller, call Call) error {
 	r, listed := p.rules[call.Method]
 	switch {
 	case !listed:
-		return deny("not_listed", "%s is not for anybody here", method)
+		return deny("not_listed", "%s is not on this server's list of permitted methods", method)
 	case !slices.Contains(r.roles, caller.Role):
 		return deny("role", "%s is not for a caller whose role is %q", method, caller.Role)
 	case !r.cluster && call.Namespace != p.namespace:
@@ -65,9 +65,8 @@ func (p *Policy) Check(caller *Caller, call Call) error {
 	return nil
 }
 
-// open reports whether a method is for everybody: it tells nothing but that
-// a Temporal server is there, and clients ask it before they say who they
-// are.
+// open reports whether a method needs no token: it only shows that a Temporal
+// server is there, and clients call it before they authenticate.
 func open(method string) bool {
 	return method == "/grpc.health.v1.Health/Check" || method == workflowService+"GetSystemInfo"
 }

@@ -43,18 +43,18 @@ func workflowServiceExpectations() map[string]expectation {
 	only := func(reason string, roles ...authz.Role) expectation {
 		return expectation{roles: roles, reason: reason}
 	}
-	nobody := func(reason string) expectation { return expectation{reason: reason} }
+	denied := func(reason string) expectation { return expectation{reason: reason} }
 	all := only("clients and workers need it", everybody...)
 	inspect := only("the Web UI shows it", people...)
 	task := only("taking and answering tasks is what workers do", authz.Worker)
-	byID := nobody("an id can be guessed, a task token can't")
-	schedule := nobody("schedules start workflows")
-	batch := nobody("batches do to many what nobody may do to one")
-	activity := nobody("an activity runs only in a workflow, untouched")
-	nexus := nobody("nexus operations reach other services")
-	versioning := nobody("where workers run is not decided here")
-	rule := nobody("workflow rules act on workflows")
-	namespace := nobody("there is one namespace, made at start")
+	byID := denied("an id can be guessed, a task token can't")
+	schedule := denied("schedules start workflows")
+	batch := denied("batches change many workflows at once")
+	activity := denied("an activity runs only in a workflow, untouched")
+	nexus := denied("nexus operations reach other services")
+	versioning := denied("where workers run is not decided here")
+	rule := denied("workflow rules act on workflows")
+	namespace := denied("there is one namespace, made at start")
 
 	return map[string]expectation{
 		"GetSystemInfo":  only("asked before a client says who it is", append(slices.Clone(everybody), authz.None)...),
@@ -104,14 +104,14 @@ func workflowServiceExpectations() map[string]expectation {
 		"UpdateWorkerBuildIdCompatibility": versioning, "UpdateWorkerVersioningRules": versioning,
 		"UpdateTaskQueueConfig": versioning, "FetchWorkerConfig": versioning, "UpdateWorkerConfig": versioning,
 
-		"SignalWithStartWorkflowExecution":  nobody("a start and a signal in one"),
-		"ExecuteMultiOperation":             nobody("any operations in one"),
-		"UpdateWorkflowExecutionOptions":    nobody("moves a call to another worker"),
-		"DeleteWorkflowExecution":           nobody("what happened stays"),
-		"ListArchivedWorkflowExecutions":    nobody("there is no archive"),
-		"PauseWorkflowExecution":            nobody("freezes stop calls"),
-		"UnpauseWorkflowExecution":          nobody("freezes stop calls"),
-		"PollWorkflowExecutionTimeSkipping": nobody("time is not skipped"),
+		"SignalWithStartWorkflowExecution":  denied("a start and a signal in one"),
+		"ExecuteMultiOperation":             denied("any operations in one"),
+		"UpdateWorkflowExecutionOptions":    denied("moves a call to another worker"),
+		"DeleteWorkflowExecution":           denied("what happened stays"),
+		"ListArchivedWorkflowExecutions":    denied("there is no archive"),
+		"PauseWorkflowExecution":            denied("freezes stop calls"),
+		"UnpauseWorkflowExecution":          denied("freezes stop calls"),
+		"PollWorkflowExecutionTimeSkipping": denied("time is not skipped"),
 
 		"RegisterNamespace": namespace, "UpdateNamespace": namespace, "DeprecateNamespace": namespace,
 		"CreateSchedule": schedule, "DescribeSchedule": schedule, "UpdateSchedule": schedule,
@@ -186,7 +186,7 @@ func bestRequest(method string) any {
 	}
 }
 
-func TestNobodyWithoutAToken(t *testing.T) {
+func TestWithoutAToken(t *testing.T) {
 	policy := newPolicy(t)
 	for method := range workflowServiceExpectations() {
 		err := policy.Check(nil, authz.Call{Method: service + method, Namespace: "default", Request: bestRequest(method)})

@@ -7,7 +7,7 @@ const (
 	operatorService = "/temporal.api.operatorservice.v1.OperatorService/"
 )
 
-// list is the rules by method. Whoever is not on it is denied.
+// list is the rules by method. Other methods and roles are denied.
 func (p *Policy) list() map[string]rule {
 	var (
 		people   = []Role{Reader, Approver, Operator}
@@ -48,7 +48,7 @@ func (p *Policy) list() map[string]rule {
 	return list
 }
 
-// inspection is what the Web UI asks beside what everyone may.
+// inspection lists the Web UI's methods, beside those of all roles.
 func inspection() []string {
 	return []string{
 		"GetWorkflowExecutionHistoryReverse",
@@ -61,8 +61,8 @@ func inspection() []string {
 	}
 }
 
-// tasks is what an SDK worker does beside. Answering an activity by its id, which
-// needs no task token and so nothing but a guess, is not among it.
+// tasks lists the other methods of an SDK worker. Completing an activity by its
+// id is not among them: it needs no task token, and ids can be guessed.
 func tasks() []string {
 	return []string{
 		"RespondWorkflowTaskFailed", "RespondQueryTaskCompleted", "ResetStickyTaskQueue", "RecordActivityTaskHeartbeat",

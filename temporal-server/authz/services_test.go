@@ -70,7 +70,7 @@ func TestServiceAccounts(t *testing.T) {
 			token(t, jose.ES256, "k", key, as("system:serviceaccount:default:default", nil)), nil,
 		},
 		"SameAccountElsewhere": {
-			"whoever makes a namespace makes accounts in it",
+			"a user who may create a namespace can create accounts in it",
 			token(t, jose.ES256, "k", key, as("system:serviceaccount:mine:sallyport-api", nil)), nil,
 		},
 		"OtherAudience": {
@@ -106,7 +106,7 @@ func TestNewVerifierRefusesServices(t *testing.T) {
 		"PeoplesOwn":   func(s *authz.Services) { s.Issuer = "https://idp.example" },
 		"ServersOwn":   func(s *authz.Services) { s.Issuer = "urn:sallyport:services" },
 		"APersonsRole": func(s *authz.Services) { s.Roles[api] = authz.Operator },
-		"Nobody":       func(s *authz.Services) { s.Roles[""] = authz.Worker },
+		"NoSubject":    func(s *authz.Services) { s.Roles[""] = authz.Worker },
 	} {
 		t.Run(name, func(t *testing.T) {
 			others := accounts(t)

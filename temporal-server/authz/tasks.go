@@ -9,8 +9,8 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 )
 
-// queue refuses other task queues than those of calls. The server has queues
-// of its own in the namespace, for workflows that act on others.
+// queue denies other task queues than those of calls. The server has queues of
+// its own in the namespace, for workflows that act on others.
 func (p *Policy) queue(q *taskqueuepb.TaskQueue) error {
 	name := q.GetName()
 	if q.GetKind() == enumspb.TASK_QUEUE_KIND_STICKY { // of one worker, beside the normal one
@@ -22,7 +22,7 @@ func (p *Policy) queue(q *taskqueuepb.TaskQueue) error {
 	return nil
 }
 
-// poll lets workers take the tasks of calls.
+// poll permits workers to poll for the tasks of calls.
 func (p *Policy) poll(request any) error {
 	switch r := request.(type) {
 	case *workflowservice.PollWorkflowTaskQueueRequest:
@@ -34,9 +34,9 @@ func (p *Policy) poll(request any) error {
 	}
 }
 
-// progress lets a workflow do what a call's does: run activities, wait,
-// remember, answer votes and end. It starts nothing, reaches no other
-// workflow, and does not go on as another.
+// progress permits the commands of a call's workflow: run activities, set
+// timers, record markers, respond to votes and end. It may start no workflow,
+// signal none, and not continue as new.
 func (p *Policy) progress(request any) error {
 	r, ok := request.(*workflowservice.RespondWorkflowTaskCompletedRequest)
 	if !ok {
@@ -62,6 +62,6 @@ func (p *Policy) command(c *commandpb.Command) error {
 		*commandpb.Command_FailWorkflowExecutionCommandAttributes:
 		return nil
 	default:
-		return deny("command", "%s is nothing that a call's workflow does", c.GetCommandType())
+		return deny("command", "%s is not a command of a call's workflow", c.GetCommandType())
 	}
 }

@@ -29,7 +29,7 @@ func TestCommands(t *testing.T) {
 		code    string
 	}{
 		"Activity":       {"plans and runs", activity(calls), ""},
-		"ActivityQueue":  {"somebody else works there", activity(other), "task_queue"},
+		"ActivityQueue":  {"no worker of the gateway polls it", activity(other), "task_queue"},
 		"ActivityNone":   {"the server would choose", activity(nil), "task_queue"},
 		"CancelActivity": {"a call that is cancelled", &commandpb.Command{Attributes: &commandpb.Command_RequestCancelActivityTaskCommandAttributes{}}, ""},
 		"Timer":          {"deadlines", &commandpb.Command{Attributes: &commandpb.Command_StartTimerCommandAttributes{}}, ""},

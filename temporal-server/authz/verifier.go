@@ -17,16 +17,16 @@ const (
 	fetchTimeout = 5 * time.Second
 )
 
-// People says how a person's token is recognised, and what the person is.
+// People is how people's tokens are verified, and their roles.
 type People struct {
 	JWKS     string                    // URL of the identity provider's keys
 	Issuer   string                    // "iss" of its tokens
 	Audience string                    // "aud" that a token for this server carries
-	Role     func(subject string) Role // None for whoever has no business here
+	Role     func(subject string) Role // None for a person without a role
 }
 
-// Services says how a service's token is recognised that somebody else
-// issued, such as Kubernetes to a service account.
+// Services is how tokens of services are verified that another issuer issued,
+// such as Kubernetes to a service account.
 type Services struct {
 	JWKS     string          // URL of the issuer's keys, or a file with them
 	Issuer   string          // "iss" of its tokens
@@ -39,8 +39,8 @@ type Verifier struct {
 	people   People
 	keys     *keySet
 	services *ServiceTokens
-	others   *Services // nil where nobody else issues tokens to services
-	theirs   *keySet   // the keys of others
+	others   *Services // nil where no other issuer issues tokens to services
+	theirs   *keySet   // the keys of that issuer
 	now      func() time.Time
 }
 
@@ -53,7 +53,7 @@ func NewVerifier(people People, services *ServiceTokens, others *Services) (*Ver
 	case people.Issuer == serviceIssuer:
 		return nil, sallyport.Errorf(sallyport.Invalid, "issuer", "the issuer of people's tokens must not be %q", serviceIssuer)
 	case people.Role == nil:
-		return nil, sallyport.Errorf(sallyport.Invalid, "no_roles", "people need a function that says what role they have")
+		return nil, sallyport.Errorf(sallyport.Invalid, "no_roles", "people need a function that returns their role")
 	case services == nil:
 		return nil, sallyport.Errorf(sallyport.Invalid, "no_services", "a verifier needs the issuer of service tokens")
 	}
@@ -68,14 +68,14 @@ func NewVerifier(people People, services *ServiceTokens, others *Services) (*Ver
 	return v, nil
 }
 
-// check refuses an issuer that could be taken for another, and roles that no
+// check rejects an issuer that has the name of another, and roles that no
 // service has.
 func (s *Services) check(people string) error {
 	switch {
 	case s.JWKS == "" || s.Issuer == "" || s.Audience == "":
 		return sallyport.Errorf(sallyport.Invalid, "no_issuer", "services' tokens need a key set, an issuer and an audience to be checked against")
 	case s.Issuer == serviceIssuer || s.Issuer == people:
-		return sallyport.Errorf(sallyport.Invalid, "issuer", "the issuer of services' tokens must be no other's, and %q is", s.Issuer)
+		return sallyport.Errorf(sallyport.Invalid, "issuer", "the issuer of services' tokens is %q, which is the issuer of other tokens: configure another one", s.Issuer)
 	}
 	for subject, role := range s.Roles {
 		if subject == "" || (role != Gateway && role != Worker) {
@@ -85,7 +85,7 @@ func (s *Services) check(people string) error {
 	return nil
 }
 
-// Caller establishes who sends an Authorization header. Every error is of
+// Caller authenticates the sender of an Authorization header. Every error is of
 // kind [sallyport.Unauthenticated].
 func (v *Verifier) Caller(ctx context.Context, authorization string) (*Caller, error) {
 	scheme, token, ok := strings.Cut(authorization, " ")
@@ -100,7 +100,7 @@ func (v *Verifier) Caller(ctx context.Context, authorization string) (*Caller, e
 	if err := parsed.UnsafeClaimsWithoutVerification(&claimed); err != nil {
 		return nil, refuse("the token's claims can't be read: %w", err)
 	}
-	switch issuer := claimed.Issuer; { // which key to try; believed only when that key signed it
+	switch issuer := claimed.Issuer; { // selects the key, which then verifies the token
 	case issuer == serviceIssuer:
 		return v.service(parsed)
 	case issuer == v.people.Issuer:
@@ -132,8 +132,8 @@ func (v *Verifier) service(token *jwt.JSONWebToken) (*Caller, error) {
 	return &Caller{Kind: Service, Subject: subject, Role: Role(subject)}, nil
 }
 
-// other is a service with a token that somebody else issued. It is named as
-// one with a token of ours is.
+// other is a service with a token of another issuer. Its name is its role, as
+// with a token of ours.
 func (v *Verifier) other(ctx context.Context, token *jwt.JSONWebToken) (*Caller, error) {
 	key, err := v.theirs.key(ctx, token.Headers[0].KeyID)
 	if err != nil {
@@ -150,7 +150,7 @@ func (v *Verifier) other(ctx context.Context, token *jwt.JSONWebToken) (*Caller,
 	return &Caller{Kind: Service, Subject: string(role), Role: role}, nil
 }
 
-// subject checks the signature and everything that the token says of itself.
+// subject verifies the signature and the claims, and returns the subject.
 func (v *Verifier) subject(token *jwt.JSONWebToken, key any, issuer, audience string) (string, error) {
 	var claims jwt.Claims
 	if err := token.Claims(key, &claims); err != nil {
@@ -158,13 +158,13 @@ func (v *Verifier) subject(token *jwt.JSONWebToken, key any, issuer, audience st
 	}
 	expected := jwt.Expected{Issuer: issuer, AnyAudience: jwt.Audience{audience}, Time: v.now()}
 	if err := claims.ValidateWithLeeway(expected, leeway); err != nil {
-		return "", refuse("the token does not hold: %w", err)
+		return "", refuse("the token is not valid: %w", err)
 	}
 	switch {
 	case claims.Expiry == nil:
-		return "", refuse("the token never expires")
+		return "", refuse("the token must say when it expires (exp)")
 	case claims.Subject == "":
-		return "", refuse("the token is about nobody")
+		return "", refuse("the token must name its subject (sub)")
 	}
 	return claims.Subject, nil
 }

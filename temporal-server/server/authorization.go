@@ -12,15 +12,15 @@ import (
 	"github.com/sallyport/sallyport/temporal-server/authz"
 )
 
-// claimMapper makes the server's claims of a verified token. They carry no
-// role of the server's own: what a caller may do is in Extensions, for
-// authorizer alone.
+// claimMapper makes the server's claims of a verified token. They carry no role
+// of the server's own: the caller is in Extensions, where only authorizer reads
+// it.
 type claimMapper struct {
 	verifier *authz.Verifier
 }
 
 // GetClaims implements [authorization.ClaimMapper]. The server calls it only
-// when there is a token, and refuses the request when it fails.
+// when there is a token, and denies the request when it fails.
 func (m claimMapper) GetClaims(info *authorization.AuthInfo) (*authorization.Claims, error) {
 	if info == nil {
 		return nil, errors.New("there is no token")
@@ -55,11 +55,11 @@ func (a authorizer) Authorize(_ context.Context, claims *authorization.Claims, t
 	return result(claims, a.policy.Check(caller, call)), nil
 }
 
-// result is the policy's answer in the server's words.
-func result(claims *authorization.Claims, refusal error) authorization.Result {
+// result is the policy's decision as the server's type.
+func result(claims *authorization.Claims, denial error) authorization.Result {
 	switch {
-	case refusal != nil:
-		return authorization.Result{Decision: authorization.DecisionDeny, Reason: refusal.Error()}
+	case denial != nil:
+		return authorization.Result{Decision: authorization.DecisionDeny, Reason: denial.Error()}
 	case claims == nil:
 		return authorization.Result{Decision: authorization.DecisionAllow}
 	default:
@@ -77,7 +77,7 @@ func internal(claims *authorization.Claims) bool {
 
 func callerOf(claims *authorization.Claims) (*authz.Caller, error) {
 	if claims == nil {
-		return nil, nil //nolint:nilnil // nobody, which is not an error: some methods are for everybody
+		return nil, nil //nolint:nilnil // a caller without a token is not an error: some methods need none
 	}
 	caller, ok := claims.Extensions.(*authz.Caller)
 	if !ok || caller == nil {

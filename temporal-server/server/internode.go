@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// internodeName is whom the server's parts take each other for. It is no
-	// host: there is one certificate, and one process that has it.
+	// internodeName is the name in the certificate of the server's parts. It is
+	// no host: one process has the one certificate.
 	internodeName = "internode.sallyport.invalid"
 	// internodeLifetime is longer than any process lives. The keys are in its
 	// memory alone and end with it, so that expiry would protect from nothing.
@@ -24,17 +24,16 @@ const (
 	internodeBackdate = time.Hour // clocks are set back now and then
 )
 
-// internode is how the parts of one server know each other: history,
-// matching, worker and internal frontend believe whatever reaches them, so
-// nothing may reach them that does not hold the one certificate of this
-// process.
+// internode authenticates the parts of one server to each other. History,
+// matching, worker and internal frontend authorize no request, so that a client
+// must have the one certificate of this process to reach them.
 type internode struct {
 	certificate tls.Certificate
 	authority   *x509.CertPool
 }
 
-// newInternode makes an authority, has it sign one certificate, and forgets
-// its key: nobody can ever make another.
+// newInternode makes an authority that signs one certificate, and drops the
+// authority's key, so that no further certificate can be made.
 func newInternode(now time.Time) (*internode, error) {
 	authorityKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -26,9 +26,9 @@ type Options struct {
 	// Postgres holds the state instead.
 	Postgres *Postgres
 
-	// Shards is the number of history shards, how much of the server works
-	// side by side. It is fixed when a database is made: a server that is told
-	// another doesn't start. Default 4, which is also the least on PostgreSQL.
+	// Shards is the number of history shards, which bounds the server's
+	// parallelism. It is fixed when a database is made: with another number the
+	// server does not start. Default 4, which is also the least on PostgreSQL.
 	Shards int32
 
 	// FrontendAddr is where clients connect: an IP address and a port. Without
@@ -36,13 +36,13 @@ type Options struct {
 	// any that is free. Default 127.0.0.1:7233.
 	FrontendAddr string
 
-	// TLS is what the frontend shows to clients. Nil means plain text.
+	// TLS is the frontend's certificate. Nil means plain text.
 	TLS *TLS
 
 	// UIAddr is where the Web UI is served, likewise. Empty means no UI.
 	UIAddr string
 
-	// UITLS is what the Web UI shows to browsers. Nil means plain text.
+	// UITLS is the Web UI's certificate. Nil means plain text.
 	UITLS *TLS
 
 	// UIURL is how browsers reach the UI, where that isn't by UIAddr.
@@ -51,22 +51,22 @@ type Options struct {
 	// FixedPorts makes a taken port an error.
 	FixedPorts bool
 
-	// Namespace that everything happens in. Default "default".
+	// Namespace of all workflows. Default "default".
 	Namespace string
 
 	// SearchAttributes of the namespace. New ones may be added to an existing
 	// database; none is ever removed, and none may change its type.
 	SearchAttributes map[string]enumspb.IndexedValueType
 
-	// TaskQueues may be used beside that of calls. They are for programs that
-	// measure.
+	// TaskQueues may be used beside that of calls. They are for benchmarks.
 	TaskQueues []string
 
 	// Retention is how long closed workflows are kept. Default 7 days.
 	Retention time.Duration
 
-	// Auth says who may do what. Nil means that everyone who reaches the
-	// frontend may do everything, and that events carry no principal.
+	// Auth authenticates and authorizes requests. Nil means that every client
+	// that reaches the frontend may do everything, and that events carry no
+	// principal.
 	Auth *Auth
 
 	// Login is how people log in to the UI. It goes with Auth.
@@ -80,18 +80,18 @@ type Options struct {
 	Logger *slog.Logger
 
 	// LogLevel is the least level at which the server logs. Nil means
-	// slog.LevelWarn: the server is talkative below.
+	// slog.LevelWarn: below it the server logs a lot.
 	LogLevel slog.Leveler
 }
 
-// Auth says who may do what at the frontend.
+// Auth authenticates and authorizes the frontend's requests.
 type Auth struct {
 	// People are authenticated by an identity provider. Its keys are fetched
-	// when the first person comes, so it may start after the server.
+	// for a person's first request, so it may start after the server.
 	People authz.People
 
-	// Services have tokens of somebody else, beside those of
-	// [Server.ServiceToken]. Nil means that they have those alone.
+	// Services have tokens of another issuer, beside those of
+	// [Server.ServiceToken]. Nil means that only the latter are accepted.
 	Services *authz.Services
 }
 
@@ -119,7 +119,7 @@ const (
 	defaultShards       = 4
 )
 
-// withDefaults fills in what may be left out and refuses what can't be.
+// withDefaults sets defaults and checks the options.
 func (o Options) withDefaults() (Options, error) {
 	o.FrontendAddr = cmp.Or(o.FrontendAddr, defaultFrontendAddr)
 	o.Namespace = cmp.Or(o.Namespace, defaultNamespace)
@@ -131,7 +131,7 @@ func (o Options) withDefaults() (Options, error) {
 	return o, o.check()
 }
 
-// check refuses what does not go together.
+// check rejects options that are missing or contradict each other.
 func (o Options) check() error {
 	switch {
 	case (o.Dir == "") == (o.Postgres == nil):
@@ -143,7 +143,7 @@ func (o Options) check() error {
 	case o.Login != nil && (o.Auth == nil || o.UIAddr == ""):
 		return invalid("login", "logging in to the Web UI needs Auth and UIAddr")
 	case o.Auth != nil && o.UIAddr != "" && o.Login == nil:
-		return invalid("login", "the Web UI of a server with Auth needs Login, or nobody could use it")
+		return invalid("login", "the Web UI of a server with Auth needs Login: set Login, or leave UIAddr empty")
 	case o.Shards < 1 || o.Postgres != nil && o.Shards < defaultShards:
 		return invalid("shards", "%d history shards are too few: %d is the least", o.Shards, defaultShards)
 	}
@@ -155,7 +155,8 @@ func (o Options) check() error {
 	return errors.Join(checkAddr(o.FrontendAddr, o.TLS != nil), checkAddr(o.UIAddr, o.UITLS != nil))
 }
 
-// checkAddr refuses what would send tokens over a network in plain text.
+// checkAddr rejects an address with which tokens would cross a network in plain
+// text.
 func checkAddr(addr string, encrypted bool) error {
 	if addr == "" {
 		return nil

@@ -18,9 +18,9 @@ type addresses struct {
 	frontend, internal, history, matching, worker, ui string
 }
 
-// reserve finds a free address for every part. The server opens its
-// listeners itself, so the ports are given back just before: somebody may
-// still snatch one, which ends the start with an error that names it.
+// reserve finds a free address for every part. The server opens its listeners
+// itself, so reserve closes its own before. If another process takes a port
+// then, the start fails with an error that names it.
 func reserve(o Options) (a addresses, err error) {
 	var held []net.Listener
 	defer func() {
@@ -58,8 +58,8 @@ func reserve(o Options) (a addresses, err error) {
 	return a, nil
 }
 
-// loopbackOf is where the server's parts listen for each other: on this
-// machine alone, wherever clients come from.
+// loopbackOf is the host on which the server's parts listen for each other: a
+// loopback address, even if the frontend has another one.
 func loopbackOf(host string) string {
 	if strict.Loopback(host) {
 		return host
@@ -67,7 +67,7 @@ func loopbackOf(host string) string {
 	return "127.0.0.1"
 }
 
-// dialable is where this process reaches an address that it listens on.
+// dialable is the address by which this process connects to its own listener.
 func dialable(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -84,8 +84,8 @@ func dialable(addr string) string {
 	}
 }
 
-// listen takes the address, or any port of its host where it is taken and may
-// be another.
+// listen opens the address. If its port is in use and not fixed, it opens any
+// other port of the host.
 func listen(addr string, fixed bool) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -99,8 +99,8 @@ func listen(addr string, fixed bool) (net.Listener, error) {
 	return net.Listen(network, net.JoinHostPort(host, "0")) //nolint:noctx // returns at once
 }
 
-// family keeps 0.0.0.0 what it is: else it would become [::], every interface
-// of both, which the Web UI can't read.
+// family keeps 0.0.0.0 an IPv4 address: Go would else listen on [::], which the
+// Web UI can't parse.
 func family(host string) string {
 	if ip, err := netip.ParseAddr(host); err == nil && ip.Is4() {
 		return "tcp4"

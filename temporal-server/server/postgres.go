@@ -39,7 +39,7 @@ type PostgresTLS struct {
 
 const (
 	// connections bounds each database's, which PostgreSQL allows 100 of in
-	// all unless it is told otherwise.
+	// all by default.
 	connections        = 20
 	connectionLifetime = time.Hour
 )

@@ -17,17 +17,17 @@ const (
 	// serverLock is the number of the advisory lock that one server holds as
 	// long as it runs: "sallyport" in the ASCII codes of its first letters.
 	serverLock = 0x73616c6c79
-	// lockPatience is how long a server waits for one that is just ending.
+	// lockPatience is how long a server waits for another one that is stopping.
 	lockPatience = 10 * time.Second
 	// lockCheck is how often a server looks whether it still holds the lock,
 	// and how long that may take.
 	lockCheck = 5 * time.Second
 )
 
-// postgresLock keeps other servers of ours off the databases. It is
-// PostgreSQL's, for the connection: a server that is killed loses it at once.
-// Two servers at work would take the history shards from each other for ever,
-// though the shards' own fences keep them from doing harm.
+// postgresLock keeps other servers of ours off the databases. It is a
+// PostgreSQL advisory lock of the connection: a killed server loses it at once.
+// Two running servers would take the history shards from each other for ever,
+// though the shards' own fences keep the data intact.
 type postgresLock struct {
 	db   *stdsql.DB
 	lost chan struct{}
@@ -56,7 +56,7 @@ func lockPostgres(ctx context.Context, p Postgres) (*postgresLock, error) {
 	return l, nil
 }
 
-// errHeld says that there is another server.
+// errHeld is the error when another server holds the lock.
 var errHeld = errors.New("another Temporal server runs on it: stop it first")
 
 // tryLock takes the lock on a connection of its own.
@@ -92,16 +92,16 @@ func (l *postgresLock) watch(ctx context.Context, conn *stdsql.Conn) {
 		case <-tick.C:
 		}
 		var err error
-		if conn, err = l.again(ctx, conn); errors.Is(err, errHeld) {
+		if conn, err = l.renew(ctx, conn); errors.Is(err, errHeld) {
 			close(l.lost)
 			return
 		}
 	}
 }
 
-// again returns the connection that holds the lock, or nil where PostgreSQL
-// does not answer.
-func (l *postgresLock) again(ctx context.Context, conn *stdsql.Conn) (*stdsql.Conn, error) {
+// renew returns the connection that holds the lock, or nil while PostgreSQL can't
+// be reached. It locks again on a new connection where the old one was lost.
+func (l *postgresLock) renew(ctx context.Context, conn *stdsql.Conn) (*stdsql.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, lockCheck)
 	defer cancel()
 	if conn != nil {

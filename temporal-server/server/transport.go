@@ -36,8 +36,8 @@ var _ encryption.TLSConfigProvider = transport{}
 // the next five.
 func (t transport) GetInternodeServerConfig() (*tls.Config, error) { return t.internode.server(), nil }
 
-// GetInternodeClientConfig is for the parts, and for whoever uses the
-// internal frontend.
+// GetInternodeClientConfig is for the parts, and for clients of the internal
+// frontend.
 func (t transport) GetInternodeClientConfig() (*tls.Config, error) { return t.internode.client(), nil }
 
 // GetFrontendServerConfig is for clients.

@@ -70,9 +70,9 @@ func uiConfig(o Options, a addresses) (*uiconfig.Config, error) {
 			AllowOrigins:   []string{publicUI(o, a)},
 			CookieInsecure: !strings.HasPrefix(publicUI(o, a), "https:"), // plain HTTP on loopback
 		},
-		// Signals alone: who may do more uses the gateway's API or the
-		// temporal command. The buttons are a courtesy; it is the policy that
-		// denies.
+		// Signals alone: operators use the gateway's API or the temporal
+		// command for other changes. Hidden buttons are a convenience; the
+		// policy denies the requests.
 		WorkflowTerminateDisabled: true,
 		WorkflowCancelDisabled:    true,
 		WorkflowUpdateDisabled:    true,

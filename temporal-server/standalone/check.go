@@ -13,7 +13,7 @@ import (
 	"github.com/sallyport/sallyport/strict"
 )
 
-// checker holds a configuration against what its types can't say.
+// checker checks the rules of a configuration that its types don't express.
 type checker struct{ faults *strict.Faults }
 
 // add adds the fault of a dotted key.
@@ -25,7 +25,7 @@ func (c *checker) required(key, value string) {
 	}
 }
 
-// listen wants the address of an interface, and TLS beyond this machine.
+// listen requires the address of an interface, and TLS unless it is loopback.
 func (c *checker) listen(key, value string, t *TLS) {
 	addr, err := netip.ParseAddrPort(value)
 	switch {
@@ -44,7 +44,7 @@ func (c *checker) tls(key string, t *TLS) {
 	c.required(key+".key_file", t.KeyFile)
 }
 
-// web wants a URL that nobody on the way can read or change.
+// web requires a URL with TLS, or one of a loopback address.
 func (c *checker) web(key, value string) {
 	u, err := url.Parse(value)
 	if err != nil || !strict.SecureURL(u) {

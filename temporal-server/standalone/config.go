@@ -19,16 +19,16 @@ import (
 // file. Every secret is a path of a file that holds it, with mode 0600.
 type Config struct {
 	Listen    string        `yaml:"listen"` // ip:port of the frontend; without tls a loopback address
-	TLS       *TLS          `yaml:"tls"`    // what the frontend shows to clients
+	TLS       *TLS          `yaml:"tls"`    // the frontend's certificate
 	Namespace string        `yaml:"namespace"`
 	Retention time.Duration `yaml:"retention"` // of closed workflows; the ledger keeps calls regardless
-	// HistoryShards is how much of the server works side by side. It is fixed
-	// when the database is made; 4 at least, and 128 do for any gateway.
+	// HistoryShards bounds the server's parallelism. It is fixed when the
+	// database is made; 4 at least, and 128 suffice for any gateway.
 	HistoryShards int32    `yaml:"history_shards"`
 	Postgres      Postgres `yaml:"postgres"`
 	People        People   `yaml:"people"`
 	// Tokens is the directory in which gateway.token and worker.token are
-	// kept. It may be empty where the services have tokens of somebody else.
+	// written. It may be empty where the services have tokens of another issuer.
 	Tokens   string              `yaml:"tokens"`
 	Services *Services           `yaml:"services"` // empty: the services have the tokens above alone
 	UI       *UI                 `yaml:"ui"`       // empty: no Web UI
@@ -61,21 +61,21 @@ type PostgresTLS struct {
 	CAFile string `yaml:"ca_file"` // empty: the system's authorities
 }
 
-// People says how people are authenticated, and what they may do.
+// People is how people are authenticated, and their roles by group.
 type People struct {
 	Issuer     string `yaml:"issuer"`     // of their access tokens, and of the log-in to the UI
 	Audience   string `yaml:"audience"`   // that their access tokens carry for this server
 	JWKS       string `yaml:"jwks"`       // URL of the issuer's keys; empty: by discovery
 	Identities string `yaml:"identities"` // the gateway's identity table, read again when it changes
-	// What groups of the table may do here. Whoever is in several has the
-	// first of these roles, and whoever is in none has none.
+	// Roles by groups of the table. A person in several groups has the first of
+	// these roles, and a person in none has no role.
 	ApproverGroups []string `yaml:"approver_groups"` // see everything, signal "approve"
 	OperatorGroups []string `yaml:"operator_groups"` // see everything, cancel, terminate, reset
 	ReaderGroups   []string `yaml:"reader_groups"`   // see everything
 }
 
-// Services says how the gateway's services are authenticated where their
-// tokens are somebody else's, such as those of service accounts of Kubernetes.
+// Services is how the gateway's services are authenticated where another issuer
+// issues their tokens, such as Kubernetes to service accounts.
 type Services struct {
 	Issuer   string `yaml:"issuer"`
 	Audience string `yaml:"audience"` // that the tokens carry for this server
@@ -84,7 +84,7 @@ type Services struct {
 	Worker   string `yaml:"worker"`   // subject of the worker's
 }
 
-// Accounts are they in the words of the rules.
+// Accounts are the services as the verifier's type.
 func (s *Services) Accounts() *authz.Services {
 	if s == nil {
 		return nil
@@ -105,7 +105,7 @@ type UI struct {
 	CodecEndpoint    string `yaml:"codec_endpoint"` // the API's /codec, which decodes payloads; empty shows them as they are
 }
 
-// Defaults are the values of what a configuration file doesn't say.
+// Defaults are the values of keys that a configuration file leaves out.
 func Defaults() Config {
 	return Config{
 		Listen: "127.0.0.1:7233", Namespace: "default", Retention: 7 * 24 * time.Hour, HistoryShards: 4,
@@ -114,8 +114,8 @@ func Defaults() Config {
 	}
 }
 
-// Load reads a configuration file. What it doesn't say has the values of
-// [Defaults]; what nobody knows is refused with its line.
+// Load reads a configuration file. Missing keys have the values of [Defaults];
+// unknown keys are rejected with their line number.
 func Load(path string) (Config, error) {
 	c := Defaults()
 	data, err := os.ReadFile(path)

@@ -48,8 +48,8 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// TestLoadServices wants no directory for tokens where somebody else issues
-// them.
+// TestLoadServices: no directory for tokens is needed where another issuer
+// issues them.
 func TestLoadServices(t *testing.T) {
 	c, err := load(t, strings.Replace(good, "tokens: /run/sallyport\n", services, 1))
 	if err != nil {

@@ -11,8 +11,8 @@ type Directory interface {
 	Person(account sallyport.Account) (sallyport.Person, error)
 }
 
-// Role says what a subject of the issuer is at the server, by the groups that
-// the table has for the person now.
+// Role returns the role of a subject of the issuer, by the groups that the table
+// has for the person now.
 func (p People) Role(d Directory) func(subject string) authz.Role {
 	return func(subject string) authz.Role {
 		person, err := d.Person(sallyport.Account{Issuer: p.Issuer, Subject: subject})

@@ -12,21 +12,20 @@ import (
 	"github.com/sallyport/sallyport/temporal-server/authz"
 )
 
-// renewEvery is how often the files are looked after. Tokens are issued anew
-// after half of their hour, so that one that is read is valid for 25 minutes
-// at least.
+// renewEvery is how often the files are written. A new token is issued after
+// half of the old one's hour, so that a token in a file is valid for at least 25
+// minutes.
 const renewEvery = 5 * time.Minute
 
-// Tokens keeps the tokens of the gateway's services in files. A token is valid
-// at this server until it ends, so the files are written anew at each start.
+// Tokens writes the tokens of the gateway's services into files. A token is
+// valid only for this process, so the files are written again at each start.
 type Tokens struct {
 	Dir    string
 	Issue  func(authz.Role) (string, error)
 	Logger *slog.Logger
 }
 
-// Write writes both files. Only the owner may read them, and whoever reads
-// finds a whole token, old or new.
+// Write writes both files atomically. Only the owner may read them.
 func (t Tokens) Write() error {
 	if err := os.MkdirAll(t.Dir, 0o700); err != nil {
 		return fmt.Errorf("tokens: %w", err)
@@ -61,8 +60,7 @@ func replace(path, token string) (err error) {
 	return os.Rename(f.Name(), path)
 }
 
-// Keep writes the files again in time until ctx ends. Where that fails it says
-// so, and tries again.
+// Keep renews the files until ctx ends. It logs a failure, and tries again.
 func (t Tokens) Keep(ctx context.Context) {
 	tick := time.NewTicker(renewEvery)
 	defer tick.Stop()

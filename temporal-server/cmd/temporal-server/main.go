@@ -1,7 +1,7 @@
 //go:build !race
 
 // Command temporal-server is a Temporal server for the gateway, for teams that
-// have none: on PostgreSQL, with the gateway's own rules of who may do what.
+// have none: on PostgreSQL, with an allow list of methods by role.
 package main
 
 import (
@@ -35,14 +35,14 @@ func command() *cobra.Command {
 
 It is the stock Temporal server in one process, with these differences:
 
-  - Who may do what is a list by role: the gateway starts calls and hands in
-    votes, workers take tasks, approvers read and signal "approve", operators
-    cancel, terminate and reset (without votes), readers look. What is not on
-    the list is denied.
-  - The server writes whom it authenticated into the events of history, so that
-    votes by signal count for whoever sent them.
-  - Its inner ports listen on loopback and want a certificate that only this
-    process has.
+  - Least privilege by an allow list of methods for each role: the gateway
+    starts calls and sends votes, workers poll for tasks, approvers read and
+    signal "approve", operators cancel, terminate and reset (without votes),
+    readers read. All other requests are denied.
+  - The server writes the authenticated principal into the events of history,
+    so that votes by signal count for the person who sent them.
+  - Its internal ports listen on loopback and require a certificate that only
+    this process has.
   - Schedules, batch operations and stand-alone activities are off.
 
 Before the first start, make two databases that belong to its user:
@@ -56,11 +56,11 @@ by the server itself. One server runs on a database at a time; another one waits
 for ten seconds and gives up.
 
 The tokens of the API and of the worker are written to gateway.token and
-worker.token in the directory "tokens", and again before they end: name these
+worker.token in the directory "tokens", and again before they expire: name these
 files as temporal.token_file in the gateway's two configurations. In Kubernetes
-nobody need carry them from pod to pod: "services" takes the tokens of service
-accounts instead, which the kubelet puts into the gateway's pods. People log in
-at their identity provider; their roles follow from their groups in the
+no file has to be copied between pods: "services" accepts the tokens of service
+accounts instead, which the kubelet mounts into the gateway's pods. People log
+in at their identity provider; their roles follow from their groups in the
 gateway's identity table.`,
 		Example: `  temporal-server --config /etc/sallyport/temporal.yaml
 
