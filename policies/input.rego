@@ -11,7 +11,7 @@ deny contains {
 	not input_fits(member.type, object.get(input, member.path, missing))
 }
 
-# What stands for a member that is not there; it fits no type.
+# The value of a member that is missing; it fits no type.
 missing := {"missing"}
 
 input_members := [

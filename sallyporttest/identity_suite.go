@@ -23,7 +23,7 @@ type IdentitySubject struct {
 
 	Stranger string            // a genuine token of an account that is not listed
 	Forged   map[string]string // tokens that are not genuine, by what is wrong with them
-	Outage   func()            // from now on nothing that Identify needs from afar answers
+	Outage   func()            // makes the issuer unreachable from now on
 }
 
 // TestIdentities checks that an implementation keeps the contracts of
@@ -145,7 +145,7 @@ func testOwnership(t *testing.T, s IdentitySubject) {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(s.Agent, again); d != "" {
-		t.Errorf("the table was changed through an answer (-want +got)\n%s", d)
+		t.Errorf("the table was changed through a result (-want +got)\n%s", d)
 	}
 	for account := range s.PersonTokens {
 		p, err := s.Directory.Person(account)
@@ -160,7 +160,7 @@ func testOwnership(t *testing.T, s IdentitySubject) {
 			t.Fatal(err)
 		}
 		if d := cmp.Diff(s.Person, again); d != "" {
-			t.Errorf("the table was changed through an answer (-want +got)\n%s", d)
+			t.Errorf("the table was changed through a result (-want +got)\n%s", d)
 		}
 	}
 }

@@ -92,7 +92,7 @@ func testReconcileCancelled(t *testing.T, s ReconcilerSubject) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if o, err := s.Reconciler.Reconcile(ctx, s.Intent); err == nil || o != nil {
-		t.Errorf("Reconcile = %+v, %v; want an error: who didn't look must not say that there is nothing", o, err)
+		t.Errorf("Reconcile = %+v, %v; want an error, as a cancelled Reconcile does not know whether there is an effect", o, err)
 	}
 }
 

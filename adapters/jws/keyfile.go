@@ -48,7 +48,7 @@ func LoadPrivateKey(path string) (ed25519.PrivateKey, error) {
 }
 
 // LoadPublicKeys reads one or more Ed25519 keys from a PEM file (SPKI). A
-// file that also holds something else, such as a private key, is refused.
+// file that holds anything else, such as a private key, is rejected.
 func LoadPublicKeys(path string) ([]ed25519.PublicKey, error) {
 	rest, _, err := readKeyFile(path)
 	if err != nil {

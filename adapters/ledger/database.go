@@ -59,7 +59,7 @@ type connection interface {
 	// the whole ledger. No other writer's transaction overlaps it.
 	begin(ctx context.Context) error
 	// run runs statements in their order, and in as few round trips as the
-	// database lets it. After an error the transaction is broken.
+	// database allows. After an error the transaction can't be used any more.
 	run(ctx context.Context, statements ...*statement) error
 	// commit makes the transaction durable, after some last statements.
 	commit(ctx context.Context, last ...*statement) error

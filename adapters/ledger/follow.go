@@ -15,7 +15,7 @@ import (
 // appended. What this process appends wakes it at once.
 const followEvery = 250 * time.Millisecond
 
-// move puts a follower to a leaf; behind where it stands it changes nothing.
+// move moves a follower forward to an index; a smaller index changes nothing.
 type move struct {
 	follower string
 	to       int64

@@ -134,7 +134,7 @@ func (f *folding) show(s stored) error {
 	}
 	at, err := time.Parse(time.RFC3339Nano, l.Time)
 	if err != nil {
-		return fmt.Errorf("its time is none: %w", err)
+		return fmt.Errorf("its time is not RFC 3339: %w", err)
 	}
 	c := &f.shown
 	c.updatedAt = nanos(at)

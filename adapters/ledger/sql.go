@@ -79,7 +79,7 @@ const (
 	sqlExpired       = `SELECT call_id FROM calls WHERE final = 1 AND record IS NOT NULL AND updated_at < $1 ORDER BY updated_at, call_id`
 	sqlTruncateLog   = `PRAGMA wal_checkpoint(TRUNCATE)`
 
-	// For making the projection anew.
+	// For Rebuild.
 	sqlClearTerms   = `DELETE FROM terms`
 	sqlClearCalls   = `DELETE FROM calls`
 	sqlClearFreezes = `DELETE FROM freezes`

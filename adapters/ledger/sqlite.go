@@ -214,8 +214,8 @@ const (
 	migrationPause = 50 * time.Millisecond
 )
 
-// adopt lets a database that was made before there were migrations, and that
-// has the first one's schema, take the others.
+// adopt prepares a database from before there were migrations, which has the
+// first one's schema, for the others.
 func adopt(ctx context.Context, db *sql.DB) error {
 	have, err := schemaOf(ctx, db)
 	if err != nil || len(have) == 0 || have[versionsTable] != "" {

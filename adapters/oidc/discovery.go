@@ -38,7 +38,7 @@ func (r *remoteKeys) fetch(ctx context.Context, endpoint string) ([]jose.JSONWeb
 }
 
 // discover reads the issuer's jwks_uri (OpenID Connect Discovery 1.0, section
-// 4). A document that speaks for another issuer is refused.
+// 4). A document of another issuer is rejected.
 func (r *remoteKeys) discover(ctx context.Context) (string, error) {
 	document := strings.TrimSuffix(r.issuer, "/") + "/.well-known/openid-configuration"
 	data, err := r.get(ctx, document)

@@ -6,18 +6,18 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Kind says whose identities an issuer vouches for.
+// Kind is the kind of identities that an issuer authenticates.
 type Kind string
 
-// The kinds of issuer. One that vouches for agents never yields a person,
-// whatever its tokens say, and the other way round.
+// The kinds of issuer. An issuer of agents never authenticates a person,
+// whatever its tokens claim, and the other way round.
 const (
 	KindAgent  Kind = "agent"
 	KindPerson Kind = "person"
 )
 
 // Table is the identity table as its YAML file spells it. Unknown keys are
-// refused.
+// rejected.
 type Table struct {
 	Issuers []Issuer `yaml:"issuers"`
 	Agents  []Agent  `yaml:"agents"`
@@ -49,7 +49,7 @@ type Issuer struct {
 	MaxAge time.Duration `yaml:"max_age"`
 }
 
-// Agent is one agent: an account, and the person who answers for it.
+// Agent is one agent: an account, and the person who owns it.
 type Agent struct {
 	ID      string   `yaml:"id"`
 	Issuer  string   `yaml:"issuer"`

@@ -106,7 +106,7 @@ func checkType(typ string) error {
 }
 
 // numericDate reads seconds since the epoch (RFC 7519, section 2). Dates that
-// no token could have are refused.
+// no token can have are rejected.
 func numericDate(seconds *float64) (time.Time, bool) {
 	const year10000 = 253402300800
 	if seconds == nil || *seconds <= 0 || *seconds >= year10000 {

@@ -16,8 +16,8 @@ import (
 )
 
 // documents merges the data files, each rooted at its directory's path. Two
-// files that say the same member are refused: which one holds would depend on
-// their names.
+// files with the same member are rejected: their names would decide which one
+// counts.
 func documents(files map[string][]byte) (map[string]any, error) {
 	root := map[string]any{}
 	for _, name := range slices.Sorted(maps.Keys(files)) {

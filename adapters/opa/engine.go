@@ -103,16 +103,15 @@ func (e *Engine) Ready() error {
 	return noDecision(errors.Join(errors.New("no policy is loaded"), e.Fault()))
 }
 
-// Fault is why the policy as it stands in its directory is not the one that
-// decides, or nil when it is.
+// Fault is why the policy in the directory is not loaded, or nil when it is.
 func (e *Engine) Fault() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.fault
 }
 
-// Reload reads the policy again. If it is bad, the last good one goes on
-// deciding, and the error has file, line and reason.
+// Reload reads the policy again. If it is bad, the last good one stays loaded,
+// and the error has file, line and reason.
 func (e *Engine) Reload(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -98,7 +98,7 @@ func newCompiler() *ast.Compiler {
 	return ast.NewCompiler().WithCapabilities(capabilities()).WithStrict(true).WithDefaultRegoVersion(ast.RegoV1)
 }
 
-// compile compiles modules, and refuses data that stands where rules do.
+// compile compiles modules, and rejects data at the path of a rule.
 func compile(ctx context.Context, store storage.Store, files map[string][]byte) (*ast.Compiler, error) {
 	modules, err := parse(files)
 	if err != nil {
@@ -155,21 +155,21 @@ func (p *policy) checkDefaults(ctx context.Context) error {
 	d, err := p.decide(ctx, nothing)
 	switch {
 	case err != nil:
-		return fmt.Errorf("%s does not answer an empty input: %w", decisionRule, err)
+		return fmt.Errorf("%s has no result for an empty input: %w", decisionRule, err)
 	case d.Effect != "deny":
-		return fmt.Errorf("%s answers an empty input with %s: what no rule knows must be denied", decisionRule, d.Effect)
+		return fmt.Errorf("%s decides %s for an empty input: a call that no rule allows must be denied", decisionRule, d.Effect)
 	}
 	visible, err := p.see(ctx, nothing)
 	switch {
 	case err != nil:
-		return fmt.Errorf("%s does not answer an empty input: %w", visibleRule, err)
+		return fmt.Errorf("%s has no result for an empty input: %w", visibleRule, err)
 	case visible:
-		return fmt.Errorf("%s is true for an empty input: tools must be hidden from agents that no rule knows", visibleRule)
+		return fmt.Errorf("%s is true for an empty input: tools must be hidden from unknown agents", visibleRule)
 	}
 	reasons, err := p.object(ctx, nothing)
 	switch {
 	case err != nil:
-		return fmt.Errorf("%s does not answer an empty input: %w", approverRule, err)
+		return fmt.Errorf("%s has no result for an empty input: %w", approverRule, err)
 	case len(reasons) == 0:
 		return fmt.Errorf("%s has no objection to an empty input: a vote without a person must not count", approverRule)
 	}

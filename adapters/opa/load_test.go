@@ -63,14 +63,14 @@ func TestBadPolicies(t *testing.T) {
 	}
 }
 
-// TestPoliciesThatTrustNothing: a policy that allows what it knows nothing of
-// never goes live.
+// TestPoliciesThatTrustNothing: a policy that allows unknown input is
+// not loaded.
 func TestPoliciesThatTrustNothing(t *testing.T) {
 	for name, tt := range map[string]struct{ old, with, want string }{
-		"Allows":        {`"effect": "deny", "reasons": [{"code": "no", "message": "no"}]`, `"effect": "allow", "reasons": []`, "answers an empty input with allow"},
+		"Allows":        {`"effect": "deny", "reasons": [{"code": "no", "message": "no"}]`, `"effect": "allow", "reasons": []`, "data.sallyport.decision decides allow for an empty input"},
 		"Shows":         {`visible := false`, `visible := true`, "data.sallyport.visible is true for an empty input"},
-		"CountsNobody":  {`approver := [{"code": "no", "message": "no"}]`, `approver := []`, "data.sallyport.approver has no objection"},
-		"GarbageByRule": {`"effect": "deny"`, `"effect": "no"`, "data.sallyport.decision does not answer an empty input"},
+		"CountsAnyVote": {`approver := [{"code": "no", "message": "no"}]`, `approver := []`, "data.sallyport.approver has no objection"},
+		"GarbageByRule": {`"effect": "deny"`, `"effect": "no"`, "data.sallyport.decision has no result for an empty input"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := refused(t, opa.Options{Embedded: tinyFSOf(strings.Replace(tiny, tt.old, tt.with, 1))})

@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	// settleFor is how long a directory must be quiet before it is read:
+	// quietFor is how long a directory must not change before it is read:
 	// editors and deployments change several files.
-	settleFor = 100 * time.Millisecond
-	// settleAtMost is how long one that is never quiet is waited for.
-	settleAtMost = 2 * time.Second
+	quietFor = 100 * time.Millisecond
+	// quietAtMost bounds the wait for a directory that changes all the time.
+	quietAtMost = 2 * time.Second
 )
 
 // Watch reloads the policy whenever its directory changes, until ctx ends. A
@@ -92,9 +92,9 @@ func (e *Engine) awaitChange(ctx context.Context, w *fsnotify.Watcher, poll <-ch
 			if event.Name != dir && !strings.HasPrefix(event.Name, dir+string(filepath.Separator)) {
 				continue
 			}
-			quiet = time.After(settleFor)
+			quiet = time.After(quietFor)
 			if enough == nil {
-				enough = time.After(settleAtMost)
+				enough = time.After(quietAtMost)
 			}
 		}
 	}

@@ -78,7 +78,7 @@ func snake(key string) string {
 	return b.String()
 }
 
-// scrub replaces the secrets that can be told by their form alone.
+// scrub replaces the secrets that their form alone gives away.
 func scrub(s string) string {
 	s = jws.ReplaceAllString(s, redacted)
 	s = bearer.ReplaceAllString(s, "$1 "+redacted)

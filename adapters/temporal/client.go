@@ -15,7 +15,7 @@ import (
 	"github.com/sallyport/sallyport/workflows/wire"
 )
 
-// Client starts, cancels and carries votes to the workflows of calls.
+// Client starts and cancels the workflows of calls, and sends votes to them.
 type Client struct {
 	temporal client.Client
 }

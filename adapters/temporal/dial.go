@@ -35,13 +35,13 @@ type TLS struct {
 	ServerName string `yaml:"server_name"`
 }
 
-// Role is what a part of the gateway is at the Temporal server.
+// Role is the role of a part of the gateway at the Temporal server.
 type Role string
 
-// The roles. None of them may do what the other may.
+// The roles. Separation of duties: neither may do what the other may.
 const (
-	RoleAPI    Role = "gateway" // starts calls, carries votes, cancels
-	RoleWorker Role = "worker"  // takes tasks and answers them
+	RoleAPI    Role = "gateway" // starts calls, sends votes, cancels
+	RoleWorker Role = "worker"  // polls for tasks and completes them
 )
 
 // Credentials yields the headers that authenticate a request.

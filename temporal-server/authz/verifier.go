@@ -115,7 +115,7 @@ func (v *Verifier) Caller(ctx context.Context, authorization string) (*Caller, e
 func (v *Verifier) person(ctx context.Context, token *jwt.JSONWebToken) (*Caller, error) {
 	key, err := v.keys.key(ctx, token.Headers[0].KeyID)
 	if err != nil {
-		return nil, refuse("the token's key is not to be had: %w", err)
+		return nil, refuse("the token's key can't be fetched: %w", err)
 	}
 	subject, err := v.subject(token, key.Key, v.people.Issuer, v.people.Audience)
 	if err != nil {
@@ -137,7 +137,7 @@ func (v *Verifier) service(token *jwt.JSONWebToken) (*Caller, error) {
 func (v *Verifier) other(ctx context.Context, token *jwt.JSONWebToken) (*Caller, error) {
 	key, err := v.theirs.key(ctx, token.Headers[0].KeyID)
 	if err != nil {
-		return nil, refuse("the token's key is not to be had: %w", err)
+		return nil, refuse("the token's key can't be fetched: %w", err)
 	}
 	subject, err := v.subject(token, key.Key, v.others.Issuer, v.others.Audience)
 	if err != nil {

@@ -46,8 +46,8 @@ func (d *database) prepare(ctx context.Context, o Options) (err error) {
 	return ensureNamespace(ctx, db, o)
 }
 
-// checkShards refuses another number of shards than the database was made
-// with. The server would silently go on with the old one.
+// checkShards rejects another number of shards than the database was made with.
+// The server would silently ignore it.
 func checkShards(ctx context.Context, db sqlplugin.DB, want int32) error {
 	row, err := db.GetClusterMetadata(ctx, &sqlplugin.ClusterMetadataFilter{ClusterName: clusterName})
 	if errors.Is(err, stdsql.ErrNoRows) {

@@ -12,8 +12,8 @@ import (
 	"go.temporal.io/server/common/log/tag"
 )
 
-// noHTTP begins a warning that tells what is so on purpose: the frontend has
-// no HTTP port, and so one way in less.
+// noHTTP begins a warning about an intended setting: the frontend has no HTTP
+// port, which reduces its attack surface.
 const noHTTP = "HTTP API port has not been set"
 
 // logger writes the server's log to slog, from a level on.

@@ -54,8 +54,8 @@ func (t transport) GetRemoteClusterClientConfig(string) (*tls.Config, error) {
 	return nil, nil //nolint:nilnil // no TLS is no configuration
 }
 
-// GetExpiringCerts reports none: the parts' own outlives them, and who
-// replaces the frontend's certificate watches it.
+// GetExpiringCerts reports none: the parts' own certificate outlives them, and
+// the operator monitors the frontend's.
 func (t transport) GetExpiringCerts(time.Duration) (expiring, expired encryption.CertExpirationMap, err error) {
 	return nil, nil, nil
 }

@@ -15,7 +15,7 @@ type Statement struct {
 	Not    []string `json:"does_not_prove"`
 }
 
-// say tells a leaf as a sentence.
+// say describes a leaf in a sentence.
 func (l Leaf) say() string {
 	at := "at " + l.Time + " "
 	switch l.Kind {
@@ -26,7 +26,7 @@ func (l Leaf) say() string {
 	case sallyport.EntryDecision:
 		return at + fmt.Sprintf("policy of revision %s said %s%s", shown(l.Revision), l.Effect, because(l.Reasons))
 	case sallyport.EntryPlan:
-		return at + "what it would change was found out and committed to"
+		return at + "it was planned, and the leaf commits to the plan"
 	case sallyport.EntryBallot:
 		return at + fmt.Sprintf("people were asked, on ballot %s", l.Ballot)
 	case sallyport.EntryVote:
@@ -59,7 +59,7 @@ func (l Leaf) sayStart() string {
 func (l Leaf) sayBeside() string {
 	switch l.Kind {
 	case sallyport.EntryDrift:
-		return "it was no more what had been recorded"
+		return "drift: its intent or plan was no longer the recorded one"
 	case sallyport.EntryPlaced:
 		return "it ran in " + shown(l.Place) + " with the uid " + shown(l.UID) + because(some(l.Image))
 	case sallyport.EntryStop:
@@ -68,7 +68,7 @@ func (l Leaf) sayBeside() string {
 		}
 		return "a person ordered it to stop"
 	case sallyport.EntryErasure:
-		return "what was kept of it was erased"
+		return "its contents were erased"
 	case sallyport.EntryFreeze:
 		return "a freeze began of " + sallyport.Freeze{Agent: l.Agent, Tool: l.Tool, Namespace: l.Namespace}.Scope()
 	case sallyport.EntryLift:
@@ -100,7 +100,7 @@ func shown(s string) string {
 	return sallyport.Visible(s)
 }
 
-// say tells what an entry adds to its leaf, for those who may see it.
+// sayEntry describes what an entry adds to its leaf, for readers who may see it.
 func sayEntry(e sallyport.Entry) string {
 	switch {
 	case e.Vote != nil:
