@@ -26,6 +26,7 @@
 //   - text.go: untrusted text, made safe for terminals and markdown
 //   - difference.go: how two values differ, for people to read
 //   - redact.go: arguments and results that are stored nowhere
+//   - trace.go: a [TraceContext], the place of a call in a distributed trace
 //
 // These are the stages of a call, each a type or a few:
 //

@@ -91,12 +91,3 @@ func (q Query) Terms() []string {
 	}
 	return all
 }
-
-// TraceID is the id of the trace in a W3C traceparent, or "".
-func TraceID(traceParent string) string {
-	parts := strings.Split(traceParent, "-")
-	if len(parts) < 4 || len(parts[1]) != 32 {
-		return ""
-	}
-	return parts[1]
-}

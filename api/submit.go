@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"io"
@@ -9,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
-	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/sallyport/sallyport"
@@ -131,14 +131,10 @@ func (s *Server) callID(account sallyport.Account, key string) (string, error) {
 // traceParent is the trace context of the span that the request is in, or
 // where the server makes no spans, the agent's own.
 func traceParent(r *http.Request) string {
-	var w3c propagation.TraceContext
-	ctx := r.Context()
-	if !trace.SpanContextFromContext(ctx).IsValid() {
-		ctx = w3c.Extract(ctx, propagation.HeaderCarrier(r.Header))
-	}
-	carrier := propagation.MapCarrier{}
-	w3c.Inject(ctx, carrier)
-	return carrier.Get("traceparent")
+	return cmp.Or(
+		sallyport.TraceParent(trace.SpanContextFromContext(r.Context())),
+		sallyport.ParseTraceParent(r.Header.Get("traceparent")).String(),
+	)
 }
 
 // accept writes a call into the ledger and hands it over, in this order, or

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -52,8 +53,8 @@ func (r *Runner) Run(ctx context.Context, p sallyport.Permit) (sallyport.Outcome
 
 func (r *Runner) runTask(ctx context.Context, m tools.Manifest, i sallyport.Intent) task {
 	return task{
-		name: runName(i.CallID), mode: wire.ModeRun, intent: i, manifest: m, trace: traceParent(ctx), limit: m.Limits.Timeout,
-		expires: time.Now().Add(m.Limits.Timeout + slack),
+		name: runName(i.CallID), mode: wire.ModeRun, intent: i, manifest: m, limit: m.Limits.Timeout,
+		trace: sallyport.TraceParent(trace.SpanContextFromContext(ctx)), expires: time.Now().Add(m.Limits.Timeout + slack),
 	}
 }
 

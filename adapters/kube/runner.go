@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sallyport/sallyport"
@@ -73,8 +73,8 @@ func (r *Runner) Plan(ctx context.Context, i sallyport.Intent) (sallyport.Plan, 
 // ask runs the executor in a mode that changes nothing, and removes its Job.
 func (r *Runner) ask(ctx context.Context, m tools.Manifest, mode wire.Mode, i sallyport.Intent) (jobResult, error) {
 	t := task{
-		name: planName(i.CallID), mode: mode, intent: i, manifest: m, trace: traceParent(ctx), limit: m.Limits.Timeout,
-		expires: time.Now().Add(m.Limits.Timeout + slack),
+		name: planName(i.CallID), mode: mode, intent: i, manifest: m, limit: m.Limits.Timeout,
+		trace: sallyport.TraceParent(trace.SpanContextFromContext(ctx)), expires: time.Now().Add(m.Limits.Timeout + slack),
 	}
 	defer r.discard(ctx, t)
 	j, err := r.create(ctx, t)
@@ -106,11 +106,4 @@ func (r *Runner) manifest(i sallyport.Intent) (tools.Manifest, error) {
 		return m, sallyport.Errorf(sallyport.Denied, sallyport.CodeNamespaceNotServed, "the gateway has no permissions in namespace %q: it is not among kubernetes.targets", i.Namespace)
 	}
 	return m, nil
-}
-
-// traceParent is the trace that ctx belongs to, as W3C's header has it.
-func traceParent(ctx context.Context) string {
-	carrier := propagation.MapCarrier{}
-	propagation.TraceContext{}.Inject(ctx, carrier)
-	return carrier["traceparent"]
 }

@@ -9,8 +9,6 @@ import (
 	"net"
 	"time"
 
-	"go.opentelemetry.io/otel/propagation"
-
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/adapters/sandbox/confine"
 	"github.com/sallyport/sallyport/tools"
@@ -94,11 +92,4 @@ func specification(l tools.Limits, limit time.Duration) confine.Spec {
 		// Two threads may compute at once, and the time limit should end the tool first.
 		CPUSeconds: 2*uint64(limit/time.Second) + 4, //nolint:gosec // positive
 	}
-}
-
-// traceParent is the span of ctx, or else the one that the agent sent.
-func traceParent(ctx context.Context, sent string) string {
-	carrier := propagation.MapCarrier{}
-	propagation.TraceContext{}.Inject(ctx, carrier)
-	return cmp.Or(carrier["traceparent"], sent)
 }

@@ -1,11 +1,14 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
 	"os"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/tools"
@@ -134,7 +137,7 @@ func (r *Runner) Plan(ctx context.Context, i sallyport.Intent) (sallyport.Plan, 
 		Mode:        wire.ModePlan,
 		Intent:      i,
 		Files:       files,
-		TraceParent: traceParent(ctx, ""),
+		TraceParent: sallyport.TraceParent(trace.SpanContextFromContext(ctx)),
 	}, m.Limits.Timeout)
 	if err != nil {
 		return sallyport.Plan{}, err
@@ -162,7 +165,7 @@ func (r *Runner) Run(ctx context.Context, p sallyport.Permit) (sallyport.Outcome
 		Intent:      i,
 		Plan:        p.Plan(), // the tool checks its preconditions
 		Files:       files,
-		TraceParent: traceParent(ctx, p.Call().TraceParent),
+		TraceParent: cmp.Or(sallyport.TraceParent(trace.SpanContextFromContext(ctx)), p.Call().TraceParent),
 	}, timeout(m, p.Decision()))
 	if err != nil {
 		return sallyport.Outcome{}, err

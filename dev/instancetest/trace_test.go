@@ -16,6 +16,7 @@ import (
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/dev/instancetest"
 	"github.com/sallyport/sallyport/dev/internal/program"
 )
@@ -133,12 +134,13 @@ func TestOneTrace(t *testing.T) {
 // wayUp names the spans from the one in a trace context up to the agent's.
 func wayUp(t *testing.T, spans map[string]span, traceparent string) []string {
 	t.Helper()
-	parts := strings.Split(traceparent, "-")
-	if len(parts) != 4 || parts[1] != agentTrace || parts[2] == agentSpan {
+	id := sallyport.ParseTraceParent(traceparent).SpanID
+	first := hex.EncodeToString(id[:])
+	if sallyport.TraceID(traceparent) != agentTrace || first == agentSpan {
 		t.Fatalf("the executor's trace context is %q", traceparent)
 	}
 	var way []string
-	for id := parts[2]; id != agentSpan && len(way) <= len(spans); id = spans[id].parent {
+	for id := first; id != agentSpan && len(way) <= len(spans); id = spans[id].parent {
 		if _, ok := spans[id]; !ok {
 			t.Fatalf("above %q is a span that nobody sent", way)
 		}
