@@ -29,13 +29,13 @@ var arrows = map[string][]string{
 	".":               nil,
 	"strict":          nil,
 	"policies":        nil,
-	"tools":           {"tools/manifests"},
+	"tools":           nil,
 	"tools/manifests": nil,
 	"tools/wire":      nil,
 	"tools/unidiff":   nil,
 	"tools/builtin":   {"tools/wire", "tools/unidiff"},
 	"tools/k8s":       {"tools/wire", "tools/unidiff"},
-	"activities":      {"tools", "workflows/wire"},
+	"activities":      {"workflows/wire"},
 
 	"workflows":         {"activities", "workflows/details", "workflows/wire"},
 	"workflows/details": nil,
@@ -68,7 +68,7 @@ var arrows = map[string][]string{
 	"deploy/licenses": nil, // the same, of what they link
 
 	// What tests share. Nothing that is shipped may import these.
-	"sallyporttest":               {"tools"},
+	"sallyporttest":               nil,
 	"sallyporttest/postgrestest":  nil,
 	"sallyporttest/compat":        nil, // tests of what must not change
 	"sallyporttest/workflowstest": {"*"},
@@ -90,12 +90,12 @@ var arrows = map[string][]string{
 var libraries = map[string][]string{
 	"database/sql":                           {"adapters/ledger", "sallyporttest/postgrestest", "temporal-server/server", "dev/cmd/bench"}, // there it is the Temporal server's
 	"modernc.org/sqlite":                     {"adapters/ledger", "temporal-server/server", "dev/cmd/bench"},
-	"github.com/jackc/pgx":                   {"adapters/ledger", "sallyporttest/postgrestest", "temporal-server/server", "dev/cmd/bench"}, // there it is the Temporal server's
+	"github.com/jackc/pgx":                   {"adapters/ledger", "sallyporttest/postgrestest", "temporal-server/server"}, // there it is the Temporal server's
 	"github.com/pressly/goose":               {"adapters/ledger"},
-	"go.temporal.io/":                        {"activities", "workflows", "workflows/wire", "worker", "adapters/temporal", "sallyporttest/workflowstest", "gateway", "temporal-server/...", "dev/...", "bench/..."},
+	"go.temporal.io/":                        {"activities", "workflows", "workflows/wire", "worker", "adapters/temporal", "sallyporttest/workflowstest", "gateway", "temporal-server/...", "dev/..."},
 	"go.temporal.io/server":                  {"temporal-server/..."},
 	"github.com/temporalio":                  {"temporal-server/..."},
-	"k8s.io/":                                {"adapters/kube", "tools/k8s", "cmd/kubeexec", "gateway", "e2e/..."},
+	"k8s.io/":                                {"adapters/kube", "tools/k8s", "cmd/kubeexec", "e2e/..."},
 	"helm.sh/helm":                           {"e2e/..."},
 	"go.etcd.io":                             {"e2e/..."},
 	"github.com/coredns":                     {"e2e/..."},
@@ -105,7 +105,7 @@ var libraries = map[string][]string{
 	"github.com/google/licensecheck":         {"deploy/licenses"},
 	"github.com/labstack/echo":               {"api"},
 	"github.com/coreos/go-oidc":              {"client", "temporal-server/...", "dev/..."}, // it logs people in; see the decision on verifying tokens
-	"golang.org/x/oauth2":                    {"client", "dev/...", "e2e/..."},
+	"golang.org/x/oauth2":                    {"client", "e2e/..."},
 	"github.com/go-jose":                     {"adapters/jws", "adapters/oidc", "sallyporttest/workflowstest", "temporal-server/...", "dev/..."},
 	"github.com/go-git":                      {"adapters/gitops", "dev/..."},
 	"github.com/landlock-lsm":                {"adapters/sandbox/confine"},
@@ -117,7 +117,7 @@ var libraries = map[string][]string{
 	"github.com/stretchr/testify":            nil,                                                            // go-cmp and plain ifs say more
 	"github.com/pkg/errors":                  nil,
 	"golang.org/x/exp":                       nil,
-	"math/rand":                              {"bench/..."}, // what we draw has to be unpredictable
+	"math/rand":                              nil, // what we draw has to be unpredictable
 }
 
 // source is one parsed Go file.
@@ -255,6 +255,80 @@ func TestLibraries(t *testing.T) {
 			}
 			t.Errorf("%s imports %s, which is for %v", s.name, i, libraries[prefix])
 		}
+	}
+}
+
+// TestTablesAreUsed: a line that allows what nothing imports would allow it
+// unseen once something does.
+func TestTablesAreUsed(t *testing.T) {
+	imports := map[string]map[string]bool{} // by line of the table
+	uses := map[string]map[string]bool{}    // by prefix of a library
+	lines := slices.Collect(maps.Keys(arrows))
+	for _, s := range sources(t) {
+		line, _ := place(lines, s.pkg)
+		for _, i := range s.imports {
+			if to, ours := internal(i); ours && !s.test {
+				add(imports, line, to)
+			}
+			if prefix := longestPrefix(i); prefix != "" {
+				if by, ok := place(libraries[prefix], s.pkg); ok {
+					add(uses, prefix, by)
+				}
+			}
+		}
+	}
+	for line, allowed := range arrows {
+		for _, to := range allowed {
+			if to != "*" && !imports[line][to] {
+				t.Errorf("the table of imports allows %s to import %s, which it does not: remove that", line, to)
+			}
+		}
+	}
+	for prefix, allowed := range libraries {
+		for _, by := range allowed {
+			if !uses[prefix][by] {
+				t.Errorf("the table of libraries allows %s to import %s, which it does not: remove that", by, prefix)
+			}
+		}
+	}
+}
+
+func add(m map[string]map[string]bool, key, value string) {
+	if m[key] == nil {
+		m[key] = map[string]bool{}
+	}
+	m[key][value] = true
+}
+
+// TestLintRulesMatch: a path rule of the linters whose path matches no file is
+// silent.
+func TestLintRulesMatch(t *testing.T) {
+	data, err := os.ReadFile(".golangci.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := files(t)
+	rules := 0
+	matches := func(rule string, pattern *regexp.Regexp) {
+		rules++
+		if !slices.ContainsFunc(all, pattern.MatchString) {
+			t.Errorf(".golangci.yml: %s matches no file", rule)
+		}
+	}
+	for _, m := range regexp.MustCompile(`(?m)^\s+path(?:-except)?: (\S.*)$`).FindAllStringSubmatch(string(data), -1) {
+		matches(m[1], regexp.MustCompile(m[1]))
+		for _, part := range regexp.MustCompile(`\^[a-z][^|()]*(?:\([^|()]*\)[^|()]*)?`).FindAllString(m[1], -1) {
+			matches(part, regexp.MustCompile(part))
+		}
+	}
+	glob := strings.NewReplacer(`**/`, `(?:.*/)?`, `/**`, `/.*`, `*`, `[^/]*`, `.`, `\.`)
+	for _, m := range regexp.MustCompile(`(?m)^\s+files: \[(.*)\]`).FindAllStringSubmatch(string(data), -1) {
+		for _, g := range regexp.MustCompile(`"!?([^"$]+)"`).FindAllStringSubmatch(m[1], -1) {
+			matches(g[1], regexp.MustCompile(`^`+glob.Replace(g[1])+`$`))
+		}
+	}
+	if rules < 15 {
+		t.Errorf(".golangci.yml: %d path rules were read", rules)
 	}
 }
 
