@@ -184,7 +184,7 @@ func TestPartsRefuse(t *testing.T) {
 		"NoRepository":   {runWorker, "manifests.git", "", 0, `manifests\.git`},
 		"NoNotifyKey":    {runWorker, "notify.key", "", 0, `notifications\.secret_files: .*notify\.key`},
 		"OpenNotifyKey":  {runWorker, "notify.key", "x", 0o644, `notifications\.secret_files: .*notify\.key has mode 0644: others may use it`},
-		"NotifyKeyText":  {runWorker, "notify.key", "hunter2", 0o600, `notifications\.secret_files: .*notify\.key: the secret is not standard base64`},
+		"NotifyKeyText":  {runWorker, "notify.key", "hunter2", 0o600, `notifications\.secret_files: .*notify\.key: the secret is not valid; want standard base64`},
 		"ShortNotifyKey": {runWorker, "notify.key", "aHVudGVy", 0o600, `notifications\.secret_files: .*notify\.key: the secret must have 24 to 64 bytes`},
 		"NoExecutor":     {runWorker, "toolexec", "", 0, `toolexec`},
 	} {
