@@ -117,7 +117,7 @@ var libraries = map[string][]string{
 	"github.com/stretchr/testify":            nil,                                                            // go-cmp and plain ifs say more
 	"github.com/pkg/errors":                  nil,
 	"golang.org/x/exp":                       nil,
-	"math/rand":                              nil, // what we draw has to be unpredictable
+	"math/rand":                              {}, // what we draw has to be unpredictable
 }
 
 // source is one parsed Go file.
