@@ -48,8 +48,8 @@ func (f Freeze) Scope() string {
 	return strings.Join(of, ", ")
 }
 
-// Refusal is why a call is stopped.
-func (f Freeze) Refusal() *Error {
+// Denial is the error of a call that the freeze stops.
+func (f Freeze) Denial() *Error {
 	return Errorf(Frozen, CodeFrozen, "%s", f.message())
 }
 

@@ -38,7 +38,7 @@ type Meter interface {
 // Options are what the activities stand on. All are required but those that
 // say otherwise.
 type Options struct {
-	Judge
+	Evaluator
 	Verifier  Verifier
 	Votes     sallyport.VoteVerifier
 	Directory sallyport.Directory
@@ -73,14 +73,14 @@ func New(o Options) (*Activities, error) {
 	v := reflect.ValueOf(o)
 	for i := range v.NumField() {
 		switch name := v.Type().Field(i).Name; name {
-		case "Judge", "Reconcilers", "Signals", "PrincipalIssuer":
+		case "Evaluator", "Reconcilers", "Signals", "PrincipalIssuer":
 		default:
 			if v.Field(i).IsZero() {
 				return nil, errors.New("activities: Options." + name + " is missing")
 			}
 		}
 	}
-	return &Activities{Options: o}, o.Judge.check()
+	return &Activities{Options: o}, o.Evaluator.check()
 }
 
 // step times one step; call the returned function with its error.

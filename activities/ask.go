@@ -38,7 +38,7 @@ func (a *Activities) Ask(ctx context.Context, in AskInput) (b sallyport.Ballot, 
 		return b, sallyport.Errorf(sallyport.Conflict, sallyport.CodeNotAsked, "policy did not ask for approval of call %s", call.ID)
 	}
 	if err := shown(s, rec, in.Plan); err != nil {
-		return b, a.noted(ctx, call.ID, err)
+		return b, a.recordDrift(ctx, call.ID, err)
 	}
 	b, err = a.draw(s, *rec.Decision.Approval, rec.Plan)
 	if err != nil {
@@ -72,7 +72,7 @@ func (a *Activities) draw(s subject, terms sallyport.Terms, plan *sallyport.Plan
 func shown(s subject, rec sallyport.Record, plan *sallyport.Plan) error {
 	switch {
 	case rec.Intent == nil || rec.Intent.Digest() != s.intent.Digest():
-		return strayed(s, rec)
+		return intentDrift(s, rec)
 	case rec.Plan == nil && !s.tool.PlanNever:
 		return sallyport.Errorf(sallyport.Conflict, sallyport.CodeNotPlanned, "nobody can approve call %s before it is planned", s.call.ID)
 	case rec.Plan != nil && (plan == nil || plan.Digest() != rec.Plan.Digest()):

@@ -58,13 +58,13 @@ func (a *Activities) Count(ctx context.Context, in CountInput) (c Counted, err e
 	if err != nil {
 		return c, err
 	}
-	claims, after, err := a.claims(ctx, call.ID, in)
+	candidates, after, err := a.candidates(ctx, call.ID, in)
 	if err != nil {
 		return c, err
 	}
 	c.After = after
-	for _, cl := range claims {
-		if err := a.count(ctx, s, &rec, cl, &c); err != nil {
+	for _, cand := range candidates {
+		if err := a.count(ctx, s, &rec, cand, &c); err != nil {
 			return Counted{}, err
 		}
 	}
@@ -74,25 +74,25 @@ func (a *Activities) Count(ctx context.Context, in CountInput) (c Counted, err e
 	return c, nil
 }
 
-// count judges one claim, records it, and adds it to what was counted. What
+// count judges one candidate, records it, and adds it to what was counted. What
 // the ledger holds already governs.
-func (a *Activities) count(ctx context.Context, s subject, rec *sallyport.Record, cl claim, c *Counted) error {
-	if cl.recorded(rec.Votes) { // this is a retry of that count
+func (a *Activities) count(ctx context.Context, s subject, rec *sallyport.Record, cand candidate, c *Counted) error {
+	if cand.recorded(rec.Votes) { // this is a retry of that count
 		return nil
 	}
 	run := activity.GetInfo(ctx).WorkflowExecution.RunID
-	cl, vote, refused := a.establish(ctx, s, *rec, run, cl)
-	e := sallyport.Entry{CallID: s.call.ID, Kind: sallyport.EntryVote, Key: run + "/" + cl.evidence.Key(), At: a.Now(), Vote: &vote}
+	cand, vote, refused := a.establish(ctx, s, *rec, run, cand)
+	e := sallyport.Entry{CallID: s.call.ID, Kind: sallyport.EntryVote, Key: run + "/" + cand.evidence.Key(), At: a.Now(), Vote: &vote}
 	if refused != nil {
 		if refused.Kind == sallyport.Unavailable {
 			return refused
 		}
-		e.Kind, e.Vote, e.Refusal = sallyport.EntryRefusal, nil, refusalOf(cl, refused)
+		e.Kind, e.Vote, e.Refusal = sallyport.EntryRefusal, nil, refusalOf(cand, refused)
 	}
 	r, err := a.Ledger.Record(ctx, e)
 	if sallyport.KindOf(err) == sallyport.Conflict { // the call went on while the vote was weighed
 		e.Kind, e.Vote = sallyport.EntryRefusal, nil
-		e.Refusal = refusalOf(cl, sallyport.Errorf(sallyport.Denied, sallyport.CodeNotWaiting, "%s", sallyport.AsError(err).Message))
+		e.Refusal = refusalOf(cand, sallyport.Errorf(sallyport.Denied, sallyport.CodeNotWaiting, "%s", sallyport.AsError(err).Message))
 		r, err = a.Ledger.Record(ctx, e)
 	}
 	switch {
@@ -106,67 +106,67 @@ func (a *Activities) count(ctx context.Context, s subject, rec *sallyport.Record
 	return nil
 }
 
-// establish weighs a claim, and only where it would count verifies the ID
+// establish weighs a candidate, and only where it would count verifies the ID
 // token that it carries: who can't vote can't have us ask for keys. It returns
-// the claim under which the outcome is to be recorded.
-func (a *Activities) establish(ctx context.Context, s subject, rec sallyport.Record, run string, cl claim) (claim, sallyport.Vote, *sallyport.Error) {
-	vote, refused := a.weigh(ctx, s, rec, run, cl)
-	if refused != nil || cl.idToken == "" {
-		return cl, vote, refused
+// the candidate under which the outcome is to be recorded.
+func (a *Activities) establish(ctx context.Context, s subject, rec sallyport.Record, run string, cand candidate) (candidate, sallyport.Vote, *sallyport.Error) {
+	vote, refused := a.weigh(ctx, s, rec, run, cand)
+	if refused != nil || cand.idToken == "" {
+		return cand, vote, refused
 	}
-	signed, err := a.verified(ctx, cl)
+	signed, err := a.verified(ctx, cand)
 	if err != nil {
-		return cl, vote, sallyport.AsError(err)
+		return cand, vote, sallyport.AsError(err)
 	}
 	if vote, refused = a.weigh(ctx, s, rec, run, signed); refused != nil {
-		return cl, vote, refused
+		return cand, vote, refused
 	}
 	return signed, vote, nil
 }
 
-// refusalOf records why a claim does not count. A token is not kept: the
+// refusalOf records why a candidate does not count. A token is not kept: the
 // entry's key names it, and anybody may send as many as he likes.
-func refusalOf(cl claim, why *sallyport.Error) *sallyport.Refusal {
-	cl.evidence.Token = ""
-	return &sallyport.Refusal{Evidence: cl.evidence, Account: cl.account, Code: why.Code, Message: why.Message, At: cl.at}
+func refusalOf(cand candidate, why *sallyport.Error) *sallyport.Refusal {
+	cand.evidence.Token = ""
+	return &sallyport.Refusal{Evidence: cand.evidence, Account: cand.account, Code: why.Code, Message: why.Message, At: cand.at}
 }
 
-// weigh holds one claim against the open ballot.
-func (a *Activities) weigh(ctx context.Context, s subject, rec sallyport.Record, run string, cl claim) (sallyport.Vote, *sallyport.Error) {
+// weigh holds one candidate against the open ballot.
+func (a *Activities) weigh(ctx context.Context, s subject, rec sallyport.Record, run string, cand candidate) (sallyport.Vote, *sallyport.Error) {
 	deny := func(code, format string, args ...any) (sallyport.Vote, *sallyport.Error) {
 		return sallyport.Vote{}, sallyport.Errorf(sallyport.Denied, code, format, args...)
 	}
 	b := rec.Ballot
-	if cl.fault != nil {
-		return sallyport.Vote{}, cl.fault
+	if cand.fault != nil {
+		return sallyport.Vote{}, cand.fault
 	}
-	person, err := a.Directory.Person(cl.account)
+	person, err := a.Directory.Person(cand.account)
 	if err != nil {
-		return deny(sallyport.CodeNotAPerson, "%s is not a person in the identity table", cl.account.Subject)
+		return deny(sallyport.CodeNotAPerson, "%s is not a person in the identity table", cand.account.Subject)
 	}
 	switch {
 	case b == nil || rec.State.Final() || rec.Start != nil || decided(*b, rec.Votes):
 		return deny(sallyport.CodeNotWaiting, "call %s does not wait for votes", s.call.ID)
-	case cl.paper.Ballot != b.Digest() || b.RunID != run:
+	case cand.paper.Ballot != b.Digest() || b.RunID != run:
 		return deny(sallyport.CodeOtherBallot, "this vote names another ballot; the open one is %s", b.Digest())
-	case cl.paper.Verdict != sallyport.Approve && cl.paper.Verdict != sallyport.Reject:
+	case cand.paper.Verdict != sallyport.Approve && cand.paper.Verdict != sallyport.Reject:
 		return deny(sallyport.CodeBadEvidence, "the verdict must be %q or %q", sallyport.Approve, sallyport.Reject)
-	case len(cl.paper.Reason) > maxReason:
+	case len(cand.paper.Reason) > maxReason:
 		return deny(sallyport.CodeBadEvidence, "the reason is longer than %d bytes", maxReason)
-	case cl.at.Before(b.OpenedAt.Add(-clockSkew)) || cl.at.After(b.ExpiresAt):
+	case cand.at.Before(b.OpenedAt.Add(-clockSkew)) || cand.at.After(b.ExpiresAt):
 		return deny(sallyport.CodeNotWaiting, "the ballot was open until %s", b.ExpiresAt.Format(time.RFC3339))
-	case cl.key != nil && cl.loggedIn.Before(b.OpenedAt.Add(-clockSkew)):
-		return deny(sallyport.CodeBadEvidence, "%s logged in before the ballot was opened, at %s: log in for this vote", person.ID, cl.loggedIn.Format(time.RFC3339))
+	case cand.key != nil && cand.loggedIn.Before(b.OpenedAt.Add(-clockSkew)):
+		return deny(sallyport.CodeBadEvidence, "%s logged in before the ballot was opened, at %s: log in for this vote", person.ID, cand.loggedIn.Format(time.RFC3339))
 	case person.ID == s.intent.Agent.Owner:
 		return deny(sallyport.CodeOwnAgent, "%s answers for the agent %s and may not vote on its calls", person.ID, s.intent.Agent.ID)
 	case slices.ContainsFunc(rec.Votes, func(v sallyport.Vote) bool { return v.Person == person.ID }):
 		return deny(sallyport.CodeAlreadyVoted, "%s has voted on this ballot", person.ID)
-	case !slices.Contains(b.Terms.Evidence, cl.evidence.Class):
-		return deny(sallyport.CodeEvidenceTooWeak, "policy does not accept votes by %s here", cl.evidence.Class)
+	case !slices.Contains(b.Terms.Evidence, cand.evidence.Class):
+		return deny(sallyport.CodeEvidenceTooWeak, "policy does not accept votes by %s here", cand.evidence.Class)
 	case !sallyport.Overlap(b.Terms.Groups, person.Groups):
 		return deny(sallyport.CodeNotEligible, "%s is in none of the groups %v", person.ID, b.Terms.Groups)
 	}
-	reasons, err := a.Policy.DecideVote(ctx, sallyport.VoteQuestion{Person: person, Evidence: cl.evidence.Class, Intent: s.intent, Decision: *rec.Decision})
+	reasons, err := a.Policy.DecideVote(ctx, sallyport.VoteQuestion{Person: person, Evidence: cand.evidence.Class, Intent: s.intent, Decision: *rec.Decision})
 	switch {
 	case sallyport.KindOf(err) == sallyport.Unavailable:
 		return sallyport.Vote{}, sallyport.AsError(err)
@@ -176,8 +176,8 @@ func (a *Activities) weigh(ctx context.Context, s subject, rec sallyport.Record,
 		return deny(reasons[0].Code, "%s", reasons[0].Message)
 	}
 	return sallyport.Vote{
-		Ballot: b.Digest(), Person: person.ID, Groups: person.Groups, Account: cl.account, Verdict: cl.paper.Verdict,
-		Reason: cl.paper.Reason, Evidence: cl.evidence, At: cl.at, Key: cl.key,
+		Ballot: b.Digest(), Person: person.ID, Groups: person.Groups, Account: cand.account, Verdict: cand.paper.Verdict,
+		Reason: cand.paper.Reason, Evidence: cand.evidence, At: cand.at, Key: cand.key,
 	}, nil
 }
 
@@ -215,11 +215,11 @@ func (a *Activities) recount(ctx context.Context, s subject, rec sallyport.Recor
 		if !slices.ContainsFunc(recorded, func(v sallyport.Vote) bool { return v.Evidence == e }) {
 			return nil, badEvidence("evidence %s is of no vote that the ledger holds", e.Key())
 		}
-		cl, err := a.claimOf(ctx, s.call.ID, e, signals)
+		cand, err := a.candidateOf(ctx, s.call.ID, e, signals)
 		if err != nil {
 			return nil, err
 		}
-		v, refused := a.weigh(ctx, s, rec, run.RunID, cl)
+		v, refused := a.weigh(ctx, s, rec, run.RunID, cand)
 		if refused != nil {
 			return nil, fmt.Errorf("a vote does not hold any more: %w", refused)
 		}

@@ -32,7 +32,7 @@ func (a *Activities) Decide(ctx context.Context, in DecideInput) (d sallyport.De
 			return d, err
 		}
 	}
-	d, err = a.judge(ctx, s.intent, in.Plan)
+	d, err = a.evaluate(ctx, s.intent, in.Plan)
 	if err != nil {
 		return d, err
 	}

@@ -15,25 +15,25 @@ const runLag = 20 * time.Minute
 func (a *Activities) current(s subject, rec sallyport.Record) error {
 	switch {
 	case rec.Intent == nil || rec.Intent.Digest() != s.intent.Digest():
-		return strayed(s, rec)
+		return intentDrift(s, rec)
 	case rec.Ballot != nil && a.Now().After(rec.Ballot.ExpiresAt.Add(runLag)):
 		return sallyport.Errorf(sallyport.Denied, sallyport.CodeExpired, "the approval was good until %s", rec.Ballot.ExpiresAt.Format(time.RFC3339))
 	}
 	return nil
 }
 
-// unplanned refuses an effect that is not the one people agreed to. The permit
+// planDrift refuses an effect that is not the one people agreed to. The permit
 // would refuse it too, and could not say how it differs.
-func unplanned(rec sallyport.Record, plan *sallyport.Plan) error {
+func planDrift(rec sallyport.Record, plan *sallyport.Plan) error {
 	if rec.Ballot == nil || rec.Plan == nil || plan == nil || rec.Plan.Digest() == plan.Digest() {
 		return nil
 	}
 	return drifted("the effect is not the one that was approved", rec.Plan, plan)
 }
 
-// strayed says how a call's meaning changed since it was recorded. What the
+// intentDrift says how a call's meaning changed since it was recorded. What the
 // identity table says of the agent is not told to the agent.
-func strayed(s subject, rec sallyport.Record) error {
+func intentDrift(s subject, rec sallyport.Record) error {
 	what := "call " + s.call.ID + " does not mean any more what was recorded"
 	if rec.Intent == nil {
 		return drifted(what, nil, "a call that was never made precise")
@@ -46,9 +46,9 @@ func strayed(s subject, rec sallyport.Record) error {
 	return drifted(what, before, now)
 }
 
-// noted records what an error says of a drift, and is that error. What can't
+// recordDrift records what an error says of a drift, and is that error. What can't
 // be recorded is tried again.
-func (a *Activities) noted(ctx context.Context, callID string, err error) error {
+func (a *Activities) recordDrift(ctx context.Context, callID string, err error) error {
 	if sallyport.CodeOf(err) != sallyport.CodeDrift {
 		return err
 	}

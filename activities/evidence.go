@@ -13,8 +13,8 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// claim is a vote with what its evidence establishes.
-type claim struct {
+// candidate is a vote with what its evidence establishes.
+type candidate struct {
 	evidence sallyport.Evidence
 	account  sallyport.Account
 	paper    sallyport.BallotPaper
@@ -29,8 +29,8 @@ type claim struct {
 	key      json.RawMessage // that verified it; nil where nobody signed
 }
 
-// recorded reports whether this very claim has been counted before.
-func (c claim) recorded(votes []sallyport.Vote) bool {
+// recorded reports whether this very candidate has been counted before.
+func (c candidate) recorded(votes []sallyport.Vote) bool {
 	e := c.evidence
 	if c.idToken != "" {
 		e.Token = c.idToken
@@ -38,10 +38,10 @@ func (c claim) recorded(votes []sallyport.Vote) bool {
 	return slices.ContainsFunc(votes, func(v sallyport.Vote) bool { return v.Evidence == e && v.Account == c.account })
 }
 
-// claims reads the evidence that is to be looked at.
-func (a *Activities) claims(ctx context.Context, callID string, in CountInput) ([]claim, int64, error) {
+// candidates reads the evidence that is to be looked at.
+func (a *Activities) candidates(ctx context.Context, callID string, in CountInput) ([]candidate, int64, error) {
 	if in.Attestation != "" {
-		return []claim{a.attested(callID, in.Attestation)}, in.After, nil
+		return []candidate{a.attested(callID, in.Attestation)}, in.After, nil
 	}
 	run := activity.GetInfo(ctx).WorkflowExecution
 	if a.Signals == nil {
@@ -52,18 +52,18 @@ func (a *Activities) claims(ctx context.Context, callID string, in CountInput) (
 		return nil, 0, err
 	}
 	after := in.After
-	claims := make([]claim, 0, len(signals))
+	candidates := make([]candidate, 0, len(signals))
 	for _, s := range signals {
-		claims = append(claims, a.signalled(s))
+		candidates = append(candidates, a.signalled(s))
 		after = s.EventID
 	}
-	return claims, after, nil
+	return candidates, after, nil
 }
 
 // verified is the vote that the ID token of an attestation is. Where it is
 // none, the attestation is what was refused: whoever got hold of a token can't
 // spoil it for its voter.
-func (a *Activities) verified(ctx context.Context, word claim) (claim, error) {
+func (a *Activities) verified(ctx context.Context, word candidate) (candidate, error) {
 	signed, err := a.signed(ctx, word.idToken)
 	if err != nil {
 		return word, err
@@ -80,7 +80,7 @@ func (a *Activities) verified(ctx context.Context, word claim) (claim, error) {
 const countLag = 10 * time.Minute
 
 // misfit says why an attestation does not go with the ID token that it carries.
-func (a *Activities) misfit(word, signed claim) *sallyport.Error {
+func (a *Activities) misfit(word, signed candidate) *sallyport.Error {
 	switch {
 	case signed.account != word.account:
 		return badEvidence("the ID token is of %s, and who sent it is %s", signed.account.Subject, word.account.Subject)
@@ -96,8 +96,8 @@ func (a *Activities) misfit(word, signed claim) *sallyport.Error {
 
 // signed is a vote that an identity provider signed. An error says that its
 // keys are out of reach.
-func (a *Activities) signed(ctx context.Context, token string) (claim, error) {
-	c := claim{evidence: sallyport.Evidence{Class: sallyport.IDPSigned, Token: token}, at: a.Now()}
+func (a *Activities) signed(ctx context.Context, token string) (candidate, error) {
+	c := candidate{evidence: sallyport.Evidence{Class: sallyport.IDPSigned, Token: token}, at: a.Now()}
 	v, err := a.Votes.VerifyVote(ctx, token)
 	switch {
 	case sallyport.KindOf(err) == sallyport.Unavailable:
@@ -115,8 +115,8 @@ func badEvidence(format string, args ...any) *sallyport.Error {
 	return sallyport.Errorf(sallyport.Denied, sallyport.CodeBadEvidence, format, args...)
 }
 
-func (a *Activities) attested(callID, token string) claim {
-	c := claim{evidence: sallyport.Evidence{Class: sallyport.APIAttested, Token: token}, at: a.Now()}
+func (a *Activities) attested(callID, token string) candidate {
+	c := candidate{evidence: sallyport.Evidence{Class: sallyport.APIAttested, Token: token}, at: a.Now()}
 	att, err := a.Verifier.VerifyAttestation(token)
 	switch {
 	case err != nil:
@@ -132,8 +132,8 @@ func (a *Activities) attested(callID, token string) claim {
 	return c
 }
 
-func (a *Activities) signalled(s Signal) claim {
-	c := claim{evidence: sallyport.Evidence{Class: sallyport.TemporalPrincipal, EventID: s.EventID}, at: s.At, paper: s.Paper}
+func (a *Activities) signalled(s Signal) candidate {
+	c := candidate{evidence: sallyport.Evidence{Class: sallyport.TemporalPrincipal, EventID: s.EventID}, at: s.At, paper: s.Paper}
 	switch {
 	case s.Principal == "" || a.PrincipalIssuer == "":
 		c.fault = badEvidence("the Temporal server does not say who sent this signal; vote with `sallyport approve` instead")
@@ -159,8 +159,8 @@ func (a *Activities) signals(ctx context.Context, run workflow.Execution, eviden
 	return signals, err
 }
 
-// claimOf verifies evidence again, each class by its own verifier.
-func (a *Activities) claimOf(ctx context.Context, callID string, e sallyport.Evidence, signals map[int64]Signal) (claim, error) {
+// candidateOf verifies evidence again, each class by its own verifier.
+func (a *Activities) candidateOf(ctx context.Context, callID string, e sallyport.Evidence, signals map[int64]Signal) (candidate, error) {
 	switch e.Class {
 	case sallyport.TemporalPrincipal:
 		if s, ok := signals[e.EventID]; ok {
@@ -175,5 +175,5 @@ func (a *Activities) claimOf(ctx context.Context, callID string, e sallyport.Evi
 	case sallyport.IDPSigned:
 		return a.signed(ctx, e.Token)
 	}
-	return claim{evidence: e, fault: badEvidence("evidence %s shows no vote", e.Key())}, nil
+	return candidate{evidence: e, fault: badEvidence("evidence %s shows no vote", e.Key())}, nil
 }

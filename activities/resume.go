@@ -21,25 +21,25 @@ func (a *Activities) resume(ctx context.Context, in RunInput, rec sallyport.Reco
 		return a.endRun(ctx, rec.Start.Runner, sallyport.Intent{}, rec.Call.ID, unknown())
 	}
 	if rec.Intent.Tool.ReadOnly {
-		return a.again(ctx, in, rec, func(why *sallyport.Failure) sallyport.Outcome {
+		return a.rerun(ctx, in, rec, func(why *sallyport.Failure) sallyport.Outcome {
 			why.Message = "interrupted, and not run again: " + why.Message
 			return sallyport.Outcome{State: sallyport.Failed, Error: why}
 		})
 	}
-	found, err := a.found(ctx, rec)
+	found, err := a.findEffect(ctx, rec)
 	if err != nil {
 		return Ended{}, err
 	}
 	k, ok := a.Runners[rec.Start.Runner].(sallyport.Resumable)
 	if found == nil && ok && k.Resumable(*rec.Intent) {
-		return a.again(ctx, in, rec, func(*sallyport.Failure) sallyport.Outcome { return unknown() })
+		return a.rerun(ctx, in, rec, func(*sallyport.Failure) sallyport.Outcome { return unknown() })
 	}
-	return a.conclude(ctx, rec, found)
+	return a.recordOutcome(ctx, rec, found)
 }
 
-// again runs a call that has started once more, if it may still run, and
+// rerun runs a call that has started once more, if it may still run, and
 // otherwise ends it as it says.
-func (a *Activities) again(ctx context.Context, in RunInput, rec sallyport.Record, otherwise func(*sallyport.Failure) sallyport.Outcome) (Ended, error) {
+func (a *Activities) rerun(ctx context.Context, in RunInput, rec sallyport.Record, otherwise func(*sallyport.Failure) sallyport.Outcome) (Ended, error) {
 	permit, r, err := a.startable(ctx, rec.Call, in.Evidence, rec)
 	if err == nil {
 		return a.act(ctx, r, permit, otherwise)
@@ -57,15 +57,15 @@ func (a *Activities) reconcile(ctx context.Context, rec sallyport.Record) (Ended
 		found = &sallyport.Outcome{State: sallyport.Failed, Error: &sallyport.Failure{Code: sallyport.CodeInterrupted, Message: "the run was interrupted; it only read"}}
 	} else if rec.Intent != nil {
 		var err error
-		if found, err = a.found(ctx, rec); err != nil {
+		if found, err = a.findEffect(ctx, rec); err != nil {
 			return Ended{}, err
 		}
 	}
-	return a.conclude(ctx, rec, found)
+	return a.recordOutcome(ctx, rec, found)
 }
 
-// found asks the target for a write's effect.
-func (a *Activities) found(ctx context.Context, rec sallyport.Record) (*sallyport.Outcome, error) {
+// findEffect asks the target for a write's effect.
+func (a *Activities) findEffect(ctx context.Context, rec sallyport.Record) (*sallyport.Outcome, error) {
 	r, ok := a.Reconcilers[rec.Start.Runner]
 	if !ok {
 		return nil, nil //nolint:nilnil // nobody knows where to look
@@ -77,8 +77,8 @@ func (a *Activities) found(ctx context.Context, rec sallyport.Record) (*sallypor
 	return found, nil
 }
 
-// conclude records the end of a call that started, by what was found of it.
-func (a *Activities) conclude(ctx context.Context, rec sallyport.Record, found *sallyport.Outcome) (Ended, error) {
+// recordOutcome records the end of a call that started, by what was found of it.
+func (a *Activities) recordOutcome(ctx context.Context, rec sallyport.Record, found *sallyport.Outcome) (Ended, error) {
 	out := unknown()
 	if found != nil {
 		out = *found

@@ -88,10 +88,10 @@ func (a *Activities) permit(ctx context.Context, call sallyport.Call, evidence [
 		}
 		plan = &p
 	}
-	if err := unplanned(rec, plan); err != nil {
+	if err := planDrift(rec, plan); err != nil {
 		return sallyport.Permit{}, err
 	}
-	d, err := a.judge(ctx, s.intent, plan)
+	d, err := a.evaluate(ctx, s.intent, plan)
 	switch {
 	case err != nil:
 		return sallyport.Permit{}, err
@@ -122,7 +122,7 @@ func (a *Activities) startable(ctx context.Context, call sallyport.Call, evidenc
 	if err == nil {
 		r, err = a.runnerFor(p)
 	}
-	return p, r, a.noted(ctx, call.ID, err)
+	return p, r, a.recordDrift(ctx, call.ID, err)
 }
 
 func (a *Activities) runnerFor(p sallyport.Permit) (namedRunner, error) {

@@ -38,7 +38,7 @@ func (counting) Call(context.Context, sallyport.Intent, sallyport.State) {}
 // done before.
 func TestActResumed(t *testing.T) {
 	ledger := &recording{}
-	a := &Activities{Options: Options{Judge: Judge{Now: time.Now, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}, Ledger: ledger, Meter: counting{}}}
+	a := &Activities{Options: Options{Evaluator: Evaluator{Now: time.Now, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}, Ledger: ledger, Meter: counting{}}}
 	i := sallyport.Intent{CallID: "a", Arguments: json.RawMessage("{}"), At: time.Now().UTC()}
 	r := namedRunner{Runner: refusing{}, name: "kube", limit: time.Minute}
 	end, err := a.act(t.Context(), r, sallyporttest.AllowedPermit(t, i, sallyport.Obligations{}), func(*sallyport.Failure) sallyport.Outcome { return unknown() })

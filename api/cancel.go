@@ -33,7 +33,7 @@ func (s *Server) cancel(c echo.Context, who sallyport.Identity) error {
 	if !record.State.Final() {
 		c.Response().Header().Set(echo.HeaderRetryAfter, retrySeconds(record.State))
 	}
-	return reply(c, http.StatusAccepted, s.view(record))
+	return respond(c, http.StatusAccepted, s.view(record))
 }
 
 func ended(s sallyport.State) error {

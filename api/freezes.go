@@ -70,7 +70,7 @@ func (s *Server) freeze(c echo.Context, who sallyport.Identity) error {
 		return err
 	}
 	c.Response().Header().Set(echo.HeaderLocation, "/v1/freezes/"+f.ID)
-	return reply(c, http.StatusCreated, v)
+	return respond(c, http.StatusCreated, v)
 }
 
 // listFreezes lists the freezes that hold, the earliest first.
@@ -90,7 +90,7 @@ func (s *Server) listFreezes(c echo.Context, who sallyport.Identity) error {
 		}
 		list.Freezes = append(list.Freezes, v)
 	}
-	return reply(c, http.StatusOK, list)
+	return respond(c, http.StatusOK, list)
 }
 
 // lift ends a freeze.
@@ -127,7 +127,7 @@ func (s *Server) lift(c echo.Context, who sallyport.Identity) error {
 	if err != nil {
 		return err
 	}
-	return reply(c, http.StatusOK, v)
+	return respond(c, http.StatusOK, v)
 }
 
 func (s *Server) mustOperate(who sallyport.Identity) error {

@@ -22,7 +22,7 @@ const checkTime = 3 * time.Second
 
 // healthy says that the process answers, and nothing more.
 func (s *Server) healthy(c echo.Context, _ sallyport.Identity) error {
-	return reply(c, http.StatusOK, statusView{Status: "ok"})
+	return respond(c, http.StatusOK, statusView{Status: "ok"})
 }
 
 // ready says whether calls can be taken now. Which check failed is shown, why
@@ -34,7 +34,7 @@ func (s *Server) ready(c echo.Context, _ sallyport.Identity) error {
 	if len(failed) > 0 {
 		return sallyport.Errorf(sallyport.Unavailable, sallyport.CodeNotReady, "not ready: %s", strings.Join(failed, ", "))
 	}
-	return reply(c, http.StatusOK, statusView{Status: "ready"})
+	return respond(c, http.StatusOK, statusView{Status: "ready"})
 }
 
 func (s *Server) failedChecks(ctx context.Context) []string {

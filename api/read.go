@@ -29,7 +29,7 @@ func (s *Server) getCall(c echo.Context, who sallyport.Identity) error {
 	if !record.State.Final() {
 		c.Response().Header().Set(echo.HeaderRetryAfter, retrySeconds(record.State))
 	}
-	return reply(c, http.StatusOK, s.view(record))
+	return respond(c, http.StatusOK, s.view(record))
 }
 
 // find is the call that the path names. A call that isn't there and one that
@@ -126,7 +126,7 @@ func (s *Server) list(c echo.Context, q sallyport.Query) error {
 	if page.Cursor != "" {
 		list.Cursor = &page.Cursor
 	}
-	return reply(c, http.StatusOK, list)
+	return respond(c, http.StatusOK, list)
 }
 
 func listParameters() []string { return []string{"state", "agent", "tool", "since", "cursor"} }

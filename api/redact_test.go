@@ -23,7 +23,7 @@ func TestRedactedArguments(t *testing.T) {
 	var handedOver []sallyport.Call
 	g.workflow.opened = func(c sallyport.Call) { handedOver = append(handedOver, c) }
 	h := g.server(t).Handler()
-	post := func(name, key string) answer {
+	post := func(name, key string) response {
 		body := `{"tool": "gitops_get_manifest", "arguments": {"environment": "staging", "name": "` + name + `"}}`
 		w := send(h, request(t, http.MethodPost, "/v1/calls", body, "Idempotency-Key", key))
 		if strings.Contains(w.Body.String(), secret) {

@@ -65,7 +65,7 @@ func (s *Server) admit(r route) echo.HandlerFunc {
 		}
 		if err != nil {
 			if r.who == voters {
-				s.turnedAway(c, who, err)
+				s.logRejection(c, who, err)
 			}
 			return err
 		}

@@ -14,16 +14,16 @@ import (
 // How long after the longest wait an answer may take to be written, and how
 // many bytes of headers a request may have.
 const (
-	answerTime     = 30 * time.Second
+	responseTime   = 30 * time.Second
 	maxHeaderBytes = 16 << 10
 )
 
 // Server answers HTTP requests.
 type Server struct {
-	opts    Options
-	echo    *echo.Echo
-	limiter *limiter
-	door    *doorbook
+	opts       Options
+	echo       *echo.Echo
+	limiter    *limiter
+	rejections *rejectionLog
 
 	draining context.Context // ends when the server stops waiting for calls
 	drain    context.CancelFunc
@@ -35,7 +35,7 @@ func New(opts Options) (*Server, error) {
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
-	s := &Server{opts: opts, echo: echo.New(), limiter: newLimiter(opts.RateLimit, opts.Now), door: newDoorbook()}
+	s := &Server{opts: opts, echo: echo.New(), limiter: newLimiter(opts.RateLimit, opts.Now), rejections: newRejectionLog()}
 	s.draining, s.drain = context.WithCancel(context.Background())
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.Use(s.observe, protect, s.recoverPanic)
@@ -75,7 +75,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if err != nil {
 		err = errors.Join(err, server.Close())
 	}
-	s.door.wait()
+	s.rejections.wait()
 	if ended := <-stopped; !errors.Is(ended, http.ErrServerClosed) {
 		err = errors.Join(err, ended)
 	}
@@ -89,7 +89,7 @@ func (s *Server) httpServer(ctx context.Context) *http.Server {
 		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 		ReadHeaderTimeout: s.opts.Timeouts.ReadHeader,
 		ReadTimeout:       s.opts.Timeouts.Read,
-		WriteTimeout:      s.opts.MaxWait + answerTime,
+		WriteTimeout:      s.opts.MaxWait + responseTime,
 		IdleTimeout:       s.opts.Timeouts.Idle,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),

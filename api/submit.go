@@ -44,7 +44,7 @@ func (s *Server) submit(c echo.Context, who sallyport.Identity) error {
 		// The call is under way whether or not we can look at it.
 		s.opts.Logger.WarnContext(c.Request().Context(), "call can't be followed", slog.String("call_id", call.ID), slog.Any("error", err))
 	}
-	return s.answerSubmitted(c, record)
+	return s.respondSubmitted(c, record)
 }
 
 // bodyDigest is what makes a repeated body the same. What is stored nowhere does
@@ -258,17 +258,17 @@ func (s *Server) giveUp(ctx context.Context, id string, cause error) error {
 	return refused
 }
 
-// answerSubmitted answers with the call, or with what kept it from running.
-func (s *Server) answerSubmitted(c echo.Context, r sallyport.Record) error {
+// respondSubmitted answers with the call, or with what kept it from running.
+func (s *Server) respondSubmitted(c echo.Context, r sallyport.Record) error {
 	if p := outcomeProblem(r); p != nil {
 		return p.write(c)
 	}
 	c.Response().Header().Set(echo.HeaderLocation, callPath(r.Call.ID))
 	if r.State.Final() {
-		return reply(c, http.StatusOK, s.view(r))
+		return respond(c, http.StatusOK, s.view(r))
 	}
 	c.Response().Header().Set(echo.HeaderRetryAfter, retrySeconds(r.State))
-	return reply(c, http.StatusAccepted, s.view(r))
+	return respond(c, http.StatusAccepted, s.view(r))
 }
 
 // retrySeconds is when it is worth asking again: people take longer than

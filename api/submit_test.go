@@ -44,8 +44,8 @@ func send(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 	return w
 }
 
-// answer is what the tests look at in answers.
-type answer struct {
+// response holds the members of a response that the tests compare.
+type response struct {
 	ID      string `json:"id"`
 	State   string `json:"state"`
 	Code    string `json:"code"`
@@ -53,9 +53,9 @@ type answer struct {
 	TraceID string `json:"trace_id"`
 }
 
-func decode(tb testing.TB, w *httptest.ResponseRecorder) answer {
+func decode(tb testing.TB, w *httptest.ResponseRecorder) response {
 	tb.Helper()
-	var a answer
+	var a response
 	if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil {
 		tb.Fatalf("%d %s: %v", w.Code, w.Body, err)
 	}

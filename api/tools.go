@@ -21,7 +21,7 @@ func (s *Server) listTools(c echo.Context, who sallyport.Identity) error {
 			Annotations: annotationsView{ReadOnly: t.ReadOnly, Destructive: t.Destructive},
 		})
 	}
-	return reply(c, http.StatusOK, list)
+	return respond(c, http.StatusOK, list)
 }
 
 // decide says what would be decided of a call, without a plan, a run or a
@@ -39,5 +39,5 @@ func (s *Server) decide(c echo.Context, who sallyport.Identity) error {
 	if err != nil {
 		return err
 	}
-	return reply(c, http.StatusOK, previewOf(intent, decision))
+	return respond(c, http.StatusOK, previewOf(intent, decision))
 }

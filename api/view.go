@@ -159,8 +159,8 @@ func orEmpty[T any](s []T) []T {
 	return s
 }
 
-// reply answers with JSON.
-func reply(c echo.Context, status int, v any) error {
+// respond sends a JSON response.
+func respond(c echo.Context, status int, v any) error {
 	return send(c, status, echo.MIMEApplicationJSON, v)
 }
 

@@ -24,7 +24,7 @@ func (s *Server) listBallots(c echo.Context, who sallyport.Identity) error {
 	for _, r := range records {
 		list.Ballots = append(list.Ballots, s.view(r))
 	}
-	return reply(c, http.StatusOK, list)
+	return respond(c, http.StatusOK, list)
 }
 
 func (s *Server) ballots(ctx context.Context, p sallyport.Person) ([]sallyport.Record, error) {
@@ -87,5 +87,5 @@ func (s *Server) vote(c echo.Context, who sallyport.Identity) error {
 	if record, err = s.opts.Reader.Call(ctx, id); err != nil {
 		return about(id, err)
 	}
-	return reply(c, http.StatusOK, s.view(record))
+	return respond(c, http.StatusOK, s.view(record))
 }

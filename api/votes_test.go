@@ -21,7 +21,7 @@ func TestOldestBallotFirst(t *testing.T) {
 	}
 	w := send(h, request(t, http.MethodGet, "/v1/ballots", "", "Authorization", "Bearer bob"))
 	var list struct {
-		Ballots []answer `json:"ballots"`
+		Ballots []response `json:"ballots"`
 	}
 	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil {
 		t.Fatal(err)

@@ -71,7 +71,7 @@ func (w *workflow) play(ctx context.Context, call sallyport.Call) {
 	if f, err := w.ledger.Frozen(ctx, intent); err == nil && f != nil {
 		decision = f.Decision()
 		w.record(ctx, sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryDecision, Decision: &decision})
-		why := f.Refusal()
+		why := f.Denial()
 		w.end(ctx, call.ID, sallyport.Outcome{State: sallyport.Refused, Error: &sallyport.Failure{Code: why.Code, Message: why.Message}})
 		return
 	}

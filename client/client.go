@@ -29,8 +29,8 @@ type Client struct {
 // requestTimeout is longer than the gateway lets anybody wait.
 const requestTimeout = 90 * time.Second
 
-// maxAnswer bounds what is read of an answer, in bytes.
-const maxAnswer = 8 << 20
+// maxResponse bounds what is read of an answer, in bytes.
+const maxResponse = 8 << 20
 
 // New makes a client of the gateway at base, such as http://127.0.0.1:8080,
 // that sends a bearer token.
@@ -199,7 +199,7 @@ func (c *Client) do(ctx context.Context, method, path string, h http.Header, in,
 	if err != nil {
 		return fmt.Errorf("the gateway at %s does not answer: %w", c.base, err)
 	}
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
 	if err = errors.Join(err, resp.Body.Close()); err != nil {
 		return fmt.Errorf("the gateway's answer broke off: %w", err)
 	}

@@ -106,7 +106,7 @@ type callback struct {
 	issuer, state, url string
 	named              bool // the provider says in its answers who it is (RFC 9207)
 	server             *http.Server
-	answers            chan url.Values
+	responses          chan url.Values
 }
 
 func listen(ctx context.Context, issuer string, named bool) (*callback, error) {
@@ -116,18 +116,18 @@ func listen(ctx context.Context, issuer string, named bool) (*callback, error) {
 		return nil, fmt.Errorf("no loopback port for the browser to come back to: %w", err)
 	}
 	b := &callback{
-		issuer: issuer, named: named, state: rand.Text(), url: "http://" + l.Addr().String() + callbackPath, answers: make(chan url.Values, 1),
+		issuer: issuer, named: named, state: rand.Text(), url: "http://" + l.Addr().String() + callbackPath, responses: make(chan url.Values, 1),
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+callbackPath, b.answer)
+	mux.HandleFunc("GET "+callbackPath, b.receive)
 	b.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = b.server.Serve(l) }() // until it is closed
 	return b, nil
 }
 
-// answer takes what the provider sends back. Whatever else comes to the port
+// receive takes what the provider sends back. Whatever else comes to the port
 // is not of this log-in, and changes nothing.
-func (b *callback) answer(w http.ResponseWriter, r *http.Request) {
+func (b *callback) receive(w http.ResponseWriter, r *http.Request) {
 	values := r.URL.Query()
 	w.Header().Set("Cache-Control", "no-store")
 	if from := values.Get("iss"); values.Get("state") != b.state || (from != b.issuer && (from != "" || b.named)) {
@@ -135,7 +135,7 @@ func (b *callback) answer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	select {
-	case b.answers <- values:
+	case b.responses <- values:
 		_, _ = w.Write([]byte("You can close this window and go back to the terminal.\n"))
 	default:
 		http.Error(w, "This log-in was answered already.", http.StatusConflict)
@@ -144,7 +144,7 @@ func (b *callback) answer(w http.ResponseWriter, r *http.Request) {
 
 func (b *callback) code(ctx context.Context) (string, error) {
 	select {
-	case values := <-b.answers:
+	case values := <-b.responses:
 		if code := values.Get("code"); code != "" {
 			return code, nil
 		}

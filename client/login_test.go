@@ -34,7 +34,7 @@ func newProvider(t *testing.T) *provider {
 	t.Cleanup(p.Close)
 	p.authorize = p.URL + "/authorize"
 	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, map[string]any{
+		respond(w, http.StatusOK, map[string]any{
 			"issuer": p.URL, "authorization_endpoint": p.authorize, "authorization_response_iss_parameter_supported": p.names, "token_endpoint": p.URL + "/token", "jwks_uri": p.URL + "/keys",
 		})
 	})
@@ -42,15 +42,15 @@ func newProvider(t *testing.T) *provider {
 		sum := sha256.Sum256([]byte(r.PostFormValue("code_verifier")))
 		if r.PostFormValue("code") != "good" || base64.RawURLEncoding.EncodeToString(sum[:]) != p.asked.Get("code_challenge") ||
 			r.PostFormValue("redirect_uri") != p.asked.Get("redirect_uri") {
-			answer(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant"})
+			respond(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant"})
 			return
 		}
-		answer(w, http.StatusOK, map[string]any{"access_token": "access", "token_type": "Bearer", "id_token": "id of " + p.asked.Get("nonce")})
+		respond(w, http.StatusOK, map[string]any{"access_token": "access", "token_type": "Bearer", "id_token": "id of " + p.asked.Get("nonce")})
 	})
 	return p
 }
 
-func answer(w http.ResponseWriter, status int, v any) {
+func respond(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(v) // the client sees what is missing

@@ -64,7 +64,7 @@ func (g *Gateway) server(calls temporal.APIClient) (*api.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	judge := g.judge()
+	judge := g.evaluator()
 	return api.New(api.Options{
 		Identifier: g.ids, Signer: signer, Recorder: g.ledger, Reader: g.ledger, Freezes: g.ledger, Log: g.ledger, Calls: calls, Catalogue: judge, Preview: judge,
 		Redactions: func(tool string) []string {

@@ -173,8 +173,8 @@ func (g *Gateway) Close() error {
 }
 
 // judge is what API and worker both ask.
-func (g *Gateway) judge() activities.Judge {
-	return activities.Judge{Catalogue: g.catalogue, Policy: g.policy, Historian: g.ledger, Logger: g.o.Logger, Now: time.Now}
+func (g *Gateway) evaluator() activities.Evaluator {
+	return activities.Evaluator{Catalogue: g.catalogue, Policy: g.policy, HistoryReader: g.ledger, Logger: g.o.Logger, Now: time.Now}
 }
 
 func loadCatalogue(dir string) (*tools.Catalogue, error) {

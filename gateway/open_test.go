@@ -22,15 +22,15 @@ import (
 	"github.com/sallyport/sallyport/policies"
 )
 
-// house is a directory with all that a gateway needs, to be spoiled.
-type house struct {
+// harness is a directory with all that a gateway needs, to be spoiled.
+type harness struct {
 	t   *testing.T
 	dir string
 }
 
-func newHouse(t *testing.T) house {
+func newHarness(t *testing.T) harness {
 	t.Helper()
-	h := house{t, t.TempDir()}
+	h := harness{t, t.TempDir()}
 	h.write("sallyport.yaml", least+"policies: policies\ntools: tools\nsigning: {private_key_file: api.key, public_keys_file: api.pub}\n"+
 		"git: {repository: manifests.git}\nsandbox: {executor: toolexec}\n"+
 		"notifications: {url: \"https://hooks.example.com/\", secret_files: [notify.key]}\n", 0o600)
@@ -58,9 +58,9 @@ func newHouse(t *testing.T) house {
 	return h
 }
 
-func (h house) path(name string) string { return filepath.Join(h.dir, name) }
+func (h harness) path(name string) string { return filepath.Join(h.dir, name) }
 
-func (h house) write(name, text string, mode fs.FileMode) {
+func (h harness) write(name, text string, mode fs.FileMode) {
 	h.t.Helper()
 	path := h.path(name)
 	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), mode), os.Chmod(path, mode)); err != nil {
@@ -68,7 +68,7 @@ func (h house) write(name, text string, mode fs.FileMode) {
 	}
 }
 
-func (h house) open() (*gateway.Gateway, error) {
+func (h harness) open() (*gateway.Gateway, error) {
 	h.t.Helper()
 	c, err := gateway.Load(h.path("sallyport.yaml"))
 	if err != nil {
@@ -78,7 +78,7 @@ func (h house) open() (*gateway.Gateway, error) {
 }
 
 func TestOpen(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	for range 2 { // what the first made, the second finds
 		g, err := h.open()
 		if err != nil {
@@ -121,7 +121,7 @@ func TestOpenRefuses(t *testing.T) {
 		"PolicyIsNoPackage": {"policies/call.rego", "", 0o644, `call\.rego`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newHarness(t)
 			if err := os.RemoveAll(h.path(tt.file)); err != nil {
 				t.Fatal(err)
 			}
@@ -149,7 +149,7 @@ func TestOpenRefuses(t *testing.T) {
 
 func TestOpenObeysTheEnvironmentOrSaysWhyNot(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318")
-	if _, err := newHouse(t).open(); err == nil || !strings.Contains(err.Error(), "OTEL_EXPORTER_OTLP_ENDPOINT must be a URL") {
+	if _, err := newHarness(t).open(); err == nil || !strings.Contains(err.Error(), "OTEL_EXPORTER_OTLP_ENDPOINT must be a URL") {
 		t.Errorf("spans would go nowhere: %v", err)
 	}
 }
@@ -189,7 +189,7 @@ func TestPartsRefuse(t *testing.T) {
 		"NoExecutor":     {runWorker, "toolexec", "", 0, `toolexec`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newHarness(t)
 			if err := os.RemoveAll(h.path(tt.file)); err != nil {
 				t.Fatal(err)
 			}

@@ -113,7 +113,7 @@ func (g *Gateway) activities(connection client.Client) (*activities.Activities, 
 		return nil, err
 	}
 	return activities.New(activities.Options{
-		Judge: g.judge(), Verifier: verifier, Votes: g.ids, Directory: g.ids, Ledger: g.ledger, Runners: runners, Reconcilers: reconcilers,
+		Evaluator: g.evaluator(), Verifier: verifier, Votes: g.ids, Directory: g.ids, Ledger: g.ledger, Runners: runners, Reconcilers: reconcilers,
 		Signals: signals, PrincipalIssuer: c.Temporal.PrincipalIssuer, Meter: g.telemetry.Metrics(), Random: rand.Reader,
 		HeartbeatEvery: time.Second,
 	})

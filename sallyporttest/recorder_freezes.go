@@ -29,7 +29,7 @@ func (l *Ledger) frozen(r sallyport.Record, e sallyport.Entry) error {
 	}
 	for _, f := range l.held() {
 		if f.Freeze.Stops(r.Call.AgentID, r.Call.Tool, namespace) {
-			return f.Freeze.Refusal()
+			return f.Freeze.Denial()
 		}
 	}
 	return nil

@@ -73,18 +73,18 @@ func (n *notifier) ready(yield func(*delivery) bool) {
 // try makes one attempt.
 func (n *notifier) try(ctx context.Context, d *delivery) {
 	if n.Now().Sub(d.At) >= n.giveUp {
-		n.settle(ctx, d, dropped)
+		n.complete(ctx, d, dropped)
 		n.logger.ErrorContext(ctx, "notification dropped: it could not be delivered in time", d.attributes()...)
 		return
 	}
 	err := n.Notifier.Notify(ctx, d.Notification)
 	switch {
 	case err == nil:
-		n.settle(ctx, d, delivered)
+		n.complete(ctx, d, delivered)
 		n.resume()
 	case ctx.Err() != nil: // we stop; the next start tries again
 	case sallyport.KindOf(err) == sallyport.Denied:
-		n.settle(ctx, d, refused)
+		n.complete(ctx, d, refused)
 		n.logger.ErrorContext(ctx, "notification refused by its receiver", append(d.attributes(), slog.Any("error", err))...)
 	default:
 		n.postpone(d, sallyport.AsError(err).RetryAfter)
@@ -101,10 +101,10 @@ func (d *delivery) attributes() []any {
 	}
 }
 
-// settle is the end of a delivery.
-func (n *notifier) settle(ctx context.Context, d *delivery, result string) {
+// complete is the end of a delivery.
+func (n *notifier) complete(ctx context.Context, d *delivery, result string) {
 	n.pending = slices.DeleteFunc(n.pending, func(o *delivery) bool { return o == d })
-	n.settled = true
+	n.completed = true
 	n.count(ctx, d, result)
 }
 

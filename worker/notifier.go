@@ -57,13 +57,13 @@ type notifier struct {
 	pace
 	logger *slog.Logger
 
-	begun    bool
-	position int64       // before it nothing is left to tell, durably
-	next     int64       // the leaf to read next
-	pending  []*delivery // in the order of the log
-	settled  bool        // something was, since position was written
-	outage   int         // failures in a row
-	paused   time.Time   // the receiver wants to be left alone until then
+	begun     bool
+	position  int64       // before it nothing is left to tell, durably
+	next      int64       // the leaf to read next
+	pending   []*delivery // in the order of the log
+	completed bool        // something was, since position was written
+	outage    int         // failures in a row
+	paused    time.Time   // the receiver wants to be left alone until then
 }
 
 func newNotifier(o NotifyOptions, l *slog.Logger) (*notifier, error) {
@@ -156,16 +156,16 @@ func (n *notifier) save(ctx context.Context) error {
 		to = n.pending[0].index
 	}
 	if to <= n.position {
-		n.settled = false
+		n.completed = false
 		return nil
 	}
-	if !n.settled && to-n.position < saveEvery {
+	if !n.completed && to-n.position < saveEvery {
 		return nil
 	}
 	if err := n.Ledger.Advance(ctx, follower, to); err != nil {
 		return err
 	}
-	n.position, n.settled = to, false
+	n.position, n.completed = to, false
 	return nil
 }
 

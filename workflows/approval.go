@@ -66,7 +66,7 @@ func (a *approval) evidence() []sallyport.Evidence {
 func (c *toolCall) awaitApproval(ctx workflow.Context) error {
 	var b sallyport.Ballot
 	in := activities.AskInput{Call: c.signed, Plan: c.plan}
-	if err := workflow.ExecuteLocalActivity(quick(ctx), steps.Ask, in).Get(ctx, &b); err != nil {
+	if err := workflow.ExecuteLocalActivity(localOptions(ctx), steps.Ask, in).Get(ctx, &b); err != nil {
 		return err
 	}
 	c.approval.ballot = &b
@@ -132,7 +132,7 @@ func (c *toolCall) count(ctx workflow.Context, attestation string) (counted acti
 	}
 	defer a.counting.Unlock()
 	in := activities.CountInput{Call: c.signed, Attestation: attestation, After: a.after}
-	if err := workflow.ExecuteActivity(heard(ctx), steps.Count, in).Get(ctx, &counted); err != nil {
+	if err := workflow.ExecuteActivity(countOptions(ctx), steps.Count, in).Get(ctx, &counted); err != nil {
 		return counted, err
 	}
 	a.after = max(a.after, counted.After)
@@ -144,13 +144,13 @@ func (c *toolCall) count(ctx workflow.Context, attestation string) (counted acti
 	return counted, nil
 }
 
-// heard are the options of counting. An update is in the history only once the
+// countOptions are the options of counting. An update is in the history only once the
 // workflow task that took it up has completed. Counted within that task, a
 // vote could be in the ledger, which lets nobody vote twice, and unknown to the
 // workflow after a crash. So it is heard first, and counted then. Whose count
 // fails is told so, and keeps nobody else waiting: what it may have recorded
 // the next count finds in the ledger.
-func heard(ctx workflow.Context) workflow.Context {
+func countOptions(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout:    5 * time.Second,
 		ScheduleToCloseTimeout: 30 * time.Second,

@@ -91,7 +91,7 @@ func runs(ctx workflow.Context, in activities.RunInput) error {
 }
 
 // ask records what stands in the ledger while a call waits.
-func ask(t *testing.T, h *workflowstest.House, call sallyport.Call, runID string) {
+func ask(t *testing.T, h *workflowstest.Harness, call sallyport.Call, runID string) {
 	t.Helper()
 	agent, err := sallyporttest.Identities{}.Agent(call.Account)
 	if err != nil {
@@ -112,7 +112,7 @@ func ask(t *testing.T, h *workflowstest.House, call sallyport.Call, runID string
 }
 
 // votedBy records a vote as an honest count does.
-func votedBy(h *workflowstest.House, callID, person string, v sallyport.Verdict, e sallyport.Evidence) {
+func votedBy(h *workflowstest.Harness, callID, person string, v sallyport.Verdict, e sallyport.Evidence) {
 	vote := sallyport.Vote{
 		Ballot: h.Read(callID).Ballot.Digest(), Person: person, Groups: []string{"sre"}, Verdict: v, Evidence: e, At: h.Now(),
 		Account: sallyport.Account{Issuer: sallyporttest.PeopleIssuer, Subject: person},
@@ -120,6 +120,6 @@ func votedBy(h *workflowstest.House, callID, person string, v sallyport.Verdict,
 	h.Record(sallyport.Entry{CallID: callID, Kind: sallyport.EntryVote, Key: person, At: h.Now(), Vote: &vote})
 }
 
-func evidence(h *workflowstest.House, callID, person string, v sallyport.Verdict) sallyport.Evidence {
+func evidence(h *workflowstest.Harness, callID, person string, v sallyport.Verdict) sallyport.Evidence {
 	return sallyport.Evidence{Class: sallyport.APIAttested, Token: h.Attest(callID, person, v)}
 }

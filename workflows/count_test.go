@@ -107,7 +107,7 @@ func (ignored) Complete(any, error) {}
 // of it once.
 func TestVotesAreCountedOnce(t *testing.T) {
 	h, env, call, signed := waiting(t, 2)
-	bobs := once(func(h *workflowstest.House, ballot sallyport.Digest) string {
+	bobs := once(func(h *workflowstest.Harness, ballot sallyport.Digest) string {
 		return h.IDP.IDToken("bob", sallyport.Approve, ballot, nil)
 	})
 	for i := range 5 {

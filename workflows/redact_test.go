@@ -41,7 +41,7 @@ func (c redacting) Resolve(call sallyport.Call, a sallyport.Agent) (sallyport.In
 
 // secretive is a house whose tools redact, and a call that has a secret, as the
 // API takes it.
-func secretive(t *testing.T, now func() time.Time) (*workflowstest.House, sallyport.Call, sallyport.SignedCall) {
+func secretive(t *testing.T, now func() time.Time) (*workflowstest.Harness, sallyport.Call, sallyport.SignedCall) {
 	t.Helper()
 	h := workflowstest.New(t, now)
 	h.Acts.Catalogue = redacting{}
@@ -69,7 +69,7 @@ func secretive(t *testing.T, now func() time.Time) (*workflowstest.House, sallyp
 
 // answers lets the runner act, if it was told the whole of the arguments, and
 // answer with what is not to be stored.
-func answers(t *testing.T, h *workflowstest.House) func(context.Context, sallyport.Permit) (sallyport.Outcome, error) {
+func answers(t *testing.T, h *workflowstest.Harness) func(context.Context, sallyport.Permit) (sallyport.Outcome, error) {
 	return func(_ context.Context, p sallyport.Permit) (sallyport.Outcome, error) {
 		if !strings.Contains(string(p.Intent().Arguments), secret) {
 			t.Errorf("the tool is told %s", p.Intent().Arguments)
@@ -83,7 +83,7 @@ func answers(t *testing.T, h *workflowstest.House) func(context.Context, sallypo
 }
 
 // wantNoSecret looks for what must not be stored in all that was.
-func wantNoSecret(t *testing.T, h *workflowstest.House, callID string) {
+func wantNoSecret(t *testing.T, h *workflowstest.Harness, callID string) {
 	t.Helper()
 	b, err := json.Marshal(h.Ledger.Entries(callID))
 	if err != nil {

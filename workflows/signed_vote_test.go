@@ -19,17 +19,17 @@ import (
 
 // handsIn lets a person hand in an ID token as a vote; token makes it when the
 // call waits.
-func handsIn(person string, v sallyport.Verdict, code string, token func(*workflowstest.House, sallyport.Digest) string) act {
-	return func(h *workflowstest.House, env *testsuite.TestWorkflowEnvironment, call sallyport.Call) {
+func handsIn(person string, v sallyport.Verdict, code string, token func(*workflowstest.Harness, sallyport.Digest) string) act {
+	return func(h *workflowstest.Harness, env *testsuite.TestWorkflowEnvironment, call sallyport.Call) {
 		idToken := token(h, h.Read(call.ID).Ballot.Digest())
 		env.UpdateWorkflow(wire.VoteUpdate, "", &updateResult{h.T, code}, h.HandIn(call.ID, person, v, idToken))
 	}
 }
 
 // once keeps the token that was made first.
-func once(token func(*workflowstest.House, sallyport.Digest) string) func(*workflowstest.House, sallyport.Digest) string {
+func once(token func(*workflowstest.Harness, sallyport.Digest) string) func(*workflowstest.Harness, sallyport.Digest) string {
 	kept := ""
-	return func(h *workflowstest.House, ballot sallyport.Digest) string {
+	return func(h *workflowstest.Harness, ballot sallyport.Digest) string {
 		if kept == "" {
 			kept = token(h, ballot)
 		}
@@ -39,7 +39,7 @@ func once(token func(*workflowstest.House, sallyport.Digest) string) func(*workf
 
 // signs lets a person vote by an ID token of their own.
 func signs(person string, v sallyport.Verdict, code string) act {
-	return handsIn(person, v, code, func(h *workflowstest.House, ballot sallyport.Digest) string {
+	return handsIn(person, v, code, func(h *workflowstest.Harness, ballot sallyport.Digest) string {
 		return h.IDP.IDToken(person, v, ballot, nil)
 	})
 }
@@ -47,7 +47,7 @@ func signs(person string, v sallyport.Verdict, code string) act {
 // TestSignedVotes counts votes that the identity provider signed, and those
 // that only look so.
 func TestSignedVotes(t *testing.T) {
-	bobs := func(h *workflowstest.House, ballot sallyport.Digest) string {
+	bobs := func(h *workflowstest.Harness, ballot sallyport.Digest) string {
 		return h.IDP.IDToken("bob", sallyport.Approve, ballot, nil)
 	}
 	same := once(bobs)
@@ -90,7 +90,7 @@ func TestSignedVotes(t *testing.T) {
 		},
 		"Expired": {
 			reason: "a token that was kept back is no vote", quorum: 1, state: sallyport.Expired, want: "expired",
-			acts: []act{handsIn("bob", sallyport.Approve, "bad_evidence", func(h *workflowstest.House, ballot sallyport.Digest) string {
+			acts: []act{handsIn("bob", sallyport.Approve, "bad_evidence", func(h *workflowstest.Harness, ballot sallyport.Digest) string {
 				return h.IDP.IDToken("bob", sallyport.Approve, ballot, map[string]any{
 					"auth_time": h.Now().Add(-40 * time.Second).Unix(), "iat": h.Now().Add(-40 * time.Second).Unix(),
 					"exp": h.Now().Add(-20 * time.Second).Unix(),
@@ -99,20 +99,20 @@ func TestSignedVotes(t *testing.T) {
 		},
 		"BeforeTheBallot": {
 			reason: "nobody voted on what was not asked yet", quorum: 1, state: sallyport.Expired, want: "was open until",
-			acts: []act{handsIn("bob", sallyport.Approve, "not_waiting", func(h *workflowstest.House, ballot sallyport.Digest) string {
+			acts: []act{handsIn("bob", sallyport.Approve, "not_waiting", func(h *workflowstest.Harness, ballot sallyport.Digest) string {
 				at := h.Now().Add(-3 * time.Minute).Unix()
 				return h.IDP.IDToken("bob", sallyport.Approve, ballot, map[string]any{"iat": at, "auth_time": at})
 			})},
 		},
 		"Silent": {
 			reason: "bob was logged in, and did not log in for this", quorum: 1, state: sallyport.Expired, want: "log in for this vote",
-			acts: []act{handsIn("bob", sallyport.Approve, "bad_evidence", func(h *workflowstest.House, ballot sallyport.Digest) string {
+			acts: []act{handsIn("bob", sallyport.Approve, "bad_evidence", func(h *workflowstest.Harness, ballot sallyport.Digest) string {
 				return h.IDP.IDToken("bob", sallyport.Approve, ballot, map[string]any{"auth_time": h.Now().Add(-time.Hour).Unix()})
 			})},
 		},
 		"OtherKey": {
 			reason: "agents' keys sign no votes", quorum: 1, state: sallyport.Expired, want: "is none of",
-			acts: []act{handsIn("bob", sallyport.Approve, "bad_evidence", func(h *workflowstest.House, _ sallyport.Digest) string {
+			acts: []act{handsIn("bob", sallyport.Approve, "bad_evidence", func(h *workflowstest.Harness, _ sallyport.Digest) string {
 				return h.IDP.Sign(h.IDP.Agents, "JWT", map[string]any{"iss": sallyporttest.PeopleIssuer, "sub": "bob"})
 			})},
 		},
@@ -180,32 +180,32 @@ func TestRunOnSignedVotes(t *testing.T) {
 	const thisRun = "default-test-run-id" // of the SDK's test environment
 	for name, tt := range map[string]struct {
 		reason string
-		token  func(h *workflowstest.House, ballot sallyport.Digest) sallyport.Evidence
+		token  func(h *workflowstest.Harness, ballot sallyport.Digest) sallyport.Evidence
 		code   string
 
 		unrecorded bool // no count put it into the ledger
 	}{
 		"NeverCounted": {
 			reason: "what was refused, or never seen, is no evidence for the run", code: "bad_evidence", unrecorded: true,
-			token: func(h *workflowstest.House, b sallyport.Digest) sallyport.Evidence {
+			token: func(h *workflowstest.Harness, b sallyport.Digest) sallyport.Evidence {
 				return sallyport.Evidence{Class: sallyport.IDPSigned, Token: h.IDP.IDToken("bob", sallyport.Approve, b, nil)}
 			},
 		},
 		"Honest": {
 			reason: "the control", code: "",
-			token: func(h *workflowstest.House, b sallyport.Digest) sallyport.Evidence {
+			token: func(h *workflowstest.Harness, b sallyport.Digest) sallyport.Evidence {
 				return sallyport.Evidence{Class: sallyport.IDPSigned, Token: h.IDP.IDToken("bob", sallyport.Approve, b, nil)}
 			},
 		},
 		"No": {
 			reason: "a no is no yes", code: "no_quorum",
-			token: func(h *workflowstest.House, b sallyport.Digest) sallyport.Evidence {
+			token: func(h *workflowstest.Harness, b sallyport.Digest) sallyport.Evidence {
 				return sallyport.Evidence{Class: sallyport.IDPSigned, Token: h.IDP.IDToken("bob", sallyport.Reject, b, nil)}
 			},
 		},
 		"Withdrawn": {
 			reason: "a key that the provider has withdrawn signs nothing any more", code: "bad_evidence",
-			token: func(h *workflowstest.House, b sallyport.Digest) sallyport.Evidence {
+			token: func(h *workflowstest.Harness, b sallyport.Digest) sallyport.Evidence {
 				return sallyport.Evidence{Class: sallyport.IDPSigned, Token: h.IDP.Sign(h.IDP.Agents, "JWT", map[string]any{
 					"iss": sallyporttest.PeopleIssuer, "sub": "bob", "aud": workflowstest.VoteAudience,
 					"nonce": sallyport.VoteNonce(sallyport.Approve, b), "auth_time": h.Now().Unix(), "iat": h.Now().Unix(), "exp": h.Now().Unix() + 60,
@@ -214,7 +214,7 @@ func TestRunOnSignedVotes(t *testing.T) {
 		},
 		"ClassChanged": {
 			reason: "the API's word is no provider's", code: "bad_evidence",
-			token: func(h *workflowstest.House, b sallyport.Digest) sallyport.Evidence {
+			token: func(h *workflowstest.Harness, b sallyport.Digest) sallyport.Evidence {
 				attested, err := h.Signer.SignAttestation(sallyport.Attestation{
 					CallID: sallyport.CallID([16]byte{1}), Account: sallyport.Account{Issuer: sallyporttest.PeopleIssuer, Subject: "bob"},
 					Paper: sallyport.BallotPaper{Verdict: sallyport.Approve, Ballot: b}, At: h.Now().UTC(),

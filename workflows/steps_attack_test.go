@@ -21,7 +21,7 @@ import (
 // attack runs a workflow of the attacker's own under the call's id: somebody
 // with write access to Temporal and the payload keys orders the steps as he
 // likes.
-func attack(t *testing.T, h *workflowstest.House, call sallyport.Call, do func(run func(step string, in, out any) error)) {
+func attack(t *testing.T, h *workflowstest.Harness, call sallyport.Call, do func(run func(step string, in, out any) error)) {
 	t.Helper()
 	env := h.Env(call)
 	evil := func(ctx workflow.Context) error {

@@ -69,14 +69,14 @@ func (c *toolCall) pass(ctx workflow.Context) (activities.Ended, error) {
 }
 
 func (c *toolCall) validate(ctx workflow.Context) error {
-	return workflow.ExecuteLocalActivity(quick(ctx), steps.Validate, c.signed).Get(ctx, &c.valid)
+	return workflow.ExecuteLocalActivity(localOptions(ctx), steps.Validate, c.signed).Get(ctx, &c.valid)
 }
 
 // decide asks policy, and ends the call where the answer is no.
 func (c *toolCall) decide(ctx workflow.Context) error {
 	in := activities.DecideInput{Call: c.signed, Plan: c.plan}
 	c.decision = sallyport.Decision{}
-	if err := workflow.ExecuteLocalActivity(quick(ctx), steps.Decide, in).Get(ctx, &c.decision); err != nil {
+	if err := workflow.ExecuteLocalActivity(localOptions(ctx), steps.Decide, in).Get(ctx, &c.decision); err != nil {
 		return err
 	}
 	switch c.decision.Effect {
@@ -93,7 +93,7 @@ func (c *toolCall) needsPlan() bool {
 
 func (c *toolCall) makePlan(ctx workflow.Context) error {
 	var p sallyport.Plan
-	if err := workflow.ExecuteActivity(c.slow(ctx), steps.Plan, c.signed).Get(ctx, &p); err != nil {
+	if err := workflow.ExecuteActivity(c.activityOptions(ctx), steps.Plan, c.signed).Get(ctx, &p); err != nil {
 		return err
 	}
 	c.plan = &p
@@ -102,7 +102,7 @@ func (c *toolCall) makePlan(ctx workflow.Context) error {
 
 func (c *toolCall) run(ctx workflow.Context) (end activities.Ended, err error) {
 	in := activities.RunInput{Call: c.signed, Evidence: c.approval.evidence()}
-	err = workflow.ExecuteActivity(c.slow(ctx), steps.Run, in).Get(ctx, &end)
+	err = workflow.ExecuteActivity(c.activityOptions(ctx), steps.Run, in).Get(ctx, &end)
 	return end, err
 }
 
@@ -114,15 +114,15 @@ func (c *toolCall) finish(ctx workflow.Context, cause error) (end activities.End
 	}
 	in := activities.FinishInput{Call: c.signed, Outcome: outcomeOf(cause, ctx.Err() != nil)}
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	err = workflow.ExecuteActivity(c.slow(ctx), steps.Finish, in).Get(ctx, &end)
+	err = workflow.ExecuteActivity(c.activityOptions(ctx), steps.Finish, in).Get(ctx, &end)
 	return end, err
 }
 
 // steps names the activities; the worker holds the real ones.
 var steps *activities.Activities //nolint:gochecknoglobals // a typed nil that names methods, as the SDK wants it
 
-// quick are the options of steps that finish within the workflow task.
-func quick(ctx workflow.Context) workflow.Context {
+// localOptions are the options of steps that finish within the workflow task.
+func localOptions(ctx workflow.Context) workflow.Context {
 	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
 		StartToCloseTimeout:    2 * time.Second,
 		ScheduleToCloseTimeout: 30 * time.Second,
@@ -130,9 +130,9 @@ func quick(ctx workflow.Context) workflow.Context {
 	})
 }
 
-// slow are the options of steps that reach the world. They are tried again
+// activityOptions are the options of steps that reach the world. They are tried again
 // until they answer: each of them finds out what earlier tries did.
-func (c *toolCall) slow(ctx workflow.Context) workflow.Context {
+func (c *toolCall) activityOptions(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		// A run may plan again before it acts, and look at the target after it;
 		// the rest is for ending what doesn't end by itself.

@@ -23,7 +23,7 @@ func TestEnds(t *testing.T) {
 	for name, tt := range map[string]struct {
 		reason  string
 		tool    string
-		prepare func(*workflowstest.House)
+		prepare func(*workflowstest.Harness)
 		state   sallyport.State
 		code    string
 		effects int
@@ -33,53 +33,53 @@ func TestEnds(t *testing.T) {
 		},
 		"ToolFails": {
 			reason: "a tool's own failure is a result", tool: "write", state: sallyport.Failed,
-			prepare: func(h *workflowstest.House) { h.Runner.RunFunc = sallyporttest.EndAs(sallyport.Failed) }, code: "injected",
+			prepare: func(h *workflowstest.Harness) { h.Runner.RunFunc = sallyporttest.EndAs(sallyport.Failed) }, code: "injected",
 		},
 		"RunnerRefuses": {
 			reason: "a runner that did nothing ends the call as failed", tool: "write", state: sallyport.Failed, code: "conflict",
-			prepare: func(h *workflowstest.House) {
+			prepare: func(h *workflowstest.Harness) {
 				h.Runner.RunFunc = sallyporttest.RefuseRun(sallyport.Errorf(sallyport.Conflict, "conflict", "the file changed"))
 			},
 		},
 		"Ambiguous": {
 			reason: "what nobody knows is said to be unknown", tool: "write", state: sallyport.Ambiguous, code: "injected",
-			prepare: func(h *workflowstest.House) { h.Runner.RunFunc = sallyporttest.EndAs(sallyport.Ambiguous) },
+			prepare: func(h *workflowstest.Harness) { h.Runner.RunFunc = sallyporttest.EndAs(sallyport.Ambiguous) },
 		},
 		"Denied": {
 			reason: "policy says no", tool: "write", state: sallyport.Refused, code: "replica_cap",
-			prepare: func(h *workflowstest.House) {
+			prepare: func(h *workflowstest.Harness) {
 				h.Policy.Decision = sallyport.Decision{Effect: sallyport.Deny, Reasons: []sallyport.Reason{{Code: "replica_cap", Message: "50 is more than 10"}}}
 			},
 		},
 		"NoDecision": {
 			reason: "an error of policy is no permission", tool: "write", state: sallyport.Refused, code: "no_decision",
-			prepare: func(h *workflowstest.House) { h.Policy.Err = errors.New("undefined") },
+			prepare: func(h *workflowstest.Harness) { h.Policy.Err = errors.New("undefined") },
 		},
 		"UnknownEffect": {
 			reason: "an effect that nobody knows is a denial", tool: "write", state: sallyport.Refused, code: "denied",
-			prepare: func(h *workflowstest.House) { h.Policy.Decision.Effect = "perhaps" },
+			prepare: func(h *workflowstest.Harness) { h.Policy.Decision.Effect = "perhaps" },
 		},
 		"UnknownTool": {
 			reason: "there is no such tool", tool: "nothing", state: sallyport.Malformed, code: "unknown_tool",
 		},
 		"HiddenTool": {
 			reason: "a hidden tool looks like none", tool: "write", state: sallyport.Malformed, code: "unknown_tool",
-			prepare: func(h *workflowstest.House) { h.Policy.Hidden = true },
+			prepare: func(h *workflowstest.Harness) { h.Policy.Hidden = true },
 		},
 		"NoRunner": {
 			reason: "a tool that nothing here can run is refused before it starts", tool: "nowhere", state: sallyport.Refused, code: "no_runner",
 		},
 		"Frozen": {
 			reason: "a freeze beats what policy allows", tool: "write", state: sallyport.Refused, code: "frozen",
-			prepare: func(h *workflowstest.House) { freeze(h, sallyport.Freeze{Agent: "deploy-bot"}) },
+			prepare: func(h *workflowstest.Harness) { freeze(h, sallyport.Freeze{Agent: "deploy-bot"}) },
 		},
 		"FrozenElsewhere": {
 			reason: "it stops what it names", tool: "write", state: sallyport.Succeeded, effects: 1,
-			prepare: func(h *workflowstest.House) { freeze(h, sallyport.Freeze{Agent: "triage-bot"}) },
+			prepare: func(h *workflowstest.Harness) { freeze(h, sallyport.Freeze{Agent: "triage-bot"}) },
 		},
 		"FrozenBetween": {
 			reason: "the run looks again, where it is recorded", tool: "write", state: sallyport.Refused, code: "frozen",
-			prepare: func(h *workflowstest.House) {
+			prepare: func(h *workflowstest.Harness) {
 				h.Ledger.Fail = func(e sallyport.Entry) error {
 					if e.Kind == sallyport.EntryStart {
 						freeze(h, sallyport.Freeze{Tool: "write"})
@@ -173,16 +173,16 @@ func TestNobodySigned(t *testing.T) {
 }
 
 // act is what somebody does while the call waits.
-type act func(h *workflowstest.House, env *testsuite.TestWorkflowEnvironment, call sallyport.Call)
+type act func(h *workflowstest.Harness, env *testsuite.TestWorkflowEnvironment, call sallyport.Call)
 
 func votes(person string, v sallyport.Verdict, code string) act {
-	return func(h *workflowstest.House, env *testsuite.TestWorkflowEnvironment, call sallyport.Call) {
+	return func(h *workflowstest.Harness, env *testsuite.TestWorkflowEnvironment, call sallyport.Call) {
 		env.UpdateWorkflow(wire.VoteUpdate, person, &updateResult{h.T, code}, h.Attest(call.ID, person, v))
 	}
 }
 
 func signalsAs(person string, v sallyport.Verdict) act {
-	return func(h *workflowstest.House, env *testsuite.TestWorkflowEnvironment, call sallyport.Call) {
+	return func(h *workflowstest.Harness, env *testsuite.TestWorkflowEnvironment, call sallyport.Call) {
 		h.Signals.Send(activities.Signal{
 			At: h.Now(), Principal: person, Paper: sallyport.BallotPaper{Verdict: v, Ballot: h.Read(call.ID).Ballot.Digest()},
 		})
@@ -190,7 +190,7 @@ func signalsAs(person string, v sallyport.Verdict) act {
 	}
 }
 
-func cancels(_ *workflowstest.House, env *testsuite.TestWorkflowEnvironment, _ sallyport.Call) {
+func cancels(_ *workflowstest.Harness, env *testsuite.TestWorkflowEnvironment, _ sallyport.Call) {
 	env.CancelWorkflow()
 }
 
@@ -215,17 +215,17 @@ func (u *updateResult) Complete(result any, err error) {
 }
 
 // freeze stops what it names.
-func freeze(h *workflowstest.House, f sallyport.Freeze) {
+func freeze(h *workflowstest.Harness, f sallyport.Freeze) {
 	f.ID, f.Reason, f.By, f.At = sallyport.CallID([16]byte{1}), "it loops", "olga", h.Now().UTC()
 	h.Record(sallyport.Entry{CallID: f.ID, Kind: sallyport.EntryFreeze, At: f.At, Freeze: &f})
 }
 
-func freezes(h *workflowstest.House, _ *testsuite.TestWorkflowEnvironment, _ sallyport.Call) {
+func freezes(h *workflowstest.Harness, _ *testsuite.TestWorkflowEnvironment, _ sallyport.Call) {
 	freeze(h, sallyport.Freeze{Namespace: "production"})
 }
 
 // isStopped does to a call what the worker does to what is frozen.
-func isStopped(h *workflowstest.House, env *testsuite.TestWorkflowEnvironment, call sallyport.Call) {
+func isStopped(h *workflowstest.Harness, env *testsuite.TestWorkflowEnvironment, call sallyport.Call) {
 	h.Record(sallyport.Entry{
 		CallID: call.ID, Kind: sallyport.EntryStop, At: h.Now().UTC(), Stop: &sallyport.Stop{By: "olga", Freeze: "f", Reason: "it loops"},
 	})
@@ -320,13 +320,13 @@ func TestApproval(t *testing.T) {
 }
 
 // waiting prepares a call that policy asks about, in the environment's time.
-func waiting(t *testing.T, quorum int) (*workflowstest.House, *testsuite.TestWorkflowEnvironment, sallyport.Call, sallyport.SignedCall) {
+func waiting(t *testing.T, quorum int) (*workflowstest.Harness, *testsuite.TestWorkflowEnvironment, sallyport.Call, sallyport.SignedCall) {
 	t.Helper()
 	return preparing(t, "write", workflowstest.Asks(quorum))
 }
 
 // preparing prepares a call of a tool under a policy, in the environment's time.
-func preparing(t *testing.T, tool string, policy sallyport.Decision) (*workflowstest.House, *testsuite.TestWorkflowEnvironment, sallyport.Call, sallyport.SignedCall) {
+func preparing(t *testing.T, tool string, policy sallyport.Decision) (*workflowstest.Harness, *testsuite.TestWorkflowEnvironment, sallyport.Call, sallyport.SignedCall) {
 	t.Helper()
 	var env *testsuite.TestWorkflowEnvironment
 	h := workflowstest.New(t, func() time.Time {
@@ -345,19 +345,19 @@ func preparing(t *testing.T, tool string, policy sallyport.Decision) (*workflows
 func TestDrift(t *testing.T) {
 	for name, tt := range map[string]struct {
 		reason string
-		change func(*workflowstest.House)
+		change func(*workflowstest.Harness)
 		state  sallyport.State
 		code   string
 		diff   string // what the outcome says of the difference
 	}{
-		"Nothing":  {"the same revision", func(*workflowstest.House) {}, sallyport.Succeeded, "", ""},
-		"Revision": {"a new policy that agrees is no drift", func(h *workflowstest.House) { d := workflowstest.Asks(1); d.Revision = "r2"; h.Policy.Set(d, nil) }, sallyport.Succeeded, "", ""},
-		"NowDenied": {"a freeze beats a vote", func(h *workflowstest.House) {
+		"Nothing":  {"the same revision", func(*workflowstest.Harness) {}, sallyport.Succeeded, "", ""},
+		"Revision": {"a new policy that agrees is no drift", func(h *workflowstest.Harness) { d := workflowstest.Asks(1); d.Revision = "r2"; h.Policy.Set(d, nil) }, sallyport.Succeeded, "", ""},
+		"NowDenied": {"a freeze beats a vote", func(h *workflowstest.Harness) {
 			h.Policy.Set(sallyport.Decision{Effect: sallyport.Deny, Reasons: []sallyport.Reason{{Code: "frozen"}}}, nil)
 		}, sallyport.Refused, "frozen", ""},
-		"Terms": {"two must agree now", func(h *workflowstest.House) { h.Policy.Set(workflowstest.Asks(2), nil) }, sallyport.Refused, "drift", "quorum: 1 → 2"},
-		"Tool":  {"the manifest is another", func(h *workflowstest.House) { h.Acts.Catalogue = changedCatalogue{} }, sallyport.Refused, "drift", "tool.digest: "},
-		"Effect": {"the target changed", func(h *workflowstest.House) {
+		"Terms": {"two must agree now", func(h *workflowstest.Harness) { h.Policy.Set(workflowstest.Asks(2), nil) }, sallyport.Refused, "drift", "quorum: 1 → 2"},
+		"Tool":  {"the manifest is another", func(h *workflowstest.Harness) { h.Acts.Catalogue = changedCatalogue{} }, sallyport.Refused, "drift", "tool.digest: "},
+		"Effect": {"the target changed", func(h *workflowstest.Harness) {
 			h.Runner.PlanFunc = func(_ context.Context, i sallyport.Intent) (sallyport.Plan, error) {
 				p := sallyporttest.PlanOf(i)
 				p.Diff = "something else"
@@ -386,7 +386,7 @@ func TestDrift(t *testing.T) {
 }
 
 // wantDrift wants one drift in the ledger that says how, or none.
-func wantDrift(t *testing.T, h *workflowstest.House, callID, how string) {
+func wantDrift(t *testing.T, h *workflowstest.Harness, callID, how string) {
 	t.Helper()
 	drifts := []string{}
 	for _, e := range h.Ledger.Entries(callID) {

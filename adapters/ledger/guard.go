@@ -18,7 +18,7 @@ func (t *transaction) admit(k *known, e sallyport.Entry) error {
 		return t.agents[e.Call.AgentID].receive(e.At)
 	case sallyport.EntryBallot, sallyport.EntryStart:
 		if k.frozen != nil {
-			return k.frozen.Refusal()
+			return k.frozen.Denial()
 		}
 		if e.Kind == sallyport.EntryStart {
 			return t.agents[k.record.Call.AgentID].start()

@@ -219,12 +219,12 @@ func TestResetRunsNothingTwice(t *testing.T) {
 	g := start(t, temporaltest.Options{Open: true})
 	call := g.submit("write")
 	g.untilState(call.ID, sallyport.Succeeded)
-	if err := g.settled(call.ID); err != nil {
+	if err := g.awaitClosed(call.ID); err != nil {
 		t.Fatal(err)
 	}
 	entries := g.Kinds(call.ID)
 	g.reset(call.ID, g.firstTask(call.ID))
-	if err := g.settled(call.ID); err != nil {
+	if err := g.awaitClosed(call.ID); err != nil {
 		t.Fatal(err)
 	}
 	if n := g.Runner.Runs(call.ID); n != 1 {

@@ -23,7 +23,7 @@ import (
 
 // gateway is a real Temporal server, a real worker, and fakes beyond.
 type gateway struct {
-	*workflowstest.House
+	*workflowstest.Harness
 	t       *testing.T
 	server  *temporaltest.Instance
 	codec   *temporal.Codec
@@ -46,7 +46,7 @@ func start(t *testing.T, o temporaltest.Options) *gateway {
 func startWith(t *testing.T, o temporaltest.Options, open bool) *gateway {
 	t.Helper()
 	o.SearchAttributes = wire.SearchAttributes()
-	g := &gateway{House: workflowstest.New(t, time.Now), t: t, server: temporaltest.Start(t, o), open: open}
+	g := &gateway{Harness: workflowstest.New(t, time.Now), t: t, server: temporaltest.Start(t, o), open: open}
 	secret := make([]byte, 32)
 	if _, err := rand.Read(secret); err != nil {
 		t.Fatal(err)
@@ -148,8 +148,8 @@ func (g *gateway) untilState(id string, s sallyport.State) sallyport.Record {
 	return g.until(id, string(s), func(r sallyport.Record) bool { return r.State == s || r.State.Final() })
 }
 
-// settled waits until the call's workflow has closed.
-func (g *gateway) settled(id string) error {
+// awaitClosed waits until the call's workflow has closed.
+func (g *gateway) awaitClosed(id string) error {
 	g.t.Helper()
 	ctx, cancel := context.WithTimeout(g.t.Context(), patience)
 	defer cancel()

@@ -92,7 +92,7 @@ func TestEveryPath(t *testing.T) {
 			if rec.State != tt.state {
 				t.Fatalf("the call ended as %s, want %s: %+v", rec.State, tt.state, rec.Outcome)
 			}
-			if err := g.settled(call.ID); err != nil {
+			if err := g.awaitClosed(call.ID); err != nil {
 				t.Fatal(err)
 			}
 			if *record != "" {

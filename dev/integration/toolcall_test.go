@@ -38,7 +38,7 @@ func TestAllowed(t *testing.T) {
 	g := start(t, temporaltest.Options{})
 	call := g.submit("write")
 	g.untilState(call.ID, sallyport.Succeeded)
-	if err := g.settled(call.ID); err != nil {
+	if err := g.awaitClosed(call.ID); err != nil {
 		t.Fatal(err)
 	}
 	g.WantEnd(call.ID, sallyport.Succeeded, "")
@@ -64,7 +64,7 @@ func TestStartTwice(t *testing.T) {
 		}
 	}
 	g.untilState(call.ID, sallyport.Succeeded)
-	if err := g.settled(call.ID); err != nil {
+	if err := g.awaitClosed(call.ID); err != nil {
 		t.Fatal(err)
 	}
 	if err := g.calls.Start(t.Context(), signed, call); err != nil {
@@ -138,7 +138,7 @@ func TestCancel(t *testing.T) {
 	g.Policy.Set(sallyport.Decision{Effect: sallyport.Allow}, nil)
 	ended := g.submit("write")
 	g.untilState(ended.ID, sallyport.Succeeded)
-	if err := g.settled(ended.ID); err != nil {
+	if err := g.awaitClosed(ended.ID); err != nil {
 		t.Fatal(err)
 	}
 	if err := g.calls.Cancel(t.Context(), ended.ID, sallyport.Identity{}); sallyport.KindOf(err) != sallyport.Conflict {

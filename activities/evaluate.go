@@ -23,25 +23,25 @@ type Policy interface {
 	sallyport.Visibility
 }
 
-// Historian counts an agent's other calls, and knows what is frozen.
-type Historian interface {
+// HistoryReader counts an agent's other calls, and knows what is frozen.
+type HistoryReader interface {
 	Frozen(ctx context.Context, i sallyport.Intent) (*sallyport.Freeze, error)
 	History(ctx context.Context, i sallyport.Intent, now time.Time) (sallyport.History, error)
 }
 
-// Judge makes calls precise and asks policy about them. It changes nothing
+// Evaluator makes calls precise and asks policy about them. It changes nothing
 // and needs no secret, so the API has one too. All fields are required.
-type Judge struct {
-	Catalogue Catalogue
-	Policy    Policy
-	Historian Historian
-	Logger    *slog.Logger
-	Now       func() time.Time
+type Evaluator struct {
+	Catalogue     Catalogue
+	Policy        Policy
+	HistoryReader HistoryReader
+	Logger        *slog.Logger
+	Now           func() time.Time
 }
 
-func (j Judge) check() error {
-	if j.Catalogue == nil || j.Policy == nil || j.Historian == nil || j.Logger == nil || j.Now == nil {
-		return errors.New("activities: all of Judge is required")
+func (e Evaluator) check() error {
+	if e.Catalogue == nil || e.Policy == nil || e.HistoryReader == nil || e.Logger == nil || e.Now == nil {
+		return errors.New("activities: all of Evaluator is required")
 	}
 	return nil
 }
@@ -54,10 +54,10 @@ type subject struct {
 }
 
 // Visible lists the tools that an agent may know of.
-func (j Judge) Visible(ctx context.Context, agent sallyport.Agent) ([]sallyport.Tool, error) {
+func (e Evaluator) Visible(ctx context.Context, agent sallyport.Agent) ([]sallyport.Tool, error) {
 	visible := []sallyport.Tool{}
-	for _, t := range j.Catalogue.Tools() {
-		ok, err := j.Policy.Visible(ctx, agent, t)
+	for _, t := range e.Catalogue.Tools() {
+		ok, err := e.Policy.Visible(ctx, agent, t)
 		if err != nil {
 			return nil, err
 		}
@@ -69,21 +69,21 @@ func (j Judge) Visible(ctx context.Context, agent sallyport.Agent) ([]sallyport.
 }
 
 // Preview says what would be decided of a call, without plan, run or record.
-func (j Judge) Preview(ctx context.Context, call sallyport.Call, agent sallyport.Agent) (sallyport.Intent, sallyport.Decision, error) {
-	s, err := j.resolveFor(ctx, call, agent)
+func (e Evaluator) Preview(ctx context.Context, call sallyport.Call, agent sallyport.Agent) (sallyport.Intent, sallyport.Decision, error) {
+	s, err := e.resolveFor(ctx, call, agent)
 	if err != nil {
 		return sallyport.Intent{}, sallyport.Decision{}, err
 	}
-	d, err := j.judge(ctx, s.intent, nil)
+	d, err := e.evaluate(ctx, s.intent, nil)
 	return s.intent, d, err
 }
 
 // resolveFor makes an agent's call precise. A tool that the agent may not
 // know of looks like none.
-func (j Judge) resolveFor(ctx context.Context, call sallyport.Call, agent sallyport.Agent) (subject, error) {
-	tool, ok := j.Catalogue.Tool(call.Tool)
+func (e Evaluator) resolveFor(ctx context.Context, call sallyport.Call, agent sallyport.Agent) (subject, error) {
+	tool, ok := e.Catalogue.Tool(call.Tool)
 	if ok {
-		visible, err := j.Policy.Visible(ctx, agent, tool)
+		visible, err := e.Policy.Visible(ctx, agent, tool)
 		if err != nil {
 			return subject{}, err
 		}
@@ -92,33 +92,33 @@ func (j Judge) resolveFor(ctx context.Context, call sallyport.Call, agent sallyp
 	if !ok {
 		return subject{}, sallyport.Errorf(sallyport.NotFound, sallyport.CodeUnknownTool, "there is no tool %q", call.Tool)
 	}
-	intent, err := j.Catalogue.Resolve(call, agent)
+	intent, err := e.Catalogue.Resolve(call, agent)
 	return subject{call, intent, tool}, err
 }
 
-// judge asks policy, unless a freeze answers before it. Where policy can't decide, the decision is to deny;
+// evaluate asks policy, unless a freeze answers before it. Where policy can't decide, the decision is to deny;
 // only what is out of reach for now is an error.
-func (j Judge) judge(ctx context.Context, i sallyport.Intent, plan *sallyport.Plan) (sallyport.Decision, error) {
-	frozen, err := j.Historian.Frozen(ctx, i)
+func (e Evaluator) evaluate(ctx context.Context, i sallyport.Intent, plan *sallyport.Plan) (sallyport.Decision, error) {
+	frozen, err := e.HistoryReader.Frozen(ctx, i)
 	if err != nil {
 		return sallyport.Decision{}, err
 	}
 	if frozen != nil {
 		return frozen.Decision(), nil
 	}
-	now := j.Now()
-	history, err := j.Historian.History(ctx, i, now)
+	now := e.Now()
+	history, err := e.HistoryReader.History(ctx, i, now)
 	if err != nil {
 		return sallyport.Decision{}, err
 	}
-	d, err := j.Policy.Decide(ctx, sallyport.Question{Intent: i, Plan: plan, History: history, Now: now})
+	d, err := e.Policy.Decide(ctx, sallyport.Question{Intent: i, Plan: plan, History: history, Now: now})
 	switch {
 	case err == nil:
 		return d, nil
 	case sallyport.KindOf(err) == sallyport.Unavailable:
 		return sallyport.Decision{}, err
 	}
-	j.Logger.ErrorContext(ctx, "policy made no decision", slog.String("call_id", i.CallID), slog.Any("error", err))
+	e.Logger.ErrorContext(ctx, "policy made no decision", slog.String("call_id", i.CallID), slog.Any("error", err))
 	return sallyport.Decision{
 		Effect:  sallyport.Deny,
 		Reasons: []sallyport.Reason{{Code: sallyport.CodeNoDecision, Message: "policy could not decide on this call, so it is denied"}},

@@ -10,7 +10,7 @@ import (
 )
 
 // TestTurnedAway: who may not vote is on record, an agent whatever others do,
-// and strangers as far as they can't fill the ledger.
+// and unknownCallers as far as they can't fill the ledger.
 func TestTurnedAway(t *testing.T) {
 	g := newGateway(t)
 	s := g.server(t)
@@ -56,7 +56,7 @@ func TestTurnedAway(t *testing.T) {
 	by("deploy-bot", http.StatusForbidden)
 	until("not_a_person", 2, func(int) { by("triage-bot", http.StatusForbidden) })
 	if n := recorded(unknown); n != 20 {
-		t.Errorf("%d strangers are recorded while the clock stands still, want 20", n)
+		t.Errorf("%d unknownCallers are recorded while the clock stands still, want 20", n)
 	}
 	if n := recorded("not_a_person"); n != 2 {
 		t.Errorf("two agents are recorded %d times", n)

@@ -15,27 +15,27 @@ import (
 // agent one per call, and the bearers of tokens that are no good as many as
 // these bounds let them.
 const (
-	mostStrangers    = 100 // on one call, about
-	strangersAtOnce  = 20
-	strangersEvery   = time.Second
-	turnedAwayAtOnce = 8 // that are being recorded
+	maxUnknownCallers   = 100 // on one call, about
+	unknownCallersBurst = 20
+	unknownCallersEvery = time.Second
+	maxRecording        = 8 // that are being recorded
 )
 
-// doorbook records who was turned away, beside the requests: nobody can tell
+// rejectionLog records who was turned away, beside the requests: nobody can tell
 // by the time an answer takes whether there is such a call, and what there is
 // no room for is dropped.
-type doorbook struct {
-	room      chan struct{}
-	strangers *rate.Limiter
+type rejectionLog struct {
+	room           chan struct{}
+	unknownCallers *rate.Limiter
 }
 
-func newDoorbook() *doorbook {
-	return &doorbook{make(chan struct{}, turnedAwayAtOnce), rate.NewLimiter(rate.Every(strangersEvery), strangersAtOnce)}
+func newRejectionLog() *rejectionLog {
+	return &rejectionLog{make(chan struct{}, maxRecording), rate.NewLimiter(rate.Every(unknownCallersEvery), unknownCallersBurst)}
 }
 
 // wait returns when nothing is being recorded any more, and lets nothing more
 // begin.
-func (d *doorbook) wait() {
+func (d *rejectionLog) wait() {
 	for range cap(d.room) {
 		d.room <- struct{}{}
 	}
@@ -43,7 +43,7 @@ func (d *doorbook) wait() {
 
 // turnedAway takes note that a vote on a call was refused to who brought a
 // token, whoever that is.
-func (s *Server) turnedAway(c echo.Context, who sallyport.Identity, why error) {
+func (s *Server) logRejection(c echo.Context, who sallyport.Identity, why error) {
 	e := sallyport.AsError(why)
 	token, err := bearer(c.Request().Header.Values(echo.HeaderAuthorization))
 	id := c.Param("id")
@@ -51,20 +51,20 @@ func (s *Server) turnedAway(c echo.Context, who sallyport.Identity, why error) {
 		return
 	}
 	select {
-	case s.door.room <- struct{}{}:
+	case s.rejections.room <- struct{}{}:
 	default:
 		return
 	}
 	ctx, cancel := s.handover(c.Request().Context())
 	go func() {
-		defer func() { cancel(); <-s.door.room }()
-		if err := s.recordTurnedAway(ctx, id, token, who, e); err != nil {
+		defer func() { cancel(); <-s.rejections.room }()
+		if err := s.recordRejection(ctx, id, token, who, e); err != nil {
 			s.opts.Logger.ErrorContext(ctx, "a vote that was refused could not be recorded", slog.String("call_id", id), slog.Any("error", err))
 		}
 	}()
 }
 
-func (s *Server) recordTurnedAway(ctx context.Context, id, token string, who sallyport.Identity, why *sallyport.Error) error {
+func (s *Server) recordRejection(ctx context.Context, id, token string, who sallyport.Identity, why *sallyport.Error) error {
 	record, err := s.opts.Reader.Call(ctx, id)
 	if err != nil || record.State != sallyport.AwaitingApproval {
 		if sallyport.KindOf(err) == sallyport.NotFound {
@@ -75,7 +75,7 @@ func (s *Server) recordTurnedAway(ctx context.Context, id, token string, who sal
 	now := s.opts.Now().Round(0).UTC()
 	key := "account/" + string(sallyport.NewDigest("sallyport/account/v1", []byte(who.Account.Issuer), []byte(who.Account.Subject)))
 	if who.Agent == nil {
-		if record.Refused >= mostStrangers || !s.door.strangers.AllowN(now, 1) {
+		if record.Refused >= maxUnknownCallers || !s.rejections.unknownCallers.AllowN(now, 1) {
 			return nil
 		}
 		key = sallyport.Evidence{Class: sallyport.APIAttested, Token: token}.Key()

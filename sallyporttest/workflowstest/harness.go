@@ -25,8 +25,8 @@ import (
 	"github.com/sallyport/sallyport/workflows/wire"
 )
 
-// House is one such gateway.
-type House struct {
+// Harness is one such gateway.
+type Harness struct {
 	T       testing.TB
 	Now     func() time.Time
 	Signer  *jws.Signer
@@ -39,7 +39,7 @@ type House struct {
 }
 
 // New builds a gateway in which policy allows everything.
-func New(t testing.TB, now func() time.Time) *House {
+func New(t testing.TB, now func() time.Time) *Harness {
 	t.Helper()
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -53,13 +53,13 @@ func New(t testing.TB, now func() time.Time) *House {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &House{
+	h := &Harness{
 		T: t, Now: now, Signer: signer, Ledger: sallyporttest.NewLedger(), Runner: &sallyporttest.Runner{},
 		Policy: &Policy{Decision: sallyport.Decision{Effect: sallyport.Allow, Revision: "r1"}}, Signals: &Signals{}, IDP: newProvider(t, now),
 	}
 	h.Acts, err = activities.New(activities.Options{
-		Judge: activities.Judge{
-			Catalogue: Catalogue{}, Policy: h.Policy, Historian: h.Ledger, Logger: slog.New(slog.DiscardHandler), Now: now,
+		Evaluator: activities.Evaluator{
+			Catalogue: Catalogue{}, Policy: h.Policy, HistoryReader: h.Ledger, Logger: slog.New(slog.DiscardHandler), Now: now,
 		},
 		Verifier: verifier, Votes: h.IDP, Directory: sallyporttest.Identities{}, Ledger: h.Ledger,
 		Runners: map[string]sallyport.Runner{"fake": h.Runner}, Signals: h.Signals, PrincipalIssuer: sallyporttest.PeopleIssuer,
@@ -72,7 +72,7 @@ func New(t testing.TB, now func() time.Time) *House {
 }
 
 // Env is a test environment whose workflow is the call's.
-func (h *House) Env(call sallyport.Call) *testsuite.TestWorkflowEnvironment {
+func (h *Harness) Env(call sallyport.Call) *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestWorkflowEnvironment()
@@ -83,7 +83,7 @@ func (h *House) Env(call sallyport.Call) *testsuite.TestWorkflowEnvironment {
 }
 
 // Call makes a call of a tool, as the API would have received it.
-func (h *House) Call(tool string) (sallyport.Call, sallyport.SignedCall) {
+func (h *Harness) Call(tool string) (sallyport.Call, sallyport.SignedCall) {
 	h.T.Helper()
 	var id [16]byte
 	if _, err := rand.Read(id[:]); err != nil {
@@ -103,7 +103,7 @@ func (h *House) Call(tool string) (sallyport.Call, sallyport.SignedCall) {
 }
 
 // Record appends an entry to the ledger.
-func (h *House) Record(e sallyport.Entry) {
+func (h *Harness) Record(e sallyport.Entry) {
 	h.T.Helper()
 	if _, err := h.Ledger.Record(context.Background(), e); err != nil {
 		h.T.Fatal(err)
@@ -111,14 +111,14 @@ func (h *House) Record(e sallyport.Entry) {
 }
 
 // Attest is the API's word that a person votes on the call's open ballot.
-func (h *House) Attest(callID, person string, v sallyport.Verdict) string {
+func (h *Harness) Attest(callID, person string, v sallyport.Verdict) string {
 	h.T.Helper()
 	return h.HandIn(callID, person, v, "")
 }
 
 // HandIn is the API's word that a person handed in an ID token as a vote on
 // the call's open ballot.
-func (h *House) HandIn(callID, person string, v sallyport.Verdict, idToken string) string {
+func (h *Harness) HandIn(callID, person string, v sallyport.Verdict, idToken string) string {
 	h.T.Helper()
 	rec := h.Read(callID)
 	if rec.Ballot == nil {
@@ -135,7 +135,7 @@ func (h *House) HandIn(callID, person string, v sallyport.Verdict, idToken strin
 }
 
 // Read reads what the ledger holds of a call.
-func (h *House) Read(callID string) sallyport.Record {
+func (h *Harness) Read(callID string) sallyport.Record {
 	h.T.Helper()
 	rec, err := h.Ledger.Call(context.Background(), callID)
 	if err != nil {
@@ -145,7 +145,7 @@ func (h *House) Read(callID string) sallyport.Record {
 }
 
 // Kinds lists what the ledger recorded of a call.
-func (h *House) Kinds(callID string) []sallyport.EntryKind {
+func (h *Harness) Kinds(callID string) []sallyport.EntryKind {
 	var kinds []sallyport.EntryKind
 	for _, e := range h.Ledger.Entries(callID) {
 		kinds = append(kinds, e.Kind)
@@ -154,7 +154,7 @@ func (h *House) Kinds(callID string) []sallyport.EntryKind {
 }
 
 // WantEnd checks how a call ended.
-func (h *House) WantEnd(callID string, state sallyport.State, code string) {
+func (h *Harness) WantEnd(callID string, state sallyport.State, code string) {
 	h.T.Helper()
 	rec := h.Read(callID)
 	got := ""
