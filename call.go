@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// Claims is what an agent says of itself. Nothing is ever derived from it.
+// Claims are the agent's own words. Nothing is ever derived from them.
 type Claims struct {
 	Reason  string `json:"reason,omitempty"`
 	Session string `json:"session,omitempty"`
 	Task    string `json:"task,omitempty"`
 }
 
-// Call is what an authenticated agent asked.
+// Call is one request of an authenticated agent to use one tool.
 type Call struct {
 	ID          string          `json:"id"`
 	AgentID     string          `json:"agent_id"`
@@ -30,13 +30,13 @@ type Call struct {
 }
 
 // SignedCall is a [Call] as a compact JWS (RFC 7515) by the API. It is the
-// only form in which a call travels, so that nobody who can reach Temporal
-// can invent one.
+// only form in which a call travels: a client of Temporal cannot forge one.
 type SignedCall string
 
 // Redacted is the call as it may be stored. In the place of an argument that is
-// left out stands a commitment to it under the call's seal, which is stored
-// nowhere either: two values stay two, and neither can be guessed.
+// left out stands a commitment to it under the call's seal, which is not stored
+// either: different values have different commitments, and a reader cannot
+// guess them.
 func (c Call) Redacted() Call {
 	c.Arguments, c.Seal = sealed(c.Arguments, c.Redact, c.Seal), nil
 	return c

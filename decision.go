@@ -2,7 +2,7 @@ package sallyport
 
 import "slices"
 
-// Effect is what policy wants to happen.
+// Effect is what policy decides about an intent.
 type Effect string
 
 // The effects.
@@ -19,11 +19,11 @@ type Decision struct {
 	Approval    *Terms      `json:"approval,omitempty"` // set exactly when Effect is Ask
 	Obligations Obligations `json:"obligations"`
 	Revision    string      `json:"revision"`
-	Input       Digest      `json:"input,omitempty"` // of the document that policy judged
+	Input       Digest      `json:"input,omitempty"` // of the document that policy evaluated
 }
 
-// Denial is the error of a call that is not to run by this decision. It has
-// the code and the message of the first reason.
+// Denial is the error of a call that this decision denies. It has the code
+// and the message of the first reason.
 func (d Decision) Denial() *Error {
 	e := Errorf(Denied, CodeDenied, "policy denied this call")
 	if len(d.Reasons) > 0 {
@@ -33,15 +33,15 @@ func (d Decision) Denial() *Error {
 	return e
 }
 
-// Terms say who must agree to a call, and by when.
+// Terms are the conditions of an approval.
 type Terms struct {
-	Groups     []string        `json:"groups"`      // an approver is in one of them
+	Groups     []string        `json:"groups"`      // an approver must be in one of them
 	Quorum     int             `json:"quorum"`      // how many people, at least 1
 	TTLSeconds int             `json:"ttl_seconds"` // how long the ballot is open
 	Evidence   []EvidenceClass `json:"evidence"`    // classes that suffice
 }
 
-// Equal reports whether two terms demand the same.
+// Equal reports whether two terms are the same.
 func (t Terms) Equal(u Terms) bool {
 	return slices.Equal(t.Groups, u.Groups) && t.Quorum == u.Quorum && t.TTLSeconds == u.TTLSeconds &&
 		slices.Equal(t.Evidence, u.Evidence)
@@ -50,6 +50,6 @@ func (t Terms) Equal(u Terms) bool {
 // Obligations are what policy demands of a run that it lets happen.
 type Obligations struct {
 	TimeoutSeconds int      `json:"timeout_seconds,omitempty"` // shortens the tool's own limit
-	Redact         []string `json:"redact,omitempty"`          // JSON Pointers into the result, for what is stored of it and answered
+	Redact         []string `json:"redact,omitempty"`          // JSON Pointers into the result, left out of what is stored and returned
 	SignedImage    bool     `json:"signed_image,omitempty"`    // a tool that is an image of its own must be signed by one of the operators' keys
 }

@@ -33,7 +33,7 @@ func TestDifference(t *testing.T) {
 	}
 	hostile := map[string]any{"a\u202e" + strings.Repeat("x", 500): map[string]int{strings.Repeat("y", 500): 1}}
 	if got := sallyport.Difference(hostile, map[string]any{"a": 1}); strings.Contains(got, "\u202e") || len([]rune(got)) > 500 {
-		t.Errorf("%d bytes of somebody's names: %q", len(got), got)
+		t.Errorf("%d bytes of hostile names: %q", len(got), got)
 	}
 	many := map[string]int{}
 	for c := 'a'; c <= 'z'; c++ {

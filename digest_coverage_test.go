@@ -18,8 +18,8 @@ type change struct {
 }
 
 // changes fills every field of v's type and returns the filled value, and one
-// copy for each leaf in which only that leaf differs. A field that somebody
-// adds is covered from the start.
+// copy for each leaf in which only that leaf differs. A new field is
+// covered from the start.
 func changes(t *testing.T, typ reflect.Type) (filled any, all []change) {
 	t.Helper()
 	base := reflect.New(typ).Elem()

@@ -8,27 +8,27 @@ type EntryKind string
 // The kinds of entry, in the order in which a call makes them.
 const (
 	EntryReceived EntryKind = "received" // the API took the call: Call, Signed
-	EntryIntent   EntryKind = "intent"   // it was made precise: Intent
-	EntryDecision EntryKind = "decision" // policy spoke: Decision (and the Plan it saw)
-	EntryPlan     EntryKind = "plan"     // what it would change was found out: Plan; once per call
+	EntryIntent   EntryKind = "intent"   // the catalogue resolved it: Intent
+	EntryDecision EntryKind = "decision" // policy decided: Decision (and the Plan it saw)
+	EntryPlan     EntryKind = "plan"     // the runner planned it: Plan; once per call
 	EntryBallot   EntryKind = "ballot"   // the wait began: Ballot
 	EntryVote     EntryKind = "vote"     // a vote counted: Vote
 	EntryRefusal  EntryKind = "refusal"  // a vote did not count: Refusal
-	EntryDrift    EntryKind = "drift"    // it is no more what was recorded: Drift
-	EntryStart    EntryKind = "start"    // a run is about to act: Start; once per call
-	EntryPlaced   EntryKind = "placed"   // the run got a place of its own: Placement
-	EntryStop     EntryKind = "stop"     // somebody wants the call to end: Stop
+	EntryDrift    EntryKind = "drift"    // the call or its target has changed: Drift
+	EntryStart    EntryKind = "start"    // a run begins: Start; once per call
+	EntryPlaced   EntryKind = "placed"   // the run has its place: Placement
+	EntryStop     EntryKind = "stop"     // the agent, an operator or a freeze stops it: Stop
 	EntryOutcome  EntryKind = "outcome"  // the call ended: Outcome; once per call
 	EntryErasure  EntryKind = "erasure"  // its contents were erased: Erasure; the last one
 )
 
-// The kinds of entry that are a freeze's and no call's.
+// The kinds of entry of a freeze.
 const (
 	EntryFreeze EntryKind = "freeze" // it began: Freeze
 	EntryLift   EntryKind = "lift"   // it ended: Lift
 )
 
-// OfFreeze reports whether this is a step of a freeze, and of no call.
+// OfFreeze reports whether this is a step of a freeze and not of a call.
 func (k EntryKind) OfFreeze() bool { return k == EntryFreeze || k == EntryLift }
 
 // Entry is one step of one call, or of one freeze, as the ledger keeps it. The

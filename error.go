@@ -6,43 +6,43 @@ import (
 	"time"
 )
 
-// Kind says what an error means for whoever asked. There are exactly two maps
+// Kind says what an error means for the caller. There are exactly two maps
 // from kinds: to HTTP status codes in api/problem.go, and to retries in
 // activities/retry.go.
 type Kind string
 
 // The kinds of error.
 const (
-	Invalid         Kind = "invalid"         // what was asked is malformed; asking again will not help
-	Unauthenticated Kind = "unauthenticated" // nobody we know asked
-	Denied          Kind = "denied"          // policy, a person or a rule of ours said no
-	Conflict        Kind = "conflict"        // it does not fit what already happened
-	NotFound        Kind = "not-found"       // no such thing, or not for the asker to see
-	Frozen          Kind = "frozen"          // an operator stopped this
-	Unavailable     Kind = "unavailable"     // something we need is out of reach; asking again may help
-	Internal        Kind = "internal"        // we are at fault
+	Invalid         Kind = "invalid"         // the request is malformed; sending it again will not help
+	Unauthenticated Kind = "unauthenticated" // no valid token of an agent or a person in the identity table
+	Denied          Kind = "denied"          // policy, an approver or a fixed rule denied it
+	Conflict        Kind = "conflict"        // the state of the call or the freeze does not allow it
+	NotFound        Kind = "not-found"       // it does not exist, or the caller may not see it
+	Frozen          Kind = "frozen"          // a freeze stops it
+	Unavailable     Kind = "unavailable"     // a dependency is out of reach; sending it again may help
+	Internal        Kind = "internal"        // a fault of the gateway
 )
 
-// Error is an error whose kind, code and message may be shown to the asker.
+// Error is an error whose kind, code and message may be shown to the caller.
 // The wrapped error is for operators and never leaves the gateway.
 type Error struct {
 	Kind       Kind          `json:"kind"`
 	Code       string        `json:"code,omitempty"`    // stable, snake_case
-	Message    string        `json:"message"`           // what was wrong, where, and what to do
-	Fields     []Field       `json:"fields,omitempty"`  // one per wrong member of what was sent
-	Reasons    []Reason      `json:"reasons,omitempty"` // what policy said
+	Message    string        `json:"message"`           // what failed, on which object, and what to do
+	Fields     []Field       `json:"fields,omitempty"`  // one per invalid member of the request
+	Reasons    []Reason      `json:"reasons,omitempty"` // policy's reasons
 	CallID     string        `json:"call_id,omitempty"`
 	RetryAfter time.Duration `json:"retry_after,omitempty"`
 	Err        error         `json:"-"`
 }
 
-// Field names one wrong member by its JSON Pointer (RFC 6901).
+// Field names one invalid member by its JSON Pointer (RFC 6901).
 type Field struct {
 	Pointer string `json:"pointer"`
 	Detail  string `json:"detail"`
 }
 
-// Reason is one rule's word, by a stable code.
+// Reason is why a rule decided so, with a stable code.
 type Reason struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`

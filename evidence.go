@@ -2,7 +2,7 @@ package sallyport
 
 import "fmt"
 
-// EvidenceClass says how a vote was established, and so against whom it holds.
+// EvidenceClass says how a vote is verified, and so against whom it holds.
 type EvidenceClass string
 
 // The evidence classes.
@@ -14,7 +14,7 @@ const (
 	// IDPSigned is an ID token whose nonce names verdict and ballot. It holds
 	// against the API and Temporal too.
 	IDPSigned EvidenceClass = "idp-signed"
-	// APIAttested is the API's signed word that it saw this person vote. It
+	// APIAttested is the API's signed attestation that it saw this person vote. It
 	// holds against agents and Temporal clients.
 	APIAttested EvidenceClass = "api-attested"
 )
@@ -27,7 +27,7 @@ func EvidenceClasses() []EvidenceClass {
 	return []EvidenceClass{TemporalPrincipal, IDPSigned, APIAttested}
 }
 
-// Evidence is what a vote is established from. It is not yet believed.
+// Evidence is what a vote is verified from. It is not verified yet.
 type Evidence struct {
 	Class   EvidenceClass `json:"class"`
 	EventID int64         `json:"event_id,omitempty"` // of the signal, for TemporalPrincipal

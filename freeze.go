@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Freeze stops calls until it is lifted: no new ones start, those that wait
-// end, and those that run are killed. It names an agent, a tool, a namespace or
+// Freeze is the kill switch. It stops calls until it is lifted: no new ones
+// start, those that wait end, and those that run are killed. It names an agent, a tool, a namespace or
 // several of these, and stops what is of all of them; one that names none stops
 // everything.
 type Freeze struct {
@@ -34,7 +34,7 @@ func (f Freeze) Stops(agent, tool, namespace string) bool {
 
 func fits(want, have string) bool { return want == "" || want == have }
 
-// Scope says in words what is stopped.
+// Scope names what is stopped.
 func (f Freeze) Scope() string {
 	var of []string
 	for _, s := range []struct{ what, which string }{{"agent", f.Agent}, {"tool", f.Tool}, {"namespace", f.Namespace}} {
@@ -57,13 +57,13 @@ func (f Freeze) message() string {
 	return fmt.Sprintf("%s is frozen since %s: %s (freeze %s)", f.Scope(), f.At.Format(time.RFC3339), f.Reason, f.ID)
 }
 
-// Decision is the one on a call that is stopped.
+// Decision denies a call that the freeze stops.
 func (f Freeze) Decision() Decision {
 	return Decision{Effect: Deny, Reasons: []Reason{{Code: CodeFrozen, Message: f.message()}}}
 }
 
-// Limits bound what an agent does, whatever policy lets it. Zero is no limit.
+// Limits are an agent's hard limits: policy cannot raise them. Zero is no limit.
 type Limits struct {
-	CallsPerMinute int // that are received
-	Running        int // calls at once that wait for nobody
+	CallsPerMinute int // received per minute
+	Running        int // open calls that do not wait for approval
 }

@@ -13,17 +13,18 @@ type Account struct {
 type Agent struct {
 	ID      string   `json:"id"`
 	Account Account  `json:"account"`
-	Owner   string   `json:"owner"` // the person who answers for it, and who may not approve for it
+	Owner   string   `json:"owner"` // the person responsible for it, who may not approve its calls
 	Groups  []string `json:"groups"`
 }
 
-// Person is an entry of the identity table. All accounts of a person are one.
+// Person is an entry of the identity table. A person's accounts
+// count as one person.
 type Person struct {
 	ID     string   `json:"id"`
 	Groups []string `json:"groups"`
 }
 
-// Identity is who sent a request: an agent or a person, never both.
+// Identity is the sender of a request: an agent or a person, never both.
 type Identity struct {
 	Account Account
 	Agent   *Agent

@@ -45,7 +45,7 @@ func (i Intent) Redacted() Intent {
 // Secrets are those of the intent's call.
 func (i Intent) Secrets() []string { return secretsOf(i.Arguments, i.Redact.Arguments, i.Seal) }
 
-// isOf reports whether an intent says what the call said.
+// isOf reports whether the intent was made from this call.
 func (i Intent) isOf(c Call) bool {
 	return i.CallID == c.ID && i.Agent.ID == c.AgentID && i.Agent.Account == c.Account && i.Claimed == c.Claimed &&
 		i.Tool.Name == c.Tool && string(i.Arguments) == string(c.Arguments) && i.At.Equal(c.ReceivedAt)

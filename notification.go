@@ -13,16 +13,16 @@ type NotificationKind string
 // requested, and one of the others.
 const (
 	ApprovalRequested NotificationKind = "requested" // the call waits for people
-	ApprovalDecided   NotificationKind = "decided"   // it waits no more: it runs, or has ended without
-	ApprovalExpired   NotificationKind = "expired"   // nobody decided in time
+	ApprovalDecided   NotificationKind = "decided"   // it waits no more: it runs, or has ended without a run
+	ApprovalExpired   NotificationKind = "expired"   // the ballot closed without a decision
 )
 
-// Approved is the resolution of a call that people agreed to. All other
+// Approved is the resolution of a call that its approvers approved. All other
 // resolutions are states in which calls end without having run.
 const Approved = "approved"
 
-// Notification tells the outside what became of a call's wait for people. It
-// is the same, whenever it is derived.
+// Notification tells a receiver what became of a call's wait for approval. The
+// same entries always give the same notification.
 type Notification struct {
 	ID   string           `json:"id"` // <call id>/<number of the leaf within the call>
 	Kind NotificationKind `json:"kind"`
@@ -43,12 +43,12 @@ type Notification struct {
 	Terms       Terms     `json:"terms"`
 	ExpiresAt   time.Time `json:"expires_at"`
 	RunID       string    `json:"run_id"`         // of the workflow run that waits
-	Link        string    `json:"link,omitempty"` // to the page where people vote; whoever follows the ledger adds it
+	Link        string    `json:"link,omitempty"` // to the page where people vote; the worker's notifier adds it
 
 	Resolution string   `json:"resolution,omitempty"` // [Approved] or a state; empty when requested
-	Approvers  []string `json:"approvers,omitempty"`  // who said yes, sorted
-	Rejecters  []string `json:"rejecters,omitempty"`  // who said no, sorted
-	Code       string   `json:"code,omitempty"`       // why it ended without having run
+	Approvers  []string `json:"approvers,omitempty"`  // sorted
+	Rejecters  []string `json:"rejecters,omitempty"`  // sorted
+	Code       string   `json:"code,omitempty"`       // why it ended without a run
 
 	ClaimedReason string `json:"claimed_reason,omitempty"` // the agent's own words: untrusted text
 }
@@ -60,9 +60,8 @@ type Step struct {
 	Entry  Entry
 }
 
-// Notification is what a step gives to tell. There is none of most steps: only
-// a ballot, and what ends the wait that it began. Calls that were never put to
-// people, or whose run only goes on, give none.
+// Notification is the notification of a step. Only a ballot has one, and the
+// step that ends the wait for it. Calls without a ballot have none.
 func (s Step) Notification() (Notification, bool) {
 	before, e := s.Before, s.Entry
 	switch e.Kind {
@@ -91,7 +90,7 @@ func (s Step) Notification() (Notification, bool) {
 	return n, true
 }
 
-// notification is what every kind tells: what was asked, and of whom.
+// notification has the members of every kind.
 func (r Record) notification(e Entry, b *Ballot, k NotificationKind) Notification {
 	n := Notification{
 		ID: fmt.Sprintf("%s/%d", e.CallID, r.Entries), Kind: k, At: e.At, CallID: e.CallID,

@@ -8,8 +8,7 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// told applies the entries of these names and collects what they give to
-// tell. "expired" and "drift" are ends that entries doesn't have.
+// told applies the entries of these names and collects their notifications. "expired" and "drift" are ends that entries doesn't have.
 func told(t *testing.T, names ...string) []sallyport.Notification {
 	t.Helper()
 	all := entries()
@@ -41,19 +40,19 @@ func TestNotifications(t *testing.T) {
 		entries []string
 		want    []note
 	}{
-		"Allowed":  {"nobody was asked, nobody is told", begin("start", "ran"), nil},
-		"Denied":   {"nor of a denial", begin("never"), nil},
+		"Allowed":  {"a call without a ballot gives no notification", begin("start", "ran"), nil},
+		"Denied":   {"nor does a denial", begin("never"), nil},
 		"Waiting":  {"approvers are told as soon as there is a ballot", begin("ballot"), []note{asked}},
 		"Voted":    {"votes decide nothing before the run starts", begin("ballot", "vote", "refusal"), []note{asked}},
 		"Approved": {"the start decides; the outcome of the run is not about the wait", begin("ballot", "vote", "start1", "ran"), []note{asked, {"5", "decided", "approved", "", []string{"bob"}, nil}}},
 		"Rejected": {"the end of a call that never ran decides", begin("ballot", "no", "never"), []note{asked, {"5", "decided", "denied", "", nil, []string{"carol"}}}},
 		"Drifted":  {"the run refused in spite of a yes", begin("ballot", "vote", "drift"), []note{asked, {"5", "decided", "denied", "drift", []string{"bob"}, nil}}},
-		"Expired":  {"that nobody decided is another kind", begin("ballot", "expired"), []note{asked, {"4", "expired", "expired", "expired", nil, nil}}},
+		"Expired":  {"a ballot without a decision has a kind of its own", begin("ballot", "expired"), []note{asked, {"4", "expired", "expired", "expired", nil, nil}}},
 		"Reset": {
 			"a second ballot wants votes of its own, and the first one's don't count", begin("ballot", "vote", "ballot2", "expired"),
 			[]note{asked, {Number: "5", Kind: "requested"}, {"6", "expired", "expired", "expired", nil, nil}},
 		},
-		"Late": {"a refusal after the end tells nothing", begin("ballot", "expired", "refusal"), []note{asked, {"4", "expired", "expired", "expired", nil, nil}}},
+		"Late": {"a refusal after the end gives no notification", begin("ballot", "expired", "refusal"), []note{asked, {"4", "expired", "expired", "expired", nil, nil}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			id := approved().Call.ID

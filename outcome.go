@@ -15,7 +15,7 @@ const (
 	Running          State = "running"
 	Succeeded        State = "succeeded" // it ran
 	Failed           State = "failed"    // it ran, and the tool failed
-	Ambiguous        State = "ambiguous" // it ran, and nobody knows how far
+	Ambiguous        State = "ambiguous" // it ran, and the target does not show how far
 	Malformed        State = "invalid"   // it never ran, like all that follow
 	Refused          State = "denied"
 	Rejected         State = "rejected"
@@ -49,7 +49,7 @@ type Outcome struct {
 	State      State           `json:"state"`            // final
 	Result     json.RawMessage `json:"result,omitempty"` // the tool's output; untrusted
 	Error      *Failure        `json:"error,omitempty"`
-	Reference  string          `json:"reference,omitempty"` // what the effect can be found by: a commit, an object's uid
+	Reference  string          `json:"reference,omitempty"` // finds the effect: a commit, an object's UID
 	Place      string          `json:"place,omitempty"`     // where it ran
 	StartedAt  time.Time       `json:"started_at,omitzero"`
 	FinishedAt time.Time       `json:"finished_at"`
@@ -63,7 +63,7 @@ type Failure struct {
 	Reasons []Reason `json:"reasons,omitempty"`
 }
 
-// Erasure says who had a call's contents erased, and why.
+// Erasure names the person who erased a call's contents, and the reason.
 type Erasure struct {
 	By     string `json:"by"`
 	Reason string `json:"reason"`

@@ -13,8 +13,8 @@ type Permit struct {
 	at      time.Time
 }
 
-// Grounds are what a permit stands on. Ballot and Votes are only there where
-// people were asked, and Plan also where the tool always plans.
+// Grounds are what a permit is made from. Ballot and Votes are set only where
+// policy asked people, and Plan also where the tool always plans.
 type Grounds struct {
 	Call     Call
 	Intent   Intent
@@ -28,7 +28,7 @@ type Grounds struct {
 // belong together.
 func NewPermit(g Grounds, now time.Time) (Permit, error) {
 	if now.IsZero() {
-		return Permit{}, Errorf(Internal, CodeNoTime, "a permit needs the time it is made at")
+		return Permit{}, Errorf(Internal, CodeNoTime, "a permit needs the time at which it is made")
 	}
 	p := Permit{grounds: g, at: now}
 	return p, p.Check()
@@ -41,19 +41,18 @@ func (p Permit) Check() error {
 	case p.at.IsZero():
 		return Errorf(Denied, CodeNoPermit, "nothing runs without a permit")
 	case g.Call.ID == "" || !g.Intent.isOf(g.Call):
-		return Errorf(Denied, CodeOtherCall, "the intent is not this call's")
+		return Errorf(Denied, CodeOtherCall, "the intent is of another call")
 	}
 	switch g.Decision.Effect {
 	case Allow:
 		if g.Ballot == nil && len(g.Votes) == 0 {
 			return nil
 		}
-		// People were asked, and policy has stopped asking since. What they
-		// said still holds.
+		// Policy asked people and no longer does. Their votes still hold.
 		return g.checkVotes()
 	case Ask:
 		if g.Ballot != nil && (g.Decision.Approval == nil || !g.Ballot.Terms.Equal(*g.Decision.Approval)) {
-			return Errorf(Denied, CodeDrift, "policy's terms are not the ones that were met: %s", Difference(g.Ballot.Terms, g.Decision.Approval))
+			return Errorf(Denied, CodeDrift, "policy's terms have changed since the approval: %s", Difference(g.Ballot.Terms, g.Decision.Approval))
 		}
 		return g.checkVotes()
 	default:
@@ -61,8 +60,8 @@ func (p Permit) Check() error {
 	}
 }
 
-// checkVotes holds the votes against the ballot, and the ballot against the
-// intent and the plan.
+// checkVotes compares the votes with the ballot, and the ballot with the intent
+// and the plan.
 func (g Grounds) checkVotes() error {
 	b := g.Ballot
 	var plan Digest
@@ -71,13 +70,13 @@ func (g Grounds) checkVotes() error {
 	}
 	switch {
 	case b == nil:
-		return Errorf(Denied, CodeNoBallot, "approval is needed and there was no ballot")
+		return Errorf(Denied, CodeNoBallot, "policy requires approval, and the call has no ballot")
 	case b.CallID != g.Call.ID:
 		return Errorf(Denied, CodeOtherCall, "the ballot is another call's")
 	case b.Intent != g.Intent.Digest():
-		return Errorf(Denied, CodeDrift, "the intent is not the one that was approved")
+		return Errorf(Denied, CodeDrift, "the intent has changed since it was approved")
 	case b.Plan != plan:
-		return Errorf(Denied, CodeDrift, "the effect is not the one that was approved")
+		return Errorf(Denied, CodeDrift, "the plan has changed since it was approved")
 	}
 	if t := NewTally(*b, g.Votes); t.Rejected || !t.Approved {
 		return Errorf(Denied, CodeNoQuorum, "the ballot has %d of %d approvals", len(t.People), b.Terms.Quorum)
@@ -97,10 +96,10 @@ func (p Permit) Intent() Intent { return p.grounds.Intent }
 // Decision is policy's.
 func (p Permit) Decision() Decision { return p.grounds.Decision }
 
-// Plan is what was approved, or nil where nobody was asked.
+// Plan is what was approved or evaluated, or nil where nothing was planned.
 func (p Permit) Plan() *Plan { return p.grounds.Plan }
 
-// Ballot is what people voted on, or nil where nobody was asked.
+// Ballot is what people voted on, or nil where policy did not ask them.
 func (p Permit) Ballot() *Ballot { return p.grounds.Ballot }
 
 // People who approved, sorted.

@@ -13,7 +13,7 @@ import (
 
 var noon = time.Date(2026, time.November, 21, 12, 0, 0, 0, time.UTC)
 
-// allowed are grounds that policy lets pass without asking anybody.
+// allowed are grounds that policy allows without an approval.
 func allowed() sallyport.Grounds {
 	account := sallyport.Account{Issuer: "https://id.example", Subject: "deploy-bot"}
 	call := sallyport.Call{
@@ -32,7 +32,7 @@ func allowed() sallyport.Grounds {
 	}
 }
 
-// approved are grounds that two of the group sre agreed to.
+// approved are grounds that two people of the group sre approved.
 func approved() sallyport.Grounds {
 	g := allowed()
 	terms := sallyport.Terms{
@@ -59,7 +59,7 @@ func vote(b sallyport.Ballot, person string) sallyport.Vote {
 
 func TestNewPermit(t *testing.T) {
 	always := allowed()
-	always.Plan = &sallyport.Plan{Summary: "planned though nobody is asked"}
+	always.Plan = &sallyport.Plan{Summary: "planned although no approval is needed"}
 	stopped := approved()
 	stopped.Decision = sallyport.Decision{Effect: sallyport.Allow, Revision: "r2"}
 	unplanned := approved()
@@ -70,7 +70,7 @@ func TestNewPermit(t *testing.T) {
 		given  sallyport.Grounds
 		people []string
 	}{
-		"Allowed":        {reason: "policy asks nobody", given: allowed()},
+		"Allowed":        {reason: "policy requires no approval", given: allowed()},
 		"PlannedAlways":  {reason: "a plan without a ballot is for policy alone", given: always},
 		"Approved":       {reason: "the quorum is met", given: approved(), people: []string{"bob", "carol"}},
 		"NothingToPlan":  {reason: "a tool without plans can be voted on", given: unplanned, people: []string{"bob", "carol"}},
@@ -105,18 +105,18 @@ func TestNewPermitRefuses(t *testing.T) {
 		"NoCall":         {"an empty intent fits an empty call", func(g *sallyport.Grounds) { *g = sallyport.Grounds{Decision: allowed().Decision} }, "other_call"},
 		"OtherCall":      {"a permit is for one call", func(g *sallyport.Grounds) { g.Intent.CallID = sallyport.CallID([16]byte{2}) }, "other_call"},
 		"OtherAgent":     {"an agent can't borrow another's intent", func(g *sallyport.Grounds) { g.Intent.Agent.ID = "triage-bot" }, "other_call"},
-		"OtherIssuer":    {"the same subject elsewhere is somebody else", func(g *sallyport.Grounds) { g.Intent.Agent.Account.Issuer = "https://else.example" }, "other_call"},
+		"OtherIssuer":    {"the same subject of another issuer is another account", func(g *sallyport.Grounds) { g.Intent.Agent.Account.Issuer = "https://else.example" }, "other_call"},
 		"OtherTool":      {"arguments mean something else to another tool", func(g *sallyport.Grounds) { g.Intent.Tool.Name = "k8s_delete_pod" }, "other_call"},
-		"OtherArguments": {"what was judged is what runs", func(g *sallyport.Grounds) { g.Intent.Arguments = json.RawMessage(`{"replicas":50}`) }, "other_call"},
+		"OtherArguments": {"the evaluated arguments are the ones that run", func(g *sallyport.Grounds) { g.Intent.Arguments = json.RawMessage(`{"replicas":50}`) }, "other_call"},
 		"OtherClaims":    {"people read the reason before they agree", func(g *sallyport.Grounds) { g.Intent.Claimed.Reason = "routine" }, "other_call"},
-		"OtherTime":      {"policy judged the hour of the call", func(g *sallyport.Grounds) { g.Intent.At = noon.Add(time.Hour) }, "other_call"},
+		"OtherTime":      {"policy evaluated the hour of the call", func(g *sallyport.Grounds) { g.Intent.At = noon.Add(time.Hour) }, "other_call"},
 
 		"Denied":       {"policy said no", func(g *sallyport.Grounds) { g.Decision.Effect = sallyport.Deny }, "denied"},
 		"NoDecision":   {"no decision is a denial", func(g *sallyport.Grounds) { g.Decision = sallyport.Decision{} }, "denied"},
 		"OddEffect":    {"an effect that we don't know is a denial", func(g *sallyport.Grounds) { g.Decision.Effect = "ALLOW" }, "denied"},
-		"NobodyAsked":  {"policy wants people", func(g *sallyport.Grounds) { g.Ballot, g.Votes = nil, nil }, "no_ballot"},
+		"NoBallot":     {"policy requires approval", func(g *sallyport.Grounds) { g.Ballot, g.Votes = nil, nil }, "no_ballot"},
 		"LooseVotes":   {"votes are for a ballot", func(g *sallyport.Grounds) { g.Ballot, g.Decision.Effect = nil, sallyport.Allow }, "no_ballot"},
-		"NoTerms":      {"nobody can say what would suffice", func(g *sallyport.Grounds) { g.Decision.Approval = nil }, "drift"},
+		"NoTerms":      {"without terms no votes can suffice", func(g *sallyport.Grounds) { g.Decision.Approval = nil }, "drift"},
 		"StaleNo":      {"people said no before policy stopped asking", func(g *sallyport.Grounds) { g.Decision.Effect, g.Votes[0].Verdict = sallyport.Allow, sallyport.Reject }, "no_quorum"},
 		"StalePlan":    {"people agreed to something else before policy stopped asking", func(g *sallyport.Grounds) { g.Decision.Effect, g.Plan.Summary = sallyport.Allow, "replicas 0 → 5" }, "drift"},
 		"OtherBallot":  {"the ballot was for another call", func(g *sallyport.Grounds) { g.Ballot.CallID = sallyport.CallID([16]byte{2}) }, "other_call"},
@@ -125,7 +125,7 @@ func TestNewPermitRefuses(t *testing.T) {
 		"OtherName":    {"the target is part of what was approved", func(g *sallyport.Grounds) { g.Intent.Name = "worker" }, "drift"},
 		"PlanChanged":  {"the world moved under the approval", func(g *sallyport.Grounds) { g.Plan.Preconditions = json.RawMessage(`{"replicas":0}`) }, "drift"},
 		"PlanGone":     {"an approved plan can't be left out", func(g *sallyport.Grounds) { g.Plan = nil }, "drift"},
-		"PlanAppeared": {"nobody saw this plan", func(g *sallyport.Grounds) { g.Ballot.Plan = ""; revote(g) }, "drift"},
+		"PlanAppeared": {"no approver saw this plan", func(g *sallyport.Grounds) { g.Ballot.Plan = ""; revote(g) }, "drift"},
 
 		"QuorumRaised": {"terms are today's", func(g *sallyport.Grounds) { g.Decision.Approval.Quorum = 3 }, "drift"},
 		"OtherGroup":   {"terms are today's", func(g *sallyport.Grounds) { g.Decision.Approval.Groups = []string{"security"} }, "drift"},
@@ -133,7 +133,7 @@ func TestNewPermitRefuses(t *testing.T) {
 			g.Decision.Approval.Evidence = []sallyport.EvidenceClass{sallyport.IDPSigned}
 		}, "drift"},
 		"OtherTime2Live": {"terms are today's", func(g *sallyport.Grounds) { g.Decision.Approval.TTLSeconds = 60 }, "drift"},
-		"NoQuorum":       {"a quorum of nobody is no approval", func(g *sallyport.Grounds) { g.Decision.Approval.Quorum, g.Ballot.Terms.Quorum = 0, 0; revote(g) }, "no_quorum"},
+		"NoQuorum":       {"a quorum of 0 is no approval", func(g *sallyport.Grounds) { g.Decision.Approval.Quorum, g.Ballot.Terms.Quorum = 0, 0; revote(g) }, "no_quorum"},
 		"NegativeQuorum": {"nor is one of less", func(g *sallyport.Grounds) { g.Decision.Approval.Quorum, g.Ballot.Terms.Quorum = -1, -1; revote(g) }, "no_quorum"},
 
 		"NoVotes":      {"silence is not consent", func(g *sallyport.Grounds) { g.Votes = nil }, "no_quorum"},
@@ -141,17 +141,17 @@ func TestNewPermitRefuses(t *testing.T) {
 		"OneTwice":     {"two accounts of one person are one person", func(g *sallyport.Grounds) { g.Votes[1].Person = "bob" }, "no_quorum"},
 		"OneNo":        {"one no is a no", func(g *sallyport.Grounds) { g.Votes = append(g.Votes, no(*g.Ballot, "dave")) }, "no_quorum"},
 		"NoFirst":      {"whenever it comes", func(g *sallyport.Grounds) { g.Votes = append([]sallyport.Vote{no(*g.Ballot, "dave")}, g.Votes...) }, "no_quorum"},
-		"Owner":        {"nobody approves for their own agent", func(g *sallyport.Grounds) { g.Votes[1].Person = "alice" }, "own_agent"},
+		"Owner":        {"an owner does not approve the own agent's calls: separation of duties", func(g *sallyport.Grounds) { g.Votes[1].Person = "alice" }, "own_agent"},
 		"OwnerBesides": {"even where the quorum is met without", func(g *sallyport.Grounds) { g.Votes = append(g.Votes, vote(*g.Ballot, "alice")) }, "own_agent"},
 		"AnotherWait":  {"a vote names one ballot", func(g *sallyport.Grounds) { g.Votes[0].Ballot = sallyport.NewDigest("another") }, "no_quorum"},
 		"NewNonce":     {"a reset draws another nonce, and old votes are void", func(g *sallyport.Grounds) { g.Ballot.Nonce = "n2" }, "no_quorum"},
 		"TooLate":      {"the ballot had closed", func(g *sallyport.Grounds) { g.Votes[0].At = g.Ballot.ExpiresAt.Add(time.Nanosecond) }, "no_quorum"},
-		"WeakEvidence": {"policy wants better evidence", func(g *sallyport.Grounds) { g.Votes[0].Evidence.Class = sallyport.APIAttested }, "no_quorum"},
+		"WeakEvidence": {"policy requires stronger evidence", func(g *sallyport.Grounds) { g.Votes[0].Evidence.Class = sallyport.APIAttested }, "no_quorum"},
 		"NoEvidence":   {"a vote without evidence is a rumour", func(g *sallyport.Grounds) { g.Votes[0].Evidence = sallyport.Evidence{} }, "no_quorum"},
-		"WrongGroup":   {"not everybody may approve", func(g *sallyport.Grounds) { g.Votes[0].Groups = []string{"dev"} }, "no_quorum"},
-		"NoGroup":      {"least of all nobody in particular", func(g *sallyport.Grounds) { g.Votes[0].Groups = nil }, "no_quorum"},
-		"NoGroups":     {"terms without groups let nobody vote", func(g *sallyport.Grounds) { g.Decision.Approval.Groups, g.Ballot.Terms.Groups = nil, nil; revote(g) }, "no_quorum"},
-		"Nameless":     {"nobody is not a person", func(g *sallyport.Grounds) { g.Votes[0].Person = "" }, "no_quorum"},
+		"WrongGroup":   {"approvers are in one of the terms' groups", func(g *sallyport.Grounds) { g.Votes[0].Groups = []string{"dev"} }, "no_quorum"},
+		"NoGroup":      {"a person without groups is in none of them", func(g *sallyport.Grounds) { g.Votes[0].Groups = nil }, "no_quorum"},
+		"NoGroups":     {"terms without groups admit no vote", func(g *sallyport.Grounds) { g.Decision.Approval.Groups, g.Ballot.Terms.Groups = nil, nil; revote(g) }, "no_quorum"},
+		"Nameless":     {"a vote needs a person", func(g *sallyport.Grounds) { g.Votes[0].Person = "" }, "no_quorum"},
 		"OddVerdict":   {"what is not a yes is none", func(g *sallyport.Grounds) { g.Votes[0].Verdict = "Approve" }, "no_quorum"},
 	} {
 		t.Run(name, func(t *testing.T) {

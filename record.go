@@ -77,11 +77,11 @@ func (r Record) Apply(e Entry) (Record, error) {
 	return r, nil
 }
 
-// rejected reports whether somebody said no on the latest ballot.
+// rejected reports whether a person rejected the latest ballot.
 func (r Record) rejected() bool { return r.Ballot != nil && NewTally(*r.Ballot, r.Votes).Rejected }
 
-// approved reports whether those who a start names are those whose recorded
-// votes let it happen: nobody where nobody was asked.
+// approved reports whether a start names exactly the people whose recorded
+// votes approve it. Without a ballot it names none.
 func (r Record) approved(s Start) bool {
 	if r.Ballot == nil {
 		return s.Ballot == "" && len(s.People) == 0
@@ -93,11 +93,11 @@ func (r Record) approved(s Start) bool {
 func (r Record) admits(e Entry) error {
 	switch {
 	case e.Kind.OfFreeze():
-		return Errorf(Invalid, CodeBadEntry, "a %s is no step of a call", e.Kind)
+		return Errorf(Invalid, CodeBadEntry, "an entry of kind %s belongs to a freeze, not to a call", e.Kind)
 	case e.Kind != EntryReceived && r.Entries == 0:
 		return Errorf(Conflict, CodeNotReceived, "call %s was never received", e.CallID)
 	case r.has(e.Kind):
-		return Errorf(Conflict, CodeRepeated, "call %s has its %s already", e.CallID, e.Kind)
+		return Errorf(Conflict, CodeRepeated, "call %s already has an entry of kind %s", e.CallID, e.Kind)
 	case r.Outcome != nil && e.Kind != EntryRefusal && e.Kind != EntryErasure:
 		return Errorf(Conflict, CodeEnded, "call %s has ended as %s", e.CallID, r.State)
 	case r.Outcome == nil && e.Kind == EntryErasure:
@@ -109,20 +109,20 @@ func (r Record) admits(e Entry) error {
 	case e.Kind == EntryStart || e.Kind == EntryBallot:
 		return r.admitsNext(e)
 	case r.Ballot != nil && (e.Kind == EntryDecision || e.Kind == EntryPlan):
-		return Errorf(Conflict, CodeAsked, "call %s waits on the decision that it has", e.CallID)
+		return Errorf(Conflict, CodeAsked, "call %s has a ballot: its decision and its plan cannot change any more", e.CallID)
 	case e.Kind == EntryVote && !r.waitsFor(*e.Vote):
 		return Errorf(Conflict, CodeOtherBallot, "call %s does not wait for votes on ballot %s", e.CallID, e.Vote.Ballot)
 	}
 	return nil
 }
 
-// has reports whether there is an entry already of a kind of which a call has
-// one.
+// has reports whether the call already has the one entry of this kind that it
+// may have.
 func (r Record) has(k EntryKind) bool {
 	return k == EntryReceived && r.Entries > 0 || k == EntryPlan && r.Plan != nil || k == EntryStart && r.Start != nil || k == EntryOutcome && r.Outcome != nil
 }
 
-// admitsStarted is about what may follow a start.
+// admitsStarted rejects entries that may not follow a start.
 func (r Record) admitsStarted(e Entry) error {
 	if e.Kind == EntryPlan || e.Kind == EntryDecision || e.Kind == EntryBallot || e.Kind == EntryVote ||
 		e.Kind == EntryOutcome && e.Outcome.State.NeverRan() {
@@ -131,15 +131,15 @@ func (r Record) admitsStarted(e Entry) error {
 	return nil
 }
 
-// admitsNext is about what leads to a run.
+// admitsNext rejects a ballot or a start that may not come next.
 func (r Record) admitsNext(e Entry) error {
 	switch {
 	case r.Stop != nil:
-		return Errorf(Conflict, CodeStopped, "somebody wants call %s to end", e.CallID)
+		return Errorf(Conflict, CodeStopped, "call %s is being stopped and cannot start", e.CallID)
 	case r.rejected():
 		return Errorf(Conflict, CodeRejected, "call %s was rejected", e.CallID)
 	case e.Kind == EntryStart && !r.approved(*e.Start):
-		return Errorf(Conflict, CodeNotApproved, "the votes on call %s are not those by which it is to start", e.CallID)
+		return Errorf(Conflict, CodeNotApproved, "the recorded votes on call %s are not the ones that its start names", e.CallID)
 	}
 	return nil
 }
@@ -167,7 +167,7 @@ func (r FreezeRecord) Apply(e Entry) (FreezeRecord, error) {
 	case e.Kind == EntryLift && r.Lift != nil:
 		return r, Errorf(Conflict, CodeLifted, "freeze %s was lifted at %s", e.CallID, r.Lift.At.Format(time.RFC3339))
 	default:
-		return r, Errorf(Conflict, CodeNotFrozen, "a %s can't come here: there is no freeze %s", e.Kind, e.CallID)
+		return r, Errorf(Conflict, CodeNotFrozen, "an entry of kind %s cannot come here: there is no freeze %s", e.Kind, e.CallID)
 	}
 	r.Entries++
 	return r, nil

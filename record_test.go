@@ -247,7 +247,7 @@ func TestEntryCheck(t *testing.T) {
 		of     string
 	}{
 		"OtherCall":   {"a call's entry holds that call", func(e sallyport.Entry) sallyport.Entry { c := *e.Call; c.ID = "other"; e.Call = &c; return e }, "received"},
-		"Unsigned":    {"nobody vouches for it", func(e sallyport.Entry) sallyport.Entry { e.Signed = ""; return e }, "received"},
+		"Unsigned":    {"the API did not sign it", func(e sallyport.Entry) sallyport.Entry { e.Signed = ""; return e }, "received"},
 		"OtherIntent": {"nor another call's intent", func(e sallyport.Entry) sallyport.Entry { i := *e.Intent; i.CallID = "other"; e.Intent = &i; return e }, "intent"},
 		"OtherBallot": {"nor its ballot", func(e sallyport.Entry) sallyport.Entry { b := *e.Ballot; b.CallID = "other"; e.Ballot = &b; return e }, "ballot"},
 		"SecondStart": {"a key would make a second start", func(e sallyport.Entry) sallyport.Entry { e.Key = "2"; return e }, "start"},

@@ -24,7 +24,7 @@ type Redaction struct {
 const RedactedMark = "[redacted]"
 
 func sealed(arguments json.RawMessage, pointers []string, seal []byte) json.RawMessage {
-	if len(seal) == 0 { // nothing is to be left out, or it was
+	if len(seal) == 0 { // nothing to redact, or it is redacted already
 		return arguments
 	}
 	return Redact(arguments, pointers, func(pointer string, value []byte) string {

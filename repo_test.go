@@ -86,7 +86,7 @@ var arrows = map[string][]string{
 }
 
 // libraries says which packages alone may import a library, by the prefix of
-// its import path. Whoever needs what it does asks one of them.
+// its import path. Other packages call these.
 var libraries = map[string][]string{
 	"database/sql":                           {"adapters/ledger", "sallyporttest/postgrestest", "temporal-server/server", "dev/cmd/bench"}, // there it is the Temporal server's
 	"modernc.org/sqlite":                     {"adapters/ledger", "temporal-server/server", "dev/cmd/bench"},
@@ -239,7 +239,7 @@ func internal(imported string) (dir string, ours bool) {
 // TestLibraries keeps each heavy library in the one place that adapts it.
 // Tests may use one to look at what the package did, with three exceptions: a
 // Temporal server is only ever linked by its own module, api has no workflows
-// even in its tests, and nobody asserts by a library.
+// even in its tests, and no test uses an assertion library.
 func TestLibraries(t *testing.T) {
 	for _, s := range sources(t) {
 		for _, i := range s.imports {
@@ -416,7 +416,7 @@ func TestEveryPackageHasADoc(t *testing.T) {
 func TestTextOfTheRepository(t *testing.T) {
 	checks := map[string]*regexp.Regexp{
 		"an unfinished piece of work": regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|X` + `XX)\b`),
-		"a path of somebody's home":   regexp.MustCompile(`(/ho` + `me|/Us` + `ers)/[a-z][a-z0-9._-]*/|/ro` + `ot/go/|[A-Z]:\\Us` + `ers\\`),
+		"a path of a home directory":  regexp.MustCompile(`(/ho` + `me|/Us` + `ers)/[a-z][a-z0-9._-]*/|/ro` + `ot/go/|[A-Z]:\\Us` + `ers\\`),
 		"a path of this machine":      here(t),
 	}
 	for _, name := range files(t) {

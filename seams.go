@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// Identifier establishes who sent a token.
+// Identifier finds the agent or the person that a token stands for.
 //
 // Identify returns an error of kind [Unauthenticated] for a token that is
-// malformed, forged, expired, or of nobody in the identity table, and
-// [Unavailable] when the issuer's keys are out of reach. Any error means "we
-// do not know who this is". Safe for concurrent use.
+// malformed, forged, expired, or of an account that the identity table does not
+// list, and [Unavailable] when the issuer's keys are out of reach. Any error
+// means that the sender is unknown. Safe for concurrent use.
 type Identifier interface {
 	Identify(ctx context.Context, token string) (Identity, error)
 }
@@ -42,15 +42,14 @@ type AttestationVerifier interface {
 // VerifyVote returns an error of kind [Denied] for a token that is forged, of
 // an issuer that vouches for no person, for another purpose, or not valid yet,
 // and [Unavailable] when the issuer's keys are out of reach. A token that has
-// expired since it was issued is no error: what it says was said in time or
-// not, and the caller judges that by the token's own times. Safe for
-// concurrent use.
+// expired since it was issued is no error: the caller compares the token's own
+// times with the ballot's. Safe for concurrent use.
 type VoteVerifier interface {
 	VerifyVote(ctx context.Context, token string) (SignedVote, error)
 }
 
-// Question is what a decision is made from, and all it is made from: the same
-// question under the same policy has the same answer.
+// Question is all that a decision is made from: the same question under the
+// same policy has the same decision.
 type Question struct {
 	Intent  Intent
 	Plan    *Plan // nil before planning
@@ -58,8 +57,8 @@ type Question struct {
 	Now     time.Time
 }
 
-// History counts an agent's other calls. It is for judgement, not for hard
-// limits: two calls at once may not see each other.
+// History counts an agent's other calls. It is input for policy, not a hard
+// limit: two calls at once may not see each other.
 type History struct {
 	CallsLastMinute       int `json:"calls_last_minute"`
 	CallsLastHour         int `json:"calls_last_hour"`
@@ -67,7 +66,7 @@ type History struct {
 	DeniedLastHour        int `json:"denied_last_hour"`
 }
 
-// Decider judges intents.
+// Decider evaluates policy about intents: the policy decision point.
 //
 // An error means "no decision" and must never be read as allow; it is of kind
 // [Unavailable] while there is no policy. A decision to ask carries terms
@@ -76,7 +75,7 @@ type Decider interface {
 	Decide(context.Context, Question) (Decision, error)
 }
 
-// VoteQuestion is what a vote is judged from.
+// VoteQuestion is all that policy knows of a vote.
 type VoteQuestion struct {
 	Person   Person
 	Evidence EvidenceClass
@@ -84,7 +83,7 @@ type VoteQuestion struct {
 	Decision Decision
 }
 
-// VoteDecider judges who may vote. No reasons means that the vote counts; an
+// VoteDecider evaluates policy about votes. No reasons means that the vote counts; an
 // error means "no decision" and must never be read as yes. Safe for
 // concurrent use.
 type VoteDecider interface {
@@ -137,7 +136,7 @@ type Resumable interface {
 }
 
 // Placer is a [Runner] that knows before a call runs where that will be, and
-// what will run there. Safe for concurrent use.
+// which image runs there. Safe for concurrent use.
 type Placer interface {
 	Placement(Intent) Placement // without a UID
 }
@@ -161,7 +160,7 @@ type Recorder interface {
 
 // Freezes reads what the ledger holds of freezes.
 //
-// Held lists the freezes that nobody has lifted, the earliest first. Freeze
+// Held lists the freezes that are not lifted, the earliest first. Freeze
 // returns an error of kind [NotFound] for one that it doesn't know. Stopped
 // lists, oldest first, calls that a freeze stops and that have not ended. Safe
 // for concurrent use.
@@ -184,7 +183,7 @@ type Reader interface {
 	History(ctx context.Context, i Intent, now time.Time) (History, error)
 }
 
-// Notifier tells the outside what became of a call's wait for people.
+// Notifier delivers notifications about a call's wait for approval.
 //
 // Notify returns nil once the receiver has taken the notification. An error of
 // kind [Denied] says that the receiver refuses it for good; any other error

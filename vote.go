@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Attestation is the API's word that it saw an account vote. It travels as a
-// compact JWS. Where it carries an ID token, the vote is established from that
-// alone, and the API's word is only about what the voter wrote beside it.
+// Attestation is the API's statement that it saw an account vote. It travels as
+// a compact JWS. Where it carries an ID token, the vote is verified from that
+// alone, and the API vouches only for the voter's reason.
 type Attestation struct {
 	CallID  string      `json:"call_id"`
 	Account Account     `json:"account"`
@@ -24,9 +24,9 @@ type SignedVote struct {
 	Account    Account
 	Verdict    Verdict
 	Ballot     Digest
-	LoggedInAt time.Time // when the person did, and not merely was
+	LoggedInAt time.Time // when the person last authenticated
 	IssuedAt   time.Time
-	ExpiresAt  time.Time       // after which nobody may hand it in
+	ExpiresAt  time.Time       // after which the vote is refused
 	Key        json.RawMessage // the provider's public key that verified it, as a JWK (RFC 7517)
 }
 
@@ -41,28 +41,28 @@ type Vote struct {
 	Evidence Evidence  `json:"evidence"`
 	At       time.Time `json:"at"`
 
-	// Key is the JWK that an IDPSigned vote's token verifies with, for whoever
-	// looks at it after the provider has forgotten the key.
+	// Key is the JWK that verifies an IDPSigned vote's token, for an auditor
+	// who verifies it after the provider has rotated the key.
 	Key json.RawMessage `json:"key,omitempty"`
 }
 
 // Refusal is a vote that did not count, and why.
 type Refusal struct {
 	Evidence Evidence  `json:"evidence"`
-	Account  Account   `json:"account"` // as far as it could be established
+	Account  Account   `json:"account"` // if the evidence shows one
 	Code     string    `json:"code"`
 	Message  string    `json:"message"`
 	At       time.Time `json:"at"`
 }
 
-// Tally is what a ballot's votes add up to.
+// Tally is the count of a ballot's votes.
 type Tally struct {
-	People   []string // who approved, sorted
-	Approved bool     // the quorum is met and nobody said no
-	Rejected bool     // somebody said no
+	People   []string // the approvers, sorted
+	Approved bool     // the quorum is met, and no person rejected
+	Rejected bool     // a person rejected
 }
 
-// NewTally adds up votes. A vote for another ballot, out of time, of a class
+// NewTally counts votes. A vote for another ballot, out of time, of a class
 // or a group that does not suffice, or a person's second one, adds nothing.
 func NewTally(b Ballot, votes []Vote) Tally {
 	var t Tally

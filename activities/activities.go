@@ -1,6 +1,6 @@
 // Package activities holds the steps of a call, one file per step. Each of
-// them derives what it needs from the signed call, so that whoever can start
-// an activity can do no more than whoever signed the call.
+// them derives what it needs from the call that the API signed, so that a
+// Temporal client that starts an activity can do no more than the API can.
 package activities
 
 import (
@@ -23,7 +23,7 @@ type Ledger interface {
 	Call(ctx context.Context, id string) (sallyport.Record, error)
 }
 
-// Verifier opens what the API signed.
+// Verifier verifies the API's signatures.
 type Verifier interface {
 	sallyport.CallVerifier
 	sallyport.AttestationVerifier
@@ -35,8 +35,8 @@ type Meter interface {
 	Step(ctx context.Context, step string, took time.Duration, err error)
 }
 
-// Options are what the activities stand on. All are required but those that
-// say otherwise.
+// Options are what the activities need. All are required but those that say
+// otherwise.
 type Options struct {
 	Evaluator
 	Verifier  Verifier
@@ -45,8 +45,8 @@ type Options struct {
 	Ledger    Ledger
 	// Runners by the name that manifests use.
 	Runners map[string]sallyport.Runner
-	// Reconcilers by the name of the runner; a runner without one is never
-	// believed to have done anything.
+	// Reconcilers by the name of the runner. Without one, an interrupted run's
+	// effect is not looked for.
 	Reconcilers map[string]sallyport.Reconciler
 	// Signals reads votes from workflow histories. Nil refuses votes by
 	// signal.
@@ -96,8 +96,8 @@ func (a *Activities) open(ctx context.Context, signed sallyport.SignedCall) (sal
 	if err == nil && id != wire.WorkflowID(call.ID) {
 		err = sallyport.Errorf(sallyport.Denied, sallyport.CodeOtherCall, "workflow %s is not call %s's", id, call.ID)
 	}
-	if err != nil { // somebody who can reach Temporal tries what he may not
-		a.Logger.ErrorContext(ctx, "a step was started that the API did not sign", slog.String("workflow_id", id), slog.Any("error", err))
+	if err != nil { // a Temporal client started the step without the API
+		a.Logger.ErrorContext(ctx, "rejected a step: the API did not sign its call for this workflow", slog.String("workflow_id", id), slog.Any("error", err))
 		return sallyport.Call{}, err
 	}
 	return call, nil

@@ -11,14 +11,14 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// AskInput is what approvers are to agree to.
+// AskInput is the call, and the plan that approvers are to see.
 type AskInput struct {
 	Call sallyport.SignedCall `json:"call"`
 	Plan *sallyport.Plan      `json:"plan,omitempty"`
 }
 
 // Ask opens the ballot of this workflow run: it draws the nonce that makes
-// votes single-use, and records what they will be about.
+// votes single-use, and records the ballot.
 func (a *Activities) Ask(ctx context.Context, in AskInput) (b sallyport.Ballot, err error) {
 	done := a.step(ctx, "ask")
 	defer func() { done(err); err = forTemporal(err) }()
@@ -68,13 +68,14 @@ func (a *Activities) draw(s subject, terms sallyport.Terms, plan *sallyport.Plan
 	return b, nil
 }
 
-// shown refuses a ballot about anything but what the ledger shows to voters.
+// shown refuses a ballot about another intent or plan than the ledger shows to
+// voters.
 func shown(s subject, rec sallyport.Record, plan *sallyport.Plan) error {
 	switch {
 	case rec.Intent == nil || rec.Intent.Digest() != s.intent.Digest():
 		return intentDrift(s, rec)
 	case rec.Plan == nil && !s.tool.PlanNever:
-		return sallyport.Errorf(sallyport.Conflict, sallyport.CodeNotPlanned, "nobody can approve call %s before it is planned", s.call.ID)
+		return sallyport.Errorf(sallyport.Conflict, sallyport.CodeNotPlanned, "call %s has no plan yet, and approvers must see one", s.call.ID)
 	case rec.Plan != nil && (plan == nil || plan.Digest() != rec.Plan.Digest()):
 		return sallyport.Errorf(sallyport.Conflict, sallyport.CodeOtherPlan, "the plan is not the one that was recorded for call %s", s.call.ID)
 	}

@@ -27,22 +27,22 @@ type Signals interface {
 	Signals(ctx context.Context, workflowID, runID string, after int64) ([]Signal, error)
 }
 
-// CountInput says which votes to look at: the one attested in Attestation,
-// or, where that is empty, those signalled after the event After.
+// CountInput says which votes to count: the one attested in Attestation, or,
+// where that is empty, those signalled after the event After.
 type CountInput struct {
 	Call        sallyport.SignedCall `json:"call"`
 	Attestation string               `json:"attestation,omitempty"`
 	After       int64                `json:"after,omitempty"`
 }
 
-// Counted is what became of the votes that were looked at.
+// Counted says which votes count and which were refused.
 type Counted struct {
 	Votes    []sallyport.Vote    `json:"votes,omitempty"` // all that the ballot has by now
 	Refusals []sallyport.Refusal `json:"refusals,omitempty"`
 	After    int64               `json:"after"` // the last event looked at
 }
 
-// Count judges votes and records each as counted or refused.
+// Count verifies votes and records each as a vote or as a refusal.
 func (a *Activities) Count(ctx context.Context, in CountInput) (c Counted, err error) {
 	done := a.step(ctx, "count")
 	defer func() { done(err); err = forTemporal(err) }()
@@ -74,8 +74,8 @@ func (a *Activities) Count(ctx context.Context, in CountInput) (c Counted, err e
 	return c, nil
 }
 
-// count judges one candidate, records it, and adds it to what was counted. What
-// the ledger holds already governs.
+// count verifies one candidate, records it, and adds it to c. Where the ledger
+// already has an entry for it, that one counts.
 func (a *Activities) count(ctx context.Context, s subject, rec *sallyport.Record, cand candidate, c *Counted) error {
 	if cand.recorded(rec.Votes) { // this is a retry of that count
 		return nil
@@ -106,9 +106,9 @@ func (a *Activities) count(ctx context.Context, s subject, rec *sallyport.Record
 	return nil
 }
 
-// establish weighs a candidate, and only where it would count verifies the ID
-// token that it carries: who can't vote can't have us ask for keys. It returns
-// the candidate under which the outcome is to be recorded.
+// establish weighs a candidate, and verifies the ID token that it carries only
+// if the vote would count: a person who may not vote cannot make the worker
+// fetch keys. It returns the candidate to record.
 func (a *Activities) establish(ctx context.Context, s subject, rec sallyport.Record, run string, cand candidate) (candidate, sallyport.Vote, *sallyport.Error) {
 	vote, refused := a.weigh(ctx, s, rec, run, cand)
 	if refused != nil || cand.idToken == "" {
@@ -124,14 +124,14 @@ func (a *Activities) establish(ctx context.Context, s subject, rec sallyport.Rec
 	return signed, vote, nil
 }
 
-// refusalOf records why a candidate does not count. A token is not kept: the
-// entry's key names it, and anybody may send as many as he likes.
+// refusalOf says why a candidate does not count. It leaves the token out: the
+// entry's key names it, and a caller can send any number of them.
 func refusalOf(cand candidate, why *sallyport.Error) *sallyport.Refusal {
 	cand.evidence.Token = ""
 	return &sallyport.Refusal{Evidence: cand.evidence, Account: cand.account, Code: why.Code, Message: why.Message, At: cand.at}
 }
 
-// weigh holds one candidate against the open ballot.
+// weigh checks one candidate against the open ballot, the person and policy.
 func (a *Activities) weigh(ctx context.Context, s subject, rec sallyport.Record, run string, cand candidate) (sallyport.Vote, *sallyport.Error) {
 	deny := func(code, format string, args ...any) (sallyport.Vote, *sallyport.Error) {
 		return sallyport.Vote{}, sallyport.Errorf(sallyport.Denied, code, format, args...)
@@ -190,13 +190,13 @@ func decided(b sallyport.Ballot, votes []sallyport.Vote) bool {
 // worker may differ.
 const clockSkew = 5 * time.Second
 
-// maxReason bounds what a voter may write, in bytes.
+// maxReason bounds a vote's reason, in bytes.
 const maxReason = 2000
 
-// recount establishes votes from their evidence once more, now. It records
+// recount verifies votes from their evidence once more, now. It records
 // nothing, and refuses the run where one of them no longer holds.
 func (a *Activities) recount(ctx context.Context, s subject, rec sallyport.Record, evidence []sallyport.Evidence) ([]sallyport.Vote, error) {
-	if sallyport.NewTally(*rec.Ballot, rec.Votes).Rejected { // whoever names the evidence can't leave out a no
+	if sallyport.NewTally(*rec.Ballot, rec.Votes).Rejected { // the caller of the run cannot leave out a rejection
 		return nil, sallyport.Errorf(sallyport.Denied, sallyport.CodeRejected, "the ledger holds a vote against this call")
 	}
 	run := activity.GetInfo(ctx).WorkflowExecution
@@ -208,7 +208,7 @@ func (a *Activities) recount(ctx context.Context, s subject, rec sallyport.Recor
 	rec.Votes, rec.State, rec.Start = nil, sallyport.AwaitingApproval, nil
 	seen := map[string]bool{}
 	for _, e := range evidence {
-		if seen[e.Key()] { // whoever starts a run may say it twice
+		if seen[e.Key()] { // the caller of the run may name it twice
 			continue
 		}
 		seen[e.Key()] = true

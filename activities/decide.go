@@ -6,14 +6,14 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// DecideInput is what Decide judges. With a plan it is the second decision of
-// the call.
+// DecideInput is the call that Decide evaluates. With a plan it is the second
+// decision of the call.
 type DecideInput struct {
 	Call sallyport.SignedCall `json:"call"`
 	Plan *sallyport.Plan      `json:"plan,omitempty"`
 }
 
-// Decide asks policy and records its answer.
+// Decide asks policy and records its decision.
 func (a *Activities) Decide(ctx context.Context, in DecideInput) (d sallyport.Decision, err error) {
 	done := a.step(ctx, "decide")
 	defer func() { done(err); err = forTemporal(err) }()
@@ -43,8 +43,8 @@ func (a *Activities) Decide(ctx context.Context, in DecideInput) (d sallyport.De
 	return *r.Entry.Decision, nil
 }
 
-// planned refuses a plan that is not the call's: whoever can start an activity
-// could make one up.
+// planned refuses a plan that is not the recorded one: a Temporal client that
+// starts an activity could invent one.
 func (a *Activities) planned(ctx context.Context, callID string, p sallyport.Plan) error {
 	rec, err := a.Ledger.Call(ctx, callID)
 	if err == nil && (rec.Plan == nil || rec.Plan.Digest() != p.Digest()) {

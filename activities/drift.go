@@ -11,7 +11,8 @@ import (
 // it again, and no more.
 const runLag = 20 * time.Minute
 
-// current refuses what was recorded, or approved, too long ago or otherwise.
+// current refuses a call whose intent differs from the recorded one, or whose
+// approval is too old.
 func (a *Activities) current(s subject, rec sallyport.Record) error {
 	switch {
 	case rec.Intent == nil || rec.Intent.Digest() != s.intent.Digest():
@@ -22,32 +23,33 @@ func (a *Activities) current(s subject, rec sallyport.Record) error {
 	return nil
 }
 
-// planDrift refuses an effect that is not the one people agreed to. The permit
-// would refuse it too, and could not say how it differs.
+// planDrift refuses a plan that is not the approved one. The permit would refuse
+// it too, and could not say how it differs.
 func planDrift(rec sallyport.Record, plan *sallyport.Plan) error {
 	if rec.Ballot == nil || rec.Plan == nil || plan == nil || rec.Plan.Digest() == plan.Digest() {
 		return nil
 	}
-	return drifted("the effect is not the one that was approved", rec.Plan, plan)
+	return drifted("the plan has changed since it was approved", rec.Plan, plan)
 }
 
-// intentDrift says how a call's meaning changed since it was recorded. What the
-// identity table says of the agent is not told to the agent.
+// intentDrift says how a call's intent changed since it was recorded. It does
+// not tell the agent what the identity table says of it.
 func intentDrift(s subject, rec sallyport.Record) error {
-	what := "call " + s.call.ID + " does not mean any more what was recorded"
+	what := "call " + s.call.ID + " does not resolve any more to the intent that was recorded"
 	if rec.Intent == nil {
-		return drifted(what, nil, "a call that was never made precise")
+		return drifted(what, nil, "a call without a recorded intent")
 	}
 	before, now := *rec.Intent, s.intent.Redacted()
 	if sallyport.Difference(before.Agent, now.Agent) != "" {
-		what += " (the identity table has changed what it says of the agent)"
+		what += " (the agent's entry in the identity table has changed)"
 	}
 	before.Agent, now.Agent = sallyport.Agent{}, sallyport.Agent{}
 	return drifted(what, before, now)
 }
 
-// recordDrift records what an error says of a drift, and is that error. What can't
-// be recorded is tried again.
+// recordDrift records the drift that an error reports, and returns that error.
+// Where the ledger is out of reach it returns the ledger's, so that Temporal
+// tries again.
 func (a *Activities) recordDrift(ctx context.Context, callID string, err error) error {
 	if sallyport.CodeOf(err) != sallyport.CodeDrift {
 		return err
@@ -61,7 +63,7 @@ func (a *Activities) recordDrift(ctx context.Context, callID string, err error) 
 	return err
 }
 
-// drifted says that something is not any more as it was, and how it differs.
+// drifted is the error of a drift, with the difference.
 func drifted(what string, before, now any) error {
 	if d := sallyport.Difference(before, now); d != "" {
 		what += ": " + d

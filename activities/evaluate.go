@@ -9,28 +9,29 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// Catalogue is what the steps need of the catalogue of tools.
+// Catalogue is the part of the catalogue of tools that the steps need.
 type Catalogue interface {
 	Tool(name string) (sallyport.Tool, bool)
 	Tools() []sallyport.Tool
 	Resolve(sallyport.Call, sallyport.Agent) (sallyport.Intent, error)
 }
 
-// Policy is what the steps ask of policy.
+// Policy is the policy decision point.
 type Policy interface {
 	sallyport.Decider
 	sallyport.VoteDecider
 	sallyport.Visibility
 }
 
-// HistoryReader counts an agent's other calls, and knows what is frozen.
+// HistoryReader counts an agent's other calls, and finds the freeze that stops a
+// call.
 type HistoryReader interface {
 	Frozen(ctx context.Context, i sallyport.Intent) (*sallyport.Freeze, error)
 	History(ctx context.Context, i sallyport.Intent, now time.Time) (sallyport.History, error)
 }
 
-// Evaluator makes calls precise and asks policy about them. It changes nothing
-// and needs no secret, so the API has one too. All fields are required.
+// Evaluator resolves calls to intents and asks policy about them. It changes
+// nothing and needs no secret, so the API has one too. All fields are required.
 type Evaluator struct {
 	Catalogue     Catalogue
 	Policy        Policy
@@ -46,7 +47,7 @@ func (e Evaluator) check() error {
 	return nil
 }
 
-// subject is what a call stands for today.
+// subject is a call with its intent and its tool as they are now.
 type subject struct {
 	call   sallyport.Call
 	intent sallyport.Intent
@@ -78,8 +79,8 @@ func (e Evaluator) Preview(ctx context.Context, call sallyport.Call, agent sally
 	return s.intent, d, err
 }
 
-// resolveFor makes an agent's call precise. A tool that the agent may not
-// know of looks like none.
+// resolveFor resolves an agent's call to its intent. To the agent, a tool that it
+// may not know of does not exist.
 func (e Evaluator) resolveFor(ctx context.Context, call sallyport.Call, agent sallyport.Agent) (subject, error) {
 	tool, ok := e.Catalogue.Tool(call.Tool)
 	if ok {
@@ -96,8 +97,9 @@ func (e Evaluator) resolveFor(ctx context.Context, call sallyport.Call, agent sa
 	return subject{call, intent, tool}, err
 }
 
-// evaluate asks policy, unless a freeze answers before it. Where policy can't decide, the decision is to deny;
-// only what is out of reach for now is an error.
+// evaluate asks policy, unless a freeze stops the call. Where policy can't
+// decide, the decision is to deny; only a dependency that is out of reach is an
+// error.
 func (e Evaluator) evaluate(ctx context.Context, i sallyport.Intent, plan *sallyport.Plan) (sallyport.Decision, error) {
 	frozen, err := e.HistoryReader.Frozen(ctx, i)
 	if err != nil {

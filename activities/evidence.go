@@ -13,7 +13,7 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// candidate is a vote with what its evidence establishes.
+// candidate is a vote that is being weighed: its evidence, and what that shows.
 type candidate struct {
 	evidence sallyport.Evidence
 	account  sallyport.Account
@@ -21,15 +21,15 @@ type candidate struct {
 	at       time.Time
 	fault    *sallyport.Error // the evidence does not hold
 
-	idToken string // that an attestation carries, and that is not verified yet
+	idToken string // of the attestation; not verified yet
 
 	// Of a vote that an identity provider signed.
 	expires  time.Time
 	loggedIn time.Time
-	key      json.RawMessage // that verified it; nil where nobody signed
+	key      json.RawMessage // that verified it; nil for the other classes
 }
 
-// recorded reports whether this very candidate has been counted before.
+// recorded reports whether this candidate has been counted before.
 func (c candidate) recorded(votes []sallyport.Vote) bool {
 	e := c.evidence
 	if c.idToken != "" {
@@ -38,7 +38,7 @@ func (c candidate) recorded(votes []sallyport.Vote) bool {
 	return slices.ContainsFunc(votes, func(v sallyport.Vote) bool { return v.Evidence == e && v.Account == c.account })
 }
 
-// candidates reads the evidence that is to be looked at.
+// candidates reads the votes that are to be counted.
 func (a *Activities) candidates(ctx context.Context, callID string, in CountInput) ([]candidate, int64, error) {
 	if in.Attestation != "" {
 		return []candidate{a.attested(callID, in.Attestation)}, in.After, nil
@@ -60,30 +60,30 @@ func (a *Activities) candidates(ctx context.Context, callID string, in CountInpu
 	return candidates, after, nil
 }
 
-// verified is the vote that the ID token of an attestation is. Where it is
-// none, the attestation is what was refused: whoever got hold of a token can't
-// spoil it for its voter.
+// verified verifies the ID token of an attestation. Where the token does not
+// hold, the attestation is refused and the token is not: an attacker with a
+// copy of a token cannot void it for its voter.
 func (a *Activities) verified(ctx context.Context, word candidate) (candidate, error) {
 	signed, err := a.signed(ctx, word.idToken)
 	if err != nil {
 		return word, err
 	}
 	if word.fault = cmp.Or(signed.fault, a.misfit(word, signed)); word.fault != nil {
-		return word, nil //nolint:nilerr // a vote that does not hold is an answer
+		return word, nil //nolint:nilerr // a vote that does not hold is a result
 	}
 	signed.paper.Reason = word.paper.Reason
 	return signed, nil
 }
 
 // countLag is how long after it was handed in a vote may be counted for the
-// first time. The API's word alone does not keep an expired token good.
+// first time. The API's attestation alone does not keep an expired token valid.
 const countLag = 10 * time.Minute
 
 // misfit says why an attestation does not go with the ID token that it carries.
 func (a *Activities) misfit(word, signed candidate) *sallyport.Error {
 	switch {
 	case signed.account != word.account:
-		return badEvidence("the ID token is of %s, and who sent it is %s", signed.account.Subject, word.account.Subject)
+		return badEvidence("the ID token is of %s, and the vote was sent by %s", signed.account.Subject, word.account.Subject)
 	case signed.paper.Verdict != word.paper.Verdict:
 		return badEvidence("the ID token says %q, and the vote %q", signed.paper.Verdict, word.paper.Verdict)
 	case signed.paper.Ballot != word.paper.Ballot:
@@ -94,8 +94,8 @@ func (a *Activities) misfit(word, signed candidate) *sallyport.Error {
 	return nil
 }
 
-// signed is a vote that an identity provider signed. An error says that its
-// keys are out of reach.
+// signed is the candidate of a vote that an identity provider signed. An error
+// says that the provider's keys are out of reach.
 func (a *Activities) signed(ctx context.Context, token string) (candidate, error) {
 	c := candidate{evidence: sallyport.Evidence{Class: sallyport.IDPSigned, Token: token}, at: a.Now()}
 	v, err := a.Votes.VerifyVote(ctx, token)

@@ -12,9 +12,8 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// heartbeats shows that the activity lives, and where the call runs, and learns
-// of its cancellation. Most calls end before the first is due, and cost Temporal
-// none.
+// heartbeats tells Temporal that the activity lives and where the call runs, and
+// learns of its cancellation. Most calls end before the first one is due.
 func (a *Activities) heartbeats(ctx context.Context, callID string) (stop func()) {
 	done := make(chan struct{})
 	stopped := make(chan struct{})
@@ -35,11 +34,11 @@ func (a *Activities) heartbeats(ctx context.Context, callID string) (stop func()
 }
 
 // whileWanted is a context that ends when the call is cancelled or the worker
-// stops, and not because a heartbeat was lost: the SDK cancels an activity
-// whose heartbeat Temporal does not answer in time, and whoever stopped a run
-// for that would kill everything whenever Temporal is slow. Such a run goes on
-// within its own time limit. Its outcome is recorded, and another attempt finds
-// it, or the run itself.
+// stops, and not because a heartbeat was lost. The SDK cancels an activity
+// whose heartbeat Temporal does not acknowledge in time; to stop runs for that
+// would kill all of them whenever Temporal is slow. Such a run goes on within
+// its own time limit. Its outcome is recorded, and another attempt finds it, or
+// the run itself.
 func whileWanted(ctx context.Context) (context.Context, func()) {
 	wanted, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
@@ -74,7 +73,7 @@ func (r *runs) begin(ctx context.Context, callID string) (context.Context, func(
 }
 
 // StopRun stops a call's run if it is in this process: sooner than Temporal
-// tells it of the call's cancellation with the answer to its next heartbeat.
+// tells it of the call's cancellation in the response to its next heartbeat.
 func (a *Activities) StopRun(callID string) {
 	a.runs.mu.Lock()
 	defer a.runs.mu.Unlock()

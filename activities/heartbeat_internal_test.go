@@ -10,15 +10,15 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// TestWhileWanted: a run is stopped because somebody wants it, and not because
-// Temporal was slow.
+// TestWhileWanted: a run stops because its call is cancelled or the worker ends,
+// and not because Temporal is slow.
 func TestWhileWanted(t *testing.T) {
 	for name, tt := range map[string]struct {
 		reason string
 		cause  error
 		ends   bool
 	}{
-		"Cancelled": {"somebody cancelled the call", temporal.NewCanceledError(), true},
+		"Cancelled": {"the call is cancelled", temporal.NewCanceledError(), true},
 		"Stopping":  {"the worker ends", context.Canceled, true},
 		"Slow":      {"Temporal did not answer a heartbeat in time", context.DeadlineExceeded, false},
 		"Away":      {"Temporal is being restarted", serviceerror.NewUnavailable("away"), false},
@@ -39,7 +39,7 @@ func TestWhileWanted(t *testing.T) {
 	}
 }
 
-// TestWhileWantedIsDone: what nobody waits for any more holds nothing.
+// TestWhileWantedIsDone: a context that is done with holds nothing.
 func TestWhileWantedIsDone(t *testing.T) {
 	wanted, done := whileWanted(t.Context())
 	done()

@@ -7,14 +7,14 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// FinishInput is how a call ended that never ran.
+// FinishInput is the end of a call that never ran.
 type FinishInput struct {
 	Call    sallyport.SignedCall `json:"call"`
 	Outcome sallyport.Outcome    `json:"outcome"`
 }
 
 // Finish records the end of a call that never ran. Where the ledger says that
-// it did start, what became of it is found out instead.
+// it did start, Finish looks for its effect in the target instead.
 func (a *Activities) Finish(ctx context.Context, in FinishInput) (end Ended, err error) {
 	done := a.step(ctx, "finish")
 	defer func() { done(err); err = forTemporal(err) }()
@@ -54,7 +54,8 @@ func (a *Activities) finish(ctx context.Context, rec sallyport.Record, out sally
 	return a.end(ctx, i, rec.Call.ID, hidingOf(rec).from(out))
 }
 
-// stopped is why a call ended that somebody wanted to end.
+// stopped is the failure of a call that its agent, an operator or a freeze
+// stopped.
 func stopped(s sallyport.Stop) *sallyport.Failure {
 	f := &sallyport.Failure{Code: sallyport.CodeCancelled, Message: "cancelled by " + s.By + " before it ran"}
 	if s.Freeze != "" {
@@ -72,8 +73,8 @@ func (a *Activities) Lost(ctx context.Context, rec sallyport.Record, why string)
 	})
 }
 
-// neverRan is an end without what only a run can yield. That people said no,
-// or too little in time, is not taken from whoever says so.
+// neverRan is an end without what only a run can yield. That the call was
+// rejected or expired must show in the ledger: the caller's word is not enough.
 func (a *Activities) neverRan(rec sallyport.Record, out sallyport.Outcome) (sallyport.Outcome, error) {
 	tally := sallyport.Tally{}
 	if rec.Ballot != nil {

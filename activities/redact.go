@@ -7,10 +7,10 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// What is stored of a call, and shown of it, is without what its tool's manifest
-// and policy's obligations leave out. Arguments are left out where the call is
-// taken; plans and results here, before anybody else sees them. What was left out
-// of the arguments is looked for in them too: tools repeat what they are told.
+// The gateway neither stores nor shows what a tool's manifest and policy's
+// obligations redact. The API redacts arguments when it takes the call. The
+// worker redacts plans and results here, before it records or shows them, and
+// searches them for redacted arguments too: tools repeat their arguments.
 
 // hidden is what is left out of a run's outcome.
 type hidden struct {

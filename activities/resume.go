@@ -10,9 +10,9 @@ import (
 
 // resume ends a call that started and left no outcome: the process that ran
 // it is gone. A read may run again. A write is adopted where its run has
-// outlived that process, and else looked for in the target. Where it is not
-// seen, it runs after all if its runner can't let that happen twice; otherwise
-// nobody knows, and a human must look.
+// outlived that process, and else looked for in the target. Where the target
+// does not show it, it runs again if its runner guarantees at most one effect;
+// otherwise the call ends as ambiguous, and a human must look at the target.
 func (a *Activities) resume(ctx context.Context, in RunInput, rec sallyport.Record) (Ended, error) {
 	if rec.Outcome != nil {
 		return ended(*rec.Outcome), nil
@@ -37,8 +37,8 @@ func (a *Activities) resume(ctx context.Context, in RunInput, rec sallyport.Reco
 	return a.recordOutcome(ctx, rec, found)
 }
 
-// rerun runs a call that has started once more, if it may still run, and
-// otherwise ends it as it says.
+// rerun runs a started call once more if it may still run, and ends it with the
+// outcome of otherwise if not.
 func (a *Activities) rerun(ctx context.Context, in RunInput, rec sallyport.Record, otherwise func(*sallyport.Failure) sallyport.Outcome) (Ended, error) {
 	permit, r, err := a.startable(ctx, rec.Call, in.Evidence, rec)
 	if err == nil {
@@ -64,20 +64,21 @@ func (a *Activities) reconcile(ctx context.Context, rec sallyport.Record) (Ended
 	return a.recordOutcome(ctx, rec, found)
 }
 
-// findEffect asks the target for a write's effect.
+// findEffect looks for a write's effect in the target.
 func (a *Activities) findEffect(ctx context.Context, rec sallyport.Record) (*sallyport.Outcome, error) {
 	r, ok := a.Reconcilers[rec.Start.Runner]
 	if !ok {
-		return nil, nil //nolint:nilnil // nobody knows where to look
+		return nil, nil //nolint:nilnil // without a reconciler no effect is found
 	}
 	found, err := r.Reconcile(ctx, *rec.Intent)
 	if err != nil {
-		return nil, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeUnavailable, "the target of call %s could not be asked: %w", rec.Call.ID, err)
+		return nil, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeUnavailable, "the target of call %s is out of reach, and its effect cannot be looked for: %w", rec.Call.ID, err)
 	}
 	return found, nil
 }
 
-// recordOutcome records the end of a call that started, by what was found of it.
+// recordOutcome records the end of a call that started: the effect that was found
+// in the target, or that it is ambiguous.
 func (a *Activities) recordOutcome(ctx context.Context, rec sallyport.Record, found *sallyport.Outcome) (Ended, error) {
 	out := unknown()
 	if found != nil {
@@ -91,8 +92,8 @@ func (a *Activities) recordOutcome(ctx context.Context, rec sallyport.Record, fo
 	return a.endRun(ctx, rec.Start.Runner, i, rec.Call.ID, hidingOf(rec).from(out))
 }
 
-// endRun records the outcome of a run, and lets go of what its runner keeps of
-// it until then. What can't go now is swept later.
+// endRun records the outcome of a run, and has its runner release the run. The
+// sweeper releases what could not be released now.
 func (a *Activities) endRun(ctx context.Context, runner string, i sallyport.Intent, callID string, out sallyport.Outcome) (Ended, error) {
 	end, err := a.end(ctx, i, callID, out)
 	k, ok := a.Runners[runner].(sallyport.Resumable)
@@ -102,7 +103,7 @@ func (a *Activities) endRun(ctx context.Context, runner string, i sallyport.Inte
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	if err := k.Release(ctx, callID); err != nil {
-		a.Logger.WarnContext(ctx, "a run is not released yet", slog.String("call_id", callID), slog.Any("error", err))
+		a.Logger.WarnContext(ctx, "could not release a run; the sweeper will retry", slog.String("call_id", callID), slog.Any("error", err))
 	}
 	return end, nil
 }

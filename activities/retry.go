@@ -8,9 +8,9 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// forTemporal is the one place that says which errors Temporal retries: what
-// is out of reach may come back, and nothing else changes by asking again.
-// The error's kind is the failure's type, and the error itself its detail.
+// forTemporal is the one place that says which errors Temporal retries: those of
+// dependencies that are out of reach, and our own faults. The error's kind is the
+// failure's type, and the error itself its detail.
 func forTemporal(err error) error {
 	if err == nil {
 		return nil

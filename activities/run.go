@@ -8,8 +8,8 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// RunInput is all that a run is told: the signed call, and the evidence of
-// the votes. Everything else it finds out for itself, now.
+// RunInput is the signed call, and the evidence of the votes. Everything else
+// Run derives for itself, now.
 type RunInput struct {
 	Call     sallyport.SignedCall `json:"call"`
 	Evidence []sallyport.Evidence `json:"evidence,omitempty"`
@@ -22,7 +22,7 @@ type Ended struct {
 	Code  string          `json:"code,omitempty"` // why, where it did not succeed
 }
 
-// Run does it all again, now and in one place (validate, decide, plan, count),
+// Run repeats every step, now and in one place (validate, decide, plan, count),
 // makes the permit, records the start, acts, and records the outcome. An
 // error means that the call did not start.
 func (a *Activities) Run(ctx context.Context, in RunInput) (end Ended, err error) {
@@ -80,7 +80,7 @@ func (a *Activities) permit(ctx context.Context, call sallyport.Call, evidence [
 		return sallyport.Permit{}, err
 	}
 	var plan *sallyport.Plan
-	// Whoever starts a run may have left out the plan that it needs.
+	// A Temporal client that starts a run may leave out the plan that it needs.
 	if rec.Plan != nil || s.tool.PlanAlways || rec.Ballot != nil && !s.tool.PlanNever {
 		p, err := a.plan(ctx, s)
 		if err != nil {
@@ -114,8 +114,7 @@ type namedRunner struct {
 	limit time.Duration
 }
 
-// startable is what a call may run by, and who runs it. Where it is no more
-// what it was, that is recorded.
+// startable makes the permit of a call, and finds its runner. It records a drift.
 func (a *Activities) startable(ctx context.Context, call sallyport.Call, evidence []sallyport.Evidence, rec sallyport.Record) (sallyport.Permit, namedRunner, error) {
 	var r namedRunner
 	p, err := a.permit(ctx, call, evidence, rec)
@@ -128,7 +127,7 @@ func (a *Activities) startable(ctx context.Context, call sallyport.Call, evidenc
 func (a *Activities) runnerFor(p sallyport.Permit) (namedRunner, error) {
 	tool, ok := a.Catalogue.Tool(p.Intent().Tool.Name)
 	if !ok || tool.Digest != p.Intent().Tool.Digest {
-		return namedRunner{}, sallyport.Errorf(sallyport.Denied, sallyport.CodeDrift, "tool %s is not the one that was judged", p.Intent().Tool.Name)
+		return namedRunner{}, sallyport.Errorf(sallyport.Denied, sallyport.CodeDrift, "tool %s has changed in the catalogue since policy evaluated it", p.Intent().Tool.Name)
 	}
 	r, err := a.runner(tool)
 	limit := tool.Timeout
@@ -155,8 +154,8 @@ func startEntry(p sallyport.Permit, now time.Time, r namedRunner) sallyport.Entr
 	return sallyport.Entry{CallID: p.Call().ID, Kind: sallyport.EntryStart, At: now, Start: &s}
 }
 
-// act lets the runner act, and records how it ended. Where the runner did
-// nothing, undone says what became of the call.
+// act runs the call, and records how it ended. Where the runner changed nothing,
+// undone makes the outcome.
 func (a *Activities) act(ctx context.Context, r namedRunner, p sallyport.Permit, undone func(*sallyport.Failure) sallyport.Outcome) (Ended, error) {
 	began := a.Now()
 	wanted, done := whileWanted(ctx)
@@ -166,9 +165,9 @@ func (a *Activities) act(ctx context.Context, r namedRunner, p sallyport.Permit,
 	running, cancel := context.WithTimeout(wanted, r.limit)
 	defer cancel()
 	out, err := r.Run(running, p)
-	if err != nil { // nothing was done, this time
+	if err != nil { // this attempt changed nothing
 		out = undone(failureOf(err))
-		a.Logger.WarnContext(ctx, "the runner did nothing", slog.String("call_id", p.Call().ID),
+		a.Logger.WarnContext(ctx, "the runner changed nothing", slog.String("call_id", p.Call().ID),
 			slog.String("error", sallyport.Scrub(err.Error(), p.Call().Secrets())))
 	}
 	if out.StartedAt.IsZero() {
@@ -177,18 +176,18 @@ func (a *Activities) act(ctx context.Context, r namedRunner, p sallyport.Permit,
 	return a.endRun(ctx, r.name, p.Intent(), p.Call().ID, hiding(p.Call(), p.Intent().Redact, p.Decision().Obligations).from(out))
 }
 
-// failureOf is an error as the agent may see it. What is out of reach, or our
-// fault, is for operators.
+// failureOf is an error as the agent may see it. Only operators see which
+// dependency is out of reach, and our own faults.
 func failureOf(err error) *sallyport.Failure {
 	e := sallyport.AsError(err)
 	if e.Kind == sallyport.Unavailable || e.Kind == sallyport.Internal {
-		return &sallyport.Failure{Code: e.Code, Message: "something that the run needs was out of reach"}
+		return &sallyport.Failure{Code: e.Code, Message: "a service that the run needs is out of reach"}
 	}
 	return &sallyport.Failure{Code: e.Code, Message: e.Message}
 }
 
-// end records an outcome. What the ledger holds already governs. The context
-// may be cancelled: the outcome of what was done is recorded all the same.
+// end records an outcome. Where the ledger already holds one, that one counts. It
+// records also after the context is cancelled: the run may have had an effect.
 func (a *Activities) end(ctx context.Context, i sallyport.Intent, callID string, out sallyport.Outcome) (Ended, error) {
 	now := a.Now()
 	out.FinishedAt = now

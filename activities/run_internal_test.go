@@ -34,8 +34,8 @@ type counting struct{ Meter }
 
 func (counting) Call(context.Context, sallyport.Intent, sallyport.State) {}
 
-// TestActResumed: a runner that did nothing this time says nothing of what was
-// done before.
+// TestActResumed: an attempt that changed nothing does not show that the one
+// before it changed nothing.
 func TestActResumed(t *testing.T) {
 	ledger := &recording{}
 	a := &Activities{Options: Options{Evaluator: Evaluator{Now: time.Now, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}, Ledger: ledger, Meter: counting{}}}

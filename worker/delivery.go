@@ -101,7 +101,7 @@ func (d *delivery) attributes() []any {
 	}
 }
 
-// complete is the end of a delivery.
+// complete ends a delivery.
 func (n *notifier) complete(ctx context.Context, d *delivery, result string) {
 	n.pending = slices.DeleteFunc(n.pending, func(o *delivery) bool { return o == d })
 	n.completed = true

@@ -9,7 +9,8 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// NotifyOptions say whom to tell what becomes of calls that wait for people.
+// NotifyOptions say where to send notifications about calls that wait for
+// approval.
 type NotifyOptions struct {
 	// Ledger is followed in its own order. It keeps where the follower stands.
 	Ledger interface {
@@ -20,7 +21,7 @@ type NotifyOptions struct {
 	}
 	Notifier sallyport.Notifier
 	Now      func() time.Time
-	// Link, unless it is nil, says where people vote.
+	// Link, unless it is nil, links to the page where people vote.
 	Link func(sallyport.Notification) string
 	// Meter, unless it is nil, counts attempts by their results: delivered,
 	// failed, refused, dropped.
@@ -32,13 +33,13 @@ type NotifyOptions struct {
 const (
 	follower = "notifications"
 	// window bounds how many notifications are tried at once, each with a
-	// pace of its own: those that a receiver can't digest, up to so many, hold
-	// back no others.
+	// pace of its own: up to so many that a receiver does not take hold back no
+	// others.
 	window = 100
-	// saveEvery is how many leaves without anything to tell the follower
-	// passes before it says so. It reads them again after a crash.
+	// saveEvery is how many leaves without a notification the follower passes
+	// before it saves its position. It reads them again after a crash.
 	saveEvery = 1000
-	// idle is how long nothing may happen before it looks anyway.
+	// idle is how long the follower waits at most before it reads again.
 	idle = time.Minute
 )
 
@@ -46,24 +47,24 @@ const (
 type pace struct {
 	first   time.Duration // after the first failure; then twice as long each time
 	longest time.Duration
-	giveUp  time.Duration // after what it tells of
+	giveUp  time.Duration // after the entry of the notification
 }
 
-// notifier follows the ledger, beside the calls and never in their way: it
-// only reads what they recorded. Where it stands moves on after a delivery, so
-// that a crash in between repeats a notification and loses none.
+// notifier follows the ledger off the critical path: no call waits for it. Its
+// position moves on after a delivery, so that a crash in between repeats a
+// notification and loses none.
 type notifier struct {
 	NotifyOptions
 	pace
 	logger *slog.Logger
 
 	begun     bool
-	position  int64       // before it nothing is left to tell, durably
+	position  int64       // saved: all notifications before it are delivered
 	next      int64       // the leaf to read next
 	pending   []*delivery // in the order of the log
-	completed bool        // something was, since position was written
+	completed bool        // a delivery was, since position was saved
 	outage    int         // failures in a row
-	paused    time.Time   // the receiver wants to be left alone until then
+	paused    time.Time   // as the receiver asked
 }
 
 func newNotifier(o NotifyOptions, l *slog.Logger) (*notifier, error) {
@@ -73,15 +74,15 @@ func newNotifier(o NotifyOptions, l *slog.Logger) (*notifier, error) {
 	return &notifier{NotifyOptions: o, logger: l, pace: pace{first: time.Second, longest: 5 * time.Minute, giveUp: 24 * time.Hour}}, nil
 }
 
-// begin puts a follower that is new at the end of the log, before this worker
-// puts any call to people.
+// begin puts a new follower at the end of the log, before this worker opens a
+// ballot.
 func (n *notifier) begin(ctx context.Context) {
 	if _, err := n.Ledger.Position(ctx, follower); err != nil {
 		n.logger.WarnContext(ctx, "notifications can't follow the ledger", slog.Any("error", err))
 	}
 }
 
-// run follows until ctx ends. Nothing that goes wrong ends it.
+// run follows until ctx ends. An error does not end it.
 func (n *notifier) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := n.read(ctx)
@@ -100,7 +101,7 @@ func (n *notifier) run(ctx context.Context) {
 	}
 }
 
-// read takes up what was recorded, as far as there is room.
+// read takes notifications from the ledger while there is room.
 func (n *notifier) read(ctx context.Context) error {
 	position, err := n.Ledger.Position(ctx, follower)
 	if err != nil {
@@ -123,7 +124,7 @@ func (n *notifier) read(ctx context.Context) error {
 	return nil
 }
 
-// skip leaves out what another worker has told.
+// skip leaves out what another worker has delivered.
 func (n *notifier) skip(position int64) {
 	if n.begun && position <= n.position {
 		return
@@ -149,7 +150,7 @@ func (n *notifier) take(s sallyport.Step) {
 	n.pending = append(n.pending, &delivery{Notification: note, index: s.Index, at: n.Now()})
 }
 
-// save writes down how far everything is told.
+// save records the position before which all notifications are delivered.
 func (n *notifier) save(ctx context.Context) error {
 	to := n.next
 	if len(n.pending) > 0 {

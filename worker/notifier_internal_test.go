@@ -118,7 +118,7 @@ func (s *scene) follower(to sallyport.Notifier) *notifier {
 
 var began = time.Now()
 
-// start has somebody follow until stop, which is a kill: nothing is tidied up.
+// start runs a follower until stop, which kills it: it saves nothing more.
 func (s *scene) start(to sallyport.Notifier) (stop func()) {
 	s.t.Helper()
 	n := s.follower(to)
@@ -186,7 +186,7 @@ func decided(n int) string { return sallyporttest.Approved(n)[0].CallID + "/6" }
 
 func TestFollows(t *testing.T) {
 	s := newScene(t)
-	s.record(sallyporttest.Approved(1)...) // before anybody followed
+	s.record(sallyporttest.Approved(1)...) // before the first follower
 	s.start(s.inbox)
 	two := sallyporttest.Approved(2)
 	s.record(two[:5]...)
@@ -312,7 +312,7 @@ func TestGivenUp(t *testing.T) {
 	s.inbox.Respond(sallyporttest.Takes)
 	s.awaitTaken(asked(2))
 	if !strings.Contains(s.log.String(), "level=ERROR") {
-		t.Errorf("nobody is told of what was given up: %s", s.log.String())
+		t.Errorf("the log does not say what was given up: %s", s.log.String())
 	}
 }
 

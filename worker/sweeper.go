@@ -10,7 +10,7 @@ import (
 	"github.com/sallyport/sallyport/activities"
 )
 
-// SweepOptions say how calls are found that lost their workflow.
+// SweepOptions say how to find calls that lost their workflow.
 type SweepOptions struct {
 	// Ledger lists, oldest first, calls that have not ended and whose last
 	// entry is later than after and earlier than before.
@@ -29,12 +29,12 @@ type SweepOptions struct {
 	// workflow.
 	Grace time.Duration
 	// RunGrace is how long a started run may rest: longer than any tool's
-	// timeout, so that nobody is still at work on it.
+	// timeout, so that no worker still runs it.
 	RunGrace time.Duration
 }
 
 // sweepBatch bounds how many calls one sweep looks at: however many wait for
-// humans, a sweep costs the same and all get their turn.
+// approval, a sweep costs the same and all get their turn.
 const sweepBatch = 100
 
 type sweeper struct {
@@ -58,7 +58,7 @@ func (s *sweeper) run(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-			s.logger.WarnContext(ctx, "calls could not be swept", slog.Any("error", err))
+			s.logger.WarnContext(ctx, "could not sweep calls that lost their workflow; the sweeper will retry", slog.Any("error", err))
 		}
 		select {
 		case <-tick.C:
@@ -98,7 +98,7 @@ func (s *sweeper) look(ctx context.Context, rec sallyport.Record) error {
 	if err != nil {
 		return err
 	}
-	s.logger.WarnContext(ctx, "a call had lost its workflow", slog.String("call_id", rec.Call.ID),
+	s.logger.WarnContext(ctx, "ended a call that had lost its workflow", slog.String("call_id", rec.Call.ID),
 		slog.String("why", why), slog.String("state", string(end.State)))
 	return nil
 }

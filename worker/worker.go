@@ -1,6 +1,6 @@
-// Package worker runs the workflows and activities of calls, sweeps up after
-// those that lost their workflow, and tells the outside of those that wait for
-// people.
+// Package worker runs the workflows and activities of calls, ends calls that
+// lost their workflow, and sends notifications about calls that wait for
+// approval. It is the policy enforcement point.
 package worker
 
 import (
@@ -26,7 +26,7 @@ type Options struct {
 	Client     client.Client // with the data converter of adapters/temporal
 	Activities *activities.Activities
 	Sweep      SweepOptions
-	Notify     *NotifyOptions // nil tells nobody
+	Notify     *NotifyOptions // nil sends no notifications
 	Logger     *slog.Logger
 }
 
@@ -34,7 +34,7 @@ type Options struct {
 type Worker struct {
 	worker   worker.Worker
 	sweeper  *sweeper
-	notifier *notifier // nil tells nobody
+	notifier *notifier // nil sends no notifications
 	fatal    chan error
 }
 
@@ -46,9 +46,8 @@ const stickyCacheSize = 2000
 // of them is a process.
 const maxActivities = 100
 
-// heartbeatTime is between two heartbeats, and how long Temporal has to answer
-// one: a run learns so late that it is cancelled, and goes on so long when
-// Temporal is slow.
+// heartbeatTime is between two heartbeats, and how long Temporal has to respond
+// to one. A run learns of its cancellation within that time.
 const heartbeatTime = 3 * time.Second
 
 // New prepares a worker; it does nothing yet.

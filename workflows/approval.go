@@ -11,8 +11,8 @@ import (
 	"github.com/sallyport/sallyport/workflows/wire"
 )
 
-// approval is what the workflow remembers of the ballot. Votes that it counted
-// are only a reason to try: the run counts them again.
+// approval is what the workflow remembers of the ballot. Its votes only say when
+// to start the run, which verifies them again.
 type approval struct {
 	ballot   *sallyport.Ballot
 	votes    []sallyport.Vote   // as the ledger has them
@@ -20,7 +20,7 @@ type approval struct {
 	missed   bool               // a count failed, and may have recorded a vote
 	after    int64              // the last signal event that was looked at
 	closed   bool               // the wait is over
-	counting workflow.Mutex     // one count at a time, so that nobody votes twice
+	counting workflow.Mutex     // one count at a time, so that no person votes twice
 }
 
 func (a *approval) tally() sallyport.Tally {
@@ -30,8 +30,8 @@ func (a *approval) tally() sallyport.Tally {
 	return sallyport.NewTally(*a.ballot, a.votes)
 }
 
-// acceptVotes lets votes arrive from the first moment: those that come before
-// the wait are refused, and shown.
+// acceptVotes takes votes from the workflow's first moment. It refuses those that
+// come before the ballot, and shows the refusals.
 func (c *toolCall) acceptVotes(ctx workflow.Context) error {
 	c.approval.counting = workflow.NewMutex(ctx)
 	return workflow.SetUpdateHandlerWithOptions(ctx, wire.VoteUpdate, c.vote, workflow.UpdateHandlerOptions{
@@ -45,8 +45,8 @@ func (c *toolCall) acceptVotes(ctx workflow.Context) error {
 	})
 }
 
-// vote counts what the API attests. A vote that does not count is an answer,
-// not a failure.
+// vote counts the vote that the API attests. A vote that does not count is a
+// result, not a failure.
 func (c *toolCall) vote(ctx workflow.Context, attestation string) (activities.Counted, error) {
 	counted, err := c.count(ctx, attestation)
 	c.approval.missed = c.approval.missed || err != nil
@@ -87,14 +87,14 @@ func (c *toolCall) awaitApproval(ctx workflow.Context) error {
 		return ending{sallyport.Rejected, sallyport.Errorf(sallyport.Denied, sallyport.CodeRejected, "%s", c.rejection())}
 	case !t.Approved:
 		return ending{sallyport.Expired, sallyport.Errorf(sallyport.Denied, sallyport.CodeExpired,
-			"nobody decided by %s: %d of %d approvals", b.ExpiresAt.Format(time.RFC3339), len(t.People), b.Terms.Quorum)}
+			"the ballot expired at %s with %d of %d approvals", b.ExpiresAt.Format(time.RFC3339), len(t.People), b.Terms.Quorum)}
 	}
 	c.showApproved(ctx)
 	return nil
 }
 
-// recount counts whenever a signal has come, and when a count has failed. What
-// a signal says is not read here: the activity takes it from the event itself.
+// recount counts whenever a signal has come, and when a count has failed. It does
+// not read the signal: the activity reads the event in the history.
 func (c *toolCall) recount(ctx workflow.Context) {
 	a := &c.approval
 	signals := workflow.GetSignalChannelWithOptions(ctx, wire.ApproveSignal, workflow.SignalChannelOptions{
@@ -110,7 +110,7 @@ func (c *toolCall) recount(ctx workflow.Context) {
 			if err == nil {
 				break
 			}
-			workflow.GetLogger(ctx).Warn("votes could not be counted and will be again", "error", err)
+			workflow.GetLogger(ctx).Warn("could not count votes; the workflow will retry", "error", err)
 			if workflow.Sleep(ctx, rest) != nil {
 				return
 			}
@@ -124,7 +124,7 @@ const (
 	recountLatest = 5 * time.Minute
 )
 
-// count judges the votes signalled since the last count, or the attested one.
+// count counts the votes signalled since the last count, or the attested one.
 func (c *toolCall) count(ctx workflow.Context, attestation string) (counted activities.Counted, err error) {
 	a := &c.approval
 	if err := a.counting.Lock(ctx); err != nil {
@@ -144,12 +144,12 @@ func (c *toolCall) count(ctx workflow.Context, attestation string) (counted acti
 	return counted, nil
 }
 
-// countOptions are the options of counting. An update is in the history only once the
-// workflow task that took it up has completed. Counted within that task, a
-// vote could be in the ledger, which lets nobody vote twice, and unknown to the
-// workflow after a crash. So it is heard first, and counted then. Whose count
-// fails is told so, and keeps nobody else waiting: what it may have recorded
-// the next count finds in the ledger.
+// countOptions are the options of counting. An update is in the history only once
+// the workflow task that accepted it has completed. If a local activity counted a
+// vote within that task, a crash could leave the vote in the ledger, unknown to the
+// workflow, and the person could not vote again. So an activity counts it after
+// that task. A voter whose count fails gets the error, and other voters do not
+// wait: the next count finds in the ledger what the failed one recorded.
 func countOptions(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout:    5 * time.Second,
@@ -159,7 +159,7 @@ func countOptions(ctx workflow.Context) workflow.Context {
 	})
 }
 
-// rejection says who said no, and why.
+// rejection names the person who rejected the call, and the reason.
 func (c *toolCall) rejection() string {
 	for _, v := range c.approval.votes {
 		if v.Verdict == sallyport.Reject {

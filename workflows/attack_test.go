@@ -51,7 +51,7 @@ func TestRunIsTheJudge(t *testing.T) {
 			},
 		},
 		"OtherRun": {
-			reason: "a ballot of another run lends this one nothing", runID: "another-run", code: "other_ballot",
+			reason: "votes on another run's ballot do not count", runID: "another-run", code: "other_ballot",
 			evidence: func(yes, _ sallyport.Evidence) []sallyport.Evidence { return []sallyport.Evidence{yes} },
 		},
 	} {
@@ -84,7 +84,7 @@ func TestRunIsTheJudge(t *testing.T) {
 	}
 }
 
-// runs is somebody's workflow that runs a call.
+// runs is an attacker's workflow that runs a call.
 func runs(ctx workflow.Context, in activities.RunInput) error {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
 	return workflow.ExecuteActivity(ctx, "Run", in).Get(ctx, nil)

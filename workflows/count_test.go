@@ -52,7 +52,7 @@ func TestCountAgain(t *testing.T) {
 }
 
 // TestLostCount loses a count after it recorded the vote, for as long as the
-// workflow tries. The next count finds the vote, and nobody has to vote again.
+// workflow tries. The next count finds the vote, and the voter need not vote again.
 func TestLostCount(t *testing.T) {
 	h, env, call, signed := waiting(t, 1)
 	h.Ledger.Fail = func(e sallyport.Entry) error {
@@ -92,11 +92,11 @@ func TestOvertakenCount(t *testing.T) {
 	env.ExecuteWorkflow(workflows.ToolCall, signed)
 	h.WantEnd(call.ID, sallyport.Succeeded, "")
 	if took := h.Read(call.ID).UpdatedAt.Sub(began); took > 10*time.Minute {
-		t.Errorf("the call ran after %s: nobody noticed the vote", took)
+		t.Errorf("the call ran after %s: the workflow missed the vote", took)
 	}
 }
 
-// ignored is an update whose answer nobody looks at.
+// ignored is an update whose result the test ignores.
 type ignored struct{}
 
 func (ignored) Reject(error)        {}
@@ -130,20 +130,20 @@ func TestVotesAreCountedOnce(t *testing.T) {
 	}
 }
 
-// TestStrangersAskForNoKeys: who can't vote can't have the gateway look for
-// keys, and so keep it from those who can.
-func TestStrangersAskForNoKeys(t *testing.T) {
+// TestNonVotersFetchNoKeys: a person who may not vote can't make the worker fetch
+// an issuer's keys, and so exhaust the limit of those fetches.
+func TestNonVotersFetchNoKeys(t *testing.T) {
 	h, env, call, signed := waiting(t, 1)
 	asked := &asked{VoteVerifier: h.IDP}
 	h.Acts.Votes = asked
-	for i, who := range []string{"alice", "dave", "nobody"} {
+	for i, who := range []string{"alice", "dave", "unlisted"} {
 		env.RegisterDelayedCallback(func() {
 			env.UpdateWorkflow(wire.VoteUpdate, "", ignored{}, h.HandIn(call.ID, who, sallyport.Approve, "some.id.token"))
 		}, time.Duration(i+1)*time.Minute)
 	}
 	env.RegisterDelayedCallback(func() {
 		if asked.times != 0 {
-			t.Errorf("strangers had the provider asked %d times", asked.times)
+			t.Errorf("votes of people who may not vote had keys fetched %d times", asked.times)
 		}
 		signs("bob", sallyport.Approve, "")(h, env, call)
 	}, 10*time.Minute)

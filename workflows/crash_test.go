@@ -44,7 +44,7 @@ func TestInterrupted(t *testing.T) {
 			reconcile: func(context.Context, sallyport.Intent) (*sallyport.Outcome, error) { return nil, nil },
 		},
 		"WriteUnknown": {
-			reason: "without a reconciler nobody can know", tool: "write", state: sallyport.Ambiguous, code: "interrupted",
+			reason: "without a reconciler no effect can be found", tool: "write", state: sallyport.Ambiguous, code: "interrupted",
 		},
 		"WriteResumed": {
 			reason: "its runner lets it happen once, and nothing shows that it did", tool: "write", state: sallyport.Succeeded, effects: 1, keeps: &keeping{again: true},
@@ -135,7 +135,7 @@ func TestLedgerFails(t *testing.T) {
 	}
 }
 
-// TestHeartbeatsSayWhere: whoever looks at a run that hangs finds it.
+// TestHeartbeatsSayWhere: heartbeats show an operator where a run is that hangs.
 func TestHeartbeatsSayWhere(t *testing.T) {
 	h := workflowstest.New(t, time.Now)
 	h.Acts.HeartbeatEvery = time.Millisecond

@@ -19,8 +19,7 @@ const (
 	attributeLimit = 255      // bytes of a search attribute's value
 )
 
-// showWaiting tells approvers what is asked of them, and what became of the
-// last vote.
+// showWaiting shows approvers the ballot, and what became of the last vote.
 func (c *toolCall) showWaiting(ctx workflow.Context) {
 	if c.approval.ballot == nil || c.approval.closed {
 		return
@@ -78,7 +77,7 @@ func (c *toolCall) votesSoFar(b *strings.Builder) {
 	if r := c.approval.refused; r != nil {
 		who := r.Account.Subject
 		if who == "" {
-			who = "somebody unknown"
+			who = "an unknown account"
 		}
 		fmt.Fprintf(b, "- the last vote that **did not count** was by %s: %s %s\n", sallyport.Inline(who, details.CellLimit),
 			sallyport.Inline(r.Code, details.CellLimit), sallyport.Inline(r.Message, 1000))

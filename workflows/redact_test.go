@@ -39,7 +39,7 @@ func (c redacting) Resolve(call sallyport.Call, a sallyport.Agent) (sallyport.In
 	return i, err
 }
 
-// secretive is a house whose tools redact, and a call that has a secret, as the
+// secretive is a harness whose tools redact, and a call that has a secret, as the
 // API takes it.
 func secretive(t *testing.T, now func() time.Time) (*workflowstest.Harness, sallyport.Call, sallyport.SignedCall) {
 	t.Helper()

@@ -98,7 +98,7 @@ func TestSignedVotes(t *testing.T) {
 			})},
 		},
 		"BeforeTheBallot": {
-			reason: "nobody voted on what was not asked yet", quorum: 1, state: sallyport.Expired, want: "was open until",
+			reason: "a vote before the ballot opened does not count", quorum: 1, state: sallyport.Expired, want: "was open until",
 			acts: []act{handsIn("bob", sallyport.Approve, "not_waiting", func(h *workflowstest.Harness, ballot sallyport.Digest) string {
 				at := h.Now().Add(-3 * time.Minute).Unix()
 				return h.IDP.IDToken("bob", sallyport.Approve, ballot, map[string]any{"iat": at, "auth_time": at})

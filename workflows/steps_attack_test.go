@@ -18,9 +18,8 @@ import (
 	"github.com/sallyport/sallyport/workflows/wire"
 )
 
-// attack runs a workflow of the attacker's own under the call's id: somebody
-// with write access to Temporal and the payload keys orders the steps as he
-// likes.
+// attack runs the attacker's own workflow under the call's id: with write access
+// to Temporal and the payload keys, the attacker orders the steps at will.
 func attack(t *testing.T, h *workflowstest.Harness, call sallyport.Call, do func(run func(step string, in, out any) error)) {
 	t.Helper()
 	env := h.Env(call)
@@ -106,7 +105,7 @@ func TestAttackShowsAnotherPlan(t *testing.T) {
 		harmless := plan
 		harmless.Summary, harmless.Diff = "no change", "  # a comment"
 		if run("Decide", activities.DecideInput{Call: signed, Plan: &harmless}, nil) == nil {
-			t.Error("policy judged a plan that nobody made")
+			t.Error("policy evaluated a plan that no runner made")
 		}
 		must(t, run("Decide", activities.DecideInput{Call: signed, Plan: &plan}, nil))
 		_ = run("Ask", activities.AskInput{Call: signed, Plan: &harmless}, nil)

@@ -1,6 +1,6 @@
 // Package workflows holds the durable life of a call. A workflow decides
 // nothing by itself: it orders the steps, waits, and remembers. It is
-// deterministic, and what it remembers is never believed when a run starts.
+// deterministic. A run does not rely on what it remembers.
 package workflows
 
 import (
@@ -44,7 +44,7 @@ type toolCall struct {
 	approval approval
 }
 
-// pass is the way through: both doors are never open at once.
+// pass takes the call through its steps to its run.
 func (c *toolCall) pass(ctx workflow.Context) (activities.Ended, error) {
 	if err := c.validate(ctx); err != nil {
 		return activities.Ended{}, err
@@ -72,7 +72,7 @@ func (c *toolCall) validate(ctx workflow.Context) error {
 	return workflow.ExecuteLocalActivity(localOptions(ctx), steps.Validate, c.signed).Get(ctx, &c.valid)
 }
 
-// decide asks policy, and ends the call where the answer is no.
+// decide asks policy, and ends the call if policy denies it.
 func (c *toolCall) decide(ctx workflow.Context) error {
 	in := activities.DecideInput{Call: c.signed, Plan: c.plan}
 	c.decision = sallyport.Decision{}
@@ -106,11 +106,11 @@ func (c *toolCall) run(ctx workflow.Context) (end activities.Ended, err error) {
 	return end, err
 }
 
-// finish records the end of a call that did not run, whatever else is wrong:
-// a cancelled workflow records its end too.
+// finish records the end of a call that did not run. A cancelled workflow records
+// its end too.
 func (c *toolCall) finish(ctx workflow.Context, cause error) (end activities.Ended, err error) {
 	if forged(cause) {
-		return end, cause // there is no call of which anything could be recorded
+		return end, cause // there is no call to record an end of
 	}
 	in := activities.FinishInput{Call: c.signed, Outcome: outcomeOf(cause, ctx.Err() != nil)}
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
@@ -130,8 +130,8 @@ func localOptions(ctx workflow.Context) workflow.Context {
 	})
 }
 
-// activityOptions are the options of steps that reach the world. They are tried again
-// until they answer: each of them finds out what earlier tries did.
+// activityOptions are the options of steps that reach targets. Temporal retries
+// them until they succeed: each finds out what earlier attempts did.
 func (c *toolCall) activityOptions(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		// A run may plan again before it acts, and look at the target after it;
@@ -151,16 +151,16 @@ type ending struct {
 
 func (e ending) Error() string { return e.cause.Message }
 
-// outcomeOf says how a call ends that did not run.
+// outcomeOf is the outcome of a call that did not run.
 func outcomeOf(cause error, cancelled bool) sallyport.Outcome {
 	state := sallyport.Refused
 	e := activities.Cause(cause)
 	switch end, ok := errors.AsType[ending](cause); {
 	case ok:
 		state, e = end.state, end.cause
-	case cancelled || temporal.IsCanceledError(cause) || e.Code == sallyport.CodeStopped: // a step that was stopped may answer anything
+	case cancelled || temporal.IsCanceledError(cause) || e.Code == sallyport.CodeStopped: // a stopped step may return any error
 		state, e = sallyport.Cancelled, sallyport.Errorf(sallyport.Denied, sallyport.CodeCancelled, "the call was cancelled before it ran")
-	case e.Kind == sallyport.Unavailable || e.Kind == sallyport.Internal: // nobody denied it; and the message is for operators
+	case e.Kind == sallyport.Unavailable || e.Kind == sallyport.Internal: // not a denial; and the message is for operators
 		state, e = sallyport.Cancelled, sallyport.Errorf(e.Kind, sallyport.CodeUnavailable, "something that the gateway needs was out of reach; nothing was run")
 	case e.Kind == sallyport.Invalid || e.Kind == sallyport.NotFound:
 		state = sallyport.Malformed
@@ -170,8 +170,8 @@ func outcomeOf(cause error, cancelled bool) sallyport.Outcome {
 	}}
 }
 
-// forged reports whether nothing is known of the call but that the API did
-// not sign it for this workflow.
+// forged reports whether the API did not sign the call for this workflow, or did
+// not record it.
 func forged(cause error) bool {
 	switch activities.Cause(cause).Code {
 	case sallyport.CodeUnsignedCall, sallyport.CodeOtherCall, sallyport.CodeNotReceived:

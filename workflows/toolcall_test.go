@@ -42,7 +42,7 @@ func TestEnds(t *testing.T) {
 			},
 		},
 		"Ambiguous": {
-			reason: "what nobody knows is said to be unknown", tool: "write", state: sallyport.Ambiguous, code: "injected",
+			reason: "an effect that the runner cannot tell is ambiguous", tool: "write", state: sallyport.Ambiguous, code: "injected",
 			prepare: func(h *workflowstest.Harness) { h.Runner.RunFunc = sallyporttest.EndAs(sallyport.Ambiguous) },
 		},
 		"Denied": {
@@ -56,7 +56,7 @@ func TestEnds(t *testing.T) {
 			prepare: func(h *workflowstest.Harness) { h.Policy.Err = errors.New("undefined") },
 		},
 		"UnknownEffect": {
-			reason: "an effect that nobody knows is a denial", tool: "write", state: sallyport.Refused, code: "denied",
+			reason: "an unknown effect is a denial", tool: "write", state: sallyport.Refused, code: "denied",
 			prepare: func(h *workflowstest.Harness) { h.Policy.Decision.Effect = "perhaps" },
 		},
 		"UnknownTool": {
@@ -89,7 +89,7 @@ func TestEnds(t *testing.T) {
 			},
 		},
 		"PlannedAndAllowed": {
-			reason: "a tool may want a plan though nobody is asked", tool: "planned", state: sallyport.Succeeded, effects: 1,
+			reason: "a tool may always plan, also without an approval", tool: "planned", state: sallyport.Succeeded, effects: 1,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -172,7 +172,7 @@ func TestNobodySigned(t *testing.T) {
 	}
 }
 
-// act is what somebody does while the call waits.
+// act is what a person, an agent or an operator does while the call waits.
 type act func(h *workflowstest.Harness, env *testsuite.TestWorkflowEnvironment, call sallyport.Call)
 
 func votes(person string, v sallyport.Verdict, code string) act {
@@ -261,7 +261,7 @@ func TestApproval(t *testing.T) {
 			acts: []act{votes("bob", sallyport.Approve, ""), votes("robert", sallyport.Approve, "already_voted")},
 		},
 		"Owner": {
-			reason: "nobody approves for the agent he answers for", quorum: 1, state: sallyport.Expired, code: "expired",
+			reason: "an owner does not approve the own agent's calls", quorum: 1, state: sallyport.Expired, code: "expired",
 			acts: []act{votes("alice", sallyport.Approve, "own_agent"), signalsAs("alice", sallyport.Approve)},
 		},
 		"OtherGroup": {
@@ -269,7 +269,7 @@ func TestApproval(t *testing.T) {
 			acts: []act{votes("dave", sallyport.Approve, "not_eligible")},
 		},
 		"Stranger": {
-			reason: "an account of nobody is nobody", quorum: 1, state: sallyport.Expired, code: "expired",
+			reason: "an account that is no person's has no vote", quorum: 1, state: sallyport.Expired, code: "expired",
 			acts: []act{votes("deploy-bot", sallyport.Approve, "not_a_person"), signalsAs("deploy-bot", sallyport.Approve)},
 		},
 		"NoPrincipal": {
@@ -277,7 +277,7 @@ func TestApproval(t *testing.T) {
 			acts: []act{signalsAs("", sallyport.Approve)},
 		},
 		"JunkAfterGood": {
-			reason: "somebody's junk does not lend another his vote", quorum: 2, state: sallyport.Expired, code: "expired",
+			reason: "a signal that does not count does not count for another person either", quorum: 2, state: sallyport.Expired, code: "expired",
 			acts: []act{signalsAs("bob", sallyport.Approve), signalsAs("dave", sallyport.Approve)},
 		},
 		"CancelledWhileWaiting": {
@@ -290,7 +290,7 @@ func TestApproval(t *testing.T) {
 		"StoppedByAFreeze": {
 			reason: "it says by what it was ended", quorum: 1, state: sallyport.Cancelled, code: "frozen", acts: []act{isStopped},
 		},
-		"Nobody": {
+		"NoVotes": {
 			reason: "time runs out", quorum: 1, state: sallyport.Expired, code: "expired",
 		},
 		"AfterTheDecision": {

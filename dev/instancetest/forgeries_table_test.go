@@ -135,7 +135,7 @@ func byIDToken() []forgery {
 		handsIn("NoForAYes", "bob said no", `says "reject", and the vote "approve"`, func(f *forger) string {
 			return f.signed(f.people, claims{"nonce": sallyport.VoteNonce(sallyport.Reject, f.ballot)})
 		}),
-		handsIn("Carols", "carol signed, and bob hands it in", "is of carol, and who sent it is bob", with(claims{"sub": "carol"})),
+		handsIn("Carols", "carol signed, and bob hands it in", "is of carol, and the vote was sent by bob", with(claims{"sub": "carol"})),
 		handsIn("NoSubject", "it is of nobody", "must name its subject", with(claims{"sub": nil})),
 		handsIn("NoExpiry", "it could be kept for ever", "must say when", with(claims{"exp": nil})),
 		{

@@ -19,8 +19,8 @@ import (
 	"github.com/sallyport/sallyport/workflows/wire"
 )
 
-// These tests are somebody with full write access to Temporal: the server has
-// no authorization at all, and the attacker knows the payload keys.
+// These tests attack with full write access to Temporal: the server has no
+// authorization at all, and the attacker knows the payload keys.
 
 // waiting is an open gateway with a call that waits for approval.
 func waiting(t *testing.T) (*gateway, sallyport.Call, sallyport.SignedCall) {

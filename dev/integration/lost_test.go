@@ -23,7 +23,7 @@ func TestCancelRunning(t *testing.T) {
 	}{
 		"Stopped":   {"the runner could stop it", sallyport.Failed},
 		"Done":      {"it was too late", sallyport.Succeeded},
-		"Ambiguous": {"nobody can tell", sallyport.Ambiguous},
+		"Ambiguous": {"the runner cannot tell", sallyport.Ambiguous},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := start(t, temporaltest.Options{})

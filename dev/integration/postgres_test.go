@@ -23,7 +23,7 @@ func TestOnPostgres(t *testing.T) {
 	ballot := g.untilState(call.ID, sallyport.AwaitingApproval).Ballot.Digest()
 	g.server.Kill(t)
 	g.server.Restart(t)
-	g.signal("alice", call.ID, sallyport.Approve, ballot) // the owner, whoever she says she is
+	g.signal("alice", call.ID, sallyport.Approve, ballot) // alice owns the agent
 	rec := g.until(call.ID, "refusing the owner", func(r sallyport.Record) bool { return len(r.Refusals) == 1 })
 	if got := rec.Refusals[0].Code; got != "own_agent" {
 		t.Errorf("the owner's vote is refused as %s", got)

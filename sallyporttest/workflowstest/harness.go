@@ -1,5 +1,5 @@
-// Package workflowstest is a gateway without its walls, for tests: the real
-// workflow and activities over fakes of what they reach.
+// Package workflowstest is a harness for tests: the real workflow and activities
+// over fakes of their dependencies.
 package workflowstest
 
 import (
@@ -25,7 +25,7 @@ import (
 	"github.com/sallyport/sallyport/workflows/wire"
 )
 
-// Harness is one such gateway.
+// Harness is a gateway put together for tests.
 type Harness struct {
 	T       testing.TB
 	Now     func() time.Time
@@ -110,14 +110,14 @@ func (h *Harness) Record(e sallyport.Entry) {
 	}
 }
 
-// Attest is the API's word that a person votes on the call's open ballot.
+// Attest is the API's attestation that a person votes on the call's open ballot.
 func (h *Harness) Attest(callID, person string, v sallyport.Verdict) string {
 	h.T.Helper()
 	return h.HandIn(callID, person, v, "")
 }
 
-// HandIn is the API's word that a person handed in an ID token as a vote on
-// the call's open ballot.
+// HandIn is the API's attestation that a person handed in an ID token as a vote
+// on the call's open ballot.
 func (h *Harness) HandIn(callID, person string, v sallyport.Verdict, idToken string) string {
 	h.T.Helper()
 	rec := h.Read(callID)
@@ -204,7 +204,7 @@ func (c Catalogue) Resolve(call sallyport.Call, a sallyport.Agent) (sallyport.In
 	}, nil
 }
 
-// Policy answers what a test tells it to.
+// Policy returns the decision that a test sets.
 type Policy struct {
 	mu       sync.Mutex
 	Decision sallyport.Decision
@@ -212,7 +212,7 @@ type Policy struct {
 	Hidden   bool
 }
 
-// Set changes the answer.
+// Set changes the decision.
 func (p *Policy) Set(d sallyport.Decision, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
