@@ -9,8 +9,8 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// cancel stops a call wherever it is. What became of it shows in the call:
-// one whose tool was at work ends with what it did.
+// cancel stops a call in any state. A call whose tool runs ends with the outcome
+// of the run.
 func (s *Server) cancel(c echo.Context, who sallyport.Identity) error {
 	record, err := s.find(c, who)
 	if err != nil {
@@ -43,7 +43,8 @@ func ended(s sallyport.State) error {
 func (s *Server) stop(ctx context.Context, r sallyport.Record, who sallyport.Identity) error {
 	ctx, cancel := s.handover(ctx)
 	defer cancel()
-	// Who wants it is in the log before it happens. From then on it can't start.
+	// The stop is in the ledger before the workflow is cancelled. From then on the
+	// call can't start.
 	_, err := s.opts.Recorder.Record(ctx, sallyport.Entry{
 		CallID: r.Call.ID, Kind: sallyport.EntryStop, Key: "by/" + identityID(who), At: s.opts.Now().Round(0).UTC(),
 		Stop: &sallyport.Stop{By: identityID(who)},

@@ -10,10 +10,10 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// maxScope bounds what a freeze names, in characters.
+// maxScope bounds each name in a freeze, in characters.
 const maxScope = 256
 
-// maxOpen bounds how many calls are counted that a freeze has yet to stop.
+// maxOpen bounds the count of open calls that a freeze stops.
 const maxOpen = 1000
 
 // freezeBody is what an operator sends to stop calls.
@@ -38,8 +38,8 @@ func (b *freezeBody) check() error {
 	return wrong.err()
 }
 
-// freeze stops calls from now on. What is under way is stopped by the workers,
-// which look for freezes in the ledger.
+// freeze stops calls from now on. The workers read freezes from the ledger, and
+// stop the calls that run.
 func (s *Server) freeze(c echo.Context, who sallyport.Identity) error {
 	if err := s.mustOperate(who); err != nil {
 		return err
@@ -120,7 +120,7 @@ func (s *Server) lift(c echo.Context, who sallyport.Identity) error {
 	switch {
 	case err != nil:
 		return err
-	case receipt.Repeated && receipt.Entry.Lift != nil: // somebody was quicker
+	case receipt.Repeated && receipt.Entry.Lift != nil: // another operator was quicker
 		return lifted(*receipt.Entry.Lift)
 	}
 	v, err := s.freezeView(c, f)

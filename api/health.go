@@ -20,13 +20,13 @@ var openAPIDocument []byte
 // the server not ready, whatever the others would say.
 const checkTime = 3 * time.Second
 
-// healthy says that the process answers, and nothing more.
+// healthy says that the process responds, and nothing more.
 func (s *Server) healthy(c echo.Context, _ sallyport.Identity) error {
 	return respond(c, http.StatusOK, statusView{Status: "ok"})
 }
 
-// ready says whether calls can be taken now. Which check failed is shown, why
-// it did is logged: the route takes no token.
+// ready says whether the server can take calls now. The response names the failed
+// checks; their errors are only logged, because the route takes no token.
 func (s *Server) ready(c echo.Context, _ sallyport.Identity) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), checkTime)
 	defer cancel()

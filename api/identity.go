@@ -11,7 +11,7 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// identify establishes who sent a request, from its bearer token (RFC 6750).
+// identify finds the sender of a request by its bearer token (RFC 6750).
 func (s *Server) identify(c echo.Context) (sallyport.Identity, error) {
 	token, err := bearer(c.Request().Header.Values(echo.HeaderAuthorization))
 	if err != nil {
@@ -66,7 +66,7 @@ func newLimiter(limit RateLimit, now func() time.Time) *limiter {
 	return &limiter{limit: limit, now: now, buckets: map[string]*rate.Limiter{}}
 }
 
-// take counts one request of somebody, or says when the next may come.
+// take counts one request of an agent or a person, or says when the next may come.
 func (l *limiter) take(who string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -83,7 +83,7 @@ func (l *limiter) take(who string) error {
 	}
 	reservation.CancelAt(now)
 	_, name, _ := strings.Cut(who, "/")
-	err := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeRateLimited, "%s sends more than the rate limit allows", name)
+	err := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeRateLimited, "%s exceeds the rate limit", name)
 	err.RetryAfter = delay
 	return err
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// exchange is what the access log says of a request. Tokens, bodies and
-// query strings are none of its business.
+// exchange holds what the access log says of a request. It never holds tokens,
+// bodies or query strings.
 type exchange struct {
 	requestID string
 	identity  string
@@ -34,7 +34,7 @@ func exchangeOf(c echo.Context) *exchange {
 	return &exchange{}
 }
 
-// observe names the request, has it answered, and logs that.
+// observe gives the request an id, calls the handler, and logs the request.
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
@@ -74,8 +74,7 @@ func (s *Server) requestID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// protect keeps answers out of caches, and browsers from guessing what they
-// are.
+// protect keeps responses out of caches, and browsers from guessing their type.
 func protect(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()

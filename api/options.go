@@ -13,8 +13,8 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// Options are what a [Server] is made of. All are required unless they say
-// otherwise, and all must be safe for concurrent use.
+// Options are what a [Server] needs. All are required unless they say otherwise,
+// and all must be safe for concurrent use.
 type Options struct {
 	Identifier sallyport.Identifier
 	Signer     Signer
@@ -27,7 +27,7 @@ type Options struct {
 	Preview    Previewer
 
 	// Redactions are the JSON Pointers to those of a tool's arguments that are
-	// stored nowhere. Nil knows of none.
+	// stored nowhere. Nil redacts none.
 	Redactions func(tool string) []string
 
 	Ready   []Check      // what must hold for the server to be ready; may be empty
@@ -36,15 +36,14 @@ type Options struct {
 	Now     func() time.Time
 	Random  io.Reader // call and request ids; must be unpredictable
 
-	OperatorGroups []string // who sees all calls and may cancel them; may be empty
-	AuditorGroups  []string // who sees all calls; may be empty
+	OperatorGroups []string // they see all calls and may cancel them; may be empty
+	AuditorGroups  []string // they see all calls; may be empty
 	Tiles          TileReaders
 
 	// ApproveURL is where a person approves a call, or "". Optional.
 	ApproveURL func(sallyport.Record) string
 
-	// Wrap goes around the server's handler, for tracing and for paths that
-	// are none of this package's. Optional.
+	// Wrap wraps the server's handler, for tracing and for other paths. Optional.
 	Wrap func(http.Handler) http.Handler
 
 	RateLimit RateLimit
@@ -59,16 +58,16 @@ type RateLimit struct {
 }
 
 // Timeouts bound what a slow or absent client can hold. Zero fields take the
-// defaults. How long an answer may take follows from [Options.MaxWait].
+// defaults. The time limit of a response follows from [Options.MaxWait].
 type Timeouts struct {
 	ReadHeader time.Duration // 5s
 	Read       time.Duration // header and body: 15s
 	Handover   time.Duration // to take a call, whether or not its client is still there: 15s
 	Idle       time.Duration // between requests of a connection: 2m
-	Drain      time.Duration // from the end of Serve's context to the last answer: 20s
+	Drain      time.Duration // from the end of Serve's context to the last response: 20s
 }
 
-// Signer signs what the gateway's other parts must be able to trust.
+// Signer signs calls and attestations of votes for the worker.
 type Signer interface {
 	SignCall(sallyport.Call) (sallyport.SignedCall, error)
 	SignAttestation(sallyport.Attestation) (string, error)
@@ -81,27 +80,28 @@ type Signer interface {
 // vote counted, and an error with a vote's code ([sallyport.CodeGroups] has them)
 // when it did not. Cancel stops a call wherever it is; it returns an error of kind
 // [sallyport.Conflict] for a call that has ended and [sallyport.NotFound] for
-// one that was never handed over. Any other error means that nobody knows.
+// one that was never handed over. After any other
+// error the call may or may not stop.
 type Calls interface {
 	Start(ctx context.Context, signed sallyport.SignedCall, call sallyport.Call) error
 	Vote(ctx context.Context, callID, attestation string) error
 	Cancel(ctx context.Context, callID string, by sallyport.Identity) error
 }
 
-// Log is the ledger for those who don't trust it.
+// Log proves the ledger's content to readers who don't trust it.
 //
-// Prove proves, in JSON, what it says of a call: with what its leaves commit to,
-// or without. It returns an error of kind [sallyport.Unavailable] while that is
-// not signed. Tile is what it has at "checkpoint" or at a path of a tile, as C2SP
-// tlog-tiles spells it; it returns one of kind [sallyport.NotFound] for what there
-// is not.
+// Prove proves a call's leaves in JSON, with or without the contents that they
+// commit to. It returns an error of kind [sallyport.Unavailable] while no
+// checkpoint covers them. Tile returns the "checkpoint", or a tile by its path as
+// C2SP tlog-tiles spells it, and an error of kind [sallyport.NotFound] if there is
+// none.
 type Log interface {
 	Prove(ctx context.Context, callID string, contents bool) ([]byte, error)
 	Tile(ctx context.Context, path string) ([]byte, error)
 }
 
-// TileReaders say who may read the whole log: its leaves, and nothing that they
-// commit to.
+// TileReaders say which callers may read the whole log: its leaves, without the
+// contents that they commit to.
 type TileReaders string
 
 // The readers of tiles.
@@ -116,7 +116,7 @@ type Catalogue interface {
 	Visible(context.Context, sallyport.Agent) ([]sallyport.Tool, error)
 }
 
-// Previewer says what would be decided of a call, and leaves no trace.
+// Previewer evaluates a call without recording it.
 //
 // An unknown or invisible tool is an error of code "unknown_tool", arguments
 // that don't fit its schema one of code "invalid_arguments" with fields.

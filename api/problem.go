@@ -15,11 +15,11 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// retryLater is when to try again where nobody knows better.
+// retryLater is when to try again where the error does not say.
 const retryLater = 5 * time.Second
 
-// kindAmbiguous is the one kind of problem that is no kind of error: nobody
-// knows what became of a call, and asking again could do it twice.
+// kindAmbiguous is the one kind of problem that is no kind of error: the call may
+// have had its effect, and a second call could have it twice.
 const kindAmbiguous sallyport.Kind = "ambiguous"
 
 // problem is an RFC 9457 problem.
@@ -40,7 +40,7 @@ func newProblem(kind sallyport.Kind, status int, code, detail string) *problem {
 	return &problem{Type: "urn:sallyport:problem:" + string(kind), Title: titleOf(kind), Status: status, Code: code, Detail: detail}
 }
 
-// problemOf is what the asker sees of an error.
+// problemOf is an error as the caller sees it.
 func problemOf(err error) *problem {
 	if h, ok := errors.AsType[*echo.HTTPError](err); ok {
 		return routingProblem(h)
@@ -61,11 +61,11 @@ func problemOf(err error) *problem {
 	return p
 }
 
-// routingProblem is for what the router itself refuses.
+// routingProblem is an error of the router.
 func routingProblem(h *echo.HTTPError) *problem {
 	switch h.Code {
 	case http.StatusNotFound:
-		return newProblem(sallyport.NotFound, h.Code, sallyport.CodeNoRoute, "there is nothing at this path; /openapi.yaml says what there is")
+		return newProblem(sallyport.NotFound, h.Code, sallyport.CodeNoRoute, "there is no route at this path; /openapi.yaml lists the routes")
 	case http.StatusMethodNotAllowed:
 		return newProblem(sallyport.Invalid, h.Code, sallyport.CodeMethodNotAllowed, "this path does not take this method; the Allow header says which it takes")
 	default:
@@ -73,16 +73,16 @@ func routingProblem(h *echo.HTTPError) *problem {
 	}
 }
 
-const internalDetail = "the gateway is at fault; its log tells more under the X-Request-Id of this answer"
+const internalDetail = "internal error; the gateway's log has the cause under the X-Request-Id of this response"
 
-// detailOf is an error's message where it was made for the asker. That of an
-// error inside is for operators.
+// detailOf is an error's message if it is for the caller. That of an internal
+// error is for operators.
 func detailOf(e *sallyport.Error) string {
 	switch {
 	case e.Kind == sallyport.Internal:
 		return internalDetail
 	case e.Kind == sallyport.Unavailable && e.Err != nil && e.Code != sallyport.CodeNotStarted:
-		return "something that the gateway needs is out of reach; try again"
+		return "a service that the gateway needs is out of reach; try again later"
 	default:
 		return e.Message
 	}
@@ -136,21 +136,21 @@ func statusOfKind(k sallyport.Kind) int {
 func titleOf(k sallyport.Kind) string {
 	switch k {
 	case sallyport.Invalid:
-		return "The request is not valid"
+		return "Invalid request"
 	case sallyport.Unauthenticated:
-		return "We do not know who asks"
+		return "Authentication required"
 	case sallyport.Denied:
-		return "This is not allowed"
+		return "Denied"
 	case sallyport.Conflict:
-		return "This does not fit what already happened"
+		return "Conflict with the call's state"
 	case sallyport.NotFound:
-		return "There is no such thing"
+		return "Not found"
 	case sallyport.Frozen:
-		return "An operator stopped this"
+		return "Stopped by a freeze"
 	case sallyport.Unavailable:
 		return "Try again later"
 	case kindAmbiguous:
-		return "Nobody knows what became of the call"
+		return "Outcome unknown: the call may have had its effect"
 	case sallyport.Internal:
 		return "Internal error"
 	default:
@@ -158,8 +158,8 @@ func titleOf(k sallyport.Kind) string {
 	}
 }
 
-// outcomeProblem is what a submission is answered with when the call it made
-// has ended without running, or nobody knows how; nil for every other call.
+// outcomeProblem is the response to a submission whose call ended without a run or
+// as ambiguous; nil for every other call.
 func outcomeProblem(r sallyport.Record) *problem {
 	if r.Outcome == nil {
 		return nil
@@ -176,7 +176,7 @@ func outcomeProblem(r sallyport.Record) *problem {
 			p = newProblem(sallyport.Frozen, http.StatusForbidden, why.Code, why.Message)
 		}
 	case sallyport.Cancelled:
-		if why.Code == sallyport.CodeUnavailable { // nobody asked for the end: something was out of reach
+		if why.Code == sallyport.CodeUnavailable { // not stopped by a caller: a service was out of reach
 			p = newProblem(sallyport.Unavailable, http.StatusServiceUnavailable, why.Code, why.Message)
 			p.retryAfter = retryLater
 			break
@@ -202,8 +202,8 @@ func malformedProblem(why *sallyport.Failure) *problem {
 	return newProblem(sallyport.Invalid, http.StatusUnprocessableEntity, why.Code, why.Message)
 }
 
-// reasonsOf are the outcome's own, or what policy or the people who said no
-// gave as theirs.
+// reasonsOf are the outcome's reasons, or else policy's, or those of the people
+// who rejected the call.
 func reasonsOf(r sallyport.Record, why *sallyport.Failure) []sallyport.Reason {
 	switch {
 	case len(why.Reasons) > 0:
@@ -229,7 +229,7 @@ func about(callID string, err error) error {
 	return &e
 }
 
-// fail answers with the problem that an error is, and logs what is ours.
+// fail responds with an error as a problem, and logs the gateway's own faults.
 func (s *Server) fail(err error, c echo.Context) {
 	ctx := c.Request().Context()
 	hungUp := errors.Is(err, context.Canceled) && ctx.Err() != nil
@@ -252,7 +252,7 @@ func (s *Server) fail(err error, c echo.Context) {
 	}
 }
 
-// write answers with the problem.
+// write sends the problem.
 func (p *problem) write(c echo.Context) error {
 	h := c.Response().Header()
 	switch {

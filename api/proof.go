@@ -8,12 +8,12 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// proof answers with what the ledger says of a call, for those who don't trust
-// us. Auditors get what the leaves commit to besides; the call's agent does not:
-// there are votes and tokens of people in it.
+// proof returns the proof of a call, for readers who don't trust the gateway.
+// Auditors also get the contents that the leaves commit to; the call's agent does
+// not, because they hold people's votes and tokens.
 func (s *Server) proof(c echo.Context, who sallyport.Identity) error {
 	id := c.Param("id")
-	if !s.audits(who) { // who may look at all of them needs no record to be there: it may have been erased
+	if !s.audits(who) { // an auditor needs no record: it may have been erased
 		if _, err := s.find(c, who); err != nil {
 			return err
 		}

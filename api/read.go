@@ -14,7 +14,7 @@ import (
 	"github.com/sallyport/sallyport/api/wire"
 )
 
-// getCall answers with a call, at once or, with Prefer: wait, when it ended.
+// getCall returns a call, at once or, with Prefer: wait, when it has ended.
 func (s *Server) getCall(c echo.Context, who sallyport.Identity) error {
 	record, err := s.find(c, who)
 	if err != nil {
@@ -32,8 +32,8 @@ func (s *Server) getCall(c echo.Context, who sallyport.Identity) error {
 	return respond(c, http.StatusOK, s.view(record))
 }
 
-// find is the call that the path names. A call that isn't there and one that
-// isn't the asker's to see are the same error.
+// find is the call that the path names. A call that does not exist and one that
+// the caller may not see are the same error.
 func (s *Server) find(c echo.Context, who sallyport.Identity) (sallyport.Record, error) {
 	id := c.Param("id")
 	if !sallyport.ValidCallID(id) {
@@ -56,9 +56,8 @@ func noCall() error {
 	return sallyport.Errorf(sallyport.NotFound, sallyport.CodeNoCall, "there is no such call, or it is not yours to see")
 }
 
-// sees reports whether a call is somebody's to see: its agent's, an
-// operator's, an auditor's, the agent's owner's, or that of people who may be
-// asked to approve it.
+// sees reports whether an identity may see a call: its agent, the agent's owner,
+// operators, auditors, and people in the groups of its ballot.
 func (s *Server) sees(who sallyport.Identity, r sallyport.Record) bool {
 	if who.Agent != nil {
 		return r.Call.AgentID == who.Agent.ID
@@ -76,8 +75,8 @@ func (s *Server) operates(who sallyport.Identity) bool {
 	return who.Person != nil && sallyport.Overlap(s.opts.OperatorGroups, who.Person.Groups)
 }
 
-// ownsAgent reports whether a call's agent is p's own. Who owns it stands in
-// the intent, so that nobody owns a call which has none.
+// ownsAgent reports whether p owns the call's agent. The intent names the owner: a
+// call without an intent has none.
 func ownsAgent(p sallyport.Person, r sallyport.Record) bool {
 	return r.Intent != nil && r.Intent.Agent.Owner == p.ID
 }
@@ -100,8 +99,8 @@ func (s *Server) listCalls(c echo.Context, who sallyport.Identity) error {
 	return s.list(c, q)
 }
 
-// search finds calls by whatever their steps say, newest first, for operators
-// and auditors.
+// search finds calls by their search terms, newest first, for operators and
+// auditors.
 func (s *Server) search(c echo.Context, who sallyport.Identity) error {
 	if !s.seesAll(who) {
 		return sallyport.Errorf(sallyport.Denied, sallyport.CodeNotAnAuditor, "operators and auditors may search the ledger")
@@ -113,7 +112,7 @@ func (s *Server) search(c echo.Context, who sallyport.Identity) error {
 	return s.list(c, q)
 }
 
-// list answers with a page of calls.
+// list returns a page of calls.
 func (s *Server) list(c echo.Context, q sallyport.Query) error {
 	page, err := s.opts.Reader.Calls(c.Request().Context(), q)
 	if err != nil {

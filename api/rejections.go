@@ -11,19 +11,18 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// Who may not even ask to vote leaves a leaf on the call all the same: an
-// agent one per call, and the bearers of tokens that are no good as many as
-// these bounds let them.
+// The rejection log records requests to vote by callers who are no people of the
+// identity table: of an agent one refusal per call, and of unknown callers as many
+// as these bounds allow.
 const (
-	maxUnknownCallers   = 100 // on one call, about
+	maxUnknownCallers   = 100 // refusals on one call, about
 	unknownCallersBurst = 20
 	unknownCallersEvery = time.Second
-	maxRecording        = 8 // that are being recorded
+	maxRecording        = 8 // at once
 )
 
-// rejectionLog records who was turned away, beside the requests: nobody can tell
-// by the time an answer takes whether there is such a call, and what there is
-// no room for is dropped.
+// rejectionLog records in the background, so that the time of a response does not
+// show a caller whether the call exists. It drops what exceeds its bounds.
 type rejectionLog struct {
 	room           chan struct{}
 	unknownCallers *rate.Limiter
@@ -33,16 +32,15 @@ func newRejectionLog() *rejectionLog {
 	return &rejectionLog{make(chan struct{}, maxRecording), rate.NewLimiter(rate.Every(unknownCallersEvery), unknownCallersBurst)}
 }
 
-// wait returns when nothing is being recorded any more, and lets nothing more
-// begin.
+// wait returns when all that began to be recorded is, and lets nothing more begin.
 func (d *rejectionLog) wait() {
 	for range cap(d.room) {
 		d.room <- struct{}{}
 	}
 }
 
-// turnedAway takes note that a vote on a call was refused to who brought a
-// token, whoever that is.
+// logRejection records that the caller of a request may not vote, if the request
+// has a token.
 func (s *Server) logRejection(c echo.Context, who sallyport.Identity, why error) {
 	e := sallyport.AsError(why)
 	token, err := bearer(c.Request().Header.Values(echo.HeaderAuthorization))
@@ -59,7 +57,7 @@ func (s *Server) logRejection(c echo.Context, who sallyport.Identity, why error)
 	go func() {
 		defer func() { cancel(); <-s.rejections.room }()
 		if err := s.recordRejection(ctx, id, token, who, e); err != nil {
-			s.opts.Logger.ErrorContext(ctx, "a vote that was refused could not be recorded", slog.String("call_id", id), slog.Any("error", err))
+			s.opts.Logger.ErrorContext(ctx, "could not record a rejected request to vote", slog.String("call_id", id), slog.Any("error", err))
 		}
 	}()
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// TestTurnedAway: who may not vote is on record, an agent whatever others do,
-// and unknownCallers as far as they can't fill the ledger.
-func TestTurnedAway(t *testing.T) {
+// TestRejections: the ledger has the refusals of callers who may not vote. An
+// agent's is recorded whatever others do; unknown callers cannot fill the ledger.
+func TestRejections(t *testing.T) {
 	g := newGateway(t)
 	s := g.server(t)
 	h := s.Handler()
@@ -22,7 +22,7 @@ func TestTurnedAway(t *testing.T) {
 		t.Helper()
 		w := send(h, request(t, http.MethodPost, "/v1/calls/"+id+"/votes", vote, "Authorization", "Bearer "+token))
 		if w.Code != want {
-			t.Fatalf("%s is answered with %d, want %d", token, w.Code, want)
+			t.Fatalf("the response to %s is %d, want %d", token, w.Code, want)
 		}
 	}
 	recorded := func(code string) (n int) {
@@ -33,8 +33,8 @@ func TestTurnedAway(t *testing.T) {
 		}
 		return n
 	}
-	// until repeats something till it is recorded: what comes all at once may
-	// find no room.
+	// until repeats a request till it is recorded: the log drops what exceeds its
+	// bounds.
 	until := func(code string, n int, do func(i int)) {
 		t.Helper()
 		tick := time.NewTicker(time.Millisecond)
@@ -56,7 +56,7 @@ func TestTurnedAway(t *testing.T) {
 	by("deploy-bot", http.StatusForbidden)
 	until("not_a_person", 2, func(int) { by("triage-bot", http.StatusForbidden) })
 	if n := recorded(unknown); n != 20 {
-		t.Errorf("%d unknownCallers are recorded while the clock stands still, want 20", n)
+		t.Errorf("%d unknown callers are recorded while the clock stands still, want 20", n)
 	}
 	if n := recorded("not_a_person"); n != 2 {
 		t.Errorf("two agents are recorded %d times", n)
@@ -65,9 +65,9 @@ func TestTurnedAway(t *testing.T) {
 	until(unknown, 21, func(i int) { by(fmt.Sprintf("later-%d", i), http.StatusUnauthorized) })
 }
 
-// errUnknownToken is what the identifier says of a token that is nobody's.
+// errUnknownToken is the identifier's error for an unknown token.
 func errUnknownToken(t *testing.T, g *gateway) error {
 	t.Helper()
-	_, err := g.options.Identifier.Identify(t.Context(), "nobody")
+	_, err := g.options.Identifier.Identify(t.Context(), "unknown")
 	return err
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// audience says who may use a route.
+// audience says which callers may use a route.
 type audience int
 
 const (
@@ -20,7 +20,7 @@ const (
 	voters                  // people, counted against their rate limit
 )
 
-// handler answers a request of somebody that the route's audience admits.
+// handler handles a request of an identity that the route's audience admits.
 type handler func(c echo.Context, who sallyport.Identity) error
 
 type route struct {
@@ -73,13 +73,13 @@ func (s *Server) admit(r route) echo.HandlerFunc {
 	}
 }
 
-// check holds an identity against a route's audience and its rate limit.
+// check checks an identity against a route's audience and its rate limit.
 func (s *Server) check(a audience, who sallyport.Identity) error {
 	switch {
 	case (a == agents || a == limited) && who.Agent == nil:
-		return sallyport.Errorf(sallyport.Denied, sallyport.CodeNotAnAgent, "this is for agents, and the token is a person's")
+		return sallyport.Errorf(sallyport.Denied, sallyport.CodeNotAnAgent, "this route is for agents, and the token is a person's")
 	case (a == people || a == voters) && who.Person == nil:
-		return sallyport.Errorf(sallyport.Denied, sallyport.CodeNotAPerson, "this is for people, and the token is an agent's")
+		return sallyport.Errorf(sallyport.Denied, sallyport.CodeNotAPerson, "this route is for people, and the token is an agent's")
 	case a == limited:
 		return s.limiter.take("agent/" + who.Agent.ID)
 	case a == voters:

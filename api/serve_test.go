@@ -72,7 +72,7 @@ func (s serving) dial(t *testing.T) net.Conn {
 	return conn
 }
 
-// watched says when somebody awaits a call.
+// watched reports when a request awaits a call.
 type watched struct {
 	reader
 	awaited chan struct{}

@@ -11,14 +11,14 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// How long after the longest wait an answer may take to be written, and how
+// How long after the longest wait the server may take to write a response, and how
 // many bytes of headers a request may have.
 const (
 	responseTime   = 30 * time.Second
 	maxHeaderBytes = 16 << 10
 )
 
-// Server answers HTTP requests.
+// Server serves the REST API.
 type Server struct {
 	opts       Options
 	echo       *echo.Echo
@@ -45,8 +45,8 @@ func New(opts Options) (*Server, error) {
 	return s, nil
 }
 
-// Handler is the server without its listener, for those who have their own
-// [http.Server]. What [Server.Serve] bounds is theirs to bound then.
+// Handler is the server without its listener, for a caller with its own
+// [http.Server], which must set the time limits of [Server.Serve].
 func (s *Server) Handler() http.Handler {
 	if s.opts.Wrap != nil {
 		return s.opts.Wrap(s.echo)
@@ -54,10 +54,10 @@ func (s *Server) Handler() http.Handler {
 	return s.echo
 }
 
-// Serve answers requests until ctx ends. Then it takes no more, lets those
-// that wait for a call go with the call as it stands, and returns nil once
-// the last answer is out, or an error when that took too long. It closes l,
-// and is called once.
+// Serve serves requests until ctx ends. Then it accepts no more, responds to
+// those that wait for a call with the call as it stands, and returns nil after the
+// last response, or an error if that took too long. It closes l, and is called
+// once.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer s.drain()
 	server := s.httpServer(ctx)

@@ -16,8 +16,8 @@ import (
 	"github.com/sallyport/sallyport/strict"
 )
 
-// submit takes a call, and answers when it has ended, when it waits for a
-// human, or when the agent has waited long enough.
+// submit takes a call, and responds when the call has ended, when it waits for
+// approval, or when the agent has waited long enough.
 func (s *Server) submit(c echo.Context, who sallyport.Identity) error {
 	var body callBody
 	canonical, err := readBody(c, &body)
@@ -47,8 +47,8 @@ func (s *Server) submit(c echo.Context, who sallyport.Identity) error {
 	return s.respondSubmitted(c, record)
 }
 
-// bodyDigest is what makes a repeated body the same. What is stored nowhere does
-// not count: the digest would tell who guesses it.
+// bodyDigest identifies a repeated body. It leaves out redacted arguments: a
+// reader of the digest could guess them.
 func bodyDigest(canonical []byte, redact []string) sallyport.Digest {
 	pointers := make([]string, len(redact))
 	for i, p := range redact {
@@ -71,8 +71,8 @@ func idempotencyKey(h http.Header) (string, error) {
 	return key, nil
 }
 
-// newCall makes a call of what was asked. With a key its id follows from who
-// asked and the key; otherwise it is random.
+// newCall makes a call from a request. With a key the call's id follows from the
+// account and the key; otherwise it is random.
 func (s *Server) newCall(c echo.Context, who sallyport.Identity, body callBody, key string) (sallyport.Call, error) {
 	id, err := s.callID(who.Account, key)
 	if err != nil {
@@ -137,8 +137,8 @@ func traceParent(r *http.Request) string {
 	)
 }
 
-// accept writes a call into the ledger and hands it over, in this order, or
-// finds the one that was taken before under the same key.
+// accept records a call in the ledger and hands it over, in this order, or finds
+// the call that has the same key.
 func (s *Server) accept(ctx context.Context, call sallyport.Call, keyed bool) (sallyport.Record, error) {
 	ctx, cancel := s.handover(ctx)
 	defer cancel()
@@ -194,8 +194,8 @@ func (s *Server) handover(ctx context.Context) (context.Context, context.CancelF
 	return context.WithTimeout(context.WithoutCancel(ctx), s.opts.Timeouts.Handover)
 }
 
-// join answers a repeated request with the call it repeats. A call that is
-// pending may not have been handed over, so it is again.
+// join is the call that a repeated request repeats. A pending call may not have
+// been handed over, so join hands it over again.
 func (s *Server) join(ctx context.Context, call sallyport.Call, known sallyport.Record) (sallyport.Record, error) {
 	if known.Call.Body != call.Body || known.Call.AgentID != call.AgentID {
 		return sallyport.Record{}, sallyport.Errorf(sallyport.Conflict, sallyport.CodeIdempotencyMismatch, "this Idempotency-Key was used with another body; use a new key for a new call")
@@ -206,8 +206,8 @@ func (s *Server) join(ctx context.Context, call sallyport.Call, known sallyport.
 	return known, s.start(ctx, known, call, true)
 }
 
-// start hands a call over. Without a key nobody can send it again, so that
-// one which could not be handed over is ended here.
+// start hands a call over. Without a key the agent cannot send it again, so start
+// ends a call that it could not hand over.
 func (s *Server) start(ctx context.Context, record sallyport.Record, call sallyport.Call, keyed bool) error {
 	signed := record.Signed
 	if len(record.Call.Redact) > 0 { // what is stored is not all of it
@@ -230,9 +230,9 @@ func (s *Server) start(ctx context.Context, record sallyport.Record, call sallyp
 	return s.giveUp(ctx, record.Call.ID, err)
 }
 
-// giveUp ends a call that Start refused with cause. Start may have failed
-// after all was done: then the ledger refuses this end, or has one, and the
-// call goes on.
+// giveUp ends a call for which Start returned cause. Start may have failed after
+// the hand-over: then the ledger refuses this end, or has one, and the call goes
+// on.
 func (s *Server) giveUp(ctx context.Context, id string, cause error) error {
 	ctx, cancel := s.handover(ctx) // ctx may be what ran out
 	defer cancel()
@@ -252,13 +252,14 @@ func (s *Server) giveUp(ctx context.Context, id string, cause error) error {
 	case err == nil && receipt.Repeated, sallyport.KindOf(err) == sallyport.Conflict:
 		return nil
 	case err != nil:
-		s.opts.Logger.ErrorContext(ctx, "call stays pending", slog.String("call_id", id), slog.Any("error", err))
+		s.opts.Logger.ErrorContext(ctx, "could not end a call that was not handed over; it stays pending", slog.String("call_id", id), slog.Any("error", err))
 		refused.Message = "the call could not be handed over; ask for it by its id before you send it again"
 	}
 	return refused
 }
 
-// respondSubmitted answers with the call, or with what kept it from running.
+// respondSubmitted responds with the call, or with the problem that kept it from
+// running.
 func (s *Server) respondSubmitted(c echo.Context, r sallyport.Record) error {
 	if p := outcomeProblem(r); p != nil {
 		return p.write(c)
@@ -271,8 +272,7 @@ func (s *Server) respondSubmitted(c echo.Context, r sallyport.Record) error {
 	return respond(c, http.StatusAccepted, s.view(r))
 }
 
-// retrySeconds is when it is worth asking again: people take longer than
-// tools.
+// retrySeconds is when a client should ask again: people take longer than tools.
 func retrySeconds(s sallyport.State) string {
 	if s == sallyport.AwaitingApproval {
 		return "10"

@@ -104,7 +104,7 @@ func TestReceivedEntry(t *testing.T) {
 	}
 }
 
-// Whoever sends the same call many times at once gets it once.
+// An agent that sends the same call many times at once gets it once.
 func TestSameKeyRaces(t *testing.T) {
 	g := newGateway(t)
 	h := g.server(t).Handler()
@@ -186,7 +186,7 @@ func TestStartFails(t *testing.T) {
 		status            int
 		state             sallyport.State
 	}{
-		"NothingHappened": {reason: "nobody can send it again, so it ends", body: readBody, down: []string{"temporal"}, status: 503, state: sallyport.Cancelled},
+		"NothingHappened": {reason: "without a key the agent cannot send it again, so it ends", body: readBody, down: []string{"temporal"}, status: 503, state: sallyport.Cancelled},
 		"KeyedStays":      {reason: "it can be sent again", body: readBody, key: "k", down: []string{"temporal"}, status: 503, state: sallyport.Pending},
 		"AnswerLost":      {reason: "it ran, and the answer says so", body: readBody, down: []string{"answer"}, status: 200, state: sallyport.Succeeded},
 		"AnswerLostEarly": {reason: "it has not begun, and now never will", body: queueBody, down: []string{"answer"}, status: 503, state: sallyport.Cancelled},

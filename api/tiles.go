@@ -9,8 +9,8 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// tile answers with a part of the log as C2SP tlog-tiles has it, to those who
-// may have it.
+// tile returns the checkpoint or a tile of the log (C2SP tlog-tiles) to the
+// callers that the configuration admits.
 func (s *Server) tile(c echo.Context, _ sallyport.Identity) error {
 	visibility := "public"
 	switch s.opts.Tiles {

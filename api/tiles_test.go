@@ -8,8 +8,8 @@ import (
 	"github.com/sallyport/sallyport/api"
 )
 
-// TestTileReaders: who reads the log is a matter of configuration, and nobody
-// does without one.
+// TestTileReaders: the configuration says which callers read the log; without one
+// the API serves no tile.
 func TestTileReaders(t *testing.T) {
 	for readers, want := range map[api.TileReaders]struct {
 		audra, nobody int

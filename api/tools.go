@@ -24,8 +24,8 @@ func (s *Server) listTools(c echo.Context, who sallyport.Identity) error {
 	return respond(c, http.StatusOK, list)
 }
 
-// decide says what would be decided of a call, without a plan, a run or a
-// trace in the ledger. It is no promise: the call itself is judged anew.
+// decide evaluates a call without a plan, a run or an entry in the ledger. It is
+// no promise: policy evaluates the call itself anew.
 func (s *Server) decide(c echo.Context, who sallyport.Identity) error {
 	var body callBody
 	if _, err := readBody(c, &body); err != nil {

@@ -56,7 +56,7 @@ type annotationsView struct {
 	Destructive bool `json:"destructive"`
 }
 
-// previewView is a dry run's answer.
+// previewView is the response of a dry run.
 type previewView struct {
 	Effect      sallyport.Effect      `json:"effect"`
 	Reasons     []sallyport.Reason    `json:"reasons"`
@@ -143,7 +143,7 @@ func previewOf(i sallyport.Intent, d sallyport.Decision) previewView {
 	return v
 }
 
-// orNull makes JSON's null of what is empty.
+// orNull is nil, JSON's null, for an empty text.
 func orNull(s string) *string {
 	if s == "" {
 		return nil
@@ -151,7 +151,7 @@ func orNull(s string) *string {
 	return &s
 }
 
-// orEmpty makes JSON's [] of what would be its null.
+// orEmpty makes JSON's [] of a nil slice.
 func orEmpty[T any](s []T) []T {
 	if s == nil {
 		return []T{}
@@ -164,13 +164,13 @@ func respond(c echo.Context, status int, v any) error {
 	return send(c, status, echo.MIMEApplicationJSON, v)
 }
 
-// send writes an answer only once all of it could be made.
+// send writes a response only after all of it could be encoded.
 func send(c echo.Context, status int, contentType string, v any) error {
 	var body bytes.Buffer
 	e := json.NewEncoder(&body)
 	e.SetEscapeHTML(false) // nothing here is ever HTML; a diff should be readable
 	if err := e.Encode(v); err != nil {
-		return sallyport.Errorf(sallyport.Internal, sallyport.CodeNotEncoded, "writing an answer: %w", err)
+		return sallyport.Errorf(sallyport.Internal, sallyport.CodeNotEncoded, "encoding a response: %w", err)
 	}
 	return c.Blob(status, contentType, body.Bytes())
 }

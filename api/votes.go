@@ -11,7 +11,7 @@ import (
 	"github.com/sallyport/sallyport/api/wire"
 )
 
-// maxBallots bounds one answer; who has so many to judge sees the oldest.
+// maxBallots bounds one response: it has the oldest ballots.
 const maxBallots = 500
 
 // listBallots lists the calls that wait for a person, oldest first.
@@ -54,8 +54,7 @@ func waitsFor(p sallyport.Person, r sallyport.Record) bool {
 		sallyport.Overlap(r.Ballot.Terms.Groups, p.Groups) && !ownsAgent(p, r)
 }
 
-// vote attests that a person voted. Whether the vote counts is not for this
-// server to say.
+// vote attests that a person voted. The worker decides whether the vote counts.
 func (s *Server) vote(c echo.Context, who sallyport.Identity) error {
 	record, err := s.find(c, who)
 	if err != nil {
@@ -67,7 +66,7 @@ func (s *Server) vote(c echo.Context, who sallyport.Identity) error {
 		return about(id, err)
 	}
 	if record.State != sallyport.AwaitingApproval {
-		return about(id, sallyport.Errorf(sallyport.Conflict, sallyport.CodeNotWaiting, "the call waits for no vote: it is %s", record.State))
+		return about(id, sallyport.Errorf(sallyport.Conflict, sallyport.CodeNotWaiting, "the call does not wait for votes: it is %s", record.State))
 	}
 	attestation, err := s.opts.Signer.SignAttestation(sallyport.Attestation{
 		CallID:  id,

@@ -43,7 +43,7 @@ func (w *workflow) Start(ctx context.Context, signed sallyport.SignedCall, call 
 	if w.started[call.ID]++; w.started[call.ID] == 1 {
 		w.play(ctx, call)
 	}
-	if w.down.check("answer") != nil { // it worked, and nobody hears of it
+	if w.down.check("answer") != nil { // it worked, and the caller gets an error
 		return errors.New("connection reset")
 	}
 	return nil
@@ -55,7 +55,7 @@ func (w *workflow) calls() int {
 	return len(w.started)
 }
 
-// play takes a call as far as it goes without anybody else.
+// play takes a call as far as it goes without a vote.
 func (w *workflow) play(ctx context.Context, call sallyport.Call) {
 	args := argumentsOf(call)
 	if args.Name == "queued" {
@@ -99,7 +99,7 @@ func (w *workflow) ask(ctx context.Context, i sallyport.Intent, p sallyport.Plan
 	w.record(ctx, sallyport.Entry{CallID: i.CallID, Kind: sallyport.EntryBallot, Key: "run-1", Ballot: &ballot})
 	switch i.Name {
 	case "late":
-		w.end(ctx, i.CallID, sallyport.Outcome{State: sallyport.Expired, Error: &sallyport.Failure{Code: "expired", Message: "nobody voted in time"}})
+		w.end(ctx, i.CallID, sallyport.Outcome{State: sallyport.Expired, Error: &sallyport.Failure{Code: "expired", Message: "the ballot expired without a vote"}})
 	case "unwanted":
 		w.count(ctx, i.CallID, "carol", sallyport.BallotPaper{Verdict: sallyport.Reject, Ballot: ballot.Digest(), Reason: "not on a Saturday"})
 	}
@@ -155,7 +155,7 @@ func (w *workflow) Vote(ctx context.Context, callID, attestation string) error {
 	person := a.Account.Subject
 	switch {
 	case r.State != sallyport.AwaitingApproval:
-		return sallyport.Errorf(sallyport.Conflict, "not_waiting", "the call waits for no vote")
+		return sallyport.Errorf(sallyport.Conflict, "not_waiting", "the call does not wait for votes")
 	case a.Paper.Ballot != r.Ballot.Digest():
 		return sallyport.Errorf(sallyport.Invalid, "other_ballot", "the vote is for another ballot")
 	case person == r.Intent.Agent.Owner:
