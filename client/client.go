@@ -26,10 +26,10 @@ type Client struct {
 	http  *http.Client
 }
 
-// requestTimeout is longer than the gateway lets anybody wait.
+// requestTimeout is longer than the gateway's longest wait.
 const requestTimeout = 90 * time.Second
 
-// maxResponse bounds what is read of an answer, in bytes.
+// maxResponse bounds what the client reads of a response, in bytes.
 const maxResponse = 8 << 20
 
 // New makes a client of the gateway at base, such as http://127.0.0.1:8080,
@@ -51,7 +51,7 @@ type Submission struct {
 	Task      string          `json:"task,omitempty"`
 
 	Key  string        `json:"-"` // Idempotency-Key; empty sends none
-	Wait time.Duration `json:"-"` // how long the answer may take, in whole seconds
+	Wait time.Duration `json:"-"` // how long the response may take, in whole seconds
 }
 
 // Call is a call as the gateway shows it.
@@ -60,14 +60,14 @@ type Call = wire.Call
 // Vote is a vote that counted.
 type Vote = wire.Vote
 
-// Proof is what the ledger proves of a call, for `sallyport ledger verify`: with
-// its contents for an auditor, without them for its agent.
+// Proof is the ledger's proof of a call, for `sallyport ledger verify`: with the
+// call's contents for an auditor, without them for its agent.
 func (c *Client) Proof(ctx context.Context, id string) (json.RawMessage, error) {
 	var proof json.RawMessage
 	return proof, c.do(ctx, http.MethodGet, "/v1/calls/"+url.PathEscape(id)+"/proof", nil, nil, &proof)
 }
 
-// Problem is an answer that is an error (RFC 9457).
+// Problem is an error of the gateway (RFC 9457).
 type Problem struct {
 	Type    string             `json:"type"`
 	Title   string             `json:"title"`
@@ -79,7 +79,7 @@ type Problem struct {
 	Reasons []sallyport.Reason `json:"reasons"`
 }
 
-// Error is what a person is told.
+// Error is the text for a person.
 func (p *Problem) Error() string {
 	var b strings.Builder
 	b.WriteString(p.Detail)
@@ -113,7 +113,7 @@ func (c *Client) Get(ctx context.Context, id string, patience time.Duration) (Ca
 	return call, c.do(ctx, http.MethodGet, "/v1/calls/"+url.PathEscape(id), http.Header{"Prefer": {wait(patience)}}, nil, &call)
 }
 
-// Vote votes on the open ballot of a call, on the gateway's word.
+// Vote votes on the open ballot of a call, with the API's attestation as evidence.
 func (c *Client) Vote(ctx context.Context, id string, paper sallyport.BallotPaper) (Call, error) {
 	return c.VoteSigned(ctx, id, paper, "")
 }
@@ -135,7 +135,7 @@ func (c *Client) Cancel(ctx context.Context, id string) error {
 	return c.do(ctx, http.MethodPost, "/v1/calls/"+url.PathEscape(id)+"/cancel", nil, nil, nil)
 }
 
-// Freeze is what an operator stops, or has stopped.
+// Freeze is a kill switch that an operator sets or has set.
 type Freeze struct {
 	ID         string    `json:"id,omitempty"`
 	Agent      string    `json:"agent,omitempty"`
@@ -197,31 +197,31 @@ func (c *Client) do(ctx context.Context, method, path string, h http.Header, in,
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("the gateway at %s does not answer: %w", c.base, err)
+		return fmt.Errorf("the gateway at %s does not respond: %w", c.base, err)
 	}
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
+	content, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
 	if err = errors.Join(err, resp.Body.Close()); err != nil {
-		return fmt.Errorf("the gateway's answer broke off: %w", err)
+		return fmt.Errorf("the gateway's response broke off: %w", err)
 	}
-	return decode(resp, answer, out)
+	return decode(resp, content, out)
 }
 
-func decode(resp *http.Response, answer []byte, out any) error {
+func decode(resp *http.Response, body []byte, out any) error {
 	if strings.HasPrefix(resp.Header.Get("Content-Type"), "application/problem+json") {
 		p := &Problem{Status: resp.StatusCode}
-		if err := json.Unmarshal(answer, p); err != nil {
-			return fmt.Errorf("the gateway answered %s and no problem that can be read", resp.Status)
+		if err := json.Unmarshal(body, p); err != nil {
+			return fmt.Errorf("the gateway responded with %s and a problem that can't be read", resp.Status)
 		}
 		return p
 	}
 	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("the gateway answered %s", resp.Status)
+		return fmt.Errorf("the gateway responded with %s", resp.Status)
 	}
 	if out == nil {
 		return nil
 	}
-	if err := json.Unmarshal(answer, out); err != nil {
-		return fmt.Errorf("the gateway's answer can't be read: %w", err)
+	if err := json.Unmarshal(body, out); err != nil {
+		return fmt.Errorf("the gateway's response can't be read: %w", err)
 	}
 	return nil
 }

@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// InstanceFile is where a development instance says what it is, in its
-// directory.
+// InstanceFile is the file in which a development instance describes itself, in
+// its directory.
 const InstanceFile = "dev.json"
 
 // Instance is a development instance of the gateway on this machine.
 type Instance struct {
 	PID              int    `json:"pid"`
-	Token            string `json:"token"` // known to the instance and to who can read the file
+	Token            string `json:"token"` // known to the instance and to readers of the file
 	API              string `json:"api"`
 	Temporal         string `json:"temporal"`
 	TemporalUI       string `json:"temporal_ui"`
@@ -43,7 +43,7 @@ func ReadInstance(dir string) (Instance, error) {
 }
 
 // IdentityToken asks the instance's identity provider for a token as one of
-// its identities. Only an instance that recognises its own token answers.
+// its identities. The instance must recognise its own token.
 func (i Instance) IdentityToken(ctx context.Context, as, audience string) (string, error) {
 	b, err := json.Marshal(map[string]string{"as": as, "audience": audience})
 	if err != nil {
@@ -57,7 +57,7 @@ func (i Instance) IdentityToken(ctx context.Context, as, audience string) (strin
 	req.Header.Set("Sallyport-Instance-Token", i.Token)
 	resp, err := (&http.Client{Timeout: 5 * time.Second}).Do(req)
 	if err != nil {
-		return "", fmt.Errorf("the development instance does not answer; start it with `make dev`: %w", err)
+		return "", fmt.Errorf("the development instance does not respond; start it with `make dev`: %w", err)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
 	if err = errors.Join(err, resp.Body.Close()); err != nil {
@@ -66,11 +66,11 @@ func (i Instance) IdentityToken(ctx context.Context, as, audience string) (strin
 	if resp.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("the development identity provider has no token for %q: %s", as, bytes.TrimSpace(body))
 	}
-	var answer struct {
+	var response struct {
 		Token string `json:"access_token"`
 	}
-	if err := json.Unmarshal(body, &answer); err != nil || answer.Token == "" {
-		return "", errors.New("the development identity provider's answer can't be read")
+	if err := json.Unmarshal(body, &response); err != nil || response.Token == "" {
+		return "", errors.New("the development identity provider's response can't be read")
 	}
-	return answer.Token, nil
+	return response.Token, nil
 }

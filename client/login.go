@@ -101,10 +101,10 @@ func (l Login) run(ctx context.Context, nonce string, o ...oauth2.AuthCodeOption
 	return tokens, nil
 }
 
-// callback is where the browser comes back to.
+// callback is the server to which the browser comes back.
 type callback struct {
 	issuer, state, url string
-	named              bool // the provider says in its answers who it is (RFC 9207)
+	named              bool // the provider names itself in its responses (RFC 9207)
 	server             *http.Server
 	responses          chan url.Values
 }
@@ -125,8 +125,8 @@ func listen(ctx context.Context, issuer string, named bool) (*callback, error) {
 	return b, nil
 }
 
-// receive takes what the provider sends back. Whatever else comes to the port
-// is not of this log-in, and changes nothing.
+// receive takes the provider's response. Any other request to the port changes
+// nothing.
 func (b *callback) receive(w http.ResponseWriter, r *http.Request) {
 	values := r.URL.Query()
 	w.Header().Set("Cache-Control", "no-store")
@@ -138,7 +138,7 @@ func (b *callback) receive(w http.ResponseWriter, r *http.Request) {
 	case b.responses <- values:
 		_, _ = w.Write([]byte("You can close this window and go back to the terminal.\n"))
 	default:
-		http.Error(w, "This log-in was answered already.", http.StatusConflict)
+		http.Error(w, "This log-in has been completed already.", http.StatusConflict)
 	}
 }
 
@@ -152,20 +152,20 @@ func (b *callback) code(ctx context.Context) (string, error) {
 			sallyport.Visible(values.Get("error")), sallyport.Visible(values.Get("error_description")))
 	case <-ctx.Done():
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return "", fmt.Errorf("nobody logged in within %s", loginPatience)
+			return "", fmt.Errorf("the browser did not come back from the log-in within %s", loginPatience)
 		}
 		return "", ctx.Err()
 	}
 }
 
-// close lets the browser have its answer.
+// close lets the browser have its response.
 func (b *callback) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_ = b.server.Shutdown(ctx)
 }
 
-// secure reports whether a URL is one to send people and codes to.
+// secure reports whether people and codes may be sent to a URL.
 func secure(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && strict.SecureURL(u)

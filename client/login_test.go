@@ -16,13 +16,13 @@ import (
 	"github.com/sallyport/sallyport/client"
 )
 
-// provider is as much of an identity provider as a log-in takes. It gives one
-// code, and tokens for it to whoever proves that the code is theirs.
+// provider is the part of an identity provider that a log-in needs. It issues one
+// code, and tokens for it to a client that proves that the code is its own.
 type provider struct {
 	*httptest.Server
 
 	authorize string     // where it has people log in
-	names     bool       // it says who it is in its answers
+	names     bool       // it names itself in its responses
 	asked     url.Values // the authorization request
 }
 
@@ -56,7 +56,7 @@ func respond(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v) // the client sees what is missing
 }
 
-// login is a log-in where somebody does something with the address.
+// login is a log-in with a test's own browser.
 func (p *provider) login(do func(back func(url.Values) int)) client.Login {
 	return client.Login{Issuer: p.URL, ClientID: "approve", Show: func(ctx context.Context, address string) error {
 		u, err := url.Parse(address)
@@ -94,14 +94,14 @@ func TestSignVote(t *testing.T) {
 			"another issuer": {"code": {"stolen"}, "state": {state}, "iss": {"https://evil.example.com"}},
 		} {
 			if got := back(values); got != http.StatusBadRequest {
-				t.Errorf("an answer with %s is answered with %d", name, got)
+				t.Errorf("a response with %s gets %d", name, got)
 			}
 		}
 		if got := back(url.Values{"code": {"good"}, "state": {state}, "iss": {p.URL}}); got != http.StatusOK {
-			t.Errorf("the answer is answered with %d", got)
+			t.Errorf("the response gets %d", got)
 		}
 		if got := back(url.Values{"code": {"late"}, "state": {state}, "iss": {p.URL}}); got != http.StatusConflict {
-			t.Errorf("a second answer is answered with %d", got)
+			t.Errorf("a second response gets %d", got)
 		}
 	}).SignVote(t.Context(), sallyport.Reject, ballot)
 	if want := "id of reject:" + string(ballot); err != nil || token != want {
@@ -149,7 +149,7 @@ func TestLoginFails(t *testing.T) {
 		"GivenUp":   {p.login(func(func(url.Values) int) { cancel() }), "context canceled"},
 		"NotShown":  {client.Login{Issuer: p.URL, Show: func(context.Context, string) error { return errors.New("no terminal") }}, "no terminal"},
 		"PlainHTTP": {client.Login{Issuer: "http://login.example.com"}, "must be an https URL"},
-		"OddPage":   {odd.login(func(func(url.Values) int) { t.Error("somebody was sent to a file") }), "must be https URLs"},
+		"OddPage":   {odd.login(func(func(url.Values) int) { t.Error("the person was sent to a file") }), "must be https URLs"},
 		"Localhost": {client.Login{Issuer: "http://localhost:1"}, "must be an https URL"},
 		"NoIssuer":  {client.Login{}, "must be an https URL"},
 		"Elsewhere": {client.Login{Issuer: p.URL + "/other"}, "does not say how to log in"},

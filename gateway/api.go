@@ -21,11 +21,11 @@ import (
 	"github.com/sallyport/sallyport/workflows/wire"
 )
 
-// CodecPath is where the Temporal UI has payloads decoded and encoded.
+// CodecPath is the path at which the Temporal UI has payloads decoded and encoded.
 const CodecPath = "/codec"
 
-// ServeAPI answers requests on l until ctx ends. It closes l, also when it
-// can't begin.
+// ServeAPI serves requests on l until ctx ends. It closes l, also when it can't
+// begin.
 func (g *Gateway) ServeAPI(ctx context.Context, l net.Listener) error {
 	connection, release, err := g.temporal.Connect(temporal.RoleAPI)
 	if err != nil {
@@ -64,9 +64,9 @@ func (g *Gateway) server(calls temporal.APIClient) (*api.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	judge := g.evaluator()
+	evaluator := g.evaluator()
 	return api.New(api.Options{
-		Identifier: g.ids, Signer: signer, Recorder: g.ledger, Reader: g.ledger, Freezes: g.ledger, Log: g.ledger, Calls: calls, Catalogue: judge, Preview: judge,
+		Identifier: g.ids, Signer: signer, Recorder: g.ledger, Reader: g.ledger, Freezes: g.ledger, Log: g.ledger, Calls: calls, Catalogue: evaluator, Preview: evaluator,
 		Redactions: func(tool string) []string {
 			t, _ := g.catalogue.Tool(tool)
 			return t.Redact.Arguments
@@ -133,12 +133,12 @@ func (g *Gateway) withCodec(next http.Handler) http.Handler {
 	return mux
 }
 
-// hasUIToken wants a person's access token for the Temporal UI.
+// hasUIToken requires a person's access token for the Temporal UI.
 func (g *Gateway) hasUIToken(r *http.Request) error {
 	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	who, err := g.ids.ForAudience(g.o.Config.Temporal.UIAudience).Identify(r.Context(), token)
 	if err == nil && who.Person == nil {
-		err = sallyport.Errorf(sallyport.Denied, sallyport.CodeNotAPerson, "the token is no person's")
+		err = sallyport.Errorf(sallyport.Denied, sallyport.CodeNotAPerson, "the token is not a person's")
 	}
 	return err
 }
@@ -157,12 +157,12 @@ func allowOrigin(w http.ResponseWriter, r *http.Request, ui string) {
 	h.Add("Vary", "Origin")
 }
 
-// deniedSoon is how long a call that came after the freeze is left alone: it is
-// denied as any other that may not be, and hears so.
+// deniedSoon is how long cancelFrozen leaves a call alone that came after the
+// freeze: its own workflow denies it, and its agent gets that reason.
 const deniedSoon = 5 * time.Second
 
 // cancelFrozen records that a freeze stops a call, and cancels its workflow.
-// What was never handed over has none, and can't start any more.
+// A call that was never handed over has none, and can't start any more.
 func (g *Gateway) cancelFrozen(calls interface {
 	Cancel(ctx context.Context, callID string, by sallyport.Identity) error
 },
@@ -183,7 +183,7 @@ func (g *Gateway) cancelFrozen(calls interface {
 			return err
 		}
 		if !r.Repeated {
-			g.o.Logger.WarnContext(ctx, "a call is stopped by a freeze", slog.String("call_id", id), slog.String("freeze", f.ID))
+			g.o.Logger.WarnContext(ctx, "a freeze stops a call", slog.String("call_id", id), slog.String("freeze", f.ID))
 		}
 		if err := calls.Cancel(ctx, id, sallyport.Identity{}); sallyport.KindOf(err) == sallyport.Unavailable {
 			return err

@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/adapters/notify"
+	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/strict"
 )
 
-// checker holds a configuration against what its types can't say.
+// checker checks a configuration for what its types can't express.
 type checker struct{ faults *strict.Faults }
 
 // add adds the fault of a dotted key.
@@ -42,7 +43,7 @@ func (c *checker) web(key, value string) {
 	}
 }
 
-// check reports everything that is wrong at once.
+// check reports all faults at once.
 func (c *checker) check(conf Config) error {
 	c.required("identities", conf.Identities)
 	c.checkLedger(conf.Ledger)
@@ -75,18 +76,19 @@ func (c *checker) check(conf Config) error {
 }
 
 func (c *checker) checkLedger(conf LedgerConfig) {
+	readers := []api.TileReaders{api.TilesNobody, api.TilesAuditors, api.TilesAnyone}
 	switch {
 	case conf.DSNFile == "":
 		c.required("ledger.path", conf.Path)
 	case conf.Path != "":
-		c.add("ledger.path", "and dsn_file are both set, and a ledger is in one place")
+		c.add("ledger.path", "and dsn_file are both set: set one of them")
 	}
 	c.required("ledger.key_file", conf.KeyFile)
 	if conf.Retention < 0 {
 		c.add("ledger.retention", "must not be less than 0, which keeps contents for good")
 	}
-	if !slices.Contains([]string{"nobody", "auditors", "anyone"}, conf.Tiles) {
-		c.add("ledger.tiles", "is %q and must be nobody, auditors or anyone", conf.Tiles)
+	if !slices.Contains(readers, api.TileReaders(conf.Tiles)) {
+		c.add("ledger.tiles", "is %q and must be one of %q", conf.Tiles, readers)
 	}
 }
 
@@ -115,7 +117,7 @@ func (c *checker) checkTemporal(conf TemporalConfig) {
 		c.add("temporal.address", "is %s, which is none of the %s: set temporal.tls, or tokens and calls would travel in plain text", conf.Address, strict.LoopbackRule)
 	}
 	if t := conf.TLS; t != nil && (t.CertFile == "") != (t.KeyFile == "") {
-		c.add("temporal.tls", "has one of cert_file and key_file, which go together")
+		c.add("temporal.tls", "has one of cert_file and key_file: set both or none")
 	}
 }
 

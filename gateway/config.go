@@ -1,5 +1,5 @@
 // Package gateway puts the parts together: it reads the configuration and
-// makes of it an API server and a worker, which may share a process or not.
+// starts an API server and a worker from it, in one process or in two.
 package gateway
 
 import (
@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/adapters/telemetry"
 	"github.com/sallyport/sallyport/adapters/temporal"
+	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/strict"
 )
 
@@ -35,13 +36,13 @@ type Config struct {
 	Log        telemetry.LogConfig `yaml:"log"`
 	Sweep      SweepConfig         `yaml:"sweep"`
 
-	Notifications *NotificationConfig `yaml:"notifications"` // empty tells nobody
+	Notifications *NotificationConfig `yaml:"notifications"` // empty sends none
 }
 
 // APIConfig is about the REST API.
 type APIConfig struct {
 	Listen         string        `yaml:"listen"`           // host:port
-	MaxWait        time.Duration `yaml:"max_wait"`         // the longest Prefer: wait; 60s unless told
+	MaxWait        time.Duration `yaml:"max_wait"`         // the longest Prefer: wait; default 60s
 	CallsPerSecond rate.Limit    `yaml:"calls_per_second"` // of one agent, sustained
 	CallsBurst     int           `yaml:"calls_burst"`      // of one agent, at once
 	OperatorGroups []string      `yaml:"operator_groups"`  // people who see every call and may cancel it
@@ -58,7 +59,7 @@ type TemporalConfig struct {
 	temporal.Config `yaml:",inline"`
 
 	UI              string `yaml:"ui"`               // base URL of the Web UI, for links to approvers
-	UIAudience      string `yaml:"ui_audience"`      // audience of the tokens with which the Web UI asks us to decode payloads; empty decodes nothing
+	UIAudience      string `yaml:"ui_audience"`      // audience of the tokens with which the Web UI asks us to decode payloads; empty decodes none
 	PrincipalIssuer string `yaml:"principal_issuer"` // issuer of the subjects that the server stamps on signals; empty refuses votes by signal
 }
 
@@ -80,13 +81,13 @@ type LedgerConfig struct {
 	DSNFile string   `yaml:"dsn_file"` // a file with the address of the PostgreSQL database, which `sallyport ledger migrate` has made
 	KeyFile string   `yaml:"key_file"` // the signed-note key that signs checkpoints
 	OldKeys []string `yaml:"old_keys"` // files with the public keys that it has replaced
-	// Retention is how long the contents of calls are kept after their end, by
-	// whoever runs `sallyport ledger erase --expired`. Zero keeps them for good.
+	// Retention is how long the contents of calls are kept after their end, until
+	// `sallyport ledger erase --expired` erases them. Zero keeps them for good.
 	Retention time.Duration `yaml:"retention"`
-	Tiles     string        `yaml:"tiles"` // who may read the log under /ledger/: nobody, auditors or anyone
+	Tiles     string        `yaml:"tiles"` // which callers may read the log under /ledger/: an [api.TileReaders]
 }
 
-// LimitsConfig bounds what agents do, whatever policy lets them.
+// LimitsConfig has the agents' hard limits: policy cannot raise them.
 type LimitsConfig struct {
 	Limits `yaml:",inline"`
 
@@ -95,8 +96,8 @@ type LimitsConfig struct {
 
 // Limits are those of one agent.
 type Limits struct {
-	CallsPerMinute int `yaml:"calls_per_minute"` // that are taken; 0 is no limit
-	Running        int `yaml:"running"`          // at once that wait for nobody; 0 is no limit
+	CallsPerMinute int `yaml:"calls_per_minute"` // received; 0 is no limit
+	Running        int `yaml:"running"`          // open calls that do not wait for approval; 0 is no limit
 }
 
 // of are an agent's limits.
@@ -110,7 +111,7 @@ func (c LimitsConfig) of(agent string) sallyport.Limits {
 
 // SandboxConfig is about the sandbox runner.
 type SandboxConfig struct {
-	Disabled bool   `yaml:"disabled"` // there is none, and no tool that needs it; within a pod there can't be one
+	Disabled bool   `yaml:"disabled"` // no sandbox, and no tool that needs it; a pod can't have one
 	Executor string `yaml:"executor"` // the toolexec binary; empty means the one beside this program
 }
 
@@ -124,10 +125,10 @@ type KubernetesConfig struct {
 	ImageKeys     []string      `yaml:"image_keys"`      // PEM files of public keys that sign tools' images; empty verifies none
 	TTL           time.Duration `yaml:"ttl"`             // how long a Job is kept after its outcome is recorded
 	ScheduleTime  time.Duration `yaml:"schedule_within"` // how long a pod may find no node
-	Reply         *ReplyConfig  `yaml:"reply"`           // empty has all outcomes read from logs
+	Reply         *ReplyConfig  `yaml:"reply"`           // empty reads all outcomes from logs
 }
 
-// ReplyConfig is where executors bring the worker their outcomes.
+// ReplyConfig is about the result receiver, to which executors bring their outcomes.
 type ReplyConfig struct {
 	Listen    string            `yaml:"listen"`    // host:port
 	Address   string            `yaml:"address"`   // IP:port under which pods reach it; empty means this machine's address towards the API server
@@ -150,15 +151,15 @@ type SweepConfig struct {
 	RunGrace time.Duration `yaml:"run_grace"` // how long a started run may rest; longer than any tool's limit
 }
 
-// NotificationConfig says whom the worker tells when a call begins to wait for
-// people, is decided or expires.
+// NotificationConfig says where the worker sends notifications when a call begins
+// to wait for approval, is decided or expires.
 type NotificationConfig struct {
 	URL         string   `yaml:"url"`          // where CloudEvents are posted to: https, or http to a loopback address
 	SecretFiles []string `yaml:"secret_files"` // 24 to 64 bytes in standard base64 each, with or without whsec_; all sign, so that they can be rotated
 }
 
-// Load reads a configuration file. What it doesn't say has the values of
-// [Defaults]; what nobody knows is refused with its line.
+// Load reads a configuration file. Keys that it doesn't set have the values of
+// [Defaults]; unknown keys are rejected with their line number.
 func Load(path string) (Config, error) {
 	c := Defaults()
 	data, err := os.ReadFile(path)
@@ -177,12 +178,12 @@ func Load(path string) (Config, error) {
 	return c, nil
 }
 
-// Defaults are the values of what a configuration file doesn't say.
+// Defaults are the values of keys that a configuration file doesn't set.
 func Defaults() Config {
 	return Config{
 		API:      APIConfig{Listen: "127.0.0.1:8080", MaxWait: time.Minute, CallsPerSecond: 20, CallsBurst: 50},
 		Temporal: TemporalConfig{Config: temporal.Config{Address: "127.0.0.1:7233", Namespace: "default"}},
-		Ledger:   LedgerConfig{Tiles: "nobody"},
+		Ledger:   LedgerConfig{Tiles: string(api.TilesNobody)},
 		Limits:   LimitsConfig{Limits: Limits{CallsPerMinute: 1200, Running: 64}},
 		Git:      GitConfig{Branch: "main", Name: "Sallyport", Email: "sallyport@localhost"},
 		Log:      telemetry.LogConfig{Level: "info", Format: "text"},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/gateway"
 )
 
@@ -37,7 +38,7 @@ func TestDefaults(t *testing.T) {
 	dir := filepath.Dir(got.Identities)
 	want := gateway.Defaults()
 	want.Identities = filepath.Join(dir, "identities.yaml")
-	want.Ledger = gateway.LedgerConfig{Path: filepath.Join(dir, "ledger.db"), KeyFile: filepath.Join(dir, "ledger.key"), Tiles: "nobody"}
+	want.Ledger = gateway.LedgerConfig{Path: filepath.Join(dir, "ledger.db"), KeyFile: filepath.Join(dir, "ledger.key"), Tiles: string(api.TilesNobody)}
 	want.Payloads = []gateway.PayloadKey{{ID: "k1", File: filepath.Join(dir, "payload.key")}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)

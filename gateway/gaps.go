@@ -12,7 +12,7 @@ import (
 	"github.com/sallyport/sallyport/workflows/wire"
 )
 
-// Gap is something of which the ledger should say more than it does.
+// Gap is a call or a workflow of which the ledger lacks an entry.
 type Gap struct {
 	Kind   string     `json:"kind"` // no_outcome, no_end, no_workflow, no_leaves or stray_workflow
 	ID     string     `json:"id"`   // of the call, or of the workflow where there is no call
@@ -56,8 +56,8 @@ func Gaps(ctx context.Context, o GapOptions) (gaps []Gap, err error) {
 	return gaps, nil
 }
 
-// unrecorded lists the workflows of which the log knows nothing, and returns the
-// calls whose workflows run.
+// unrecorded lists the workflows without leaves, and returns the calls whose
+// workflows run.
 func unrecorded(ctx context.Context, archive *ledger.Archive, c TemporalConfig) (running map[string]bool, gaps []Gap, err error) {
 	connection, err := temporal.DialToList(ctx, c.Config)
 	if err != nil {
@@ -68,7 +68,7 @@ func unrecorded(ctx context.Context, archive *ledger.Archive, c TemporalConfig) 
 	err = temporal.List(ctx, connection, func(w temporal.Listed) error {
 		id, ok := strings.CutPrefix(w.ID, wire.WorkflowIDPrefix)
 		if !ok || !sallyport.ValidCallID(id) {
-			gaps = append(gaps, Gap{Kind: "stray_workflow", ID: w.ID, Detail: "a workflow of calls that is no call's: somebody with access to Temporal started it"})
+			gaps = append(gaps, Gap{Kind: "stray_workflow", ID: w.ID, Detail: "no call has this workflow: a client with access to Temporal started it without the API"})
 			return nil
 		}
 		if w.Running {
@@ -76,14 +76,14 @@ func unrecorded(ctx context.Context, archive *ledger.Archive, c TemporalConfig) 
 		}
 		has, err := archive.Has(ctx, id)
 		if err == nil && !has {
-			gaps = append(gaps, Gap{Kind: "no_leaves", ID: id, Detail: "it has a workflow and no leaf: the API did not take this call, or the ledger is not the one that it was recorded in"})
+			gaps = append(gaps, Gap{Kind: "no_leaves", ID: id, Detail: "this workflow has no leaf: the API did not take the call, or recorded it in another ledger"})
 		}
 		return err
 	})
 	return running, gaps, err
 }
 
-// unended is the gap that an open call is, or nil.
+// unended is the gap of an open call, or nil.
 func unended(c ledger.OpenCall, running map[string]bool, o GapOptions) *Gap {
 	if !c.Last.Before(o.Now.Add(-o.Grace)) {
 		return nil
@@ -95,7 +95,7 @@ func unended(c ledger.OpenCall, running map[string]bool, o GapOptions) *Gap {
 	switch {
 	case running != nil && !running[c.ID]:
 		g.Kind = "no_workflow"
-		g.Detail += "; it has no workflow that would bring one, and the worker's sweep has not ended it"
+		g.Detail += "; its workflow is gone, and the worker's sweeper has not ended the call"
 	case c.Until.After(o.Now.Add(-o.Grace)): // it waits for people
 		return nil
 	}

@@ -25,7 +25,7 @@ import (
 	"github.com/sallyport/sallyport/tools"
 )
 
-// Options are what a gateway is opened with.
+// Options configure a gateway.
 type Options struct {
 	Config  Config
 	Name    string // of the program, in traces: sallyport-api, sallyport-worker
@@ -34,13 +34,12 @@ type Options struct {
 	// Credentials for Temporal's frontend by role. Nil takes the token file of
 	// the configuration for every role.
 	Credentials func(temporal.Role) temporal.Credentials
-	// CodecGuard lets people have payloads decoded for the Temporal UI. Nil
-	// wants a bearer token for the UI's audience, which the UI sends over TLS
-	// alone.
+	// CodecGuard admits people to the codec of the Temporal UI. Nil requires a
+	// bearer token for the UI's audience, which the UI sends over TLS alone.
 	CodecGuard func(*http.Request) error
 	// OneProcess says that the API and the worker run in this process, and so
-	// may share a connection: Temporal then answers the start of a call with
-	// its first task, instead of having the worker ask for it. Each request
+	// may share a connection: Temporal then returns a call's first task from
+	// its start, and the worker need not poll for it. Each request
 	// still carries the credentials of the part that makes it.
 	OneProcess bool
 }
@@ -60,10 +59,10 @@ type Gateway struct {
 	kube *kube.Runner // nil where nothing runs in Kubernetes, or in the API
 }
 
-// httpTimeout bounds what identity providers may take to answer.
+// httpTimeout bounds a request to an identity provider.
 const httpTimeout = 5 * time.Second
 
-// Open loads everything that the configuration names. It refuses a bad
+// Open loads everything that the configuration names. It rejects an invalid
 // policy, manifest, identity table or key with the reason, and starts
 // nothing. The caller must call Close.
 func Open(ctx context.Context, o Options) (*Gateway, error) {
@@ -77,7 +76,7 @@ func Open(ctx context.Context, o Options) (*Gateway, error) {
 	return g, nil
 }
 
-// open begins with what changes nothing; the ledger comes last.
+// open opens the ledger last: only that has an effect.
 func (g *Gateway) open(ctx context.Context) (err error) {
 	o, c := g.o, g.o.Config
 	if g.telemetry, err = telemetry.Start(ctx, telemetry.Options{Service: o.Name, Version: o.Version, Logger: o.Logger}); err != nil {
@@ -133,7 +132,7 @@ func openLedger(ctx context.Context, c LedgerConfig, o ledger.Options) (*ledger.
 	return l, key.Verifier().Name(), err
 }
 
-// Database is where the ledger is.
+// Database is the ledger's database.
 func (c LedgerConfig) Database() (ledger.Database, error) {
 	if c.DSNFile == "" {
 		return ledger.Database{Path: c.Path}, nil
@@ -155,7 +154,7 @@ func (g *Gateway) Watch(ctx context.Context) error {
 	return group.Wait()
 }
 
-// Close lets go of everything. API and worker must have stopped.
+// Close closes everything. The API and the worker must have stopped.
 func (g *Gateway) Close() error {
 	var errs []error
 	if g.temporal != nil {
@@ -172,7 +171,7 @@ func (g *Gateway) Close() error {
 	return errors.Join(errs...)
 }
 
-// judge is what API and worker both ask.
+// evaluator is what the API and the worker both evaluate calls with.
 func (g *Gateway) evaluator() activities.Evaluator {
 	return activities.Evaluator{Catalogue: g.catalogue, Policy: g.policy, HistoryReader: g.ledger, Logger: g.o.Logger, Now: time.Now}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/sallyport/sallyport/tools"
 )
 
-// fill sets what a configuration of Kubernetes doesn't say.
+// fill sets the defaults of a configuration of Kubernetes.
 func (k *KubernetesConfig) fill() {
 	if k == nil {
 		return
@@ -77,7 +77,7 @@ func (g *Gateway) kubernetes() (*kube.Runner, error) {
 // keys to verify them with.
 func (k *KubernetesConfig) images() (kube.Images, error) {
 	if len(k.ImageKeys) == 0 {
-		return nil, nil //nolint:nilnil // the runner refuses what has to be signed
+		return nil, nil //nolint:nilnil // the runner rejects tools that must be signed
 	}
 	var o images.Options
 	for _, file := range k.ImageKeys {
@@ -94,7 +94,7 @@ func (k *KubernetesConfig) images() (kube.Images, error) {
 	return v, nil
 }
 
-// open listens for replies.
+// open opens the listener of the result receiver.
 func (r *ReplyConfig) open(server tools.Network) (*kube.ResultReceiver, error) {
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", r.Listen)
 	if err != nil {
@@ -109,8 +109,8 @@ func (r *ReplyConfig) open(server tools.Network) (*kube.ResultReceiver, error) {
 	return &kube.ResultReceiver{Listener: l, Address: address, Namespace: r.Namespace, Labels: r.Labels}, nil
 }
 
-// towards is the address that this machine has in the eyes of the API server,
-// with the port of l. Nothing is sent to find it.
+// towards is our source address on the route to the API server, with the port of
+// l. It sends nothing: it asks the routing table.
 func towards(server tools.Network, l net.Listener) (string, error) {
 	prefix, err := netip.ParsePrefix(server.CIDR)
 	if err != nil {
@@ -118,7 +118,7 @@ func towards(server tools.Network, l net.Listener) (string, error) {
 	}
 	c, err := net.Dial("udp", netip.AddrPortFrom(prefix.Addr(), uint16(server.Port)).String()) //nolint:gosec,noctx // checked; and it only asks the routing table
 	if err != nil {
-		return "", fmt.Errorf("kubernetes.reply.address is not set, and this machine's address can't be found: %w", err)
+		return "", fmt.Errorf("kubernetes.reply.address is not set, and there is no route to the API server: %w", err)
 	}
 	defer func() { _ = c.Close() }()
 	host, _, err := net.SplitHostPort(c.LocalAddr().String())
@@ -135,11 +135,11 @@ func networks(addresses []string) ([]tools.Network, error) {
 	for i, a := range addresses {
 		host, number, err := net.SplitHostPort(a)
 		if err != nil {
-			return nil, fmt.Errorf("%q is no address with a port: %w", a, err)
+			return nil, fmt.Errorf("%q must be an address and a port, such as 192.0.2.1:6443: %w", a, err)
 		}
 		port, err := strconv.ParseUint(number, 10, 16)
 		if err != nil || port == 0 {
-			return nil, fmt.Errorf("%q has no port", a)
+			return nil, fmt.Errorf("%q must have a port from 1 to 65535", a)
 		}
 		if !strings.Contains(host, "/") {
 			ip, err := netip.ParseAddr(host)
@@ -149,14 +149,15 @@ func networks(addresses []string) ([]tools.Network, error) {
 			host = netip.PrefixFrom(ip, ip.BitLen()).String()
 		}
 		if p, err := netip.ParsePrefix(host); err != nil || p.Masked() != p {
-			return nil, fmt.Errorf("%q is no CIDR in normal form", a)
+			return nil, fmt.Errorf("%q must be a CIDR without host bits, such as 192.0.2.0/24", a)
 		}
 		all[i] = tools.Network{CIDR: host, Port: int(port)}
 	}
 	return all, nil
 }
 
-// sweepKubernetes removes what runs have left, again and again until ctx ends.
+// sweepKubernetes deletes Jobs, and revokes permissions, of ended calls until ctx
+// ends.
 func (g *Gateway) sweepKubernetes(ctx context.Context, r *kube.Runner) {
 	ended := func(ctx context.Context, callID string) (bool, error) {
 		rec, err := g.ledger.Call(ctx, callID)
@@ -169,7 +170,7 @@ func (g *Gateway) sweepKubernetes(ctx context.Context, r *kube.Runner) {
 	defer tick.Stop()
 	for {
 		if err := r.Sweep(ctx, ended); err != nil && ctx.Err() == nil {
-			g.o.Logger.WarnContext(ctx, "what runs left in Kubernetes could not all be swept", slog.Any("error", err))
+			g.o.Logger.WarnContext(ctx, "could not delete all Jobs and permissions of ended calls; the sweeper will retry", slog.Any("error", err))
 		}
 		select {
 		case <-tick.C:

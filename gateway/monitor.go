@@ -16,8 +16,8 @@ const (
 	monitorDrain   = 2 * time.Second
 )
 
-// serveMonitor serves what operators look at where there is no API: /metrics,
-// and /healthz, which says that the process is there and no more. It closes l.
+// serveMonitor serves the worker's /metrics, and its /healthz, which says that the
+// process responds and no more. It closes l.
 func (g *Gateway) serveMonitor(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", g.telemetry.MetricsHandler())
@@ -29,7 +29,7 @@ func (g *Gateway) serveMonitor(ctx context.Context, l net.Listener) error {
 	defer context.AfterFunc(ctx, func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), monitorDrain)
 		defer cancel()
-		_ = server.Shutdown(ctx) // whoever scrapes just now can scrape elsewhere
+		_ = server.Shutdown(ctx) // a scrape that is cut off loses nothing
 	})()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("worker.listen: %w", err)

@@ -11,8 +11,8 @@ import (
 	"github.com/sallyport/sallyport/worker"
 )
 
-// notifications are what the worker tells, and whom; nil where the
-// configuration names nobody.
+// notifications are the worker's options for notifications; nil where the
+// configuration has no receiver.
 func (g *Gateway) notifications() (*worker.NotifyOptions, error) {
 	c := g.o.Config
 	if c.Notifications == nil {

@@ -22,7 +22,7 @@ import (
 	"github.com/sallyport/sallyport/policies"
 )
 
-// harness is a directory with all that a gateway needs, to be spoiled.
+// harness is a directory with all files that a gateway needs; tests spoil one.
 type harness struct {
 	t   *testing.T
 	dir string
@@ -100,7 +100,7 @@ func TestOpenRefuses(t *testing.T) {
 		"NoIdentities":      {"identities.yaml", "", 0, `identities\.yaml`},
 		"IdentityKey":       {"identities.yaml", "issuers: []\nagent: []\n", 0o644, `identities\.yaml:2: field agent not found`},
 		"IdentityRule":      {"identities.yaml", "issuers:\n  - url: http://agents.example.com\n    kind: agent\n    audiences: [a]\n", 0o644, `identities\.yaml:2: .*must be https`},
-		"NoOwner":           {"identities.yaml", "issuers:\n  - url: https://agents.example.com\n    kind: agent\n    audiences: [a]\n    jwks: agents.jwks\nagents:\n  - id: bot\n    issuer: https://agents.example.com\n    subject: bot\n    owner: nobody\n", 0o644, `identities\.yaml:10: .*nobody`},
+		"NoOwner":           {"identities.yaml", "issuers:\n  - url: https://agents.example.com\n    kind: agent\n    audiences: [a]\n    jwks: agents.jwks\nagents:\n  - id: bot\n    issuer: https://agents.example.com\n    subject: bot\n    owner: unlisted\n", 0o644, `identities\.yaml:10: .*unlisted`},
 		"Policy":            {"policies/call.rego", "package sallyport\n\ngranted if nonsense(1)\n", 0o644, `policies.*call\.rego:3: .*nonsense`},
 		"CuriousPolicy":     {"policies/call.rego", "package sallyport\n\ngranted if opa.runtime().env\n", 0o644, `policies.*call\.rego:3: .*opa\.runtime`},
 		"PolicyData":        {"policies/data.yaml", "actions: [\n", 0o644, `policies.*data\.yaml:\d+`},

@@ -9,19 +9,19 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// How often freezes are looked for, at least and at most: whatever became of
-// whoever was to stop a call, the next look does it.
+// How often a stopper reads freezes, at least and at most. If a process dies
+// before it stops a call, the next read of another one stops it.
 const (
 	lookAtLeast = time.Second
 	lookAtMost  = 50 * time.Millisecond
 	stopBatch   = 1000
 )
 
-// stopper finds the calls that freezes stop and that have not ended. It
-// remembers nothing: what holds, and what has not ended, stands in the ledger.
+// stopper finds open calls that freezes stop. It holds no state: the ledger has
+// the freezes and the open calls.
 //
-// The API has one that cancels workflows, which the worker may not; the worker
-// has one that kills the runs of its process, of which the API knows nothing.
+// The API's stopper cancels workflows, which the worker may not do. The worker's
+// kills the runs of its own process.
 type stopper struct {
 	ledger interface {
 		sallyport.Freezes
@@ -44,7 +44,7 @@ func (s *stopper) run(ctx context.Context) {
 			err = s.stopAll(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
-			s.logger.ErrorContext(ctx, "not all that is frozen could be stopped yet", slog.Any("error", err))
+			s.logger.ErrorContext(ctx, "could not stop all frozen calls; the gateway will retry", slog.Any("error", err))
 		}
 		select {
 		case <-time.After(lookAtMost - time.Since(began)):
@@ -53,8 +53,8 @@ func (s *stopper) run(ctx context.Context) {
 	}
 }
 
-// stopAll stops what the freezes stop that hold now. A call that can't be
-// stopped now doesn't keep the others from it.
+// stopAll stops the calls of all freezes that hold. An error with one call does
+// not keep it from the others.
 func (s *stopper) stopAll(ctx context.Context) error {
 	held, err := s.ledger.Held(ctx)
 	if err != nil {

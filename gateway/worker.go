@@ -29,7 +29,7 @@ func (g *Gateway) RunWorker(ctx context.Context) error {
 		return err
 	}
 	defer release()
-	told, err := g.notifications()
+	notify, err := g.notifications()
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (g *Gateway) RunWorker(ctx context.Context) error {
 		return fmt.Errorf("sweep.run_grace is %s and must be at least %s: a tool of the catalogue may run so long", s.RunGrace, least)
 	}
 	w, err := worker.New(worker.Options{
-		Client: connection, Activities: acts, Notify: told, Logger: g.o.Logger,
+		Client: connection, Activities: acts, Notify: notify, Logger: g.o.Logger,
 		Sweep: worker.SweepOptions{
 			Ledger: g.ledger, Workflows: calls, Now: time.Now, Every: s.Every, Grace: s.Grace, RunGrace: s.RunGrace,
 		},
@@ -66,7 +66,7 @@ func (g *Gateway) RunWorker(ctx context.Context) error {
 		return nil
 	}, g.o.Logger}
 	group.Go(func() error { kill.run(ctx); return nil })
-	// Runs that are to finish still need to hear of their pods.
+	// The runner watches pods until the running calls have finished.
 	outlasting, stop := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error { defer stop(); return w.Run(ctx) })
 	if g.kube != nil {
@@ -76,7 +76,7 @@ func (g *Gateway) RunWorker(ctx context.Context) error {
 	return group.Wait()
 }
 
-// logGuarantees logs what the Temporal server does beside keeping workflows.
+// logGuarantees logs which guarantees the Temporal server gives.
 func (g *Gateway) logGuarantees(ctx context.Context, connection client.Client) error {
 	return temporal.LogGuarantees(ctx, g.temporal.Options, connection, g.o.Config.Temporal.PrincipalIssuer)
 }
@@ -119,7 +119,8 @@ func (g *Gateway) activities(connection client.Client) (*activities.Activities, 
 	})
 }
 
-// runners are what manifests may name, with who tells what became of a run.
+// runners are the runners that manifests may name, and the reconcilers that find
+// the effect of an interrupted run.
 func (g *Gateway) runners() (map[string]sallyport.Runner, map[string]sallyport.Reconciler, error) {
 	runners, reconcilers := map[string]sallyport.Runner{}, map[string]sallyport.Reconciler{}
 	if !g.o.Config.Sandbox.Disabled {
@@ -143,8 +144,7 @@ func (g *Gateway) runners() (map[string]sallyport.Runner, map[string]sallyport.R
 	return runners, reconcilers, nil
 }
 
-// sandbox makes the runner of what needs no cluster, with the repository that
-// it works on, if there is one.
+// sandbox makes the sandbox runner, with its Git repository if there is one.
 func (g *Gateway) sandbox() (*sandbox.Runner, *gitops.Repository, error) {
 	c := g.o.Config
 	executor := c.Sandbox.Executor

@@ -21,11 +21,10 @@ func Secret(path string) (string, error) {
 	return strings.TrimSpace(string(b)), err
 }
 
-// Private refuses a file of a secret that others may use. Its owner alone may
-// read and write it. Where we are not root, a group may read it too that lets
-// nobody else in: ours, of a file that root owns, which lends it to us and which
-// we can't change; and that of our own number, of a file that we own. So
-// Kubernetes mounts Secrets and tokens.
+// Private rejects a secret's file that other users may use: only its owner may
+// read and write it. If this process is not root, the file's group may read it in
+// two cases, in which Kubernetes mounts Secrets and tokens: root owns the file, or
+// this process owns it and the group has the number of its user.
 func Private(info fs.FileInfo) error { return private(info, uid()) }
 
 func private(info fs.FileInfo, uid int) error {

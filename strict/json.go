@@ -1,7 +1,7 @@
-// Package strict decodes what outsiders wrote: JSON from agents, YAML from
-// whoever configures the gateway. What two parsers could read in two ways is
-// refused, and every error says where it stands. It also tells which files are
-// fit to hold secrets, and which addresses are this machine's alone.
+// Package strict decodes untrusted documents: JSON from agents, YAML from
+// operators. It rejects what two parsers could read in two ways, and every error
+// says where in the document it is. It also checks that only the gateway can use a
+// file that holds a secret, and which addresses are this machine's alone.
 package strict
 
 import (
@@ -39,7 +39,7 @@ func JSON(data []byte, limits Limits) ([]byte, error) {
 	}
 	v := jsontext.Value(bytes.Clone(data))
 	if err := v.Canonicalize(); err != nil {
-		return nil, refusal("", err)
+		return nil, decoderFault("", err)
 	}
 	return v, nil
 }
@@ -52,7 +52,7 @@ func scan(data []byte, limits Limits) error {
 		case errors.Is(err, io.EOF):
 			return fault("", "there is no JSON value")
 		case err != nil:
-			return refusal(d.StackPointer(), err)
+			return decoderFault(d.StackPointer(), err)
 		case tokens > limits.Tokens:
 			return fault(d.StackPointer(), "there are more than %d tokens", limits.Tokens)
 		case d.StackDepth() > limits.Depth:
@@ -84,8 +84,8 @@ func exact(t jsontext.Token) bool {
 	return err == nil && f >= -maxSafeInteger && f <= maxSafeInteger
 }
 
-// Decode reads JSON into v. Names that v doesn't have, or that differ in
-// case, are refused.
+// Decode reads JSON into v. It rejects names that v doesn't have, or that differ
+// in case.
 func Decode(data []byte, v any) error {
 	err := json.Unmarshal(data, v, json.RejectUnknownMembers(true))
 	if err == nil {
@@ -101,7 +101,7 @@ func Decode(data []byte, v any) error {
 		}
 		return fault(s.JSONPointer, "%s", detail)
 	}
-	return refusal("", err)
+	return decoderFault("", err)
 }
 
 func kindName(kind string) string {
@@ -129,8 +129,8 @@ func Canonical(v any) ([]byte, error) {
 	return c, c.Canonicalize()
 }
 
-// refusal makes an error of what the JSON decoder said.
-func refusal(at jsontext.Pointer, err error) error {
+// decoderFault makes a fault of an error of the JSON decoder.
+func decoderFault(at jsontext.Pointer, err error) error {
 	if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		if s.JSONPointer != "" {
 			at = s.JSONPointer
