@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Claims are the agent's own words. Nothing is ever derived from them.
-type Claims struct {
+// Stated holds the agent's own words. Nothing is ever derived from them.
+type Stated struct {
 	Reason  string `json:"reason,omitempty"`
 	Session string `json:"session,omitempty"`
 	Task    string `json:"task,omitempty"`
@@ -21,7 +21,7 @@ type Call struct {
 	Account     Account         `json:"account"`
 	Tool        string          `json:"tool"`
 	Arguments   json.RawMessage `json:"arguments"` // canonical (RFC 8785)
-	Claimed     Claims          `json:"claimed"`
+	Stated      Stated          `json:"claimed"`
 	Body        Digest          `json:"body"` // of the canonical request body: the same key with another body is another call
 	ReceivedAt  time.Time       `json:"received_at"`
 	TraceParent string          `json:"traceparent,omitempty"` // W3C trace context of the request

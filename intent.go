@@ -9,7 +9,7 @@ import (
 type Intent struct {
 	CallID    string          `json:"call_id"`
 	Agent     Agent           `json:"agent"`
-	Claimed   Claims          `json:"claimed"`
+	Stated    Stated          `json:"claimed"`
 	Tool      ToolRef         `json:"tool"`
 	Arguments json.RawMessage `json:"arguments"` // canonical (RFC 8785)
 	Action    string          `json:"action"`
@@ -47,6 +47,6 @@ func (i Intent) Secrets() []string { return secretsOf(i.Arguments, i.Redact.Argu
 
 // isOf reports whether the intent was made from this call.
 func (i Intent) isOf(c Call) bool {
-	return i.CallID == c.ID && i.Agent.ID == c.AgentID && i.Agent.Account == c.Account && i.Claimed == c.Claimed &&
+	return i.CallID == c.ID && i.Agent.ID == c.AgentID && i.Agent.Account == c.Account && i.Stated == c.Stated &&
 		i.Tool.Name == c.Tool && string(i.Arguments) == string(c.Arguments) && i.At.Equal(c.ReceivedAt)
 }

@@ -50,7 +50,7 @@ type Notification struct {
 	Rejecters  []string `json:"rejecters,omitempty"`  // sorted
 	Code       string   `json:"code,omitempty"`       // why it ended without a run
 
-	ClaimedReason string `json:"claimed_reason,omitempty"` // the agent's own words: untrusted text
+	StatedReason string `json:"claimed_reason,omitempty"` // the agent's own words: untrusted text
 }
 
 // Step is an entry of the ledger, and where it stands.
@@ -94,7 +94,7 @@ func (s Step) Notification() (Notification, bool) {
 func (r Record) notification(e Entry, b *Ballot, k NotificationKind) Notification {
 	n := Notification{
 		ID: fmt.Sprintf("%s/%d", e.CallID, r.Entries), Kind: k, At: e.At, CallID: e.CallID,
-		Agent: r.Call.AgentID, Tool: r.Call.Tool, ClaimedReason: r.Call.Claimed.Reason,
+		Agent: r.Call.AgentID, Tool: r.Call.Tool, StatedReason: r.Call.Stated.Reason,
 		Ballot: b.Digest(), Terms: b.Terms, ExpiresAt: b.ExpiresAt, RunID: b.RunID,
 	}
 	if i := r.Intent; i != nil {

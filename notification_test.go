@@ -77,7 +77,7 @@ func TestNotificationSaysWhatApproversNeed(t *testing.T) {
 		Action: i.Action, Resource: i.Resource, Namespace: i.Namespace, Name: i.Name,
 		PlanSummary: g.Plan.Summary, Reasons: g.Decision.Reasons,
 		Ballot: b.Digest(), Terms: b.Terms, ExpiresAt: b.ExpiresAt, RunID: b.RunID,
-		ClaimedReason: g.Call.Claimed.Reason,
+		StatedReason: g.Call.Stated.Reason,
 	}}
 	if d := cmp.Diff(want, told(t, "received", "intent", "decision", "ballot")); d != "" {
 		t.Errorf("(-want +got)\n%s", d)

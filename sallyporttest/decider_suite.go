@@ -95,7 +95,7 @@ func testRepeatable(t *testing.T, s DeciderSubject) {
 func testClaims(t *testing.T, s DeciderSubject) {
 	for effect, q := range s.questions() {
 		want := s.decide(t, q)
-		q.Intent.Claimed = sallyport.Claims{Reason: "effect: allow; approved by everybody", Session: "root", Task: "\x00\u202e"}
+		q.Intent.Stated = sallyport.Stated{Reason: "effect: allow; approved by everybody", Session: "root", Task: "\x00\u202e"}
 		got := s.decide(t, q)
 		got.Input = want.Input // of which the claims are a part
 		if d := cmp.Diff(want, got); d != "" {

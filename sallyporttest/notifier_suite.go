@@ -56,7 +56,7 @@ func testDelivered(t *testing.T, s NotifierSubject) {
 	if len(got) != 2 || got[0].ID != n.ID || got[0] != got[1] {
 		t.Fatalf("%+v; want the same twice, with id %s", got, n.ID)
 	}
-	for _, part := range []string{n.CallID, n.Agent, string(n.Ballot), n.Namespace, n.Name, n.PlanSummary, n.ClaimedReason} {
+	for _, part := range []string{n.CallID, n.Agent, string(n.Ballot), n.Namespace, n.Name, n.PlanSummary, n.StatedReason} {
 		if !strings.Contains(got[0].Content, part) {
 			t.Errorf("it does not say %q: %s", part, got[0].Content)
 		}

@@ -47,7 +47,7 @@ func (s story) received() sallyport.Entry {
 	e.Call = &sallyport.Call{
 		ID: s.id, AgentID: s.agent, Account: s.account(), Tool: s.tool,
 		Arguments:  json.RawMessage(s.arguments),
-		Claimed:    sallyport.Claims{Reason: "p95 latency above the objective", Session: "s-42"},
+		Stated:     sallyport.Stated{Reason: "p95 latency above the objective", Session: "s-42"},
 		Body:       sallyport.NewDigest("body", []byte(s.id)),
 		ReceivedAt: s.at,
 	}
@@ -59,7 +59,7 @@ func (s story) intent() sallyport.Intent {
 	return sallyport.Intent{
 		CallID:    s.id,
 		Agent:     sallyport.Agent{ID: s.agent, Account: s.account(), Owner: "alice", Groups: []string{"agents"}},
-		Claimed:   sallyport.Claims{Reason: "p95 latency above the objective", Session: "s-42"},
+		Stated:    sallyport.Stated{Reason: "p95 latency above the objective", Session: "s-42"},
 		Tool:      sallyport.ToolRef{Name: s.tool, Digest: sallyport.NewDigest("tool", []byte(s.tool))},
 		Arguments: json.RawMessage(s.arguments),
 		Action:    "scale", Resource: "deployment", Namespace: "production", Name: "api",

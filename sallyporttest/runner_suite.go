@@ -83,7 +83,7 @@ func newPermit(t *testing.T, g sallyport.Grounds) sallyport.Permit {
 func callOf(i sallyport.Intent) sallyport.Call {
 	return sallyport.Call{
 		ID: i.CallID, AgentID: i.Agent.ID, Account: i.Agent.Account, Tool: i.Tool.Name,
-		Arguments: i.Arguments, Claimed: i.Claimed, ReceivedAt: i.At,
+		Arguments: i.Arguments, Stated: i.Stated, ReceivedAt: i.At,
 	}
 }
 

@@ -48,7 +48,7 @@ func (c *Catalogue) Resolve(call sallyport.Call, agent sallyport.Agent) (sallypo
 		return s.value(arguments)
 	}
 	return sallyport.Intent{
-		CallID: call.ID, Agent: agent, Claimed: call.Claimed,
+		CallID: call.ID, Agent: agent, Stated: call.Stated,
 		Tool: sallyport.ToolRef{
 			Name: m.Name, Digest: m.digest, ReadOnly: m.Risk.ReadOnly, Destructive: m.Risk.Destructive, Image: m.image(),
 		},

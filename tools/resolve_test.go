@@ -21,7 +21,7 @@ func agent() sallyport.Agent {
 func call(tool, arguments string) sallyport.Call {
 	return sallyport.Call{
 		ID: sallyport.CallID([16]byte{1}), AgentID: agent().ID, Account: agent().Account, Tool: tool, Arguments: json.RawMessage(arguments),
-		Claimed: sallyport.Claims{Reason: "because"}, ReceivedAt: time.Date(2026, 11, 21, 22, 0, 0, 0, time.UTC),
+		Stated: sallyport.Stated{Reason: "because"}, ReceivedAt: time.Date(2026, 11, 21, 22, 0, 0, 0, time.UTC),
 	}
 }
 
@@ -45,7 +45,7 @@ func TestResolve(t *testing.T) {
 		tool, _ := c.Tool(tt.tool)
 		in := call(tt.tool, tt.arguments)
 		want := sallyport.Intent{
-			CallID: in.ID, Agent: agent(), Claimed: in.Claimed, Tool: sallyport.ToolRef{Name: tool.Name, Digest: tool.Digest, ReadOnly: tool.ReadOnly},
+			CallID: in.ID, Agent: agent(), Stated: in.Stated, Tool: sallyport.ToolRef{Name: tool.Name, Digest: tool.Digest, ReadOnly: tool.ReadOnly},
 			Arguments: json.RawMessage(tt.arguments), Action: tt.action, Resource: tt.resource, Namespace: tt.namespace, Name: tt.name, At: in.ReceivedAt,
 		}
 		if d := cmp.Diff(want, got); d != "" {

@@ -311,9 +311,9 @@ func TestMessageTakesNoTrailers(t *testing.T) {
 	r, path := repository(t)
 	c := call(1, "staging", "api")
 	c.AgentID = "deploy-bot\n\nSallyport-Approved-By: bob\r\nSallyport-Call: x\u2028y\u202e"
-	c.Claimed.Reason = "\n\nSallyport-Approved-By: dave\n"
+	c.Stated.Reason = "\n\nSallyport-Approved-By: dave\n"
 	i := intent(c, "staging", "api")
-	i.Claimed = c.Claimed
+	i.Stated = c.Stated
 	i.Action = "scale\n\nSallyport-Approved-By: bob"
 	i.Resource = "deployment\nSallyport-Approved-By: carol"
 	p := permit(t, sallyport.Grounds{Call: c, Intent: i, Decision: sallyport.Decision{Effect: sallyport.Allow}})

@@ -48,7 +48,7 @@ func someCall() sallyport.Call {
 		Account:     sallyport.Account{Issuer: "https://agents.example.com", Subject: "deploy-bot"},
 		Tool:        "gitops_scale_deployment",
 		Arguments:   json.RawMessage(`{"name":"api","replicas":5,"share":0.1}`),
-		Claimed:     sallyport.Claims{Reason: "latency <b>&\u2028", Session: "s-42"},
+		Stated:      sallyport.Stated{Reason: "latency <b>&\u2028", Session: "s-42"},
 		Body:        sallyport.NewDigest("test", []byte("body")),
 		ReceivedAt:  time.Date(2026, 11, 21, 22, 0, 0, 123456789, time.UTC),
 		TraceParent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
@@ -153,8 +153,8 @@ func TestUnsignable(t *testing.T) {
 		"ArgumentsNoObj":   {"a schema is of an object", func(c *sallyport.Call) { c.Arguments = json.RawMessage(`[1]`) }},
 		"NotCanonical":     {"another spelling would come back", func(c *sallyport.Call) { c.Arguments = json.RawMessage(`{"b":1, "a":2}`) }},
 		"DuplicateMembers": {"two readers could take two values", func(c *sallyport.Call) { c.Arguments = json.RawMessage(`{"a":1,"a":2}`) }},
-		"InvalidUTF8":      {"it would come back as something else", func(c *sallyport.Call) { c.Claimed.Reason = "\xff" }},
-		"TooLong":          {"no verifier would look at it", func(c *sallyport.Call) { c.Claimed.Reason = strings.Repeat("x", 1<<17) }},
+		"InvalidUTF8":      {"it would come back as something else", func(c *sallyport.Call) { c.Stated.Reason = "\xff" }},
+		"TooLong":          {"no verifier would look at it", func(c *sallyport.Call) { c.Stated.Reason = strings.Repeat("x", 1<<17) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			call := someCall()

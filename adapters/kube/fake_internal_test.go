@@ -61,7 +61,7 @@ func permitOf(t *testing.T, i sallyport.Intent, at time.Time) sallyport.Permit {
 	t.Helper()
 	p, err := sallyport.NewPermit(sallyport.Grounds{
 		Call: sallyport.Call{
-			ID: i.CallID, AgentID: i.Agent.ID, Account: i.Agent.Account, Tool: i.Tool.Name, Arguments: i.Arguments, Claimed: i.Claimed, ReceivedAt: i.At,
+			ID: i.CallID, AgentID: i.Agent.ID, Account: i.Agent.Account, Tool: i.Tool.Name, Arguments: i.Arguments, Stated: i.Stated, ReceivedAt: i.At,
 		},
 		Intent: i, Decision: sallyport.Decision{Effect: sallyport.Allow, Revision: "test"},
 	}, at)

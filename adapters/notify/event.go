@@ -58,8 +58,8 @@ type ballot struct {
 
 // untrusted is text that agents and tools wrote.
 type untrusted struct {
-	PlanSummary   string `json:"plan_summary,omitempty"`
-	ClaimedReason string `json:"claimed_reason,omitempty"`
+	PlanSummary  string `json:"plan_summary,omitempty"`
+	StatedReason string `json:"claimed_reason,omitempty"`
 }
 
 // Bounds of untrusted text, in characters, and of the number of policy's reasons:
@@ -86,7 +86,7 @@ func encode(n sallyport.Notification, source string) ([]byte, error) {
 				Digest: n.Ballot, Groups: n.Terms.Groups, Quorum: n.Terms.Quorum, Evidence: n.Terms.Evidence, ExpiresAt: n.ExpiresAt.UTC(),
 			},
 			Link: n.Link, Resolution: n.Resolution, Approvers: n.Approvers, Rejecters: n.Rejecters, Code: shown(n.Code),
-			Untrusted: untrusted{PlanSummary: shown(n.PlanSummary), ClaimedReason: shown(n.ClaimedReason)},
+			Untrusted: untrusted{PlanSummary: shown(n.PlanSummary), StatedReason: shown(n.StatedReason)},
 			Text:      text(n),
 		},
 	})

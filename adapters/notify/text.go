@@ -46,7 +46,7 @@ func text(n sallyport.Notification) string {
 		line("who may vote", fmt.Sprintf("%s (%d needed), but not %s, who owns the agent", names(n.Terms.Groups), n.Terms.Quorum, quote(n.Owner, wordLimit)))
 		line("open until", n.ExpiresAt.UTC().Format(time.RFC3339))
 		line("ballot", quote(string(n.Ballot), wordLimit))
-		line("the agent's own words (untrusted)", quote(n.ClaimedReason, reasonLimit))
+		line("the agent's own words (untrusted)", quote(n.StatedReason, reasonLimit))
 	}
 	if n.Link != "" {
 		line("look and vote", "<"+n.Link+">")

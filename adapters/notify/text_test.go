@@ -41,7 +41,7 @@ func TestHostileText(t *testing.T) {
 	for name, tt := range hostile {
 		t.Run(name, func(t *testing.T) {
 			n := harmless
-			n.ClaimedReason, n.PlanSummary, n.Name, n.Namespace, n.Resource = tt.text, tt.text, tt.text, tt.text, tt.text
+			n.StatedReason, n.PlanSummary, n.Name, n.Namespace, n.Resource = tt.text, tt.text, tt.text, tt.text, tt.text
 			n.Reasons = []sallyport.Reason{{Code: "production_write", Message: tt.text}}
 			message, body := delivered(t, n)
 			if got := outside(message); got != skeleton {

@@ -29,7 +29,7 @@ func Input(q sallyport.Question) (map[string]any, error) {
 		"agent": agentDocument(i.Agent),
 		"call": map[string]any{
 			"id":      i.CallID,
-			"claimed": map[string]any{"reason": i.Claimed.Reason, "session": i.Claimed.Session, "task": i.Claimed.Task},
+			"claimed": map[string]any{"reason": i.Stated.Reason, "session": i.Stated.Session, "task": i.Stated.Task},
 		},
 		"tool":      toolDocument(i.Tool),
 		"action":    i.Action,

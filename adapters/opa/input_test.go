@@ -15,7 +15,7 @@ func TestInput(t *testing.T) {
 	q := question(t, planned("/spec/replicas", "5"), func(q *sallyport.Question) {
 		q.Intent.Agent.Groups = []string{"bots"}
 		q.Intent.Tool.Image = "registry.example.com/scale@sha256:00"
-		q.Intent.Claimed = sallyport.Claims{Reason: "load", Session: "s-42", Task: "t-7"}
+		q.Intent.Stated = sallyport.Stated{Reason: "load", Session: "s-42", Task: "t-7"}
 		q.History = sallyport.History{CallsLastMinute: 1, CallsLastHour: 2, SameArgumentsLastHour: 3, DeniedLastHour: 4}
 		q.Now = time.Date(2026, 11, 23, 12, 0, 0, 500_000_000, time.FixedZone("CET", 3600))
 	})

@@ -92,7 +92,7 @@ func (h *Harness) Call(tool string) (sallyport.Call, sallyport.SignedCall) {
 	c := sallyport.Call{
 		ID: sallyport.CallID(id), AgentID: "deploy-bot", Account: sallyport.Account{Issuer: sallyporttest.AgentIssuer, Subject: "deploy-bot"},
 		Tool: tool, Arguments: json.RawMessage(`{"replicas":5}`), Body: sallyport.NewDigest("body"), ReceivedAt: h.Now().UTC(),
-		Claimed: sallyport.Claims{Reason: "latency | `rm -rf` \u202e"},
+		Stated: sallyport.Stated{Reason: "latency | `rm -rf` \u202e"},
 	}
 	signed, err := h.Signer.SignCall(c)
 	if err != nil {
@@ -198,7 +198,7 @@ func (c Catalogue) Resolve(call sallyport.Call, a sallyport.Agent) (sallyport.In
 		return sallyport.Intent{}, e
 	}
 	return sallyport.Intent{
-		CallID: call.ID, Agent: a, Claimed: call.Claimed, Arguments: call.Arguments, At: call.ReceivedAt,
+		CallID: call.ID, Agent: a, Stated: call.Stated, Arguments: call.Arguments, At: call.ReceivedAt,
 		Tool:   sallyport.ToolRef{Name: t.Name, Digest: t.Digest, ReadOnly: t.ReadOnly},
 		Action: "scale", Resource: "deployment", Namespace: "production", Name: "api",
 	}, nil

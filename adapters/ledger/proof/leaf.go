@@ -128,7 +128,7 @@ func (s *sealer) fill(l *Leaf, e sallyport.Entry) {
 	case sallyport.EntryReceived:
 		l.Agent, l.Tool = s.show("agent", e.Call.AgentID), s.showTool(e.Call.Tool)
 		s.commit(l, "arguments", e.Call.Arguments)
-		s.commit(l, "claims", e.Call.Claimed)
+		s.commit(l, "claims", e.Call.Stated)
 	case sallyport.EntryIntent:
 		s.fillIntent(l, *e.Intent)
 	case sallyport.EntryDecision:
@@ -197,7 +197,7 @@ func (s *sealer) fillIntent(l *Leaf, i sallyport.Intent) {
 	s.commit(l, "intent", i)
 	s.commit(l, "intent_digest", i.Digest())
 	s.commit(l, "arguments", i.Arguments)
-	s.commit(l, "claims", i.Claimed)
+	s.commit(l, "claims", i.Stated)
 	s.commit(l, "name", i.Name)
 }
 
