@@ -15,12 +15,13 @@ type Ballot struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// Digest is what a vote names: call id, nonce, intent, plan and terms.
+// Digest identifies the ballot in a vote: it is over call id, nonce, intent, plan
+// and terms.
 func (b Ballot) Digest() Digest {
 	return NewDigest("sallyport/ballot/v1", []byte(b.CallID), []byte(b.Nonce), []byte(b.Intent), []byte(b.Plan), mustJSON(b.Terms))
 }
 
-// Verdict is a yes or a no.
+// Verdict is a person's yes or no.
 type Verdict string
 
 // The verdicts.
@@ -29,8 +30,8 @@ const (
 	Reject  Verdict = "reject"
 )
 
-// BallotPaper is what a voter writes, in a signal or a request. It proves
-// nothing by itself.
+// BallotPaper is a voter's own text, in a signal or a request. It proves nothing
+// by itself.
 type BallotPaper struct {
 	Verdict Verdict `json:"verdict"`
 	Ballot  Digest  `json:"ballot"`

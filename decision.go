@@ -12,7 +12,7 @@ const (
 	Deny  Effect = "deny"
 )
 
-// Decision is policy's answer to an intent.
+// Decision is what policy decides about an intent.
 type Decision struct {
 	Effect      Effect      `json:"effect"`
 	Reasons     []Reason    `json:"reasons"`
@@ -47,7 +47,7 @@ func (t Terms) Equal(u Terms) bool {
 		slices.Equal(t.Evidence, u.Evidence)
 }
 
-// Obligations are what policy demands of a run that it lets happen.
+// Obligations are conditions that policy attaches to a run that it allows.
 type Obligations struct {
 	TimeoutSeconds int      `json:"timeout_seconds,omitempty"` // shortens the tool's own limit
 	Redact         []string `json:"redact,omitempty"`          // JSON Pointers into the result, left out of what is stored and returned

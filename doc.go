@@ -1,4 +1,4 @@
-// Package sallyport holds the words and the seams of a gateway that every
+// Package sallyport holds the types and the interfaces of a gateway that every
 // tool call of an AI agent must pass.
 //
 // A sally port is a guarded entryway with two doors that are never open at
@@ -6,19 +6,19 @@
 // approved by people where policy asks for it, run in a throw-away place with
 // credentials made for it alone, and written into a tamper-evident log.
 //
-// The words are types that follow each other, and each stage takes what the
-// earlier stages made:
+// The stages of a call are types, and each stage takes the results of the
+// earlier ones:
 //
 //	Call → Intent → Decision → [Plan → Ballot → Vote…] → Permit → Outcome
 //
-// The seams are small interfaces. Adapters implement them in packages named by
-// what they adapt to. This package imports the standard library alone and reads
+// The interfaces are small. Adapters implement them in packages that are named
+// by the system that they adapt. This package imports the standard library alone and reads
 // no clock: time is always a parameter.
 //
 // # Reading order
 //
 // A file names only its own declarations and those of the files before it.
-// These are what the stages share:
+// The stages share these:
 //
 //   - digest.go: a [Digest], the SHA-256 by which one thing names another
 //   - code.go: a [Code], the stable name of one cause
@@ -35,7 +35,7 @@
 //   - call.go: a [Call], the request of an authenticated agent
 //   - intent.go: an [Intent], the call made precise by the catalogue
 //   - evidence.go: the classes of [Evidence] from which votes are verified
-//   - decision.go: a [Decision], policy's answer to an intent, with the [Terms]
+//   - decision.go: a [Decision] of policy about an intent, with the [Terms]
 //     of an approval where policy asks people
 //   - plan.go: a [Plan], the changes that the intent would make
 //   - ballot.go: a [Ballot], the question that people vote on
@@ -54,7 +54,7 @@
 //   - search.go: a [Query] for calls, and the search terms of an entry
 //   - notification.go: a [Notification] about a call's wait for people
 //
-// And this is what the adapters implement:
+// The adapters implement these:
 //
 //   - seams.go: [Identifier], [Directory], [Decider], [Runner], [Recorder],
 //     [Notifier] and the other interfaces, with their contracts

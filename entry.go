@@ -57,8 +57,8 @@ type Entry struct {
 	Lift     *Lift      `json:"lift,omitempty"`
 }
 
-// Check reports, with an error of kind [Invalid], an entry that does not
-// carry what its kind names.
+// Check reports, with an error of kind [Invalid], an entry that lacks the members
+// of its kind.
 func (e Entry) Check() error {
 	ok := false
 	switch e.Kind {
@@ -94,7 +94,7 @@ func (e Entry) Check() error {
 		ok = e.Lift != nil && e.Key == ""
 	}
 	if !ok || !ValidCallID(e.CallID) || e.At.IsZero() {
-		return Errorf(Invalid, CodeBadEntry, "an entry of kind %q for call %q lacks what it records", e.Kind, e.CallID)
+		return Errorf(Invalid, CodeBadEntry, "an entry of kind %q for call %q lacks the members of its kind", e.Kind, e.CallID)
 	}
 	return nil
 }

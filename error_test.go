@@ -43,6 +43,6 @@ func TestKindOf(t *testing.T) {
 		})
 	}
 	if e := sallyport.AsError(errors.New("dial tcp 10.0.0.7:5432: refused")); strings.Contains(e.Message, "10.0.0.7") {
-		t.Errorf("an error that isn't ours is shown to the asker: %s", e.Message)
+		t.Errorf("an error that isn't ours is shown to the caller: %s", e.Message)
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 // Freeze is the kill switch. It stops calls until it is lifted: no new ones
 // start, those that wait end, and those that run are killed. It names an agent, a tool, a namespace or
-// several of these, and stops what is of all of them; one that names none stops
+// several of these, and stops calls that match all of them; one that names none stops
 // everything.
 type Freeze struct {
 	ID        string    `json:"id"` // as of a call

@@ -90,19 +90,19 @@ func (g Grounds) checkVotes() error {
 // Call is the call that may run.
 func (p Permit) Call() Call { return p.grounds.Call }
 
-// Intent is what may be done.
+// Intent is the intent that may run.
 func (p Permit) Intent() Intent { return p.grounds.Intent }
 
 // Decision is policy's.
 func (p Permit) Decision() Decision { return p.grounds.Decision }
 
-// Plan is what was approved or evaluated, or nil where nothing was planned.
+// Plan is the plan that was approved or evaluated, or nil where there is none.
 func (p Permit) Plan() *Plan { return p.grounds.Plan }
 
 // Ballot is what people voted on, or nil where policy did not ask them.
 func (p Permit) Ballot() *Ballot { return p.grounds.Ballot }
 
-// People who approved, sorted.
+// People are the approvers, sorted.
 func (p Permit) People() []string {
 	if p.grounds.Ballot == nil {
 		return nil

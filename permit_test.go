@@ -19,12 +19,12 @@ func allowed() sallyport.Grounds {
 	call := sallyport.Call{
 		ID: sallyport.CallID([16]byte{1}), AgentID: "deploy-bot", Account: account, Tool: "k8s_scale_deployment",
 		Arguments: json.RawMessage(`{"name":"api","namespace":"production","replicas":5}`),
-		Claimed:   sallyport.Claims{Reason: "latency"}, ReceivedAt: noon.Add(-time.Minute),
+		Stated:    sallyport.Stated{Reason: "latency"}, ReceivedAt: noon.Add(-time.Minute),
 	}
 	return sallyport.Grounds{
 		Call: call,
 		Intent: sallyport.Intent{
-			CallID: call.ID, Agent: sallyport.Agent{ID: "deploy-bot", Account: account, Owner: "alice"}, Claimed: call.Claimed,
+			CallID: call.ID, Agent: sallyport.Agent{ID: "deploy-bot", Account: account, Owner: "alice"}, Stated: call.Stated,
 			Tool: sallyport.ToolRef{Name: call.Tool, Digest: sallyport.NewDigest("tool")}, Arguments: slices.Clone(call.Arguments),
 			Action: "scale", Resource: "deployment", Namespace: "production", Name: "api", At: call.ReceivedAt,
 		},
@@ -108,7 +108,7 @@ func TestNewPermitRefuses(t *testing.T) {
 		"OtherIssuer":    {"the same subject of another issuer is another account", func(g *sallyport.Grounds) { g.Intent.Agent.Account.Issuer = "https://else.example" }, "other_call"},
 		"OtherTool":      {"arguments mean something else to another tool", func(g *sallyport.Grounds) { g.Intent.Tool.Name = "k8s_delete_pod" }, "other_call"},
 		"OtherArguments": {"the evaluated arguments are the ones that run", func(g *sallyport.Grounds) { g.Intent.Arguments = json.RawMessage(`{"replicas":50}`) }, "other_call"},
-		"OtherClaims":    {"people read the reason before they agree", func(g *sallyport.Grounds) { g.Intent.Claimed.Reason = "routine" }, "other_call"},
+		"OtherClaims":    {"people read the reason before they agree", func(g *sallyport.Grounds) { g.Intent.Stated.Reason = "routine" }, "other_call"},
 		"OtherTime":      {"policy evaluated the hour of the call", func(g *sallyport.Grounds) { g.Intent.At = noon.Add(time.Hour) }, "other_call"},
 
 		"Denied":       {"policy said no", func(g *sallyport.Grounds) { g.Decision.Effect = sallyport.Deny }, "denied"},

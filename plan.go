@@ -2,12 +2,12 @@ package sallyport
 
 import "encoding/json"
 
-// Plan is what an intent would change.
+// Plan lists the changes that an intent would make.
 type Plan struct {
 	Summary       string          `json:"summary"`       // one line
 	Diff          string          `json:"diff"`          // for humans; untrusted text
 	Changes       []Change        `json:"changes"`       // for policy
-	Preconditions json.RawMessage `json:"preconditions"` // what the write itself will enforce; canonical (RFC 8785)
+	Preconditions json.RawMessage `json:"preconditions"` // the write itself enforces them; canonical (RFC 8785)
 }
 
 // Change is one value that would become another.

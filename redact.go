@@ -12,9 +12,8 @@ import (
 	"strings"
 )
 
-// Redaction says what of a call is stored nowhere: JSON Pointers (RFC 6901) into
-// its arguments and its result. What they point at is left out with all that is
-// below.
+// Redaction lists the parts of a call that are stored nowhere: JSON Pointers (RFC
+// 6901) into its arguments and its result.
 type Redaction struct {
 	Arguments []string `json:"arguments,omitempty" yaml:"arguments"`
 	Result    []string `json:"result,omitempty" yaml:"result"`
@@ -35,8 +34,8 @@ func sealed(arguments json.RawMessage, pointers []string, seal []byte) json.RawM
 	})
 }
 
-// Redact puts a mark in the place of all that pointers point at. What is no JSON
-// is left out as a whole.
+// Redact puts a mark in the place of each value that pointers point at. It
+// redacts a document that is not JSON as a whole.
 func Redact(document json.RawMessage, pointers []string, mark func(pointer string, value []byte) string) json.RawMessage {
 	if len(pointers) == 0 || len(document) == 0 {
 		return document
@@ -51,7 +50,7 @@ func Redact(document json.RawMessage, pointers []string, mark func(pointer strin
 	return encodeAny(v)
 }
 
-// redactAt replaces what is at a place, if there is something.
+// redactAt replaces the value at a place, if there is one.
 func redactAt(v any, at []string, mark func(any) any) any {
 	if len(at) == 0 {
 		return mark(v)

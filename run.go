@@ -9,7 +9,7 @@ type Start struct {
 	Effect   Effect   `json:"effect"`
 	Revision string   `json:"revision"` // of the policy that was evaluated
 	Runner   string   `json:"runner"`
-	Image    string   `json:"image,omitempty"` // what runs, by digest
+	Image    string   `json:"image,omitempty"` // by digest
 	Place    string   `json:"place,omitempty"` // where it will run, if the runner knows
 }
 

@@ -151,9 +151,9 @@ type Placer interface {
 // [Conflict], and one that fails [Entry.Check] or can't be encoded with
 // [Invalid]. A ballot and a start of a call that a freeze stops are refused with
 // an error of kind [Frozen]: in the order of the ledger, none comes after the
-// freeze. What goes beyond an agent's limits is refused with an error whose code
-// is "rate_limited" or "too_many_running". Any other error is [Unavailable]. Whatever the error, the step
-// which was to be recorded must not be taken. Safe for concurrent use.
+// freeze. A call that exceeds its agent's limits is refused with the code
+// "rate_limited" or "too_many_running". Any other error is [Unavailable]. After any
+// error the caller must not take the step. Safe for concurrent use.
 type Recorder interface {
 	Record(context.Context, Entry) (Receipt, error)
 }

@@ -20,12 +20,11 @@ func searchTerms(kind string, values ...string) (all []string) {
 	return all
 }
 
-// maxSearchable bounds what is searched for as it stands, in bytes.
+// maxSearchable bounds a text that is indexed as it is, in bytes.
 const maxSearchable = 256
 
-// Searchable is a text as every database can hold and index it: itself, or a
-// digest of one that is too long or is no text to some. Two that differ stay
-// different.
+// Searchable is a text that every database can index: itself, or the digest of a
+// text that is too long or not valid UTF-8. Different texts stay different.
 func Searchable(text string) string {
 	if len(text) > maxSearchable || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
 		return string(NewDigest("sallyport/searchable/v1", []byte(text)))
@@ -40,7 +39,7 @@ type Query struct {
 	Tool      string
 	Namespace string    // of the target
 	Name      string    // of the target
-	Person    string    // who voted, or wanted it to end
+	Person    string    // voted, or stopped the call
 	Digest    Digest    // of the intent, the plan, the ballot, the tool's manifest or its image
 	TraceID   string    // as in the request's traceparent
 	Since     time.Time // received at or after

@@ -18,6 +18,6 @@ type Tool struct {
 	PlanNever   bool            `json:"plan_never"`  // never plan
 	Runner      string          `json:"runner"`
 	Timeout     time.Duration   `json:"timeout"`         // how long one run may take
-	Image       string          `json:"image,omitempty"` // what runs, by digest, where the tool is an image of its own
-	Redact      Redaction       `json:"redact,omitzero"` // what is stored nowhere
+	Image       string          `json:"image,omitempty"` // by digest, where the tool is an image of its own
+	Redact      Redaction       `json:"redact,omitzero"` // stored nowhere
 }

@@ -17,7 +17,7 @@ type Attestation struct {
 	At      time.Time   `json:"at"`
 }
 
-// SignedVote is what an identity provider signed of a vote: an ID token
+// SignedVote is a vote that an identity provider signed: an ID token
 // (OpenID Connect Core 1.0, section 2) for an audience of its own, whose nonce
 // is the verdict, a colon and the ballot's digest.
 type SignedVote struct {

@@ -21,8 +21,8 @@ type Signal struct {
 }
 
 // Signals reads the approve signals of a workflow run from its history, those
-// with an event id above after, in order. What a signal says and who sent it
-// come from the same event.
+// with an event id above after, in order. A signal's content and its sender come
+// from the same event.
 type Signals interface {
 	Signals(ctx context.Context, workflowID, runID string, after int64) ([]Signal, error)
 }
@@ -158,7 +158,7 @@ func (a *Activities) weigh(ctx context.Context, s subject, rec sallyport.Record,
 	case cand.key != nil && cand.loggedIn.Before(b.OpenedAt.Add(-clockSkew)):
 		return deny(sallyport.CodeBadEvidence, "%s logged in before the ballot was opened, at %s: log in for this vote", person.ID, cand.loggedIn.Format(time.RFC3339))
 	case person.ID == s.intent.Agent.Owner:
-		return deny(sallyport.CodeOwnAgent, "%s answers for the agent %s and may not vote on its calls", person.ID, s.intent.Agent.ID)
+		return deny(sallyport.CodeOwnAgent, "%s owns the agent %s and may not vote on its calls", person.ID, s.intent.Agent.ID)
 	case slices.ContainsFunc(rec.Votes, func(v sallyport.Vote) bool { return v.Person == person.ID }):
 		return deny(sallyport.CodeAlreadyVoted, "%s has voted on this ballot", person.ID)
 	case !slices.Contains(b.Terms.Evidence, cand.evidence.Class):

@@ -69,7 +69,7 @@ func (e Evaluator) Visible(ctx context.Context, agent sallyport.Agent) ([]sallyp
 	return visible, nil
 }
 
-// Preview says what would be decided of a call, without plan, run or record.
+// Preview evaluates a call without a plan, a run or an entry in the ledger.
 func (e Evaluator) Preview(ctx context.Context, call sallyport.Call, agent sallyport.Agent) (sallyport.Intent, sallyport.Decision, error) {
 	s, err := e.resolveFor(ctx, call, agent)
 	if err != nil {

@@ -136,7 +136,7 @@ func (a *Activities) signalled(s Signal) candidate {
 	c := candidate{evidence: sallyport.Evidence{Class: sallyport.TemporalPrincipal, EventID: s.EventID}, at: s.At, paper: s.Paper}
 	switch {
 	case s.Principal == "" || a.PrincipalIssuer == "":
-		c.fault = badEvidence("the Temporal server does not say who sent this signal; vote with `sallyport approve` instead")
+		c.fault = badEvidence("the Temporal server does not name the sender of this signal; vote with `sallyport approve` instead")
 	case s.Malformed != "":
 		c.account = sallyport.Account{Issuer: a.PrincipalIssuer, Subject: s.Principal}
 		c.fault = sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadEvidence, "the signal's payload is no vote: %s", s.Malformed)

@@ -20,7 +20,7 @@ func TestWhileWanted(t *testing.T) {
 	}{
 		"Cancelled": {"the call is cancelled", temporal.NewCanceledError(), true},
 		"Stopping":  {"the worker ends", context.Canceled, true},
-		"Slow":      {"Temporal did not answer a heartbeat in time", context.DeadlineExceeded, false},
+		"Slow":      {"Temporal did not respond to a heartbeat in time", context.DeadlineExceeded, false},
 		"Away":      {"Temporal is being restarted", serviceerror.NewUnavailable("away"), false},
 		"GivenUp":   {"another attempt is under way: it adopts what this one has begun", serviceerror.NewNotFound("no such task"), false},
 	} {

@@ -6,8 +6,8 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// Plan finds out what the call would change, changes nothing, and records it:
-// a call has one plan, and the first that was recorded is it.
+// Plan has the runner plan the call, and records the plan. A call has one plan:
+// the first that is recorded.
 func (a *Activities) Plan(ctx context.Context, signed sallyport.SignedCall) (p sallyport.Plan, err error) {
 	done := a.step(ctx, "plan")
 	defer func() { done(err); err = forTemporal(err) }()

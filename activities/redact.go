@@ -12,7 +12,7 @@ import (
 // worker redacts plans and results here, before it records or shows them, and
 // searches them for redacted arguments too: tools repeat their arguments.
 
-// hidden is what is left out of a run's outcome.
+// hidden holds what is redacted from a run's outcome.
 type hidden struct {
 	pointers []string // into the result
 	secrets  []string
@@ -48,8 +48,8 @@ func (h hidden) from(out sallyport.Outcome) sallyport.Outcome {
 	return out
 }
 
-// scrubbed is a plan without secrets. What the write itself will enforce can't be
-// changed, and is refused where a secret is in it.
+// scrubbed is a plan without secrets. It rejects a plan with a secret in its
+// preconditions: the write enforces them as they are.
 func scrubbed(p sallyport.Plan, secrets []string) (sallyport.Plan, error) {
 	if len(secrets) == 0 {
 		return p, nil

@@ -23,8 +23,8 @@ func forTemporal(err error) error {
 	})
 }
 
-// Cause finds the error that an activity returned in what a workflow sees of
-// it. A step that ran out of time or attempts is Unavailable.
+// Cause finds the error that an activity returned in the error that a workflow
+// gets. A step that ran out of time or attempts is Unavailable.
 func Cause(err error) *sallyport.Error {
 	if err == nil {
 		return nil

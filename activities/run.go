@@ -15,8 +15,8 @@ type RunInput struct {
 	Evidence []sallyport.Evidence `json:"evidence,omitempty"`
 }
 
-// Ended is what the workflow needs to know of a call's end. The outcome
-// itself stands in the ledger.
+// Ended is the part of a call's end that the workflow needs. The ledger has the
+// outcome itself.
 type Ended struct {
 	State sallyport.State `json:"state"`
 	Code  string          `json:"code,omitempty"` // why, where it did not succeed
@@ -62,8 +62,8 @@ func (a *Activities) Run(ctx context.Context, in RunInput) (end Ended, err error
 	})
 }
 
-// recorded is what the ledger says of a call, with the call itself as the API
-// signed it: the ledger's is without what is not to be stored.
+// recorded is the ledger's record of a call, with the call as the API signed it:
+// the ledger's own copy is redacted.
 func (a *Activities) recorded(ctx context.Context, call sallyport.Call) (sallyport.Record, error) {
 	rec, err := a.Ledger.Call(ctx, call.ID)
 	rec.Call = call

@@ -7,7 +7,7 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// Validated is what the workflow needs to know of a valid call.
+// Validated is the part of a valid call that the workflow needs.
 type Validated struct {
 	Intent     sallyport.Intent `json:"intent"`
 	Timeout    time.Duration    `json:"timeout"` // of one run

@@ -16,16 +16,16 @@ import (
 	"github.com/sallyport/sallyport/strict"
 )
 
-// Bounds of what a request may say. Lengths are in characters.
+// Bounds of a request's body. Lengths are in characters.
 const (
 	maxBody   = 64 << 10 // bytes
 	maxReason = 2000
-	maxClaim  = 200 // session, task
+	maxStated = 200 // session, task
 
 	maxIDToken = 16 << 10
 )
 
-// callBody is what an agent sends to submit a call or try one out.
+// callBody is the body with which an agent submits a call or a dry run.
 type callBody struct {
 	Tool      string          `json:"tool"`
 	Arguments json.RawMessage `json:"arguments"`
@@ -39,13 +39,13 @@ func (b *callBody) check() error {
 	wrong.unless(validToolName(b.Tool), "/tool", "this must be a tool's name: 1 to 64 of a-z, 0-9 and _")
 	wrong.unless(len(b.Arguments) > 0 && b.Arguments[0] == '{', "/arguments", "this must be an object")
 	wrong.atMost(maxReason, "/reason", b.Reason)
-	wrong.atMost(maxClaim, "/session", b.Session)
-	wrong.atMost(maxClaim, "/task", b.Task)
+	wrong.atMost(maxStated, "/session", b.Session)
+	wrong.atMost(maxStated, "/task", b.Task)
 	return wrong.err()
 }
 
-func (b *callBody) claims() sallyport.Claims {
-	return sallyport.Claims{Reason: b.Reason, Session: b.Session, Task: b.Task}
+func (b *callBody) stated() sallyport.Stated {
+	return sallyport.Stated{Reason: b.Reason, Session: b.Session, Task: b.Task}
 }
 
 func validToolName(s string) bool {
@@ -54,7 +54,7 @@ func validToolName(s string) bool {
 	})
 }
 
-// voteBody is what a person sends to vote.
+// voteBody is the body with which a person votes.
 type voteBody struct {
 	Verdict sallyport.Verdict `json:"verdict"`
 	Ballot  sallyport.Digest  `json:"ballot"`
@@ -71,7 +71,7 @@ func (b *voteBody) check() error {
 	return wrong.err()
 }
 
-// faults collects what is wrong with a body.
+// faults collects the faults of a body.
 type faults []sallyport.Field
 
 func (f *faults) unless(ok bool, pointer, detail string) {

@@ -298,7 +298,7 @@ func refusedAsMalformed(c sallyport.Call, args arguments) *sallyport.Failure {
 func intentFor(c sallyport.Call, args arguments, owner string) sallyport.Intent {
 	action := map[string]string{"gitops_get_manifest": "get", "gitops_scale_deployment": "scale"}[c.Tool]
 	return sallyport.Intent{
-		CallID: c.ID, Agent: sallyport.Agent{ID: c.AgentID, Account: c.Account, Owner: owner}, Claimed: c.Claimed,
+		CallID: c.ID, Agent: sallyport.Agent{ID: c.AgentID, Account: c.Account, Owner: owner}, Stated: c.Stated,
 		Tool:      sallyport.ToolRef{Name: c.Tool, Digest: sallyport.NewDigest("manifest", []byte(c.Tool))},
 		Arguments: c.Arguments, Action: action, Resource: "deployment", Namespace: args.Environment, Name: args.Name, At: c.ReceivedAt,
 	}

@@ -16,7 +16,7 @@ const maxScope = 256
 // maxOpen bounds the count of open calls that a freeze stops.
 const maxOpen = 1000
 
-// freezeBody is what an operator sends to stop calls.
+// freezeBody is the body with which an operator freezes.
 type freezeBody struct {
 	Agent      string `json:"agent"`
 	Tool       string `json:"tool"`

@@ -261,7 +261,7 @@ func (p *problem) write(c echo.Context) error {
 	case p.Status == http.StatusUnauthorized:
 		h.Set(echo.HeaderWWWAuthenticate, `Bearer realm="sallyport", error="invalid_token"`)
 	case p.Status == http.StatusRequestEntityTooLarge:
-		h.Set(echo.HeaderConnection, "close") // what was not read stays unread
+		h.Set(echo.HeaderConnection, "close") // the rest of the body stays unread
 	}
 	if p.retryAfter > 0 {
 		h.Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))

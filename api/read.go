@@ -130,8 +130,8 @@ func (s *Server) list(c echo.Context, q sallyport.Query) error {
 
 func listParameters() []string { return []string{"state", "agent", "tool", "since", "cursor"} }
 
-// readQuery reads a list's parameters, and refuses what it doesn't know: a
-// misspelt filter must not list everything.
+// readQuery reads a list's parameters and rejects unknown ones: a misspelt filter
+// must not list everything.
 func readQuery(params url.Values, known []string) (sallyport.Query, error) {
 	var q sallyport.Query
 	for name, values := range params {

@@ -9,8 +9,8 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// TestRedactedArguments: what is to be stored nowhere reaches the workflow, and
-// neither the ledger nor an answer nor the log.
+// TestRedactedArguments: redacted arguments reach the workflow, and neither the
+// ledger nor a response nor the log.
 func TestRedactedArguments(t *testing.T) {
 	const secret = "correct horse"
 	g := newGateway(t)

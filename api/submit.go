@@ -84,7 +84,7 @@ func (s *Server) newCall(c echo.Context, who sallyport.Identity, body callBody, 
 		Account:     who.Account,
 		Tool:        body.Tool,
 		Arguments:   body.Arguments,
-		Claimed:     body.claims(),
+		Stated:      body.stated(),
 		ReceivedAt:  s.opts.Now().Round(0).UTC(),
 		TraceParent: traceParent(c.Request()),
 	}
@@ -210,7 +210,7 @@ func (s *Server) join(ctx context.Context, call sallyport.Call, known sallyport.
 // ends a call that it could not hand over.
 func (s *Server) start(ctx context.Context, record sallyport.Record, call sallyport.Call, keyed bool) error {
 	signed := record.Signed
-	if len(record.Call.Redact) > 0 { // what is stored is not all of it
+	if len(record.Call.Redact) > 0 { // the stored call is redacted
 		call.ReceivedAt, call.TraceParent = record.Call.ReceivedAt, record.Call.TraceParent
 		var err error
 		if signed, err = s.sign(call); err != nil {
@@ -234,7 +234,7 @@ func (s *Server) start(ctx context.Context, record sallyport.Record, call sallyp
 // the hand-over: then the ledger refuses this end, or has one, and the call goes
 // on.
 func (s *Server) giveUp(ctx context.Context, id string, cause error) error {
-	ctx, cancel := s.handover(ctx) // ctx may be what ran out
+	ctx, cancel := s.handover(ctx) // ctx may have run out
 	defer cancel()
 	refused := &sallyport.Error{
 		Kind: sallyport.Unavailable, Code: sallyport.CodeNotStarted, CallID: id, Err: cause,

@@ -86,7 +86,7 @@ func TestReceivedEntry(t *testing.T) {
 		ID:      "5zeim7v3rvul2iqvgck4y3ivsy", // SHA-256 of ["https://agents.test","deploy-bot","k"]
 		AgentID: "deploy-bot", Account: account, Tool: "gitops_get_manifest",
 		Arguments:  json.RawMessage(`{"environment":"staging","name":"api"}`),
-		Claimed:    sallyport.Claims{Reason: "r", Session: "s", Task: "t"},
+		Stated:     sallyport.Stated{Reason: "r", Session: "s", Task: "t"},
 		ReceivedAt: g.clock.Now(), TraceParent: "00-01000000000000000000000000000000-0200000000000000-00",
 		Body: sallyport.NewDigest("sallyport/body/v1", []byte(
 			`{"arguments":{"environment":"staging","name":"api"},"reason":"r","session":"s","task":"t","tool":"gitops_get_manifest"}`)),
@@ -261,7 +261,7 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// What is wrong inside is for the log alone.
+// Internal errors are for the log alone.
 func TestInternalErrorsAreNotShown(t *testing.T) {
 	for name, breakIt := range map[string]func(*gateway){
 		"Error": func(g *gateway) { g.options.Signer = brokenSigner{} },

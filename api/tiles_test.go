@@ -12,8 +12,8 @@ import (
 // the API serves no tile.
 func TestTileReaders(t *testing.T) {
 	for readers, want := range map[api.TileReaders]struct {
-		audra, nobody int
-		cache         string
+		audra, anonymous int
+		cache            string
 	}{
 		"":                {http.StatusNotFound, http.StatusNotFound, ""},
 		api.TilesNobody:   {http.StatusNotFound, http.StatusNotFound, ""},
@@ -24,7 +24,7 @@ func TestTileReaders(t *testing.T) {
 		g := newGateway(t)
 		g.options.Tiles = readers
 		h := g.server(t).Handler()
-		for who, status := range map[string]int{"Bearer audra": want.audra, "": want.nobody} {
+		for who, status := range map[string]int{"Bearer audra": want.audra, "": want.anonymous} {
 			w := send(h, request(t, http.MethodGet, "/ledger/tile/entries/000", "", "Authorization", who))
 			if w.Code != status || status == http.StatusOK && (w.Body.String() != "leaves" || w.Header().Get("Cache-Control") != want.cache) {
 				t.Errorf("%q may read, and %q got %d %s, %v; want %d", readers, who, w.Code, w.Body, w.Header(), status)

@@ -21,7 +21,7 @@ type workflow struct {
 	mu      sync.Mutex
 	started map[string]int       // how often a call was handed over
 	during  func(id string)      // runs in Start; may be nil
-	opened  func(sallyport.Call) // is given what was handed over; may be nil
+	opened  func(sallyport.Call) // gets the call that was handed over; may be nil
 }
 
 func (w *workflow) Start(ctx context.Context, signed sallyport.SignedCall, call sallyport.Call) error {
@@ -159,7 +159,7 @@ func (w *workflow) Vote(ctx context.Context, callID, attestation string) error {
 	case a.Paper.Ballot != r.Ballot.Digest():
 		return sallyport.Errorf(sallyport.Invalid, "other_ballot", "the vote is for another ballot")
 	case person == r.Intent.Agent.Owner:
-		return sallyport.Errorf(sallyport.Denied, "own_agent", "%s answers for this agent", person)
+		return sallyport.Errorf(sallyport.Denied, "own_agent", "%s owns this agent", person)
 	case person == "olga":
 		return sallyport.Errorf(sallyport.Denied, "not_eligible", "olga is in none of the groups")
 	case a.Paper.Reason == "again":

@@ -13,7 +13,7 @@ import (
 	"github.com/sallyport/sallyport/strict"
 )
 
-// checker checks a configuration for what its types can't express.
+// checker finds faults of a configuration beyond its types.
 type checker struct{ faults *strict.Faults }
 
 // add adds the fault of a dotted key.

@@ -63,7 +63,7 @@ type TemporalConfig struct {
 	PrincipalIssuer string `yaml:"principal_issuer"` // issuer of the subjects that the server stamps on signals; empty refuses votes by signal
 }
 
-// PayloadKey encrypts what stands in workflow histories.
+// PayloadKey encrypts the payloads in workflow histories.
 type PayloadKey struct {
 	ID   string `yaml:"id"`
 	File string `yaml:"file"` // 32 bytes in standard base64

@@ -79,7 +79,7 @@ func TestBadConfigurations(t *testing.T) {
 		"BadTiles":      {strings.Replace(least, "path: l", "tiles: all, retention: -1h, path: l", 1), []string{":2: ledger.tiles is \"all\"", ":2: ledger.retention must not be less than 0"}},
 		"TwoLedgers":    {strings.Replace(least, "path: l", "path: l, dsn_file: d", 1), []string{":2: ledger.path and dsn_file are both set"}},
 		"HalfAKey":      {"identities: i.yaml\nledger: {path: l, key_file: k}\npayload_keys:\n  - id: k1\n", []string{":3: payload_keys has an entry, number 1, without id or file"}},
-		"NotifyNobody":  {least + "notifications: {secret_files: [n.key]}\n", []string{":4: notifications.url must be a URL"}},
+		"NotifyNoURL":   {least + "notifications: {secret_files: [n.key]}\n", []string{":4: notifications.url must be a URL"}},
 		"NotifyPlainly": {least + "notifications:\n  url: http://hooks.example.com/\n  secret_files: [n.key]\n", []string{":5: notifications.url must be https"}},
 		"NotifyLocal":   {least + "notifications:\n  url: http://localhost/\n  secret_files: [n.key]\n", []string{":5: notifications.url must be https: plain http is only for the loopback addresses (127.0.0.0/8 and ::1; write 127.0.0.1, not localhost)"}},
 		"NotifyByName":  {least + "notifications:\n  secret_files: [n.key]\n  url: https://u:p@hooks.example.com/\n", []string{":6: notifications.url must have no user"}},

@@ -171,7 +171,7 @@ func (g *Gateway) Close() error {
 	return errors.Join(errs...)
 }
 
-// evaluator is what the API and the worker both evaluate calls with.
+// evaluator evaluates calls, for the API and the worker.
 func (g *Gateway) evaluator() activities.Evaluator {
 	return activities.Evaluator{Catalogue: g.catalogue, Policy: g.policy, HistoryReader: g.ledger, Logger: g.o.Logger, Now: time.Now}
 }

@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Faults collects what is wrong with a YAML document beyond its types, each
+// Faults collects the faults of a YAML document beyond its types, each
 // fault with its line, so that one attempt shows an operator all of them.
 type Faults struct {
 	name string

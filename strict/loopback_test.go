@@ -32,7 +32,7 @@ func TestLoopback(t *testing.T) {
 		"LocalhostDot":     {"the same", "localhost.", false},
 		"LocalhostCase":    {"the same", "LOCALHOST", false},
 		"OfLocalhost":      {"the same", "db.localhost", false},
-		"Lookalike":        {"it is a name, of anybody's domain", "127.0.0.1.evil.example", false},
+		"Lookalike":        {"it is a name in a domain of an attacker's choice", "127.0.0.1.evil.example", false},
 		"LookalikeDot":     {"it is a name", "127.0.0.1.", false},
 		"Short":            {"only some resolvers read it as an address", "127.1", false},
 		"Number":           {"the same", "2130706433", false},

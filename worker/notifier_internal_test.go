@@ -171,7 +171,7 @@ func (s *scene) awaitTaken(want ...string) {
 	}
 }
 
-// awaitPosition waits until all leaves before one are told of, durably.
+// awaitPosition waits until the position is saved after all leaves before one.
 func (s *scene) awaitPosition(want int64) {
 	s.t.Helper()
 	s.await(fmt.Sprintf("the follower stands at %d", want), func() bool {
@@ -316,9 +316,9 @@ func TestGivenUp(t *testing.T) {
 	}
 }
 
-// TestNobodyWaits: a receiver that never answers keeps no call from being
+// TestSilentReceiver: a receiver that never responds keeps no call from being
 // recorded, and the worker from stopping no longer than it takes to say so.
-func TestNobodyWaits(t *testing.T) {
+func TestSilentReceiver(t *testing.T) {
 	s := newScene(t)
 	called := make(chan struct{}, 1)
 	stop := s.start(sallyport.NotifierFunc(func(ctx context.Context, _ sallyport.Notification) error {

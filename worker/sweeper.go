@@ -25,7 +25,7 @@ type SweepOptions struct {
 	// Every is how often to look.
 	Every time.Duration
 	// Grace is how long a call may rest before it is looked at. It must be
-	// longer than what lies between the API's record and the start of the
+	// longer than the time between the API's record and the start of the
 	// workflow.
 	Grace time.Duration
 	// RunGrace is how long a started run may rest: longer than any tool's

@@ -151,7 +151,7 @@ func TestNonVotersFetchNoKeys(t *testing.T) {
 	h.WantEnd(call.ID, sallyport.Succeeded, "")
 	for _, r := range h.Read(call.ID).Refusals {
 		if r.Account.Subject == "" || r.Evidence.Class != sallyport.IDPSigned {
-			t.Errorf("a refusal does not say whose it is, or of what: %+v", r)
+			t.Errorf("a refusal lacks its account or its evidence class: %+v", r)
 		}
 	}
 }

@@ -62,11 +62,11 @@ func (c *toolCall) waitingDetails() string {
 	for _, r := range c.decision.Reasons {
 		fmt.Fprintf(&b, "- %s: %s\n", sallyport.Inline(r.Code, details.CellLimit), sallyport.Inline(r.Message, details.CellLimit))
 	}
-	if r := i.Claimed.Reason; r != "" {
+	if r := i.Stated.Reason; r != "" {
 		b.WriteString("\n### Why the agent asks, in its own words (untrusted)\n\n" + sallyport.Lines(r) + "\n")
 	}
 	b.WriteString("\n### How to vote\n\nChoose *More Actions*, *Send a Signal*, `approve`, and give it this input; to vote no, with `\"reject\"` as the verdict. One no ends the call.\n\n" +
-		sallyport.Inline(paperTemplate(*ballot), details.CellLimit) + "\n\nThen press R: what became of your vote stands at the top.\n")
+		sallyport.Inline(paperTemplate(*ballot), details.CellLimit) + "\n\nThen press R: the top shows what became of your vote.\n")
 	return b.String()
 }
 
@@ -114,7 +114,7 @@ func paperTemplate(b sallyport.Ballot) string {
 	return fmt.Sprintf(`{"verdict": %q, "ballot": %q, "reason": ""}`, sallyport.Approve, b.Digest())
 }
 
-// terms says how many have to say yes, and whose yes it has to be.
+// terms shows the quorum and the groups.
 func terms(t sallyport.Terms) string {
 	return fmt.Sprintf("%d of %s", t.Quorum, sallyport.Inline(strings.Join(t.Groups, ", "), details.CellLimit))
 }

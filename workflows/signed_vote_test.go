@@ -58,7 +58,7 @@ func TestSignedVotes(t *testing.T) {
 		state  sallyport.State
 		want   string // in the message of the last refusal
 	}{
-		"Approved": {reason: "it is bob's word", quorum: 1, state: sallyport.Succeeded, acts: []act{signs("bob", sallyport.Approve, "")}},
+		"Approved": {reason: "bob's provider signed it", quorum: 1, state: sallyport.Succeeded, acts: []act{signs("bob", sallyport.Approve, "")}},
 		"Rejected": {reason: "one no ends it", quorum: 2, state: sallyport.Rejected, acts: []act{signs("bob", sallyport.Reject, "")}},
 		"WithOthers": {
 			reason: "classes add up", quorum: 2, state: sallyport.Succeeded,
@@ -73,11 +73,11 @@ func TestSignedVotes(t *testing.T) {
 			acts: []act{signs("bob", sallyport.Approve, ""), signs("robert", sallyport.Approve, "already_voted")},
 		},
 		"Owner": {
-			reason: "a signature makes no owner a stranger", quorum: 1, state: sallyport.Expired, want: "answers for",
+			reason: "an owner's signed vote is still an owner's", quorum: 1, state: sallyport.Expired, want: "owns the agent",
 			acts: []act{signs("alice", sallyport.Approve, "own_agent")},
 		},
 		"SomebodyElses": {
-			reason: "carol can't hand in what bob signed", quorum: 1, state: sallyport.Expired, want: "who sent it",
+			reason: "carol can't hand in what bob signed", quorum: 1, state: sallyport.Expired, want: "the vote was sent by",
 			acts: []act{handsIn("carol", sallyport.Approve, "bad_evidence", bobs)},
 		},
 		"AfterSomebodyElse": {
@@ -213,7 +213,7 @@ func TestRunOnSignedVotes(t *testing.T) {
 			},
 		},
 		"ClassChanged": {
-			reason: "the API's word is no provider's", code: "bad_evidence",
+			reason: "the API's attestation is not a provider's signature", code: "bad_evidence",
 			token: func(h *workflowstest.Harness, b sallyport.Digest) sallyport.Evidence {
 				attested, err := h.Signer.SignAttestation(sallyport.Attestation{
 					CallID: sallyport.CallID([16]byte{1}), Account: sallyport.Account{Issuer: sallyporttest.PeopleIssuer, Subject: "bob"},

@@ -129,8 +129,8 @@ func TestInvalidArguments(t *testing.T) {
 	}
 }
 
-// TestNobodySigned starts workflows that the API did not sign for.
-func TestNobodySigned(t *testing.T) {
+// TestUnsignedCalls starts workflows of calls that the API did not sign.
+func TestUnsignedCalls(t *testing.T) {
 	h := workflowstest.New(t, time.Now)
 	call, signed := h.Call("write")
 	other, _ := h.Call("write")
@@ -245,7 +245,7 @@ func TestApproval(t *testing.T) {
 			acts: []act{votes("bob", sallyport.Approve, "")},
 		},
 		"ApprovedBySignal": {
-			reason: "the server says who signalled", quorum: 1, state: sallyport.Succeeded,
+			reason: "the server names the sender of the signal", quorum: 1, state: sallyport.Succeeded,
 			acts: []act{signalsAs("bob", sallyport.Approve)},
 		},
 		"TwoOfTwo": {

@@ -9,7 +9,7 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// Call is a call as everyone who may see it sees it. A stage that the call has
+// Call is a call as the API shows it. A stage that the call has
 // not reached is null.
 type Call struct {
 	ID         string          `json:"id"`
@@ -38,7 +38,7 @@ type Intent struct {
 	Digest    sallyport.Digest `json:"digest,omitempty"`
 }
 
-// Decision is policy's answer to the intent.
+// Decision is policy's decision about the intent.
 type Decision struct {
 	Effect   sallyport.Effect   `json:"effect"`
 	Reasons  []sallyport.Reason `json:"reasons"`

@@ -230,11 +230,11 @@ func (s *story) otherBallot(t *testing.T, call client.Call) {
 	s.shot(t, "bob", "5-did-not-count")
 }
 
-// owner: alice is in the group, but answers for the agent.
+// owner: alice is in the group, but owns the agent.
 func (s *story) owner(t *testing.T, call client.Call) {
 	s.do(t, order{Do: "open", As: "alice", URL: call.Links.Approve, Login: "6-log-in-alice"}, nil)
 	s.vote(t, "alice", s.pasted(t, "alice"), "7-alice")
-	s.refused(t, "alice", "own_agent", "by alice: own_agent alice answers for the agent deploy-bot")
+	s.refused(t, "alice", "own_agent", "by alice: own_agent alice owns the agent deploy-bot")
 	s.shot(t, "alice", "8-own-agent")
 	s.do(t, order{Do: "leave", As: "alice"}, nil)
 }

@@ -40,7 +40,7 @@ func atTheAPI() []forgery {
 	return []forgery{
 		{name: "Agent", reason: "the agent itself", try: as("deploy-bot"), says: "not_a_person", leaf: "not_a_person"},
 		{name: "OtherAgent", reason: "an agent for another", try: as("triage-bot"), says: "not_a_person", leaf: "not_a_person"},
-		{name: "Owner", reason: "who answers for the agent", try: as("alice"), says: "alice answers for the agent deploy-bot", leaf: "own_agent"},
+		{name: "Owner", reason: "alice owns the agent", try: as("alice"), says: "alice owns the agent deploy-bot", leaf: "own_agent"},
 		{name: "Operator", reason: "operators stop calls, and approve none", try: as("olga"), says: "olga is in none of the groups [sre]", leaf: "not_eligible: olga"},
 		{name: "Auditor", reason: "auditors look", try: as("audra"), says: "audra is in none of the groups [sre]", leaf: "not_eligible: audra"},
 		{name: "OtherGroup", reason: "dave does not even see the call", try: as("dave"), says: "no_call", leaves: -1},

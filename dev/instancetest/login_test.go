@@ -112,7 +112,7 @@ func TestApproveByLogin(t *testing.T) {
 		flags  []string
 		want   string
 	}{
-		"Owner":    {"alice answers for the agent", []string{"alice", "alice"}, nil, "alice answers for the agent deploy-bot"},
+		"Owner":    {"alice owns the agent", []string{"alice", "alice"}, nil, "alice owns the agent deploy-bot"},
 		"Somebody": {"another signs than looked", []string{"bob", "carol"}, nil, "the ID token is of carol, and the vote was sent by bob"},
 		"Stranger": {"dave is in another group", []string{"dave"}, nil, "there is no such call, or it is not yours to see"},
 		"Nobody":   {"bob changes his mind at the log-in page", []string{""}, nil, "refused the log-in: access_denied"},

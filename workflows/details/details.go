@@ -1,4 +1,4 @@
-// Package details renders what people read of a call in the Temporal UI.
+// Package details renders a call for people in the Temporal UI.
 // Everything that came from an agent, a manifest, a target or a voter goes
 // through the root package's renderer.
 package details
@@ -34,8 +34,8 @@ func Summary(c sallyport.Call) string {
 	return sallyport.Inline(c.AgentID, 64) + " calls " + sallyport.Inline(c.Tool, 64)
 }
 
-// Call is the static details of a call's workflow: what the agent asked,
-// in its own words.
+// Call is the static details of a call's workflow: the call, with the agent's own
+// words.
 func Call(c sallyport.Call) string {
 	var b strings.Builder
 	b.WriteString("### The call\n\n")
@@ -46,10 +46,10 @@ func Call(c sallyport.Call) string {
 		"received", c.ReceivedAt.Format(time.RFC3339),
 	)
 	b.WriteString("\n### The agent's words (untrusted)\n\n")
-	b.WriteString(sallyport.Lines(cmp.Or(c.Claimed.Reason, "no reason given")) + "\n\n")
+	b.WriteString(sallyport.Lines(cmp.Or(c.Stated.Reason, "no reason given")) + "\n\n")
 	Facts(&b,
-		"session", sallyport.Inline(c.Claimed.Session, CellLimit),
-		"task", sallyport.Inline(c.Claimed.Task, CellLimit),
+		"session", sallyport.Inline(c.Stated.Session, CellLimit),
+		"task", sallyport.Inline(c.Stated.Task, CellLimit),
 	)
 	b.WriteString("\nArguments:\n\n" + sallyport.Fence(string(c.Arguments)) + "\n")
 	return b.String()

@@ -1,6 +1,6 @@
-// Package wire holds the names under which Temporal knows calls: what a server
-// that authorizes requests, a client that starts calls and the workflow itself
-// agree on. It holds no workflow code.
+// Package wire holds the names under which Temporal knows calls, for the server
+// that authorizes requests, the client that starts calls and the workflow. It
+// holds no workflow code.
 package wire
 
 import enumspb "go.temporal.io/api/enums/v1"
@@ -24,7 +24,7 @@ const (
 )
 
 // Search attributes of a call's workflow. They are not encrypted: none of
-// them holds what an agent wrote.
+// them holds an agent's words.
 const (
 	StateAttribute     = "SallyportState"
 	AgentAttribute     = "SallyportAgent"
