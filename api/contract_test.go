@@ -24,7 +24,7 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// contract holds answers against openapi.yaml.
+// contract compares responses with openapi.yaml.
 type contract struct {
 	document map[string]any
 	schemas  *jsonschema.Compiler
@@ -73,7 +73,7 @@ func (c *contract) operations() []string {
 	return names
 }
 
-// statuses are what the document lets operations answer with, but those for
+// statuses are what the document lets operations respond with, but those for
 // faults of ours.
 func (c *contract) statuses() []string {
 	var names []string
@@ -89,7 +89,7 @@ func (c *contract) statuses() []string {
 	return names
 }
 
-// check reports an answer that the document does not describe.
+// check reports a response that the document does not describe.
 func (c *contract) check(method, target string, status int, header http.Header, body []byte) error {
 	template := c.template(target)
 	if template == "" || status == http.StatusMethodNotAllowed {
@@ -102,7 +102,7 @@ func (c *contract) check(method, target string, status int, header http.Header, 
 	at := []string{"paths", template, strings.ToLower(method), "responses", code}
 	response, at := c.resolve(at)
 	if response == nil {
-		return fmt.Errorf("%s %s may not answer %s", method, template, code)
+		return fmt.Errorf("%s %s may not respond with %s", method, template, code)
 	}
 	for name := range member(response, "headers") {
 		described, _ := c.resolve(append(slices.Clone(at), "headers", name))

@@ -8,7 +8,7 @@ import (
 )
 
 // Whatever an agent sends, the gateway is not at fault, a refused body makes
-// no call, and every answer is as openapi.yaml has it.
+// no call, and every response is as openapi.yaml has it.
 func FuzzSubmit(f *testing.F) {
 	f.Add([]byte(readBody), "application/json", "")
 	f.Add([]byte(slowBody), "application/json; charset=utf-8", "key")

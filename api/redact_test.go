@@ -27,7 +27,7 @@ func TestRedactedArguments(t *testing.T) {
 		body := `{"tool": "gitops_get_manifest", "arguments": {"environment": "staging", "name": "` + name + `"}}`
 		w := send(h, request(t, http.MethodPost, "/v1/calls", body, "Idempotency-Key", key))
 		if strings.Contains(w.Body.String(), secret) {
-			t.Errorf("the answer says %s", w.Body)
+			t.Errorf("the response says %s", w.Body)
 		}
 		return decode(t, w)
 	}

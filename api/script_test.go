@@ -24,8 +24,8 @@ import (
 
 // TestScripts runs testdata/*.txtar. Beside testscript's own commands they have
 //
-//	http FILE       sends the request in FILE, and prints the answer to stdout;
-//	                $CALL, $BALLOT and $FREEZE in it are those of the last answers, and
+//	http FILE       sends the request in FILE, and prints the response to stdout;
+//	                $CALL, $BALLOT and $FREEZE in it are those of the last responses, and
 //	                $BIG is 64 KiB long
 //	[!] down WHAT   puts WHAT out of reach, or back
 //	advance N       moves the clock by N (a duration)
@@ -106,15 +106,15 @@ func sendScripted(ts *testscript.TestScript, neg bool, args []string) {
 	p := playOf(ts)
 	r, err := parseRequest(p.server.URL, os.Expand(ts.ReadFile(args[0]), ts.Getenv))
 	ts.Check(err)
-	answer, err := p.server.Client().Do(r)
+	response, err := p.server.Client().Do(r)
 	ts.Check(err)
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
 	ts.Check(err)
-	ts.Check(p.contract.check(r.Method, r.URL.RequestURI(), answer.StatusCode, answer.Header, body))
-	ts.Check(checkEvery(answer, body))
+	ts.Check(p.contract.check(r.Method, r.URL.RequestURI(), response.StatusCode, response.Header, body))
+	ts.Check(checkEvery(response, body))
 	remember(ts, body)
-	_, err = io.WriteString(ts.Stdout(), printed(answer, body))
+	_, err = io.WriteString(ts.Stdout(), printed(response, body))
 	ts.Check(err)
 }
 
@@ -138,28 +138,28 @@ func parseRequest(base, text string) (*http.Request, error) {
 	return r, nil
 }
 
-// checkEvery holds an answer against what all have in common.
+// checkEvery checks what all responses have in common.
 func checkEvery(r *http.Response, body []byte) error {
 	switch {
 	case r.Header.Get(echo.HeaderXRequestID) == "":
-		return errors.New("the answer has no X-Request-Id")
+		return errors.New("the response has no X-Request-Id")
 	case r.Header.Get(echo.HeaderCacheControl) != "no-store" && (r.StatusCode != http.StatusOK || !strings.HasPrefix(r.Request.URL.Path, "/ledger/tile/")):
-		return errors.New("the answer may be cached")
+		return errors.New("the response may be cached")
 	case r.Header.Get(echo.HeaderXContentTypeOptions) != "nosniff":
-		return errors.New("the answer may be sniffed")
+		return errors.New("the response may be sniffed")
 	case r.StatusCode >= 400 && r.Header.Get(echo.HeaderContentType) != "application/problem+json":
 		return errors.New("the refusal is no problem")
 	case bytes.Contains(body, []byte("evidence-token")):
-		return errors.New("the answer shows a vote's evidence")
+		return errors.New("the response shows a vote's evidence")
 	case bytes.Contains(body, []byte("10.0.0.7")):
-		return errors.New("the answer shows what is wrong inside")
+		return errors.New("the response shows what is wrong inside")
 	}
 	return nil
 }
 
 // remember sets $CALL and $BALLOT.
 func remember(ts *testscript.TestScript, body []byte) {
-	var answer struct {
+	var response struct {
 		ID     string `json:"id"`
 		CallID string `json:"call_id"`
 		Freeze *bool  `json:"everything"`
@@ -167,20 +167,20 @@ func remember(ts *testscript.TestScript, body []byte) {
 			Digest string `json:"digest"`
 		} `json:"ballot"`
 	}
-	if json.Unmarshal(body, &answer) != nil {
+	if json.Unmarshal(body, &response) != nil {
 		return
 	}
-	if answer.Freeze != nil {
-		ts.Setenv("FREEZE", answer.ID)
-	} else if id := answer.ID + answer.CallID; id != "" {
+	if response.Freeze != nil {
+		ts.Setenv("FREEZE", response.ID)
+	} else if id := response.ID + response.CallID; id != "" {
 		ts.Setenv("CALL", id)
 	}
-	if answer.Ballot != nil {
-		ts.Setenv("BALLOT", answer.Ballot.Digest)
+	if response.Ballot != nil {
+		ts.Setenv("BALLOT", response.Ballot.Digest)
 	}
 }
 
-// printed is an answer as scripts show it: the headers that matter, and JSON
+// printed is a response as scripts show it: the headers that matter, and JSON
 // indented.
 func printed(r *http.Response, body []byte) string {
 	var b strings.Builder

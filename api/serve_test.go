@@ -36,7 +36,7 @@ func serve(t *testing.T, s *api.Server) serving {
 	return run
 }
 
-// sent is the status of a request's answer, once it is there; 0 where there
+// sent is the status of a request's response, once it is there; 0 where there
 // is none.
 func (s serving) sent(t *testing.T, method, path, body, prefer string) <-chan int {
 	t.Helper()
@@ -47,18 +47,18 @@ func (s serving) sent(t *testing.T, method, path, body, prefer string) <-chan in
 	r.Header.Set("Authorization", "Bearer deploy-bot")
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Prefer", prefer)
-	answered := make(chan int, 1)
+	responded := make(chan int, 1)
 	go func() {
-		defer close(answered)
+		defer close(responded)
 		w, err := http.DefaultClient.Do(r)
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		defer w.Body.Close()
-		answered <- w.StatusCode
+		responded <- w.StatusCode
 	}()
-	return answered
+	return responded
 }
 
 func (s serving) dial(t *testing.T) net.Conn {
@@ -93,10 +93,10 @@ func TestGracefulShutdown(t *testing.T) {
 	awaited := make(chan struct{}, 1)
 	g.options.Reader = watched{reader: reader{Ledger: g.ledger, down: g.down}, awaited: awaited}
 	s := serve(t, g.server(t))
-	answered := s.sent(t, http.MethodPost, "/v1/calls", slowBody, "wait=60")
+	responded := s.sent(t, http.MethodPost, "/v1/calls", slowBody, "wait=60")
 	<-awaited
 	s.stop()
-	if status := <-answered; status != http.StatusAccepted {
+	if status := <-responded; status != http.StatusAccepted {
 		t.Errorf("%d", status)
 	}
 	if err := <-s.stopped; err != nil {
@@ -120,11 +120,11 @@ func TestStoppingCutsNothing(t *testing.T) {
 		}
 	})
 	s := serve(t, g.server(t))
-	answered := s.sent(t, http.MethodGet, "/metrics", "", "")
+	responded := s.sent(t, http.MethodGet, "/metrics", "", "")
 	<-entered
 	s.stop()
 	close(leave)
-	if status := <-answered; status != http.StatusOK {
+	if status := <-responded; status != http.StatusOK {
 		t.Errorf("%d", status)
 	}
 	if err := <-s.stopped; err != nil {
@@ -132,7 +132,7 @@ func TestStoppingCutsNothing(t *testing.T) {
 	}
 }
 
-// One answer that doesn't come must not keep a server from stopping.
+// One response that doesn't come must not keep a server from stopping.
 func TestDrainDeadline(t *testing.T) {
 	g := newGateway(t)
 	g.options.Timeouts.Drain = 50 * time.Millisecond
@@ -146,7 +146,7 @@ func TestDrainDeadline(t *testing.T) {
 	<-entered
 	s.stop()
 	if err := <-s.stopped; err == nil {
-		t.Error("Serve hid that an answer was cut off")
+		t.Error("Serve hid that a response was cut off")
 	}
 	close(leave)
 }
@@ -214,7 +214,7 @@ func exchangeRaw(t *testing.T, conn net.Conn, rest string) int {
 }
 
 // The limit on how long a request may take to arrive is none on how long its
-// answer may be waited for.
+// response may be waited for.
 func TestWaitOutlastsReadTimeout(t *testing.T) {
 	g := newGateway(t)
 	g.options.Timeouts.Read = 100 * time.Millisecond

@@ -108,11 +108,11 @@ func TestReceivedEntry(t *testing.T) {
 func TestSameKeyRaces(t *testing.T) {
 	g := newGateway(t)
 	h := g.server(t).Handler()
-	answers := inParallel(t, h, func(int) *http.Request {
+	responses := inParallel(t, h, func(int) *http.Request {
 		return request(t, http.MethodPost, "/v1/calls", readBody, "Idempotency-Key", "k")
 	})
-	for _, w := range answers {
-		if a := decode(t, w); w.Code != http.StatusOK || a.ID != decode(t, answers[0]).ID || a.State != "succeeded" {
+	for _, w := range responses {
+		if a := decode(t, w); w.Code != http.StatusOK || a.ID != decode(t, responses[0]).ID || a.State != "succeeded" {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}
 	}
@@ -125,12 +125,12 @@ func TestSameKeyRaces(t *testing.T) {
 func TestSameKeyOtherBodyRaces(t *testing.T) {
 	g := newGateway(t)
 	h := g.server(t).Handler()
-	answers := inParallel(t, h, func(i int) *http.Request {
+	responses := inParallel(t, h, func(i int) *http.Request {
 		body := fmt.Sprintf(`{"tool": "gitops_get_manifest", "arguments": {"environment": "staging", "name": "api-%d"}}`, i)
 		return request(t, http.MethodPost, "/v1/calls", body, "Idempotency-Key", "k")
 	})
 	won := 0
-	for _, w := range answers {
+	for _, w := range responses {
 		switch {
 		case w.Code == http.StatusOK:
 			won++
@@ -145,20 +145,20 @@ func TestSameKeyOtherBodyRaces(t *testing.T) {
 
 func inParallel(t *testing.T, h http.Handler, nth func(int) *http.Request) []*httptest.ResponseRecorder {
 	t.Helper()
-	answers := [32]*httptest.ResponseRecorder{}
+	responses := [32]*httptest.ResponseRecorder{}
 	ready := sync.WaitGroup{}
-	ready.Add(len(answers))
+	ready.Add(len(responses))
 	var done sync.WaitGroup
-	for i := range answers {
+	for i := range responses {
 		r := nth(i)
 		done.Go(func() {
 			ready.Done()
 			ready.Wait()
-			answers[i] = send(h, r)
+			responses[i] = send(h, r)
 		})
 	}
 	done.Wait()
-	return answers[:]
+	return responses[:]
 }
 
 // A client that hangs up while its call is being taken gets it taken whole.
@@ -188,7 +188,7 @@ func TestStartFails(t *testing.T) {
 	}{
 		"NothingHappened": {reason: "without a key the agent cannot send it again, so it ends", body: readBody, down: []string{"temporal"}, status: 503, state: sallyport.Cancelled},
 		"KeyedStays":      {reason: "it can be sent again", body: readBody, key: "k", down: []string{"temporal"}, status: 503, state: sallyport.Pending},
-		"AnswerLost":      {reason: "it ran, and the answer says so", body: readBody, down: []string{"answer"}, status: 200, state: sallyport.Succeeded},
+		"AnswerLost":      {reason: "it ran, and the response says so", body: readBody, down: []string{"answer"}, status: 200, state: sallyport.Succeeded},
 		"AnswerLostEarly": {reason: "it has not begun, and now never will", body: queueBody, down: []string{"answer"}, status: 503, state: sallyport.Cancelled},
 		"AnswerLostLate":  {reason: "it is at work", body: slowBody, down: []string{"answer"}, status: 202, state: sallyport.Running},
 	} {
@@ -230,7 +230,7 @@ func (hanging) Start(ctx context.Context, _ sallyport.SignedCall, _ sallyport.Ca
 	return ctx.Err()
 }
 
-// When not even the end can be written, the answer doesn't claim it was.
+// When not even the end can be written, the response does not say that it was.
 func TestGivingUpFails(t *testing.T) {
 	g := newGateway(t)
 	g.workflow.during = func(string) { g.down.set("temporal", true); g.down.set("ledger", true) }
@@ -275,7 +275,7 @@ func TestInternalErrorsAreNotShown(t *testing.T) {
 				t.Errorf("%d %s", w.Code, w.Header())
 			}
 			if strings.Contains(w.Body.String(), "hsm") || !strings.Contains(g.log.String(), "hsm") {
-				t.Errorf("answer %s\nlog %s", w.Body, g.log)
+				t.Errorf("response %s\nlog %s", w.Body, g.log)
 			}
 		})
 	}

@@ -43,7 +43,7 @@ func TestDeployedRunners(t *testing.T) {
 			t.Errorf("%s: sandbox disabled: %v, kubernetes: %+v; want Jobs alone", name, c.Sandbox.Disabled, c.Kubernetes)
 		}
 		if replies := c.Kubernetes != nil && c.Kubernetes.Reply != nil; replies != (name == "sallyport-worker") {
-			t.Errorf("%s takes replies: %v", name, replies)
+			t.Errorf("%s has a result receiver: %v", name, replies)
 		}
 	}
 }

@@ -23,7 +23,7 @@ func counts(ctx workflow.Context, in activities.CountInput) (activities.Counted,
 	return c, workflow.ExecuteActivity(ctx, "Count", in).Get(ctx, &c)
 }
 
-// TestCountAgain: an attempt recorded the vote and its answer was lost. However
+// TestCountAgain: an attempt recorded the vote and its response was lost. However
 // late the next one comes, it finds the vote.
 func TestCountAgain(t *testing.T) {
 	const thisRun = "default-test-run-id" // of the SDK's test environment
