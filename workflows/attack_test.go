@@ -12,10 +12,10 @@ import (
 	"github.com/sallyport/sallyport/sallyporttest/workflowstest"
 )
 
-// TestRunIsTheJudge starts the activity Run from a workflow that is not ours
+// TestRunVerifiesVotes starts the activity Run from a workflow that is not ours
 // but has the call's id, with evidence of the attacker's choice. What the
 // ledger holds was put there by honest counts.
-func TestRunIsTheJudge(t *testing.T) {
+func TestRunVerifiesVotes(t *testing.T) {
 	const thisRun = "default-test-run-id" // of the SDK's test environment
 	for name, tt := range map[string]struct {
 		reason   string

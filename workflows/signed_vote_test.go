@@ -76,11 +76,11 @@ func TestSignedVotes(t *testing.T) {
 			reason: "an owner's signed vote is still an owner's", quorum: 1, state: sallyport.Expired, want: "owns the agent",
 			acts: []act{signs("alice", sallyport.Approve, "own_agent")},
 		},
-		"SomebodyElses": {
+		"AnotherPersons": {
 			reason: "carol can't hand in what bob signed", quorum: 1, state: sallyport.Expired, want: "the vote was sent by",
 			acts: []act{handsIn("carol", sallyport.Approve, "bad_evidence", bobs)},
 		},
-		"AfterSomebodyElse": {
+		"AfterAnotherPerson": {
 			reason: "whom a token was stolen from may still vote", quorum: 1, state: sallyport.Succeeded,
 			acts: []act{handsIn("carol", sallyport.Approve, "bad_evidence", bobs), signs("bob", sallyport.Approve, "")},
 		},
