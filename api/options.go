@@ -75,13 +75,12 @@ type Signer interface {
 
 // Calls works on calls that the ledger has received.
 //
-// Start hands a call over; one that was handed over already is no error. An
-// error means that it may or may not have been. Vote returns nil when the
+// Start hands a call over; a call that was handed over before is no error. After
+// an error the call may or may not have been handed over. Vote returns nil when the
 // vote counted, and an error with a vote's code ([sallyport.CodeGroups] has them)
-// when it did not. Cancel stops a call wherever it is; it returns an error of kind
-// [sallyport.Conflict] for a call that has ended and [sallyport.NotFound] for
-// one that was never handed over. After any other
-// error the call may or may not stop.
+// when it did not. Cancel stops a call in any state; it returns an error of kind
+// [sallyport.Conflict] for a call that has ended and [sallyport.NotFound] for one
+// that was never handed over. After any other error the call may or may not stop.
 type Calls interface {
 	Start(ctx context.Context, signed sallyport.SignedCall, call sallyport.Call) error
 	Vote(ctx context.Context, callID, attestation string) error
