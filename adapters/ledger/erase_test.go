@@ -85,7 +85,7 @@ func TestErase(t *testing.T) {
 				t.Fatalf("%v, %.80s", err, file)
 			}
 			said := mustProve(t, p, file)
-			if !strings.Contains(said, "was erased") || !strings.Contains(said, "ended as succeeded") {
+			if !strings.Contains(said, "contents were erased") || !strings.Contains(said, "ended as succeeded") {
 				t.Errorf("its proof says:\n%s", said)
 			}
 		}
