@@ -43,19 +43,19 @@ demo: check-run bin/sallyport-dev bin/toolexec ## Walk through a read, a write, 
 	bin/sallyport-dev demo $(DEVFLAGS)
 
 .PHONY: dev
-dev: check-run bin/sallyport-dev bin/toolexec bin/sallyport ## Run everything in one process; state is kept in .sallyport/
+dev: check-run bin/sallyport-dev bin/toolexec bin/sallyport bin/sallyport-gateway ## Run everything in one process; state is kept in .sallyport/
 	bin/sallyport-dev up $(DEVFLAGS)
 
 ##@ Build
 
 .PHONY: build
-build: check-build bin/sallyport bin/toolexec bin/kubeexec bin/sallyport-dev ## Build bin/sallyport, bin/toolexec, bin/kubeexec and bin/sallyport-dev
+build: check-build bin/sallyport bin/sallyport-gateway bin/toolexec bin/kubeexec bin/sallyport-dev ## Build the programs into bin/
 
 # The Go tool knows what is up to date; make asks it every time.
 .PHONY: force
 force:
 
-bin/sallyport bin/toolexec bin/kubeexec: force
+bin/sallyport bin/sallyport-gateway bin/toolexec bin/kubeexec: force
 	$(RELEASE) -o $@ ./cmd/$(@F)
 
 bin/sallyport-dev: force
@@ -79,9 +79,9 @@ IMAGE = $(GO) run ./deploy/image
 LICENSES = $(GO) run ./deploy/licenses
 
 .PHONY: image
-image: check-build bin/sallyport bin/kubeexec bin/licenses/sallyport.txt bin/licenses/kubeexec.txt ## Make container images of the gateway and of the executor, without a container runtime
-	@$(IMAGE) --name=$(IMAGE_PREFIX)/gateway:$(IMAGE_TAG) --out=bin/gateway.tar /sallyport=bin/sallyport \
-		/licenses/sallyport.txt=bin/licenses/sallyport.txt $(CA_CERTIFICATES:%=/etc/ssl/certs/ca-certificates.crt=%)
+image: check-build bin/sallyport-gateway bin/kubeexec bin/licenses/sallyport-gateway.txt bin/licenses/kubeexec.txt ## Make container images of the gateway and of the executor, without a container runtime
+	@$(IMAGE) --name=$(IMAGE_PREFIX)/gateway:$(IMAGE_TAG) --out=bin/gateway.tar /sallyport-gateway=bin/sallyport-gateway \
+		/licenses/sallyport-gateway.txt=bin/licenses/sallyport-gateway.txt $(CA_CERTIFICATES:%=/etc/ssl/certs/ca-certificates.crt=%)
 	@$(IMAGE) --name=$(IMAGE_PREFIX)/kubeexec:$(IMAGE_TAG) --out=bin/kubeexec.tar /kubeexec=bin/kubeexec \
 		/licenses/kubeexec.txt=bin/licenses/kubeexec.txt
 
@@ -90,7 +90,7 @@ bin/licenses/%.txt: force
 
 # A release has each program for each platform, the licence texts of what it
 # links, and one list of checksums.
-SHIPPED = sallyport toolexec kubeexec temporal-server
+SHIPPED = sallyport sallyport-gateway toolexec kubeexec temporal-server
 PLATFORMS ?= linux_amd64 linux_arm64
 RELEASES = $(foreach p,$(PLATFORMS),$(SHIPPED:%=bin/release/$p/%))
 
@@ -254,7 +254,7 @@ SYMBOLS = CGO_ENABLED=0 $(GO) build -trimpath -ldflags=-w
 vulncheck: $(SHIPPED:%=bin/vuln/%) ## Look for known vulnerabilities in what ships
 	.ci/vulncheck binary $^
 
-bin/vuln/sallyport bin/vuln/toolexec bin/vuln/kubeexec: check-build force
+bin/vuln/sallyport bin/vuln/sallyport-gateway bin/vuln/toolexec bin/vuln/kubeexec: check-build force
 	$(SYMBOLS) -o $@ ./cmd/$(@F)
 
 bin/vuln/temporal-server: check-build force
@@ -306,4 +306,4 @@ bench-million: check-test check-postgres ## Measure proofs and searches where th
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "; print "make <target>"} \
 		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

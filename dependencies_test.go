@@ -23,6 +23,7 @@ var heavy = []string{
 var lean = map[string][]string{
 	".":                     nil,
 	"adapters/ledger/proof": {"net/http"}, // an auditor trusts it: it asks no server
+	"cmd/sallyport":         nil,
 }
 
 // TestLeanPackages asks the Go tool for all that a lean package links.

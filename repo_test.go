@@ -58,12 +58,14 @@ var arrows = map[string][]string{
 	"adapters/jws":             nil,
 	"adapters/temporal":        {"activities", "workflows/details", "workflows/wire"},
 
-	"gateway":       {"*"},
-	"client":        {"api/wire"},
-	"cmd/sallyport": {"*"},
-	"cmd/toolexec":  {"tools/wire", "tools/builtin", "adapters/sandbox/confine"},
-	"cmd/kubeexec":  {"tools/wire", "tools/k8s"},
-	"deploy/image":  nil, // makes images of these; no part of them
+	"gateway":               {"*"},
+	"client":                {"api/wire"},
+	"cmd/sallyport":         {"client", "adapters/jws", "adapters/ledger/proof", "adapters/oidc", "cmd/internal/cli"},
+	"cmd/sallyport-gateway": {"*"},
+	"cmd/internal/cli":      {"adapters/ledger/proof", "adapters/oidc"},
+	"cmd/toolexec":          {"tools/wire", "tools/builtin", "adapters/sandbox/confine"},
+	"cmd/kubeexec":          {"tools/wire", "tools/k8s"},
+	"deploy/image":          nil, // makes images of these; no part of them
 
 	"deploy/licenses": nil, // the same, of what they link
 
@@ -72,6 +74,7 @@ var arrows = map[string][]string{
 	"sallyporttest/postgrestest":  nil,
 	"sallyporttest/compat":        nil, // tests of what must not change
 	"sallyporttest/workflowstest": {"*"},
+	"cmd/internal/clitest":        nil,
 
 	"docs": nil, // tests of the documentation
 
@@ -113,8 +116,8 @@ var libraries = map[string][]string{
 	"github.com/prometheus":                  {"adapters/telemetry"},
 	"go.opentelemetry.io/otel/sdk":           {"adapters/telemetry"},
 	"go.opentelemetry.io/otel/exporters":     {"adapters/telemetry"},
-	"github.com/spf13/cobra":                 {"cmd/sallyport", "temporal-server/...", "dev/...", "e2e/..."}, // there it is Kubernetes's
-	"github.com/stretchr/testify":            nil,                                                            // go-cmp and plain ifs say more
+	"github.com/spf13/cobra":                 {"cmd/sallyport", "cmd/sallyport-gateway", "cmd/internal/cli", "cmd/internal/clitest", "temporal-server/...", "dev/...", "e2e/..."}, // there it is Kubernetes's
+	"github.com/stretchr/testify":            nil,                                                                                                          // go-cmp and plain ifs say more
 	"github.com/pkg/errors":                  nil,
 	"golang.org/x/exp":                       nil,
 	"math/rand":                              {}, // what we draw has to be unpredictable

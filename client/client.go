@@ -60,7 +60,7 @@ type Call = wire.Call
 // Vote is a vote that counted.
 type Vote = wire.Vote
 
-// Proof is the ledger's proof of a call, for `sallyport ledger verify`: with the
+// Proof is the ledger's proof of a call, for `sallyport verify`: with the
 // call's contents for an auditor, without them for its agent.
 func (c *Client) Proof(ctx context.Context, id string) (json.RawMessage, error) {
 	var proof json.RawMessage

@@ -78,11 +78,11 @@ type SigningConfig struct {
 // LedgerConfig is about the ledger, which is in SQLite or in PostgreSQL.
 type LedgerConfig struct {
 	Path    string   `yaml:"path"`     // the SQLite database
-	DSNFile string   `yaml:"dsn_file"` // a file with the address of the PostgreSQL database, which `sallyport ledger migrate` has made
+	DSNFile string   `yaml:"dsn_file"` // a file with the address of the PostgreSQL database, which `sallyport-gateway ledger migrate` has made
 	KeyFile string   `yaml:"key_file"` // the signed-note key that signs checkpoints
 	OldKeys []string `yaml:"old_keys"` // files with the public keys that it has replaced
 	// Retention is how long the contents of calls are kept after their end, until
-	// `sallyport ledger erase --expired` erases them. Zero keeps them for good.
+	// `sallyport-gateway ledger erase --expired` erases them. Zero keeps them for good.
 	Retention time.Duration `yaml:"retention"`
 	Tiles     string        `yaml:"tiles"` // which callers may read the log under /ledger/: an [api.TileReaders]
 }

@@ -67,7 +67,7 @@ func current(ctx context.Context, db *sql.DB, dialect goose.Dialect) error {
 	if err != nil {
 		return err
 	}
-	how := "`sallyport ledger migrate` of this version, by the database's owner,"
+	how := "`sallyport-gateway ledger migrate` of this version, by the database's owner,"
 	if dialect == goose.DialectSQLite3 {
 		how = "a gateway of this version that opens it"
 	}

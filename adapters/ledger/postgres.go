@@ -73,7 +73,7 @@ func openPostgresReadOnly(_ context.Context, dsn string) (*sql.DB, error) {
 	return connectPostgres(dsn, true)
 }
 
-// openPostgres opens a database that `sallyport ledger migrate` has made.
+// openPostgres opens a database that `sallyport-gateway ledger migrate` has made.
 func openPostgres(ctx context.Context, dsn string) (*postgresDatabase, error) {
 	c, err := configure(dsn, false)
 	if err != nil {

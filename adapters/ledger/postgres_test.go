@@ -163,7 +163,7 @@ func TestNotMigrated(t *testing.T) {
 			t.Errorf("error %v; want it to say %q", err, says)
 		}
 	}
-	refused("sallyport ledger migrate")
+	refused("sallyport-gateway ledger migrate")
 	if err := ledger.Migrate(t.Context(), p.dsn, ledger.Roles{}); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/client"
+	"github.com/sallyport/sallyport/cmd/internal/cli"
 )
 
 // pollWait is how long one request waits for a call to change.
@@ -22,8 +23,8 @@ const pollWait = 20 * time.Second
 
 // Exit codes of `sallyport call`.
 const (
-	exitFailed  exitCode = 2 // it ran, and failed or is ambiguous
-	exitRefused exitCode = 3 // it did not run
+	exitFailed  cli.ExitCode = 2 // it ran, and failed or is ambiguous
+	exitRefused cli.ExitCode = 3 // it did not run
 )
 
 func callCommand() *cobra.Command {

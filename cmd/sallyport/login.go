@@ -13,11 +13,8 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/client"
+	"github.com/sallyport/sallyport/cmd/internal/cli"
 )
-
-// approveClient is the application as which people log in to vote. Its ID
-// tokens are for votes alone.
-const approveClient = "sallyport-approve"
 
 // login says at which identity provider people log in.
 type login struct {
@@ -30,7 +27,7 @@ type login struct {
 func (l *login) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&l.issuer, "issuer", os.Getenv("SALLYPORT_ISSUER"), "`URL` of the identity provider to log in at ($SALLYPORT_ISSUER; else the development instance's)")
-	f.StringVar(&l.clientID, "client-id", approveClient, "`id` of the public client as which people vote there: the table's vote_audience")
+	f.StringVar(&l.clientID, "client-id", cli.VoteClient, "`id` of the public client as which people vote there: the table's vote_audience")
 	f.StringVar(&l.audience, "audience", apiAudience, "audience of tokens for the gateway's API")
 	f.BoolVar(&l.noBrowser, "no-browser", false, "print the address to log in at, and open no browser")
 }

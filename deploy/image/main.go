@@ -3,7 +3,7 @@
 // writes a layout of the Open Container Initiative as one archive, which
 // registries' tools copy and containerd imports.
 //
-//	image --name registry.example.com/sallyport/gateway:1.0.0 --out bin/gateway.tar /sallyport=bin/sallyport
+//	image --name registry.example.com/sallyport/gateway:1.0.0 --out bin/gateway.tar /sallyport-gateway=bin/sallyport-gateway
 package main
 
 import (
@@ -72,7 +72,7 @@ func (i *image) parse(args []string) error {
 		return fmt.Errorf("--name is %q and must be repository:tag", i.name)
 	}
 	if len(args) == 0 {
-		return errors.New("an image needs files, such as /sallyport=bin/sallyport, the program first")
+		return errors.New("an image needs files, such as /sallyport-gateway=bin/sallyport-gateway, the program first")
 	}
 	for _, arg := range args {
 		name, source, ok := strings.Cut(arg, "=")

@@ -15,6 +15,7 @@ import (
 func shipped() []program {
 	return []program{
 		{dir: "../..", pkg: "./cmd/sallyport"},
+		{dir: "../..", pkg: "./cmd/sallyport-gateway"},
 		{dir: "../..", pkg: "./cmd/toolexec"},
 		{dir: "../..", pkg: "./cmd/kubeexec"},
 		{dir: "../../temporal-server", pkg: "./cmd/temporal-server"},

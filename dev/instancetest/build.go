@@ -16,12 +16,13 @@ var programs = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobal
 	return program.Build(context.Background(),
 		program.Source{Package: module + "/dev/cmd/sallyport-dev"},
 		program.Source{Package: module + "/cmd/sallyport"},
+		program.Source{Package: module + "/cmd/sallyport-gateway"},
 		program.Source{Package: module + "/cmd/toolexec"},
 	)
 })
 
-// Program is the path of one of the programs sallyport-dev, sallyport and
-// toolexec.
+// Program is the path of one of the programs sallyport-dev, sallyport,
+// sallyport-gateway and toolexec.
 func Program(tb testing.TB, name string) string {
 	tb.Helper()
 	dir, err := programs()

@@ -60,7 +60,7 @@ func TestGaps(t *testing.T) {
 // wantGaps asks the program, and wants gaps by what they are of.
 func (s *split) wantGaps(t *testing.T, grace string, want map[string]string) {
 	t.Helper()
-	r := instancetest.Command(t, "sallyport", "ledger", "gaps", "--config", filepath.Join(s.dir, "worker.yaml"), "--grace", grace, "--json")
+	r := instancetest.Command(t, "sallyport-gateway", "ledger", "gaps", "--config", filepath.Join(s.dir, "worker.yaml"), "--grace", grace, "--json")
 	var gaps []gateway.Gap
 	if err := json.Unmarshal([]byte(r.Stdout), &gaps); err != nil {
 		t.Fatalf("%v: %s%s", err, r.Stdout, r.Stderr)

@@ -88,7 +88,7 @@ func (s *split) write(t *testing.T, name, text string) {
 
 func (s *split) serve(t *testing.T, part string) *instancetest.Process {
 	t.Helper()
-	return instancetest.Serve(t, "sallyport", part, "--config", filepath.Join(s.dir, part+".yaml"))
+	return instancetest.Serve(t, "sallyport-gateway", part, "--config", filepath.Join(s.dir, part+".yaml"))
 }
 
 func (s *split) client(t *testing.T, who string) *client.Client {
@@ -156,7 +156,7 @@ func TestEachHasItsOwnKeys(t *testing.T) {
 		{"api", "worker", "lacks signing.private_key_file, which the API needs"},
 		{"worker", "api", "lacks signing.public_keys_file, which the worker needs"},
 	} {
-		r := instancetest.Command(t, "sallyport", tt.part, "--config", filepath.Join(s.dir, tt.other+".yaml"))
+		r := instancetest.Command(t, "sallyport-gateway", tt.part, "--config", filepath.Join(s.dir, tt.other+".yaml"))
 		if r.Code != 1 || !strings.Contains(r.Stderr, tt.want) {
 			t.Errorf("%s with the configuration of %s exited with %d: %s", tt.part, tt.other, r.Code, r.Stderr)
 		}

@@ -54,7 +54,7 @@ func TestTessera(t *testing.T) {
 	checkLog(t, served, verifier)
 
 	dir := t.TempDir()
-	r := instancetest.Command(t, "sallyport", "ledger", "publish", dir, "--ledger", i.Path("ledger.db"), "--key", i.Path("ledger.pub"))
+	r := instancetest.Command(t, "sallyport-gateway", "ledger", "publish", dir, "--ledger", i.Path("ledger.db"), "--key", i.Path("ledger.pub"))
 	if r.Code != 0 {
 		t.Fatal(r.Stderr)
 	}
@@ -65,12 +65,12 @@ func TestTessera(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, where := range [][]string{{dir}, {root.String(), "--token-file", token}} {
-		arguments := append([]string{"ledger", "verify", "--key", i.Path("ledger.pub"), "--from", dir + "/checkpoint", "--tiles"}, where...)
+		arguments := append([]string{"verify", "--key", i.Path("ledger.pub"), "--from", dir + "/checkpoint", "--tiles"}, where...)
 		if r := instancetest.Command(t, "sallyport", arguments...); r.Code != 0 {
 			t.Errorf("verifying %s: %s%s", where[0], r.Stdout, r.Stderr)
 		}
 	}
-	if r := instancetest.Command(t, "sallyport", "ledger", "verify", "--key", i.Path("ledger.pub"), "--tiles", root.String()); r.Code == 0 {
+	if r := instancetest.Command(t, "sallyport", "verify", "--key", i.Path("ledger.pub"), "--tiles", root.String()); r.Code == 0 {
 		t.Error("the log is given out to nobody in particular")
 	}
 }

@@ -39,10 +39,13 @@ func TestEarlierState(t *testing.T) {
 	}
 	d.ends(d.submit(read("staging/api")), sallyport.Succeeded)
 
-	for _, arguments := range [][]string{{"--ledger", d.Path("ledger.db")}, {d.Path("approved.proof")}} {
-		arguments = append([]string{"ledger", "verify", "--key", d.Path("ledger.pub")}, arguments...)
-		if r := instancetest.Command(t, "sallyport", arguments...); r.Code != 0 {
-			t.Errorf("sallyport %q: %s%s", arguments, r.Stdout, r.Stderr)
+	for _, command := range [][]string{
+		{"sallyport-gateway", "ledger", "verify", "--ledger", d.Path("ledger.db")},
+		{"sallyport", "verify", d.Path("approved.proof")},
+	} {
+		arguments := append(command[1:], "--key", d.Path("ledger.pub"))
+		if r := instancetest.Command(t, command[0], arguments...); r.Code != 0 {
+			t.Errorf("%q: %s%s", command, r.Stdout, r.Stderr)
 		}
 	}
 }

@@ -265,7 +265,7 @@ func signingKey() (private, public []byte, err error) {
 func (p *Platform) loadGateway(ctx context.Context) (err error) {
 	p.images = map[string]string{}
 	for name, files := range map[string][]string{
-		"gateway":  {"/sallyport=" + p.Programs.Gateway["sallyport"], "/etc/ssl/certs/ca-certificates.crt=" + p.path("pki", "ca.crt")},
+		"gateway":  {"/sallyport-gateway=" + p.Programs.Gateway["sallyport-gateway"], "/etc/ssl/certs/ca-certificates.crt=" + p.path("pki", "ca.crt")},
 		"kubeexec": {"/kubeexec=" + p.Programs.Gateway["kubeexec"]},
 	} {
 		if p.images[name], err = p.Image(ctx, name, files...); err != nil {
@@ -300,7 +300,7 @@ func (g *Gateway) Client(ctx context.Context, who string) (*client.Client, error
 // Verify verifies the ledger as an auditor does, with the public key alone,
 // and returns what the verifier says.
 func (g *Gateway) Verify(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, g.platform.Programs.Gateway["sallyport"], "ledger", "verify", //nolint:gosec // what we built
+	out, err := exec.CommandContext(ctx, g.platform.Programs.Gateway["sallyport-gateway"], "ledger", "verify", //nolint:gosec // what we built
 		"--ledger="+g.Ledger, "--key="+g.LedgerKey).CombinedOutput()
 	return string(out), err
 }

@@ -11,7 +11,7 @@ import (
 // and has its pod replaced, so that the next one doesn't wait for how often
 // this one died.
 func (p *Platform) KillWorker(ctx context.Context) error {
-	pid, err := p.cluster.Process("/sallyport", "worker")
+	pid, err := p.cluster.Process("/sallyport-gateway", "worker")
 	if err != nil {
 		return err
 	}

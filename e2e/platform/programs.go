@@ -14,7 +14,7 @@ type Programs struct {
 	TemporalServer   string
 	IdentityProvider string
 	Intruder         string            // what stands in images that were taken over
-	Gateway          map[string]string // the repository's own, by name: sallyport, kubeexec and image
+	Gateway          map[string]string // the repository's own, by name: sallyport-gateway, kubeexec and image
 }
 
 // Build builds the programs that are not built yet, of exactly these sources,
@@ -35,7 +35,7 @@ func Build(ctx context.Context, w io.Writer) (Programs, error) {
 		{Name: "intruder", Module: module, Package: "./cmd/intruder", File: &p.Intruder},
 		{Name: "idp", Module: filepath.Join(root, "dev"), Package: "./cmd/idp", File: &p.IdentityProvider},
 	}
-	names := []string{"./cmd/sallyport", "./cmd/kubeexec", "./deploy/image"}
+	names := []string{"./cmd/sallyport-gateway", "./cmd/kubeexec", "./deploy/image"}
 	files := make([]string, len(names))
 	for i, name := range names {
 		list = append(list, program.Source{Name: path.Base(name), Module: root, Package: name, File: &files[i]})

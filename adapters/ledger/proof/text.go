@@ -122,7 +122,7 @@ func sayEntry(e sallyport.Entry) string {
 func (c *fileCheck) limits() []string {
 	not := []string{
 		"that the times are right: they are the gateway's own",
-		"that the gateway shows every reader the same log: compare the checkpoint with one from another source (ledger verify --from)",
+		"that the gateway shows every reader the same log: compare the checkpoint with one from another source (sallyport verify --tiles with --from)",
 		fmt.Sprintf("that nothing was added to it after leaf %d of the log", c.tree.N-1),
 		"that nothing was done that did not pass the gateway",
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/sallyport/sallyport/cmd/internal/cli"
 	"github.com/sallyport/sallyport/tools"
 )
 
@@ -20,7 +21,7 @@ func toolsCommand() *cobra.Command {
 the built-in ones, and of those in a directory, as the gateway would load them.
 It is a piece of the Helm chart's values. The cluster's admission policies
 refuse roles with more, whoever has taken the worker over.`,
-		Example: `  sallyport tools permissions --dir ./tools > permissions.yaml
+		Example: `  sallyport-gateway tools permissions --dir ./tools > permissions.yaml
   helm upgrade sallyport ./deploy/chart --install --values permissions.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -41,5 +42,5 @@ refuse roles with more, whoever has taken the worker over.`,
 		},
 	}
 	permissions.Flags().StringVar(&dir, "dir", "", "`directory` of manifests that add to the built-in ones or replace them")
-	return group("tools", "Work with tools", "  sallyport tools permissions --dir ./tools", permissions)
+	return cli.Group("tools", "Work with tools", "  sallyport-gateway tools permissions --dir ./tools", permissions)
 }

@@ -7,10 +7,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport/sallyport/adapters/opa"
+	"github.com/sallyport/sallyport/cmd/internal/cli"
 )
 
 func policyCommand() *cobra.Command {
-	return group("policy", "Work with policies", "  sallyport policy test ./policies", &cobra.Command{
+	return cli.Group("policy", "Work with policies", "  sallyport-gateway policy test ./policies", &cobra.Command{
 		Use:   "test DIRECTORY",
 		Short: "Load a policy as the gateway would, and run its tests",
 		Long: `Load a directory of Rego and data exactly as the gateway would, with the same
@@ -18,7 +19,7 @@ restrictions, and run the tests in it. A policy that fails here never goes live.
 
 The exit code is 0 when all tests pass, and 1 when one fails or the policy can't
 be loaded.`,
-		Example: `  sallyport policy test ./policies`,
+		Example: `  sallyport-gateway policy test ./policies`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			report, err := opa.Test(cmd.Context(), os.DirFS(args[0]))
@@ -29,7 +30,7 @@ be loaded.`,
 				return err
 			}
 			if !report.OK(0) {
-				return exitCode(1)
+				return cli.ExitCode(1)
 			}
 			return nil
 		},

@@ -39,9 +39,9 @@ With --expired, the calls are those that ended longer ago than the configuration
 ledger.retention says; run it by a timer.
 
 On PostgreSQL it takes a role of its own, which the gateway does not have:
-sallyport ledger migrate --grant-eraser ROLE.`,
-		Example: `  sallyport ledger erase ii67cfqdxj7iwn3l26mgwug2ru --reason "asked for by its subject"
-  sallyport ledger erase --expired --config sallyport.yaml --dsn-file eraser.dsn`,
+sallyport-gateway ledger migrate --grant-eraser ROLE.`,
+		Example: `  sallyport-gateway ledger erase ii67cfqdxj7iwn3l26mgwug2ru --reason "asked for by its subject"
+  sallyport-gateway ledger erase --expired --config sallyport.yaml --dsn-file eraser.dsn`,
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			before, err := e.prepare(cmd, len(ids))
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport/sallyport/cmd/internal/cli"
 	"github.com/sallyport/sallyport/gateway"
 )
 
@@ -28,8 +29,8 @@ The server forgets workflows that ended longer ago than its namespace's retentio
 ask more often than that.
 
 The exit code is 0 where there is none, and 1 where there is one.`,
-		Example: `  sallyport ledger gaps
-  sallyport ledger gaps --config /etc/sallyport/worker.yaml --json`,
+		Example: `  sallyport-gateway ledger gaps
+  sallyport-gateway ledger gaps --config /etc/sallyport/worker.yaml --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o := gateway.GapOptions{Grace: grace, Now: time.Now()}
@@ -82,7 +83,7 @@ func showGaps(w io.Writer, gaps []gateway.Gap, asked, asJSON bool) (err error) {
 		fmt.Fprintf(w, "%s %s%s: %s\n", g.Kind, g.ID, since, g.Detail)
 	}
 	if err == nil && len(gaps) > 0 {
-		err = exitCode(1)
+		err = cli.ExitCode(1)
 	}
 	return err
 }

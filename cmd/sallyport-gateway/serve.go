@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sallyport/sallyport/cmd/internal/cli"
 	"github.com/sallyport/sallyport/gateway"
 )
 
@@ -21,7 +22,7 @@ func apiCommand() *cobra.Command {
 The API identifies agents and people, signs what they ask and hands it to
 Temporal. It holds the signing key and no right to run anything: give it its own
 configuration, its own Temporal credentials and no access to targets.`,
-		Example: `  sallyport api --config /etc/sallyport/api.yaml`,
+		Example: `  sallyport-gateway api --config /etc/sallyport/api.yaml`,
 	}, "sallyport-api", func(ctx context.Context, g *gateway.Gateway, c gateway.Config) error {
 		var lc net.ListenConfig
 		l, err := lc.Listen(ctx, "tcp", c.API.Listen)
@@ -41,7 +42,7 @@ func workerCommand() *cobra.Command {
 The worker holds the public halves of the API's keys, the ledger and the way to
 the targets. It can invent no call: it runs what the API signed, what policy
 allows and what people approved, and derives all of it anew before each run.`,
-		Example: `  sallyport worker --config /etc/sallyport/worker.yaml`,
+		Example: `  sallyport-gateway worker --config /etc/sallyport/worker.yaml`,
 	}, "sallyport-worker", func(ctx context.Context, g *gateway.Gateway, _ gateway.Config) error {
 		return g.RunWorker(ctx)
 	})
@@ -62,7 +63,7 @@ func serveCommand(cmd *cobra.Command, name string, serve func(context.Context, *
 		if err != nil {
 			return err
 		}
-		g, err := gateway.Open(cmd.Context(), gateway.Options{Config: c, Name: name, Version: version(), Logger: logger})
+		g, err := gateway.Open(cmd.Context(), gateway.Options{Config: c, Name: name, Version: cli.Version(), Logger: logger})
 		if err != nil {
 			return err
 		}
@@ -71,7 +72,7 @@ func serveCommand(cmd *cobra.Command, name string, serve func(context.Context, *
 				err = cerr
 			}
 		}()
-		logger.InfoContext(cmd.Context(), "starting", slog.String("program", name), slog.String("version", version()))
+		logger.InfoContext(cmd.Context(), "starting", slog.String("program", name), slog.String("version", cli.Version()))
 		group, ctx := errgroup.WithContext(cmd.Context())
 		group.Go(func() error { return g.Watch(ctx) })
 		group.Go(func() error { return serve(ctx, g, c) })

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/sallyport/sallyport/cmd/internal/cli"
 	"github.com/sallyport/sallyport/tools"
 )
 
@@ -19,7 +20,7 @@ func TestChartAllowsTheBuiltInTools(t *testing.T) {
 	}
 	var want, got values
 	var out bytes.Buffer
-	if code := run([]string{"tools", "permissions"}, nil, &out, os.Stderr); code != 0 {
+	if code := cli.Run(command(), []string{"tools", "permissions"}, nil, &out, os.Stderr); code != 0 {
 		t.Fatalf("exit code %d", code)
 	}
 	if err := yaml.Unmarshal(out.Bytes(), &want); err != nil {

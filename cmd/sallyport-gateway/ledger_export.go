@@ -21,8 +21,8 @@ its hash in the tree, leaf the leaf, and entry what it commits to, unless that w
 erased. With --closed there are no entries, and nothing personal.
 
 Whoever keeps a copy goes on with --from and the index after the last one.`,
-		Example: `  sallyport ledger export > ledger.jsonl
-  sallyport ledger export --closed --from 120000 | gzip > more.jsonl.gz`,
+		Example: `  sallyport-gateway ledger export > ledger.jsonl
+  sallyport-gateway ledger export --closed --from 120000 | gzip > more.jsonl.gz`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			lines := json.NewEncoder(cmd.OutOrStdout())
@@ -46,11 +46,11 @@ func rebuildCommand() *cobra.Command {
 		Long: `Make the ledger's projection anew from the log and what it commits to: the records
 of calls, what they are found by, and the freezes. The log stays as it is.
 
-It is needed after an upgrade that says so, or where sallyport ledger verify finds
+It is needed after an upgrade that says so, or where sallyport-gateway ledger verify finds
 records that are not what their entries add up to. On PostgreSQL it takes the
 database's owner. Whoever records meanwhile waits.`,
-		Example: `  sallyport ledger rebuild
-  sallyport ledger rebuild --dsn-file owner.dsn`,
+		Example: `  sallyport-gateway ledger rebuild
+  sallyport-gateway ledger rebuild --dsn-file owner.dsn`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d, err := database.database()
@@ -61,7 +61,7 @@ database's owner. Whoever records meanwhile waits.`,
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "the records of %d calls and freezes were made anew; check the ledger with sallyport ledger verify\n", n)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "the records of %d calls and freezes were made anew; check the ledger with sallyport-gateway ledger verify\n", n)
 			return err
 		},
 	}

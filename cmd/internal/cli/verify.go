@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
+	"github.com/sallyport/sallyport/adapters/oidc"
+)
+
+// VoteClient is the application as which people log in to vote. Its ID tokens
+// are for votes alone.
+const VoteClient = "sallyport-approve"
+
+// Trust is what flags say of the public keys and checkpoints that a log, or a
+// proof of it, is verified with.
+type Trust struct {
+	keys   []string
+	kept   []string // files of checkpoints
+	people string   // file of keys
+	votes  oidc.Kept
+}
+
+// KeyFlag adds the flag for the log's public keys.
+func (t *Trust) KeyFlag(f *pflag.FlagSet) {
+	f.StringArrayVar(&t.keys, "key", []string{".sallyport/ledger.pub"}, "public `key`, or a file that holds one; may be repeated")
+}
+
+// Flags adds the flags of a verification.
+func (t *Trust) Flags(f *pflag.FlagSet) {
+	t.KeyFlag(f)
+	f.StringArrayVar(&t.kept, "from", nil, "`file` with a checkpoint that was kept elsewhere, which the log must extend; may be repeated")
+	f.StringVar(&t.votes.Issuer, "people-issuer", "", "`URL` of the identity provider that signs votes")
+	f.StringVar(&t.votes.Audience, "vote-audience", VoteClient, "audience of ID tokens that are votes, as the identity table has it")
+	f.StringVar(&t.people, "people-keys", "", "`file` with the keys (JWKS) that the identity provider of people published")
+}
+
+// Verifiers verify the log's checkpoints.
+func (t *Trust) Verifiers() (note.Verifiers, error) {
+	keys := make([]string, len(t.keys))
+	for i, k := range t.keys {
+		keys[i] = k
+		if b, err := os.ReadFile(k); err == nil {
+			keys[i] = string(b)
+		}
+	}
+	return proof.Verifiers(keys...)
+}
+
+// Known are the checkpoints that were kept elsewhere.
+func (t *Trust) Known() (all [][]byte, err error) {
+	for _, file := range t.kept {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("the checkpoint can't be read: %w", err)
+		}
+		all = append(all, b)
+	}
+	return all, nil
+}
+
+// Votes says how votes are verified that an identity provider signed.
+func (t *Trust) Votes() (oidc.Kept, error) {
+	if t.people == "" {
+		return t.votes, nil
+	}
+	b, err := os.ReadFile(t.people)
+	if err != nil {
+		return oidc.Kept{}, fmt.Errorf("the identity provider's keys can't be read: %w", err)
+	}
+	votes := t.votes
+	if votes.Keys, err = oidc.ParseKeys(b); err != nil {
+		return oidc.Kept{}, fmt.Errorf("%s: %w", t.people, err)
+	}
+	return votes, nil
+}
+
+// ShowReport writes what the verification of a whole log found.
+func ShowReport(w io.Writer, r proof.Report) error {
+	fmt.Fprintf(w, "%d leaves of %d calls, %d signed checkpoints\nroot hash %s\n", r.Leaves, r.Calls, r.Checkpoints, r.Root)
+	if r.SignedVotes > 0 {
+		fmt.Fprintf(w, "%d votes carry the identity provider's signature\n", r.SignedVotes)
+	}
+	if r.Unsigned > 0 {
+		fmt.Fprintf(w, "the last %d leaves are not signed yet; the running gateway does so within moments\n", r.Unsigned)
+	}
+	for _, id := range r.Unfinished {
+		fmt.Fprintf(w, "call %s started and has no outcome yet\n", id)
+	}
+	for _, id := range r.Erased {
+		fmt.Fprintf(w, "call %s was erased: its leaves stand, its contents are gone\n", id)
+	}
+	for _, f := range r.Findings {
+		fmt.Fprintf(w, "CHANGED: %s\n", f)
+	}
+	if !r.OK() {
+		fmt.Fprintf(w, "the ledger is not as it was written: %d findings\n", len(r.Findings)+r.Suppressed)
+		return ExitCode(1)
+	}
+	_, err := fmt.Fprintln(w, "nothing was changed, and nothing is missing between the first leaf and the last")
+	return err
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// moved are the commands that sallyport had and sallyport-gateway has now.
+// They answer with the new command, because scripts and unit files call them.
+var moved = map[string]string{ //nolint:gochecknoglobals // a table
+	"api":    "sallyport-gateway api",
+	"worker": "sallyport-gateway worker",
+	"ledger": "sallyport-gateway ledger",
+	"policy": "sallyport-gateway policy",
+	"tools":  "sallyport-gateway tools",
+
+	"ledger verify": "sallyport verify for a proof or a published log, and sallyport-gateway ledger verify for a database",
+}
+
+func movedCommands() (all []*cobra.Command) {
+	for word := range moved {
+		if strings.Contains(word, " ") {
+			continue
+		}
+		all = append(all, &cobra.Command{
+			Use: word, Hidden: true, DisableFlagParsing: true,
+			RunE: func(_ *cobra.Command, args []string) error {
+				old, now := word, moved[word]
+				if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+					old += " " + args[0]
+					now += " " + args[0]
+				}
+				if other, ok := moved[old]; ok {
+					now = other
+				}
+				return fmt.Errorf("sallyport %s is now %s", old, now)
+			},
+		})
+	}
+	return all
+}
