@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "rewrite the pages that are made of the 
 // mark, against the code.
 func generated(t *testing.T, name, want string) {
 	t.Helper()
-	mark := "<!-- made of the code: go test ./docs -run " + t.Name() + " -update -->\n"
+	mark := "<!-- made of the code: go test ./docs -run " + t.Name() + " -update -->\n\n"
 	prose, have, found := strings.Cut(read(t, name), mark)
 	if !found {
 		t.Fatalf("%s lacks the line %s", name, mark)
@@ -40,13 +40,13 @@ func generated(t *testing.T, name, want string) {
 func TestErrorsPage(t *testing.T) {
 	var page strings.Builder
 	for _, g := range sallyport.CodeGroups() {
-		fmt.Fprintf(&page, "\n## %s\n\n%s\n", g.Title, g.About)
+		fmt.Fprintf(&page, "## %s\n\n%s\n\n", g.Title, g.About)
 		for _, c := range g.Codes {
-			fmt.Fprintf(&page, "\n### `%s`\n\n**HTTP:** %s · **Retry:** %s\n\n**Cause:** %s\n\n**Remedy:** %s\n",
+			fmt.Fprintf(&page, "### `%s`\n\n**HTTP:** %s · **Retry:** %s\n\n**Cause:** %s\n\n**Remedy:** %s\n\n",
 				c.Name, statuses(c.Statuses), retry(c.Retry), c.Cause, c.Remedy)
 		}
 	}
-	generated(t, "docs/reference/errors.md", page.String())
+	generated(t, "docs/reference/errors.md", strings.TrimSuffix(page.String(), "\n"))
 }
 
 func statuses(list []int) string {
