@@ -85,11 +85,11 @@ func TestApproveInTheTemporalUI(t *testing.T) {
 	}
 	var alive []string
 	if s.do(t, order{Do: "alive"}, &alive); len(alive) > 0 {
-		t.Errorf("somebody's words came alive: %q", alive)
+		t.Errorf("text from a manifest or an argument ran as a script: %q", alive)
 	}
 }
 
-// comment is what somebody wrote into the manifest beside what will change.
+// comment is hostile text that stands in the manifest beside the change.
 const comment = "# ``` <img src=y onerror=alert(4)> **approved** [b](javascript:alert(5)) | \u202egnp"
 
 // hostile is the state of an instance whose manifest of production/api has
@@ -157,13 +157,13 @@ func (s *story) savedView(t *testing.T, call client.Call) {
 		Tool: "gitops_get_manifest", Arguments: []byte(`{"environment": "staging", "name": "api"}`), Wait: time.Minute,
 	})
 	if err != nil || read.State != sallyport.Succeeded {
-		t.Fatalf("a call that needs nobody is %s: %v", read.State, err)
+		t.Fatalf("a call that needs no approval is %s: %v", read.State, err)
 	}
 	s.do(t, order{Do: "open", As: "bob", URL: s.instance.Info().TemporalUI + string(link[1])}, nil)
 	var listed string
 	s.do(t, order{Do: "listed", As: "bob", ID: "call-" + call.ID}, &listed)
 	if strings.Contains(listed, read.ID) {
-		t.Errorf("a call that waits for nobody is listed: %s", listed)
+		t.Errorf("a call that needs no approval is listed: %s", listed)
 	}
 	s.shot(t, "bob", "2-saved-view")
 	s.do(t, order{Do: "open", As: "bob", URL: call.Links.Approve}, nil)
@@ -270,7 +270,7 @@ func (s *story) vote(t *testing.T, who, input, shot string) {
 	}
 }
 
-// refused waits until somebody's page says that a vote did not count, and why.
+// refused waits until the page of one person says that a vote did not count, and why.
 // The call still waits.
 func (s *story) refused(t *testing.T, who, code, why string) {
 	t.Helper()

@@ -37,7 +37,7 @@ type browser struct {
 	errs    *bytes.Buffer
 }
 
-// openBrowser starts Chromium, with nobody before it yet.
+// openBrowser starts Chromium; no person is logged in yet.
 func openBrowser(t *testing.T) *browser {
 	t.Helper()
 	chromium, err := exec.LookPath("chromium")

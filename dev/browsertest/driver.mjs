@@ -1,7 +1,7 @@
 // Drives a browser for the tests beside it. Each line of standard input is an
-// order in JSON, each line of standard output its answer: the tests say what
-// is done, and judge what is seen. Each person has a browser context of their
-// own, as if they sat at machines of their own.
+// order in JSON, each line of standard output its response: the tests give the
+// orders and check the results. Each person has a browser context of their own,
+// as if they sat at machines of their own.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -29,8 +29,8 @@ const people = new Map(); // name to {page, console, alive}
 const gone = []; // what came alive in browsers that are closed
 const alive = (name) => people.get(name).alive.map((what) => `${name}: ${what}`);
 
-// at is a person's page. What shows that somebody's words came alive is kept:
-// dialogs, windows, and requests for what is not on this machine.
+// at is a person's page. It records every sign that hostile text ran as a
+// script: dialogs, windows, and requests to other machines.
 async function at(name) {
   if (people.has(name)) return people.get(name).page;
   const context = await browser.newContext({ viewport: { width: 1440, height: 1100 }, locale: "en-US", timezoneId: "UTC" });
@@ -85,8 +85,8 @@ const orders = {
     return page.url();
   },
 
-  // shutOut logs somebody in who is then asked to log in again, and returns
-  // what they see.
+  // shutOut logs a person in whom the UI then asks to log in again, and returns
+  // the text of that page.
   async shutOut({ as, url, login }) {
     const page = await at(as);
     await page.goto(url);
@@ -166,7 +166,7 @@ const orders = {
     await page.setViewportSize({ width: 1440, height: 1100 });
   },
 
-  // alive is what happened in all browsers that nobody's words may bring about.
+  // alive are the signs from all browsers that hostile text ran as a script.
   alive: () => [...gone, ...[...people.keys()].flatMap(alive)],
 
   // dump keeps what everybody sees when something has gone wrong.

@@ -59,7 +59,7 @@ func Tell(ctx context.Context, o Options) error {
 		{"deploy-bot scales it to 50", s.scaleTooFar},
 		{"deploy-bot reads a secret", s.readSecret},
 		{"deploy-bot scales a deployment in production", s.askProduction},
-		{"somebody votes who must not", s.forge},
+		{"people vote who may not approve", s.forge},
 		{"bob approves", s.approve},
 		{"deploy-bot repeats itself with the same Idempotency-Key", s.repeat},
 		{"an auditor verifies the ledger", s.verify},

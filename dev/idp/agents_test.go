@@ -17,7 +17,7 @@ func TestAgentToken(t *testing.T) {
 			"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(id)+":"+url.QueryEscape(secret))),
 		}
 	}
-	good := []answer{
+	good := []response{
 		w.do(t, "POST", "/agents/token", "grant_type=client_credentials", basic("deploy-bot", secret)),
 		w.do(t, "POST", "/agents/token", "grant_type=client_credentials&audience=sallyport", basic("deploy-bot", secret)),
 		w.do(t, "POST", "/agents/token", "grant_type=client_credentials&resource=sallyport", basic("deploy-bot", secret)),
@@ -46,7 +46,7 @@ func TestAgentToken(t *testing.T) {
 		"Person":         {"people are no clients", "grant_type=client_credentials", basic("bob", ""), "invalid_client"},
 		"RelyingParty":   {"an application is no agent", "grant_type=client_credentials", basic("temporal-ui", func() string { s, _ := w.Secret("temporal-ui"); return s }()), "invalid_client"},
 		"TwoWays":        {"there is one way to say who one is", "grant_type=client_credentials&client_secret=" + secret, basic("deploy-bot", secret), "invalid_client"},
-		"Nobody":         {"somebody must ask", "grant_type=client_credentials", form, "invalid_client"},
+		"NoClient":       {"a client must name itself", "grant_type=client_credentials", form, "invalid_client"},
 		"OtherGrant":     {"an agent has no password", "grant_type=password&username=bob", basic("deploy-bot", secret), "unsupported_grant_type"},
 		"OtherAudience":  {"agents reach only the API", "grant_type=client_credentials&audience=temporal", basic("deploy-bot", secret), "invalid_target"},
 		"TwoAudiences":   {"it can be for one", "grant_type=client_credentials&audience=sallyport&resource=other", basic("deploy-bot", secret), "invalid_target"},

@@ -34,8 +34,8 @@ type authorization struct {
 }
 
 // authorize shows the log-in page (OpenID Connect Core 1.0, section 3.1.2).
-// Until client and redirect URI are known to be right, errors are shown and
-// nobody is sent anywhere.
+// Until client and redirect URI are known to be right, it shows errors and
+// redirects no browser.
 func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 	values := r.URL.Query()
 	client, ok := p.client(values.Get("client_id"))
@@ -60,7 +60,7 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case a.prompt != "none":
 		p.showLogin(w, p.waiting.put(a, p.opts.Now()), a, session.person)
-	case client.Public: // anybody on the person's machine can be this client (RFC 8252, section 8.6)
+	case client.Public: // every program on the person's machine can be this client (RFC 8252, section 8.6)
 		p.sendBack(w, r, a, url.Values{"error": {"interaction_required"}})
 	case !loggedIn || p.opts.Now().Sub(session.at) > a.maxAge:
 		p.sendBack(w, r, a, url.Values{"error": {"login_required"}})
@@ -128,7 +128,7 @@ func (p *Provider) choose(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !p.isPerson(person) {
-		p.showError(w, http.StatusBadRequest, "There is nobody of this name here.")
+		p.showError(w, http.StatusBadRequest, "This identity provider has no person of this name. Choose one of the log-in page.")
 		return
 	}
 	p.sendCode(w, r, a, p.logIn(w, r, person))

@@ -80,7 +80,7 @@ func (p *Provider) authenticate(r *http.Request, values url.Values) (Client, boo
 }
 
 // proves reports whether a code verifier is the one that the code was bound
-// to. Where there was no challenge there must be no verifier, or somebody
+// to. Where there was no challenge there must be no verifier, or an attacker
 // took the challenge away (RFC 9700, section 4.8.2).
 func (g grant) proves(code string) bool {
 	if g.challenge == "" {

@@ -20,7 +20,7 @@ type TokenRequest struct {
 	TTLSeconds int    `json:"ttl_seconds,omitempty"` // 0 means an hour
 }
 
-// devToken gives whoever knows the instance token a token of anybody.
+// devToken gives a caller with the instance token a token of any person or agent.
 func (p *Provider) devToken(w http.ResponseWriter, r *http.Request) {
 	if !same(p.opts.InstanceToken, r.Header.Get(InstanceTokenHeader)) {
 		writeJSON(w, http.StatusUnauthorized, oauthError{

@@ -9,8 +9,8 @@
 //	<base>/people   authorization code with PKCE, for people
 //
 // Each has its discovery document at /.well-known/openid-configuration and
-// its keys at /keys. People choose who they are on the log-in page: whoever
-// reaches the provider can be anybody, so it is for development only.
+// its keys at /keys. The log-in page asks for no password: every client that
+// reaches the provider can choose any person, so it is for development only.
 package idp
 
 import (
@@ -43,8 +43,8 @@ type Options struct {
 	Clients []Client // relying parties through which people log in
 
 	// Named lets the provider have a name that is not this machine's alone,
-	// over https. Everybody who reaches it can be anybody: it is for networks
-	// that exist for tests.
+	// over https. Every client that reaches it can choose any person: it is for
+	// networks that exist for tests.
 	Named bool
 	// Claims adds claims to access tokens, such as the permissions that a
 	// Temporal server maps. It can't change those that RFC 9068 defines.
@@ -55,7 +55,7 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// PersonEntry is somebody whom one can choose to be.
+// PersonEntry is a person that the log-in page offers.
 type PersonEntry struct {
 	ID     string // the subject of this person's tokens
 	Name   string // shown; "" means the id

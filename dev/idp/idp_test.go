@@ -109,14 +109,14 @@ func newBrowser(t *testing.T) *http.Client {
 	return &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-// answer is a response whose body was read.
-type answer struct {
+// response is an HTTP response whose body was read.
+type response struct {
 	status int
 	header http.Header
 	body   string
 }
 
-func (w *world) do(t *testing.T, method, path, body string, header map[string]string) answer {
+func (w *world) do(t *testing.T, method, path, body string, header map[string]string) response {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, w.base+path, strings.NewReader(body))
 	if err != nil {
@@ -128,36 +128,36 @@ func (w *world) do(t *testing.T, method, path, body string, header map[string]st
 	if host := header["Host"]; host != "" {
 		request.Host = host
 	}
-	response, err := w.browser.Do(request)
+	res, err := w.browser.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
-	content, err := io.ReadAll(response.Body)
+	defer res.Body.Close()
+	content, err := io.ReadAll(res.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer{status: response.StatusCode, header: response.Header, body: string(content)}
+	return response{status: res.StatusCode, header: res.Header, body: string(content)}
 }
 
-func (w *world) post(t *testing.T, path string, values url.Values) answer {
+func (w *world) post(t *testing.T, path string, values url.Values) response {
 	t.Helper()
 	return w.do(t, "POST", path, values.Encode(), map[string]string{"Content-Type": "application/x-www-form-urlencoded"})
 }
 
 // fields reads a JSON object.
-func (a answer) fields(t *testing.T) map[string]any {
+func (r response) fields(t *testing.T) map[string]any {
 	t.Helper()
 	var fields map[string]any
-	if err := json.Unmarshal([]byte(a.body), &fields); err != nil {
-		t.Fatalf("status %d, body %q: %v", a.status, a.body, err)
+	if err := json.Unmarshal([]byte(r.body), &fields); err != nil {
+		t.Fatalf("status %d, body %q: %v", r.status, r.body, err)
 	}
 	return fields
 }
 
-func (a answer) text(t *testing.T, name string) string {
+func (r response) text(t *testing.T, name string) string {
 	t.Helper()
-	text, _ := a.fields(t)[name].(string)
+	text, _ := r.fields(t)[name].(string)
 	return text
 }
 
@@ -322,7 +322,7 @@ func TestKeysAndSecretsPersist(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := idp.New(second.options()); err == nil {
-			t.Errorf("%s is broken, and nobody noticed", file.Name())
+			t.Errorf("New accepts a broken %s", file.Name())
 		}
 		if err := os.Remove(filepath.Join(dir, file.Name())); err != nil {
 			t.Fatal(err)
@@ -379,7 +379,7 @@ func TestNamed(t *testing.T) {
 
 func TestDevToken(t *testing.T) {
 	w := newWorld(t)
-	ask := func(body, instance string) answer {
+	ask := func(body, instance string) response {
 		return w.do(t, "POST", "/dev/token", body, map[string]string{idp.InstanceTokenHeader: instance, "Content-Type": "application/json"})
 	}
 	good := ask(`{"as":"bob"}`, instanceToken)
@@ -396,7 +396,7 @@ func TestDevToken(t *testing.T) {
 	}{
 		"NoToken":    {`{"as":"bob"}`, "", http.StatusUnauthorized},
 		"OtherToken": {`{"as":"bob"}`, "other", http.StatusUnauthorized},
-		"Nobody":     {`{"as":"mallory"}`, instanceToken, http.StatusBadRequest},
+		"NoPerson":   {`{"as":"mallory"}`, instanceToken, http.StatusBadRequest},
 		"UnknownKey": {`{"as":"bob","ttl":1}`, instanceToken, http.StatusBadRequest},
 		"TooLong":    {`{"as":"bob","ttl_seconds":999999}`, instanceToken, http.StatusBadRequest},
 		"Overflow":   {`{"as":"bob","ttl_seconds":9223372037}`, instanceToken, http.StatusBadRequest},

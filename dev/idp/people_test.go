@@ -39,14 +39,14 @@ func asking(changes map[string]string) url.Values {
 	return values
 }
 
-func (w *world) authorize(t *testing.T, values url.Values) answer {
+func (w *world) authorize(t *testing.T, values url.Values) response {
 	t.Helper()
 	return w.do(t, "GET", "/people/authorize?"+values.Encode(), "", nil)
 }
 
 var requestKey = regexp.MustCompile(`name="request" value="([^"]+)"`)
 
-func keyOf(t *testing.T, page answer) string {
+func keyOf(t *testing.T, page response) string {
 	t.Helper()
 	found := requestKey.FindStringSubmatch(page.body)
 	if page.status != http.StatusOK || found == nil {
@@ -56,12 +56,12 @@ func keyOf(t *testing.T, page answer) string {
 }
 
 // choose answers a log-in page, and returns what the client is told.
-func (w *world) choose(t *testing.T, page answer, person string) url.Values {
+func (w *world) choose(t *testing.T, page response, person string) url.Values {
 	t.Helper()
 	return w.sentBack(t, w.post(t, "/people/authorize", url.Values{"request": {keyOf(t, page)}, "person": {person}}))
 }
 
-func (w *world) sentBack(t *testing.T, got answer) url.Values {
+func (w *world) sentBack(t *testing.T, got response) url.Values {
 	t.Helper()
 	to, err := url.Parse(got.header.Get("Location"))
 	if got.status != http.StatusSeeOther || err != nil {
@@ -159,7 +159,7 @@ func TestConfidentialClient(t *testing.T) {
 			"client_id": "temporal-ui", "redirect_uri": uiCallback, "code_challenge": "", "code_challenge_method": "",
 		})), "carol").Get("code")
 	}
-	redeem := func(code string, changes map[string]string) answer {
+	redeem := func(code string, changes map[string]string) response {
 		values := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {uiCallback}, "client_id": {"temporal-ui"}, "client_secret": {secret}}
 		for name, value := range changes {
 			values.Set(name, value)
@@ -279,8 +279,8 @@ func TestRefusedRequests(t *testing.T) {
 		"Prompt":        {map[string]string{"prompt": "create"}, "invalid_request"},
 		"LongNonce":     {map[string]string{"nonce": strings.Repeat("n", 3000)}, "invalid_request"},
 		"MaxAge":        {map[string]string{"max_age": "-1"}, "invalid_request"},
-		"Silent":        {map[string]string{"prompt": "none"}, "interaction_required"}, // anybody can be a public client
-		"NobodyYet": {map[string]string{
+		"Silent":        {map[string]string{"prompt": "none"}, "interaction_required"}, // every program can be a public client
+		"NotLoggedIn": {map[string]string{
 			"prompt": "none", "client_id": "temporal-ui", "redirect_uri": uiCallback, "code_challenge": "", "code_challenge_method": "",
 		}, "login_required"},
 	} {
@@ -299,23 +299,23 @@ func TestLoginPageIsForOneUse(t *testing.T) {
 	if back := w.choose(t, page, "bob"); back.Get("code") == "" {
 		t.Fatal(back)
 	}
-	refused := func(name string, got answer) {
+	refused := func(name string, got response) {
 		t.Helper()
 		if got.status < 400 || got.header.Get("Location") != "" {
 			t.Errorf("%s: status %d, Location %q", name, got.status, got.header.Get("Location"))
 		}
 	}
-	answerTo := func(page answer, person string) url.Values {
+	choice := func(page response, person string) url.Values {
 		return url.Values{"request": {keyOf(t, page)}, "person": {person}}
 	}
-	refused("a used page", w.post(t, "/people/authorize", answerTo(page, "carol")))
+	refused("a used page", w.post(t, "/people/authorize", choice(page, "carol")))
 	refused("no page", w.post(t, "/people/authorize", url.Values{"person": {"bob"}}))
-	refused("a stranger", w.post(t, "/people/authorize", answerTo(w.authorize(t, asking(nil)), "mallory")))
-	refused("an agent", w.post(t, "/people/authorize", answerTo(w.authorize(t, asking(nil)), "deploy-bot")))
+	refused("a stranger", w.post(t, "/people/authorize", choice(w.authorize(t, asking(nil)), "mallory")))
+	refused("an agent", w.post(t, "/people/authorize", choice(w.authorize(t, asking(nil)), "deploy-bot")))
 	old := w.authorize(t, asking(nil))
 	w.clock.advance(11 * time.Minute)
-	refused("an old page", w.post(t, "/people/authorize", answerTo(old, "bob")))
-	other := answerTo(w.authorize(t, asking(nil)), "bob").Encode()
+	refused("an old page", w.post(t, "/people/authorize", choice(old, "bob")))
+	other := choice(w.authorize(t, asking(nil)), "bob").Encode()
 	refused("another site's form", w.do(t, "POST", "/people/authorize", other, map[string]string{
 		"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "cross-site", "Origin": "http://evil.example.com",
 	}))
@@ -356,7 +356,7 @@ func TestSession(t *testing.T) {
 		t.Errorf("after more than max_age: %v", back)
 	}
 	if page := w.authorize(t, asking(nil)); !strings.Contains(page.body, "(suggested)") {
-		t.Error("the log-in page suggests nobody")
+		t.Error("the log-in page suggests no person")
 	}
 	w.choose(t, w.authorize(t, asking(nil)), "carol")
 	w.clock.advance(13 * time.Hour)

@@ -49,7 +49,7 @@ type Options struct {
 	TemporalUI       string
 	IdentityProvider string
 	Executor         string // in the place of the toolexec beside the program
-	Webhook          string // URL that is told of calls that wait for people; empty tells nobody
+	Webhook          string // URL that gets a notification for each call that waits for people; empty turns notifications off
 	Logger           *slog.Logger
 	// TaskQueues may be used beside the gateway's own, by such programs as
 	// OnTemporal is for.
@@ -156,7 +156,7 @@ func (r *running) start(ctx context.Context) (err error) {
 		OneProcess: true,
 		CodecGuard: func(req *http.Request) error {
 			if _, ok := r.idp.Session(req); !ok {
-				return errors.New("nobody is logged in")
+				return errors.New("this browser has no session at the identity provider: log in to the Temporal UI first")
 			}
 			return nil
 		},
@@ -326,8 +326,8 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 }
 
 // listenAsBefore listens on an address, or where it was taken at an earlier
-// start, on the one that was free then. The identity provider's is part of
-// every identity: calls that wait are of nobody any more when it changes.
+// start, on the one that was free then. The identity provider's address is the
+// issuer in every identity: if it changes, calls that wait lose their owners.
 func (r *running) listenAsBefore(ctx context.Context, addr string) (net.Listener, error) {
 	l, err := listen(ctx, r.state.earlier(addr))
 	if err != nil {

@@ -31,9 +31,10 @@ import (
 	"github.com/sallyport/sallyport/temporal-server/authz"
 )
 
-// forger is who wants a call to run that nobody approved. It has the tokens of
-// everybody but those that are enough, and can make tokens: with keys of its
-// own, and with the identity provider's for what the provider would sign.
+// forger is an attacker that tries to run a call without its approvals. It has
+// the tokens of all people but the two approvers that are enough, and makes
+// tokens: with keys of its own, and with the identity provider's keys, for what
+// the provider would sign.
 type forger struct {
 	*doomed
 
@@ -156,7 +157,7 @@ func (f *forger) signed(s signer, changes claims) string {
 	}, changes)
 }
 
-// unsigned is a token with another header, and nobody's signature.
+// unsigned is a token with another header, and without a signature.
 func unsigned(token, header string) string {
 	_, rest, _ := strings.Cut(token, ".")
 	payload, _, _ := strings.Cut(rest, ".")
@@ -192,7 +193,7 @@ func (f *forger) handsIn(idToken string) error {
 	return f.posts(f.Token(f.t, "bob"), f.yes(), idToken)
 }
 
-// at speaks to the Temporal server, as whoever a token says.
+// at connects to the Temporal server with a token.
 func (f *forger) at(token string) temporal.Client {
 	f.t.Helper()
 	o := temporal.Options{HostPort: f.Info().Temporal, Identity: "jwt/bob"}
@@ -207,7 +208,7 @@ func (f *forger) at(token string) temporal.Client {
 	return c
 }
 
-// temporalToken is somebody's token for the Temporal server.
+// temporalToken is the token of one person for the Temporal server.
 func (f *forger) temporalToken(who string) string {
 	f.t.Helper()
 	token, err := f.Info().IdentityToken(f.t.Context(), who, "temporal")

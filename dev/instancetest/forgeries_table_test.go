@@ -23,8 +23,9 @@ type forgery struct {
 	leaves       int    // how many, where it is not one
 }
 
-// atTheAPI are votes posted with somebody else's token, or none that is good.
-// Who knows of no call, or is nobody at all, leaves no leaf.
+// atTheAPI are votes posted with another person's token, or without a valid
+// one. The ledger gets no leaf for a caller without a token, nor for a person
+// who may not see the call.
 func atTheAPI() []forgery {
 	bearing := func(token func(f *forger) string) func(f *forger) error {
 		return func(f *forger) error { return f.posts(token(f), f.yes(), "") }
@@ -44,9 +45,9 @@ func atTheAPI() []forgery {
 		{name: "Operator", reason: "operators stop calls, and approve none", try: as("olga"), says: "olga is in none of the groups [sre]", leaf: "not_eligible: olga"},
 		{name: "Auditor", reason: "auditors look", try: as("audra"), says: "audra is in none of the groups [sre]", leaf: "not_eligible: audra"},
 		{name: "OtherGroup", reason: "dave does not even see the call", try: as("dave"), says: "no_call", leaves: -1},
-		{name: "Nobody", reason: "no token at all", try: bearing(func(*forger) string { return "" }), says: "no_token", leaves: -1},
+		{name: "NoToken", reason: "the request has no token", try: bearing(func(*forger) string { return "" }), says: "no_token", leaves: -1},
 		{
-			name: "NoneAlgorithm", reason: "an unsigned token is anybody's", says: `signed with "none"`, leaf: `bad_token: the token is signed with "none"`,
+			name: "NoneAlgorithm", reason: "every program can make an unsigned token", says: `signed with "none"`, leaf: `bad_token: the token is signed with "none"`,
 			try: bearing(func(f *forger) string {
 				return unsigned(f.access(f.own, nil), `{"alg":"none","kid":"`+f.people.kid+`"}`) + "c2ln"
 			}),
@@ -63,7 +64,7 @@ func atTheAPI() []forgery {
 				return f.access(f.agents, claims{"iss": f.Info().IdentityProvider + "/agents", "groups": []string{"sre"}})
 			}),
 		},
-		{name: "Stranger", reason: "a genuine token of somebody unlisted", try: forged(people, claims{"sub": "mallory"}), says: `"mallory" of`, leaf: "unknown_subject"},
+		{name: "Stranger", reason: "a genuine token of a subject that the identity table does not list", try: forged(people, claims{"sub": "mallory"}), says: `"mallory" of`, leaf: "unknown_subject"},
 		{name: "Expired", reason: "it is over", try: forged(people, claims{"iat": now - 700, "exp": now - 100}), says: "expired at", leaf: "expired_token"},
 		{name: "NotYet", reason: "it is not valid yet", try: forged(people, claims{"nbf": now + 3000}), says: "not valid before", leaf: "(nbf)"},
 		{name: "FromTheFuture", reason: "it was not issued", try: forged(people, claims{"iat": now + 3000}), says: "in the future", leaf: "(iat) in the future"},
@@ -72,7 +73,7 @@ func atTheAPI() []forgery {
 			name: "VoteAsBearer", reason: "a vote is no identity", says: "other_audience", leaf: `for ["sallyport-approve"]`,
 			try: bearing(func(f *forger) string { return f.signed(f.people, nil) }),
 		},
-		{name: "NoSubject", reason: "it is of nobody", try: forged(people, claims{"sub": nil}), says: "must name its subject", leaf: "must name its subject"},
+		{name: "NoSubject", reason: "the token names no person", try: forged(people, claims{"sub": nil}), says: "must name its subject", leaf: "must name its subject"},
 		{
 			name: "OtherBallot", reason: "bob never saw that one", says: "names another ballot", leaf: "other_ballot",
 			try: func(f *forger) error {
@@ -107,7 +108,7 @@ func byIDToken() []forgery {
 	with := func(c claims) func(f *forger) string { return func(f *forger) string { return f.signed(f.people, c) } }
 	return []forgery{
 		handsIn("Garbage", "it is none", "can't be read", func(*forger) string { return "yes" }),
-		handsIn("None", "an unsigned token is anybody's", `signed with "none"`, func(f *forger) string {
+		handsIn("None", "every program can make an unsigned token", `signed with "none"`, func(f *forger) string {
 			return unsigned(f.signed(f.own, nil), `{"alg":"none","kid":"`+f.people.kid+`"}`) + "c2ln"
 		}),
 		handsIn("HMAC", "a public key is no secret", `signed with "HS256"`, func(f *forger) string { return hmacked(f.signed(f.own, nil), f.people) }),
@@ -115,12 +116,12 @@ func byIDToken() []forgery {
 		handsIn("AgentsIssuer", "group sre makes no person of an agent", "vouches for agents", func(f *forger) string {
 			return f.signed(f.agents, claims{"iss": f.Info().IdentityProvider + "/agents", "groups": []string{"sre"}})
 		}),
-		handsIn("UnknownIssuer", "nobody vouches for it", "is not in the identity table", with(claims{"iss": "https://evil.example.com"})),
+		handsIn("UnknownIssuer", "the identity table does not trust this issuer", "is not in the identity table", with(claims{"iss": "https://evil.example.com"})),
 		handsIn("Expired", "it was kept back", "expired at", with(claims{"auth_time": now - 60, "iat": now - 60, "exp": now - 30})),
 		handsIn("NotYet", "it is not valid yet", "not valid yet", with(claims{"nbf": now + 3000})),
 		handsIn("FromTheFuture", "it was not issued", "in the future", with(claims{"iat": now + 3000, "exp": now + 3600})),
-		handsIn("Silent", "bob was logged in, and nobody asked him", "logged in before the ballot was opened", with(claims{"auth_time": now - 3600})),
-		handsIn("NoLogIn", "nobody can say whether bob was asked", "auth_time", with(claims{"auth_time": nil})),
+		handsIn("Silent", "bob was logged in, and the provider did not ask him again", "logged in before the ballot was opened", with(claims{"auth_time": now - 3600})),
+		handsIn("NoLogIn", "the token does not prove that bob was asked", "auth_time", with(claims{"auth_time": nil})),
 		handsIn("ForTheUI", "it logged bob in elsewhere", `for ["temporal-ui"]`, with(claims{"aud": "temporal-ui"})),
 		handsIn("TwoAudiences", "a vote is for nothing else", `"temporal-ui"`, with(claims{"aud": []string{"sallyport-approve", "temporal-ui"}})),
 		handsIn("OtherParty", "another application asked for it", "azp", with(claims{"azp": "temporal-ui"})),
@@ -136,7 +137,7 @@ func byIDToken() []forgery {
 			return f.signed(f.people, claims{"nonce": sallyport.VoteNonce(sallyport.Reject, f.ballot)})
 		}),
 		handsIn("Carols", "carol signed, and bob hands it in", "is of carol, and the vote was sent by bob", with(claims{"sub": "carol"})),
-		handsIn("NoSubject", "it is of nobody", "must name its subject", with(claims{"sub": nil})),
+		handsIn("NoSubject", "the token names no person", "must name its subject", with(claims{"sub": nil})),
 		handsIn("NoExpiry", "it could be kept for ever", "must say when", with(claims{"exp": nil})),
 		{
 			name: "IDTokenOwner", reason: "a signature makes no owner a stranger", says: "alice answers for", leaf: "own_agent",
@@ -145,7 +146,7 @@ func byIDToken() []forgery {
 			},
 		},
 		{
-			name: "IDTokenYesterday", reason: "nobody voted on what was not asked yet", says: "was open until", leaf: "not_waiting",
+			name: "IDTokenYesterday", reason: "a vote from before the ballot was opened is a vote on another question", says: "was open until", leaf: "not_waiting",
 			try: func(f *forger) error {
 				return f.handsIn(f.signed(f.people, claims{"auth_time": now - 86400, "iat": now - 86400}))
 			},
@@ -168,14 +169,14 @@ func atTemporal() []forgery {
 			name: "SignalWithAPIToken", reason: "nor is the agent's token for the API", says: "Unauthenticated|PermissionDenied", leaves: -1,
 			try: func(f *forger) error { return f.signals(f.Token(f.t, "deploy-bot"), f.target, f.yes()) },
 		},
-		{name: "SignalByNobody", reason: "no token", try: func(f *forger) error { return f.signals("", f.target, f.yes()) }, says: denied, leaves: -1},
+		{name: "SignalWithoutToken", reason: "no token", try: func(f *forger) error { return f.signals("", f.target, f.yes()) }, says: denied, leaves: -1},
 		{name: "SignalByOperator", reason: "operators don't signal", try: signals("olga", yes), says: denied, leaves: -1},
 		{name: "SignalByOtherGroup", reason: "dave has no business there", try: signals("dave", yes), says: denied, leaves: -1},
 		{
 			name: "SignalForged", reason: "a token with a key of one's own", says: "Unauthenticated|PermissionDenied", leaves: -1,
 			try: func(f *forger) error { return f.signals(f.access(f.own, claims{"aud": "temporal"}), f.target, f.yes()) },
 		},
-		{name: "SignalByOwnerAsBob", reason: "whoever the client says it is: here jwt/bob", try: signals("alice", yes), leaf: "own_agent: alice"},
+		{name: "SignalByOwnerAsBob", reason: "the client states jwt/bob as its identity, and the server ignores that", try: signals("alice", yes), leaf: "own_agent: alice"},
 		{
 			name: "SignalNamingBob", reason: "a payload says nothing of who sent it", leaf: "own_agent|bad_evidence",
 			try: signals("alice", func(f *forger) any {
@@ -233,7 +234,7 @@ func atTemporal() []forgery {
 			},
 		},
 		{
-			name: "StartRun", reason: "nobody starts activities", says: denied, leaves: -1,
+			name: "StartRun", reason: "no person's role may start activities", says: denied, leaves: -1,
 			try: func(f *forger) error {
 				_, err := f.at(f.temporalToken("olga")).ExecuteActivity(f.t.Context(), temporal.StartActivityOptions{
 					ID: "x", TaskQueue: "sallyport", StartToCloseTimeout: time.Minute,

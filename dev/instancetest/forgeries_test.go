@@ -68,8 +68,8 @@ func (f *forger) refuses(t *testing.T, tt forgery) {
 	}
 }
 
-// TestForgeries tries everything in a table to get one call approved that
-// nobody but bob approves of, on a whole instance with all its parts real.
+// TestForgeries tries every forgery of the tables on a call that only bob has
+// approved, on a whole instance with all its parts real.
 func TestForgeries(t *testing.T) {
 	t.Parallel()
 	f := newForger(t)
@@ -92,7 +92,7 @@ func TestForgeries(t *testing.T) {
 	t.Run("Reset", func(t *testing.T) { f.reset(t) })
 
 	if got := len(commits(t, f.Instance)); got != 0 {
-		t.Errorf("%d commits were made that nobody approved", got)
+		t.Errorf("%d commits were made without the second approval", got)
 	}
 	f.approve2(f.target) // the control: two people are enough
 	f.ends(f.target, sallyport.Succeeded)
@@ -156,8 +156,8 @@ func (f *forger) early(t *testing.T) {
 	}
 }
 
-// reset lets an operator reset the target in the one way that is allowed.
-// Nobody's vote survives it, and the old ballot is nobody's any more.
+// reset lets an operator reset the target in the one way that is allowed. No
+// vote survives it, and votes on the old ballot no longer count.
 func (f *forger) reset(t *testing.T) {
 	_, err := f.at(f.temporalToken("olga")).WorkflowService().ResetWorkflowExecution(t.Context(), &workflowservice.ResetWorkflowExecutionRequest{
 		Namespace: "default", WorkflowExecution: execution(f.target), Reason: "test", RequestId: "reset",

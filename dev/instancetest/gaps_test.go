@@ -15,12 +15,12 @@ import (
 	"github.com/sallyport/sallyport/workflows/wire"
 )
 
-// TestGaps asks for gaps while calls lose their workflows and somebody starts
-// workflows of their own.
+// TestGaps asks for gaps while calls lose their workflows and an intruder
+// starts workflows of its own.
 func TestGaps(t *testing.T) {
 	t.Parallel()
 	s := newSplit(t)
-	api := s.serve(t, "api") // nobody works
+	api := s.serve(t, "api") // without a worker
 	bot := s.client(t, "deploy-bot")
 	instancetest.Await(t, "the API is ready", func() bool { return bot.Ready(t.Context()) == nil })
 	call, err := bot.Submit(t.Context(), client.Submission{
@@ -36,9 +36,9 @@ func TestGaps(t *testing.T) {
 	if err := temporal.TerminateWorkflow(t.Context(), "call-"+call.ID, "", "by hand"); err != nil {
 		t.Fatal(err)
 	}
-	const nobodys = "call-aaaaaaaaaaaaaaaaaaaaaaaaaa"
-	for _, id := range []string{nobodys, "mine"} {
-		o := temporalclient.StartWorkflowOptions{ID: id, TaskQueue: "nobody"}
+	const unrecorded = "call-aaaaaaaaaaaaaaaaaaaaaaaaaa"
+	for _, id := range []string{unrecorded, "mine"} {
+		o := temporalclient.StartWorkflowOptions{ID: id, TaskQueue: "without-worker"}
 		if _, err := temporal.ExecuteWorkflow(t.Context(), o, wire.ToolCallName); err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func TestGaps(t *testing.T) {
 		})
 		return err == nil && n == 3
 	})
-	s.wantGaps(t, "0s", map[string]string{call.ID: "no_workflow", nobodys[len("call-"):]: "no_leaves", "mine": "stray_workflow"})
+	s.wantGaps(t, "0s", map[string]string{call.ID: "no_workflow", unrecorded[len("call-"):]: "no_leaves", "mine": "stray_workflow"})
 	api.Stop(t)
 }
 

@@ -69,8 +69,8 @@ func lockWrites(t *testing.T, path string) (release func()) {
 	}
 }
 
-// readHolder holds whoever reads a file: a pipe stands in its place, into
-// which nobody writes.
+// readHolder blocks the readers of a file: a pipe without a writer stands in
+// its place.
 type readHolder struct {
 	t            *testing.T
 	path, spared string
@@ -87,13 +87,13 @@ func holdReads(t *testing.T, path string) *readHolder {
 	return h
 }
 
-// reached waits until somebody reads, and lets all later readers have the
-// file again.
+// reached waits until a program reads the pipe, and lets all later readers have
+// the file again.
 func (h *readHolder) reached() {
 	h.t.Helper()
-	instancetest.Await(h.t, "somebody reads "+h.path, func() bool {
+	instancetest.Await(h.t, "a program reads "+h.path, func() bool {
 		var err error
-		h.pipe, err = os.OpenFile(h.path, os.O_WRONLY|syscall.O_NONBLOCK, 0) // ENXIO while nobody does
+		h.pipe, err = os.OpenFile(h.path, os.O_WRONLY|syscall.O_NONBLOCK, 0) // ENXIO without a reader
 		return err == nil
 	})
 	if err := os.Rename(h.spared, h.path); err != nil {

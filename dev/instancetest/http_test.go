@@ -26,16 +26,16 @@ func do(t *testing.T, i *instancetest.Instance, who, method, path, body string, 
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	a := answer(t, req)
-	return a.status, a.text
+	r := send(t, req)
+	return r.status, r.text
 }
 
-type answered struct {
+type response struct {
 	status int
 	text   string
 }
 
-func answer(t *testing.T, req *http.Request) answered {
+func send(t *testing.T, req *http.Request) response {
 	t.Helper()
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -46,7 +46,7 @@ func answer(t *testing.T, req *http.Request) answered {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answered{resp.StatusCode, string(text)}
+	return response{resp.StatusCode, string(text)}
 }
 
 // preview is what would be decided if deploy-bot scaled staging/api.

@@ -23,7 +23,7 @@ const (
 	patience   = 90 * time.Second
 )
 
-// pollEvery is how often a condition is looked at that can't wake anybody.
+// pollEvery is how often a condition is polled that can't notify the test.
 const pollEvery = 20 * time.Millisecond
 
 // ours are environment variables that programs of ours look at.

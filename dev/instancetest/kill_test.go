@@ -43,12 +43,12 @@ func TestKillAtEachStep(t *testing.T) {
 	d.Restart(t)
 	d.connect()
 	d.repeat(scale(step(0), 5))
-	// Whoever lost the answer asks again. The sweeper may have been faster.
+	// The agent that lost the response submits again. The sweeper may have been faster.
 	d.repeat(scale("production/handover", 5))
 	if got := d.ballot(d.id("production/unvoted")); got != unvoted {
 		t.Errorf("the call had the ballot %s and has %s", unvoted, got)
 	}
-	// A vote that was being counted is in the history, and nobody votes again.
+	// A vote that was being counted is in the history: its voter need not vote again.
 	d.ends(d.id(step(6)), sallyport.Succeeded)
 	if call, err := d.bot.Get(t.Context(), d.id(step(6)), 0); err != nil || call.Ballot.Digest != lastBallot {
 		t.Errorf("the call had the ballot %s and has %+v: %v", lastBallot, call.Ballot, err)
@@ -78,8 +78,8 @@ func TestKillAtEachStep(t *testing.T) {
 // step is the target of the call that is held before its leaf n.
 func step(n int) string { return fmt.Sprintf("production/step-%d-%s", n, steps[n]) }
 
-// hold brings each call to its step. It returns what to do once nobody works
-// on the state any more.
+// hold brings each call to its step. The caller calls release when the killed
+// process no longer works on the state.
 func (d *doomed) hold() (release func()) {
 	d.t.Helper()
 	plan := holdReads(d.t, d.Path("demo.git/refs/heads/main"))
@@ -115,7 +115,7 @@ func (d *doomed) hold() (release func()) {
 		if target == "production/unkeyed" {
 			s.Key = ""
 		}
-		background(d.t, func(ctx context.Context) { _, _ = d.bot.Submit(ctx, s) }) // nobody answers
+		background(d.t, func(ctx context.Context) { _, _ = d.bot.Submit(ctx, s) }) // the API is killed before it responds
 	}
 	instancetest.Await(d.t, "two more calls are received", func() bool { return d.book.size() == received+2 })
 	return func() {

@@ -113,11 +113,11 @@ func TestApproveByLogin(t *testing.T) {
 		want   string
 	}{
 		"Owner":    {"alice owns the agent", []string{"alice", "alice"}, nil, "alice owns the agent deploy-bot"},
-		"Somebody": {"another signs than looked", []string{"bob", "carol"}, nil, "the ID token is of carol, and the vote was sent by bob"},
+		"Another":  {"carol signs what bob looked at", []string{"bob", "carol"}, nil, "the ID token is of carol, and the vote was sent by bob"},
 		"Stranger": {"dave is in another group", []string{"dave"}, nil, "there is no such call, or it is not yours to see"},
-		"Nobody":   {"bob changes his mind at the log-in page", []string{""}, nil, "refused the log-in: access_denied"},
+		"NoLogIn":  {"bob changes his mind at the log-in page", []string{""}, nil, "refused the log-in: access_denied"},
 		"Nowhere":  {"it is no identity provider", nil, []string{"--issuer", "http://127.0.0.1:1"}, "does not say how to log in"},
-		"Plain":    {"a log-in over plain http is anybody's", nil, []string{"--issuer", "http://idp.example.com"}, "must be an https URL"},
+		"Plain":    {"every program on the network path can read a log-in over plain http", nil, []string{"--issuer", "http://idp.example.com"}, "must be an https URL"},
 	} {
 		out, err := d.approves(id, tt.who, tt.flags...)
 		if err == nil || !strings.Contains(out, tt.want) {

@@ -142,7 +142,7 @@ func TestNotifications(t *testing.T) {
 	if len(h.forged) > 0 {
 		t.Errorf("not signed with the secret: %v", h.forged)
 	}
-	want := []notice{ // the plan was judged too, by a decision of its own
+	want := []notice{ // policy evaluates the plan too, in a decision of its own
 		{approved + "/5", "io.github.sallyport.approval.requested.v1", approved, "", ""},
 		{approved + "/7", "io.github.sallyport.approval.decided.v1", approved, "approved", ""},
 		{expired + "/5", "io.github.sallyport.approval.requested.v1", expired, "", ""},

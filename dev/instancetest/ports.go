@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Ports are drawn from below those that Linux gives to whoever asks for any:
+// Ports are drawn from below Linux's ephemeral port range:
 // an instance that is started again must find its own free, and connections
 // take the others all the time.
 const (
@@ -17,7 +17,7 @@ const (
 	lastPort  = 32000
 )
 
-// FreeAddress is a loopback address that nobody listens on.
+// FreeAddress is a loopback address on which no program listens.
 func FreeAddress(tb testing.TB) string {
 	tb.Helper()
 	for range 100 {

@@ -34,7 +34,7 @@ func TestInterrupt(t *testing.T) {
 	wantSound(t, d.Instance, d.book.calls())
 }
 
-// wantGone checks that nobody answers where an instance was.
+// wantGone checks that no program listens where an instance was.
 func wantGone(t *testing.T, i *instancetest.Instance) {
 	t.Helper()
 	if _, err := client.ReadInstance(i.Path("")); !errors.Is(err, fs.ErrNotExist) {
@@ -65,8 +65,8 @@ func TestOnePerDirectory(t *testing.T) {
 	}
 }
 
-// TestTakenPorts starts an instance where somebody else listens already, and
-// again when they have gone: calls wait for approval where they waited.
+// TestTakenPorts starts an instance whose ports other listeners have taken, and
+// again when they are free: calls wait for approval where they waited.
 func TestTakenPorts(t *testing.T) {
 	t.Parallel()
 	var listeners []net.Listener
@@ -86,7 +86,7 @@ func TestTakenPorts(t *testing.T) {
 	info := i.Info()
 	for n, addr := range []string{info.API, info.Temporal, info.TemporalUI, info.IdentityProvider} {
 		if taken := listeners[n].Addr().String(); strings.HasSuffix(addr, taken) {
-			t.Errorf("it claims to be at %s, where somebody else listens", taken)
+			t.Errorf("it says that it listens at %s, which another listener has taken", taken)
 		}
 		if !strings.Contains(i.Output(), addr) {
 			t.Errorf("it does not say that it is at %s: %s", addr, i.Output())

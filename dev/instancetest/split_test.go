@@ -169,5 +169,5 @@ func scrape(t *testing.T, url string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer(t, req).text
+	return send(t, req).text
 }

@@ -71,7 +71,7 @@ func TestTessera(t *testing.T) {
 		}
 	}
 	if r := instancetest.Command(t, "sallyport", "verify", "--key", i.Path("ledger.pub"), "--tiles", root.String()); r.Code == 0 {
-		t.Error("the log is given out to nobody in particular")
+		t.Error("the log is given to a caller without a token")
 	}
 }
 

@@ -142,7 +142,7 @@ func wayUp(t *testing.T, spans map[string]span, traceparent string) []string {
 	var way []string
 	for id := first; id != agentSpan && len(way) <= len(spans); id = spans[id].parent {
 		if _, ok := spans[id]; !ok {
-			t.Fatalf("above %q is a span that nobody sent", way)
+			t.Fatalf("above %q is a span that no process exported", way)
 		}
 		way = append(way, spans[id].name)
 	}

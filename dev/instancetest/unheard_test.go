@@ -19,7 +19,7 @@ func TestKillUnheardVote(t *testing.T) {
 	paper := sallyport.BallotPaper{Verdict: sallyport.Approve, Ballot: d.ballot(id)}
 
 	unlock := lockWrites(t, d.Path("temporal/temporal.db"))
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // nobody answers; a count takes milliseconds
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // the API does not respond; a count takes milliseconds
 	defer cancel()
 	if _, err := d.bob.Vote(ctx, id, paper); err == nil {
 		t.Error("a vote counted while nothing got into Temporal")

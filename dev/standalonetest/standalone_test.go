@@ -197,7 +197,7 @@ func wantUI(t *testing.T, s *server) {
 		t.Errorf("the UI sends people to %q", res.Header.Get("Location"))
 	}
 	if res := get("/api/v1/namespaces/default/workflows"); res.StatusCode != http.StatusUnauthorized {
-		t.Errorf("the UI shows workflows to nobody: %s", res.Status)
+		t.Errorf("the UI shows workflows to a browser that is not logged in: %s", res.Status)
 	}
 	if res := get("/api/v1/system-info"); res.StatusCode >= http.StatusInternalServerError {
 		t.Errorf("the UI does not reach the frontend: %s", res.Status)

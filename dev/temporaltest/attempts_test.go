@@ -139,8 +139,8 @@ func heartbeatByID(ctx context.Context, c client.Client) error {
 	return err
 }
 
-// completeActivity answers a task that nobody was given, with a token that
-// was made up.
+// completeActivity completes a task that the server gave to no worker, with a
+// made-up token.
 func completeActivity(ctx context.Context, c client.Client) error {
 	_, err := c.WorkflowService().RespondActivityTaskCompleted(ctx, &workflowservice.RespondActivityTaskCompletedRequest{Namespace: "default", TaskToken: []byte("x")})
 	return err

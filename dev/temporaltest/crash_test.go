@@ -146,7 +146,7 @@ func TestTakenPort(t *testing.T) {
 	defer func() { _ = taken.Close() }()
 	server := temporaltest.Start(t, temporaltest.Options{FrontendAddr: taken.Addr().String()})
 	if server.FrontendAddr() == taken.Addr().String() {
-		t.Errorf("it claims to be at %s, where somebody else listens", taken.Addr())
+		t.Errorf("it says that it listens at %s, which another listener has taken", taken.Addr())
 	}
 	if err := list(t.Context(), server.Dial(t, server.Person("bob"))); err != nil {
 		t.Error(err)

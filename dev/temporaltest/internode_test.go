@@ -33,9 +33,9 @@ import (
 )
 
 // TestInternalPorts looks up every port that the server listens on and tries
-// each but the frontend's as somebody with a shell on the machine would: the
-// parts behind them believe whom they talk to, and whatever principal that one
-// names.
+// each but the frontend's as an attacker with a shell on the machine would: the
+// services behind them authenticate no peer and trust every principal that a
+// request names.
 func TestInternalPorts(t *testing.T) {
 	t.Parallel()
 	server := temporaltest.Start(t, temporaltest.Options{})
@@ -68,7 +68,7 @@ func TestInternalPorts(t *testing.T) {
 		t.Fatalf("bob approves: %v", err)
 	}
 	if got := result(t, call); got != "yes" {
-		t.Errorf("result %q: somebody else's signal came through", got)
+		t.Errorf("result %q: a signal that bob did not send came through", got)
 	}
 }
 

@@ -25,8 +25,8 @@ const (
 	jwksPath = "/jwks"
 )
 
-// Provider is an OpenID Connect provider that believes everybody: its log-in
-// page logs in whoever [Provider.LogIn] named last.
+// Provider is an OpenID Connect provider without passwords: its log-in page
+// logs in the person that [Provider.LogIn] named last.
 type Provider struct {
 	server *httptest.Server
 	key    *ecdsa.PrivateKey
@@ -93,7 +93,7 @@ func (p *Provider) sign(claims map[string]any) string {
 }
 
 func (p *Provider) discovery(w http.ResponseWriter, _ *http.Request) {
-	answer(w, map[string]any{
+	respond(w, map[string]any{
 		"issuer":                                p.URL(),
 		"authorization_endpoint":                p.URL() + "/authorize",
 		"token_endpoint":                        p.URL() + "/token",
@@ -105,7 +105,7 @@ func (p *Provider) discovery(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (p *Provider) jwks(w http.ResponseWriter, _ *http.Request) {
-	answer(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{KeyID: keyID, Key: p.key.Public(), Algorithm: "ES256", Use: "sig"}}})
+	respond(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{KeyID: keyID, Key: p.key.Public(), Algorithm: "ES256", Use: "sig"}}})
 }
 
 func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
@@ -132,7 +132,7 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"error":"invalid_grant"}`, http.StatusBadRequest)
 		return
 	}
-	answer(w, map[string]any{
+	respond(w, map[string]any{
 		"access_token": p.AccessToken(l.subject),
 		"id_token":     p.sign(map[string]any{"aud": uiClient, "sub": l.subject, "nonce": l.nonce, "name": l.subject, "email": l.subject + "@example.com"}),
 		"token_type":   "Bearer",
@@ -140,7 +140,7 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-func answer(w http.ResponseWriter, v any) {
+func respond(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(v)
 }

@@ -91,7 +91,7 @@ func vote(t *testing.T, gateway client.Client, id string) {
 	}
 }
 
-// TestRoles tries what somebody with a token would try, at the real server.
+// TestRoles tries the requests of an attacker with a token at the real server.
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	server := temporaltest.Start(t, temporaltest.Options{})
@@ -102,7 +102,7 @@ func TestRoles(t *testing.T) {
 	for _, who := range []string{"bob", "olga", "audra", "mallory"} {
 		clients[who] = server.Dial(t, server.Person(who))
 	}
-	clients["nobody"] = server.Dial(t, server.Anonymous()) // connecting needs no token
+	clients["anonymous"] = server.Dial(t, server.Anonymous()) // connecting needs no token
 
 	for name, test := range map[string]struct {
 		try     func(context.Context, client.Client) error

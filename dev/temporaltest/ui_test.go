@@ -75,18 +75,18 @@ func TestUI(t *testing.T) {
 func TestUINeedsLogin(t *testing.T) {
 	t.Parallel()
 	server := temporaltest.Start(t, temporaltest.Options{UI: true, CodecEndpoint: "http://127.0.0.1:8080/codec"})
-	nobody := &browser{base: "http://" + server.UIAddr(), client: http.DefaultClient}
-	if status, _ := nobody.do(t, "GET", "/api/v1/namespaces/default/workflows", ""); status != http.StatusUnauthorized {
+	anonymous := &browser{base: "http://" + server.UIAddr(), client: http.DefaultClient}
+	if status, _ := anonymous.do(t, "GET", "/api/v1/namespaces/default/workflows", ""); status != http.StatusUnauthorized {
 		t.Errorf("without a token: %d", status)
 	}
-	forged := &browser{base: nobody.base, client: http.DefaultClient, access: server.Provider().AccessToken("bob")}
+	forged := &browser{base: anonymous.base, client: http.DefaultClient, access: server.Provider().AccessToken("bob")}
 	if status, _ := forged.do(t, "GET", "/api/v1/namespaces/default/workflows", ""); status != http.StatusUnauthorized {
 		t.Errorf("without an ID token: %d", status)
 	}
-	if status, body := nobody.do(t, "GET", "/", ""); status != http.StatusOK || !strings.Contains(body, "<html") {
+	if status, body := anonymous.do(t, "GET", "/", ""); status != http.StatusOK || !strings.Contains(body, "<html") {
 		t.Errorf("the page: %d", status)
 	}
-	_, body := nobody.do(t, "GET", "/api/v1/settings", "")
+	_, body := anonymous.do(t, "GET", "/api/v1/settings", "")
 	var got map[string]any
 	if err := json.Unmarshal([]byte(body), &got); err != nil {
 		t.Fatal(err)

@@ -109,7 +109,7 @@ func bareWorkflow(ctx workflow.Context, in string) (out string, err error) {
 func bareActivity(_ context.Context, in string) (string, error) { return in, nil }
 
 // once runs one workflow to its result.
-func (b *bareWorker) once(ctx context.Context, h *house, _ int) (string, error) {
+func (b *bareWorker) once(ctx context.Context, h *harness, _ int) (string, error) {
 	id := fmt.Sprintf("call-%s-%d", b.queue, b.started.Add(1))
 	_, err := b.starter.ExecuteWorkflow(ctx, sdkclient.StartWorkflowOptions{ID: id, TaskQueue: b.queue, EnableEagerStart: b.eager}, wire.ToolCallName, "hello")
 	if err != nil {

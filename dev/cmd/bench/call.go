@@ -20,7 +20,7 @@ import (
 const body = `{"tool": "gitops_get_manifest", "arguments": {"environment": "staging", "name": "api"}, "reason": "bench"}`
 
 // call makes one call and waits for its result.
-func (h *house) call(ctx context.Context, agent int) (string, error) {
+func (h *harness) call(ctx context.Context, agent int) (string, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, h.api+"/v1/calls", bytes.NewReader([]byte(body)))
 	if err != nil {
 		return "", err

@@ -13,7 +13,7 @@ import (
 )
 
 // events reads the history of a workflow that has closed.
-func (h *house) events(ctx context.Context, workflowID string) ([]*historypb.HistoryEvent, error) {
+func (h *harness) events(ctx context.Context, workflowID string) ([]*historypb.HistoryEvent, error) {
 	var all []*historypb.HistoryEvent
 	i := h.temporal.GetWorkflowHistory(ctx, workflowID, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for i.HasNext() {
@@ -26,7 +26,7 @@ func (h *house) events(ctx context.Context, workflowID string) ([]*historypb.His
 	return all, nil
 }
 
-func printHistories(ctx context.Context, out io.Writer, h *house, all []contender, samples [][]sample) error {
+func printHistories(ctx context.Context, out io.Writer, h *harness, all []contender, samples [][]sample) error {
 	fmt.Fprintln(out, "What one run leaves in Temporal:")
 	for i, c := range all {
 		last := samples[i][len(samples[i])-1]

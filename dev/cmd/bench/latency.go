@@ -17,13 +17,13 @@ type contender struct {
 	name string
 	// once does it once, for one of several agents, and returns the id of its
 	// workflow as soon as the result is there.
-	once func(ctx context.Context, h *house, agent int) (string, error)
+	once func(ctx context.Context, h *harness, agent int) (string, error)
 }
 
 // contenders are the call, and what it is held against.
-func (h *house) contenders() []contender {
+func (h *harness) contenders() []contender {
 	return []contender{
-		{"call", func(ctx context.Context, h *house, agent int) (string, error) { return h.call(ctx, agent) }},
+		{"call", func(ctx context.Context, h *harness, agent int) (string, error) { return h.call(ctx, agent) }},
 		{"bare", h.bare.once},
 		{"bare, eager start", h.eager.once},
 	}
@@ -40,14 +40,14 @@ type sample struct {
 const warmUps = 20
 
 // warmUp lets caches fill and connections open.
-func warmUp(ctx context.Context, h *house, all []contender) error {
+func warmUp(ctx context.Context, h *harness, all []contender) error {
 	_, err := takeTurns(ctx, h, all, warmUps)
 	return err
 }
 
 // takeTurns lets the contenders run in turn, each time after the one before
 // has come to an end.
-func takeTurns(ctx context.Context, h *house, all []contender, runs int) ([][]sample, error) {
+func takeTurns(ctx context.Context, h *harness, all []contender, runs int) ([][]sample, error) {
 	samples := make([][]sample, len(all))
 	for range runs {
 		for i, c := range all {
@@ -61,7 +61,7 @@ func takeTurns(ctx context.Context, h *house, all []contender, runs int) ([][]sa
 	return samples, nil
 }
 
-func take(ctx context.Context, h *house, c contender) (s sample, err error) {
+func take(ctx context.Context, h *harness, c contender) (s sample, err error) {
 	s.sent = time.Now()
 	s.workflowID, err = c.once(ctx, h, 0)
 	s.took = time.Since(s.sent)

@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return withHouse(ctx, func(ctx context.Context, h *house) error {
+	return withHarness(ctx, func(ctx context.Context, h *harness) error {
 		if o.Profile != "" {
 			return profile(ctx, h, o, out)
 		}
@@ -85,7 +85,7 @@ func parse(args []string, help io.Writer) (options, error) {
 }
 
 // measure measures everything and prints it.
-func measure(ctx context.Context, h *house, o options, out io.Writer) error {
+func measure(ctx context.Context, h *harness, o options, out io.Writer) error {
 	all := h.contenders()
 	if err := warmUp(ctx, h, all); err != nil {
 		return err
@@ -113,7 +113,7 @@ func measure(ctx context.Context, h *house, o options, out io.Writer) error {
 }
 
 // profile makes calls and nothing else.
-func profile(ctx context.Context, h *house, o options, out io.Writer) error {
+func profile(ctx context.Context, h *harness, o options, out io.Writer) error {
 	calls := h.contenders()[:1]
 	if err := warmUp(ctx, h, calls); err != nil {
 		return err

@@ -19,11 +19,11 @@ type block struct {
 	cpu       float64 // ms of CPU for one run, without what an idle instance uses
 }
 
-// settle is how long the instance gets between two turns to finish what the
+// pause is how long the instance gets between two turns to finish what the
 // first left behind.
-const settle = 700 * time.Millisecond
+const pause = 700 * time.Millisecond
 
-func printThroughput(ctx context.Context, out io.Writer, h *house, all []contender, o options, idle float64) error {
+func printThroughput(ctx context.Context, out io.Writer, h *harness, all []contender, o options, idle float64) error {
 	fmt.Fprintf(out, "Throughput, medians of %d turns of %s each, and the ratio to the bare workflow:\n\n", o.Rounds, o.Block)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "agents\t\truns/s\tratio\tCPU ms/run\tratio\t")
@@ -51,7 +51,7 @@ func printThroughput(ctx context.Context, out io.Writer, h *house, all []contend
 
 // work lets agents run one contender again and again, and waits until nothing
 // of that is left to do.
-func work(ctx context.Context, h *house, c contender, agents int, d time.Duration, idle float64) (block, error) {
+func work(ctx context.Context, h *harness, c contender, agents int, d time.Duration, idle float64) (block, error) {
 	var mu sync.Mutex
 	var ids []string
 	began, before := time.Now(), usage()
@@ -79,7 +79,7 @@ func work(ctx context.Context, h *house, c contender, agents int, d time.Duratio
 			return block{}, err
 		}
 	}
-	if err := rest(ctx, settle); err != nil {
+	if err := rest(ctx, pause); err != nil {
 		return block{}, err
 	}
 	used := milliseconds(usage()-before) - idle*milliseconds(time.Since(began))

@@ -58,7 +58,7 @@ func moments() []moment {
 }
 
 // printTimeline says where the time of the median call goes.
-func printTimeline(ctx context.Context, out io.Writer, h *house, samples []sample) error {
+func printTimeline(ctx context.Context, out io.Writer, h *harness, samples []sample) error {
 	all := moments()
 	took := make([][]float64, len(all))
 	for _, s := range samples {
@@ -78,7 +78,7 @@ func printTimeline(ctx context.Context, out io.Writer, h *house, samples []sampl
 	return nil
 }
 
-func (h *house) life(ctx context.Context, s sample) (life, error) {
+func (h *harness) life(ctx context.Context, s sample) (life, error) {
 	l := life{
 		sent: s.sent, answered: s.sent.Add(s.took), closed: s.sent.Add(s.closed),
 		entries: map[sallyport.EntryKind]sallyport.Entry{}, events: map[enumspb.EventType]time.Time{},
@@ -104,7 +104,7 @@ func (h *house) life(ctx context.Context, s sample) (life, error) {
 }
 
 // entries reads what the ledger has of a call.
-func (h *house) entries(ctx context.Context, callID string) (entries []sallyport.Entry, err error) {
+func (h *harness) entries(ctx context.Context, callID string) (entries []sallyport.Entry, err error) {
 	rows, err := h.ledger.QueryContext(ctx, "SELECT c.entry FROM leaves l JOIN contents c ON c.idx = l.idx WHERE l.call_id = $1 ORDER BY l.number", callID)
 	if err != nil {
 		return nil, err

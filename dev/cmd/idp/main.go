@@ -37,8 +37,8 @@ type flags struct {
 	listen, issuer, cert, key, dir, secrets, ui string
 }
 
-// instance is the name among the secrets of the one that guards tokens of
-// anybody.
+// instance is the name of the secret with which POST /dev/token gives a token
+// of any person or agent.
 const instance = "instance"
 
 func command() *cobra.Command {
@@ -49,10 +49,10 @@ func command() *cobra.Command {
 		Long: `Run the identity provider of development mode by itself, over https: the demo's
 agents and people, for a network that was made for tests.
 
-People choose who they are on the log-in page, so whoever reaches it can be
-anybody. The secrets are a JSON object by name: those of the agents and of the
+The log-in page asks for no password: every client that reaches it can choose
+any person. The secrets are a JSON object by name: those of the agents and of the
 client temporal-ui, and as "` + instance + `" the one with which POST /dev/token gives
-a token of anybody.`,
+a token of any person or agent.`,
 		Example: `  idp --issuer https://idp.example.com:8090 --cert idp.pem --key idp.key \
     --secrets secrets.json --temporal-ui https://temporal.example.com`,
 		Args:          cobra.NoArgs,
@@ -108,7 +108,7 @@ func serve(ctx context.Context, f flags, out io.Writer, logger *slog.Logger) err
 		Handler: provider, ReadHeaderTimeout: 5 * time.Second,
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}},
 	}
-	context.AfterFunc(ctx, func() { _ = server.Close() }) // nobody is in the middle of anything
+	context.AfterFunc(ctx, func() { _ = server.Close() }) // tests wait for no request when they end it
 	if _, err := fmt.Fprintf(out, "issuers %s %s\nready\n", provider.AgentIssuer(), provider.PeopleIssuer()); err != nil {
 		return errors.Join(err, l.Close())
 	}

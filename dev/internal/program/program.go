@@ -1,6 +1,6 @@
 // Package program builds this repository's programs, for tests that run them
 // as processes: what links a Temporal server would otherwise have to be built
-// for the race detector, and nobody can kill a part of their own process.
+// for the race detector, and a test can't kill a part of its own process.
 package program
 
 import (
@@ -28,7 +28,7 @@ type Source struct {
 // The directory is in the user's cache, one per clone, so that the Go tool can
 // see what is up to date and another clone changes nothing. Test programs that
 // build at once wait for each other. They are built as the Makefile builds them:
-// static, and with paths that are nobody's.
+// static, and without paths of this machine.
 func Build(ctx context.Context, sources ...Source) (dir string, err error) {
 	dir, err = directory(ctx)
 	if err != nil {

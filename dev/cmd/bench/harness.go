@@ -27,8 +27,8 @@ import (
 	"github.com/sallyport/sallyport/temporal-server/server"
 )
 
-// house is a running instance and all that is measured in it.
-type house struct {
+// harness is a running instance, with the clients that measure it.
+type harness struct {
 	api      string
 	http     *http.Client
 	tokens   []string         // of the agents that call
@@ -38,14 +38,14 @@ type house struct {
 	ledger   *sql.DB // the instance's, read-only
 }
 
-// withHouse starts an instance on new state, and stops it when f returns.
-func withHouse(ctx context.Context, f func(context.Context, *house) error) (err error) {
+// withHarness starts an instance on new state, and stops it when f returns.
+func withHarness(ctx context.Context, f func(context.Context, *harness) error) (err error) {
 	dir, err := os.MkdirTemp("", "sallyport-bench-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	// Formatted as it would be, and read by nobody.
+	// Log lines are formatted as in production, and discarded.
 	logger, err := telemetry.NewLogger(io.Discard, telemetry.LogOptions{Format: "text"})
 	if err != nil {
 		return err
@@ -60,7 +60,7 @@ func withHouse(ctx context.Context, f func(context.Context, *house) error) (err 
 		OnTemporal: func(s *server.Server) { temporal = s }, TaskQueues: []string{bareQueue, eagerQueue},
 	}, func(i client.Instance) error {
 		defer stop()
-		measured = furnish(ctx, i, temporal, logger, f)
+		measured = prepare(ctx, i, temporal, logger, f)
 		return nil
 	})
 	if measured != nil {
@@ -72,9 +72,9 @@ func withHouse(ctx context.Context, f func(context.Context, *house) error) (err 
 	return err
 }
 
-// furnish makes what the measurements need.
-func furnish(ctx context.Context, i client.Instance, server *server.Server, logger *slog.Logger, f func(context.Context, *house) error) (err error) {
-	h := &house{
+// prepare connects what the measurements need to an instance, and calls f.
+func prepare(ctx context.Context, i client.Instance, server *server.Server, logger *slog.Logger, f func(context.Context, *harness) error) (err error) {
+	h := &harness{
 		api: i.API,
 		http: &http.Client{
 			Timeout:   time.Minute,
@@ -117,7 +117,7 @@ func clientOptions(server *server.Server, role authz.Role, logger *slog.Logger) 
 }
 
 // await waits until a workflow has closed, and takes its result.
-func (h *house) await(ctx context.Context, workflowID string, result any) error {
+func (h *harness) await(ctx context.Context, workflowID string, result any) error {
 	run := h.temporal.GetWorkflow(ctx, workflowID, "")
 	for {
 		// The server may miss to notify a long poll: ask again.
