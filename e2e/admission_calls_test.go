@@ -14,8 +14,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// lent gives an account what the worker lends a call, as the worker does.
-func lent(t *testing.T, name string) (account string) {
+// grant creates the ServiceAccount, Role and RoleBinding of a call, as the worker does.
+func grant(t *testing.T, name string) (account string) {
 	t.Helper()
 	deployed(t)
 	worker := as(t, workerAccount)
@@ -90,7 +90,7 @@ func remove(name string, dryRun ...string) func(context.Context, kubernetes.Inte
 // TestPlansChangeNothing: the role of a plan has the verbs of the write, and
 // the policy lets through dry runs alone.
 func TestPlansChangeNothing(t *testing.T) {
-	account := lent(t, planName)
+	account := grant(t, planName)
 	present(t, "web")
 	plan := as(t, account)
 	const refused = "a plan changes nothing"
@@ -108,9 +108,9 @@ func TestPlansChangeNothing(t *testing.T) {
 	})
 	try(t, plan, map[string]attempt{"InForce": {"a policy that is new takes a moment", fresh("early", ""), refused}})
 	try(t, plan, map[string]attempt{
-		"Patch":       {"nobody has agreed yet", change("web", `{"data":{"k":"w"}}`), refused},
-		"Create":      {"nobody has agreed yet", fresh("new", ""), refused},
-		"Delete":      {"nobody has agreed yet", remove("web"), refused},
+		"Patch":       {"no approver has agreed yet", change("web", `{"data":{"k":"w"}}`), refused},
+		"Create":      {"no approver has agreed yet", fresh("new", ""), refused},
+		"Delete":      {"no approver has agreed yet", remove("web"), refused},
 		"OtherDryRun": {"a dry run of what the role doesn't name is refused by the role", change("db", `{"data":{"k":"w"}}`, metav1.DryRunAll), "forbidden"},
 	})
 	try(t, as(t, account, allRights), map[string]attempt{
@@ -141,7 +141,7 @@ func firstPod(t *testing.T) *corev1.Pod {
 // TestRunsChangeTheirObject: a run writes what it is about, signed with its
 // id, and makes nothing else.
 func TestRunsChangeTheirObject(t *testing.T) {
-	account := lent(t, callName)
+	account := grant(t, callName)
 	present(t, "web")
 	if _, err := as(t, workerAccount).CoordinationV1().Leases(target).Create(t.Context(), callLease(), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
@@ -164,10 +164,10 @@ func TestRunsChangeTheirObject(t *testing.T) {
 		"Dry": {"its role holds", change("web", signed, metav1.DryRunAll), ""},
 	})
 	try(t, run, map[string]attempt{
-		"Unsigned":     {"nobody could tell whose change it was", change("web", `{"data":{"k":"w"}}`), signs},
+		"Unsigned":     {"the audit log could not name the call that made the change", change("web", `{"data":{"k":"w"}}`), signs},
 		"OtherCall":    {"another call would be blamed", change("web", `{"metadata":{"annotations":{"sallyport.dev/call":"other"}}}`), signs},
 		"OtherObject":  {"the call is about web; a role can't say that of what is to be created", fresh("db", callID, metav1.DryRunAll), "a call makes the object that it is about"},
-		"UnsignedNew":  {"nobody could tell whose object it is", fresh("db", "", metav1.DryRunAll), signs},
+		"UnsignedNew":  {"the audit log could not name the call that made the object", fresh("db", "", metav1.DryRunAll), signs},
 		"PatchOther":   {"the role names one", change("db", signed), "forbidden"},
 		"DeleteOthers": {"the role names one", remove("db"), "forbidden"},
 	})
@@ -206,7 +206,7 @@ func never(t *testing.T, k kubernetes.Interface) {
 			}}, dry)
 			return err
 		}, refused},
-		"Token": {"it would be somebody else", func(ctx context.Context, k kubernetes.Interface) error {
+		"Token": {"the call would act with another account's permissions", func(ctx context.Context, k kubernetes.Interface) error {
 			_, err := k.CoreV1().ServiceAccounts(target).CreateToken(ctx, "default", &authv1.TokenRequest{}, metav1.CreateOptions{})
 			return err
 		}, refused},
@@ -220,8 +220,8 @@ func never(t *testing.T, k kubernetes.Interface) {
 	})
 }
 
-// TestExecutionNamespaceIsClosed to everybody but the worker and what follows
-// from its Jobs, even to whoever has all rights.
+// TestExecutionNamespaceIsClosed: only the worker, and the controllers that act
+// on its Jobs, create objects there. A cluster administrator can't.
 func TestExecutionNamespaceIsClosed(t *testing.T) {
 	deployed(t)
 	j := callJob()
@@ -264,7 +264,7 @@ func TestExecutionNamespaceIsClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	try(t, client, map[string]attempt{
-		"ChangedPod": {"it would be somebody else's program with the call's account", func(ctx context.Context, k kubernetes.Interface) error {
+		"ChangedPod": {"another program would run with the call's account", func(ctx context.Context, k kubernetes.Interface) error {
 			patch := []byte(`{"spec":{"containers":[{"name":"tool","image":"registry.example.com/mine:1"}]}}`)
 			_, err := k.CoreV1().Pods(executions).Patch(ctx, pods.Items[0].Name, types.StrategicMergePatchType, patch, dryPatch)
 			return err
@@ -281,16 +281,16 @@ func TestExecutionNamespaceIsClosed(t *testing.T) {
 	if err := as(t, workerAccount).BatchV1().Jobs(executions).Delete(t.Context(), made.Name, metav1.DeleteOptions{PropagationPolicy: &background}); err != nil {
 		t.Error(err)
 	}
-	// The finalizer keeps it until somebody has recorded the outcome.
+	// The finalizer keeps it until the worker has recorded the outcome.
 	if _, err := worker.BatchV1().Jobs(executions).Patch(t.Context(), made.Name, types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{}); err != nil {
 		t.Error(err)
 	}
 }
 
-// TestLentIsTheWorkers: what a call is lent can't be put there, or taken over, by
-// others who have every right in the target's namespace.
-func TestLentIsTheWorkers(t *testing.T) {
-	account := lent(t, callName)
+// TestOnlyTheWorkerGrants: an administrator of the target's namespace can neither
+// create nor take over the Role, RoleBinding and Lease of a call.
+func TestOnlyTheWorkerGrants(t *testing.T) {
+	account := grant(t, callName)
 	worker := as(t, workerAccount)
 	if _, err := worker.CoordinationV1().Leases(target).Create(t.Context(), callLease(), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
@@ -317,7 +317,7 @@ func TestLentIsTheWorkers(t *testing.T) {
 			_, err := k.CoordinationV1().Leases(target).Create(ctx, l, dry)
 			return err
 		}, refused},
-		"Role": {"the call would do what somebody else wants", func(ctx context.Context, k kubernetes.Interface) error {
+		"Role": {"the call would have permissions that its manifest does not ask for", func(ctx context.Context, k kubernetes.Interface) error {
 			r := callRole(callName)
 			r.Name = other
 			_, err := k.RbacV1().Roles(target).Create(ctx, r, dry)
@@ -327,7 +327,7 @@ func TestLentIsTheWorkers(t *testing.T) {
 			_, err := k.RbacV1().Roles(target).Patch(ctx, callName, types.MergePatchType, []byte(`{"rules":[]}`), dryPatch)
 			return err
 		}, refused},
-		"Subjects": {"somebody else could do what the call may", func(ctx context.Context, k kubernetes.Interface) error {
+		"Subjects": {"another account would have the call's permissions", func(ctx context.Context, k kubernetes.Interface) error {
 			_, err := k.RbacV1().RoleBindings(target).Patch(ctx, callName, types.MergePatchType, []byte(`{"subjects":[]}`), dryPatch)
 			return err
 		}, refused},

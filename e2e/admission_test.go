@@ -171,8 +171,9 @@ func job(change func(*batchv1.Job)) func(context.Context, kubernetes.Interface) 
 	}
 }
 
-// TestWorkerIsBounded: whoever has the worker's account, even with all rights
-// in the cluster, grants no more than manifests ask for, to calls alone.
+// TestWorkerIsBounded: an attacker with the worker's account, even with all
+// rights in the cluster, grants calls no more than their manifests ask for, and
+// other accounts nothing.
 func TestWorkerIsBounded(t *testing.T) {
 	deployed(t)
 	const (
@@ -212,14 +213,14 @@ func TestWorkerIsBounded(t *testing.T) {
 		}), grants},
 		"RoleOtherName": {"roles of others are not the worker's", role(func(o *rbacv1.Role) { o.Name = "admin" }), belongs},
 		"RoleOtherCall": {"its label would say another call", role(func(o *rbacv1.Role) { o.Labels["sallyport.dev/call"] = "other" }), belongs},
-		"RoleNoLabels":  {"nobody could find it to remove it", role(func(o *rbacv1.Role) { o.Labels = nil }), belongs},
+		"RoleNoLabels":  {"the sweeper could not find it to remove it", role(func(o *rbacv1.Role) { o.Labels = nil }), belongs},
 		"RoleElsewhere": {"tools may not act in that namespace", role(func(o *rbacv1.Role) { o.Namespace = "default" }), nothing},
 		"RoleUpdate": {"a role that is bound would grow", func(ctx context.Context, k kubernetes.Interface) error {
 			_, err := k.RbacV1().Roles(target).Patch(ctx, "sallyport-worker", types.MergePatchType, []byte(`{"rules":[]}`), metav1.PatchOptions{DryRun: []string{"All"}})
 			return err
 		}, never},
 
-		"BindingToOthers":  {"it would be a way to lend rights to anybody", binding(func(o *rbacv1.RoleBinding) { o.Subjects[0].Name = "default" }), itsOwn},
+		"BindingToOthers":  {"any account could be given rights", binding(func(o *rbacv1.RoleBinding) { o.Subjects[0].Name = "default" }), itsOwn},
 		"BindingToUser":    {"a user is no call", binding(func(o *rbacv1.RoleBinding) { o.Subjects[0] = rbacv1.Subject{Kind: "User", Name: callName} }), itsOwn},
 		"BindingElsewhere": {"an account of that name elsewhere is another's", binding(func(o *rbacv1.RoleBinding) { o.Subjects[0].Namespace = target }), itsOwn},
 		"BindingToMore": {"the second subject counts too", binding(func(o *rbacv1.RoleBinding) {
@@ -243,7 +244,7 @@ func TestWorkerIsBounded(t *testing.T) {
 		"AccountElsewhere": {"calls run in one namespace", account(func(o *corev1.ServiceAccount) { o.Namespace = target }), nothing},
 
 		"NetworkOtherPods": {"the way would be open for other calls", network(func(o *netv1.NetworkPolicy) { o.Spec.PodSelector = metav1.LabelSelector{} }), "for the pods of a call alone, and only out"},
-		"NetworkIngress":   {"nobody connects to a call", network(func(o *netv1.NetworkPolicy) { o.Spec.Ingress = []netv1.NetworkPolicyIngressRule{{}} }), "for the pods of a call alone, and only out"},
+		"NetworkIngress":   {"calls accept no connections", network(func(o *netv1.NetworkPolicy) { o.Spec.Ingress = []netv1.NetworkPolicyIngressRule{{}} }), "for the pods of a call alone, and only out"},
 		"NetworkAnywhere":  {"an empty rule is the whole network", network(func(o *netv1.NetworkPolicy) { o.Spec.Egress = []netv1.NetworkPolicyEgressRule{{}} }), "opens the way to itself"},
 		"NetworkWider":     {"the manifests' network is smaller", network(func(o *netv1.NetworkPolicy) { o.Spec.Egress[1].To[0].IPBlock.CIDR = "198.51.0.0/16" }), "opens the way to itself"},
 		"NetworkOtherPort": {"the manifests name a port", network(func(o *netv1.NetworkPolicy) { o.Spec.Egress[1].Ports[0].Port = new(intstr.FromInt(22)) }), "opens the way to itself"},
@@ -290,7 +291,7 @@ func TestWorkerRunsKnownJobs(t *testing.T) {
 	}
 	try(t, as(t, workerAccount, allRights), map[string]attempt{
 		"OtherImage":  {"any image could be anything", podOf(func(s *corev1.PodSpec) { s.Containers[0].Image = "registry.example.com/evil:1" }), image},
-		"OtherDigest": {"a digest that nobody listed", podOf(func(s *corev1.PodSpec) { s.Containers[0].Image = executorImage[:len(executorImage)-1] + "0" }), image},
+		"OtherDigest": {"the configuration does not list this digest", podOf(func(s *corev1.PodSpec) { s.Containers[0].Image = executorImage[:len(executorImage)-1] + "0" }), image},
 		"Sidecar": {"it would share the pod's account", podOf(func(s *corev1.PodSpec) {
 			s.Containers = append(s.Containers, *s.Containers[0].DeepCopy())
 			s.Containers[1].Name = "b"
@@ -310,7 +311,7 @@ func TestWorkerRunsKnownJobs(t *testing.T) {
 		}), "a call runs once"},
 		"Forever":     {"nothing would end it", job(func(j *batchv1.Job) { j.Spec.ActiveDeadlineSeconds = nil }), "a call runs once"},
 		"OtherLabels": {"another call's networks would be its own", job(func(j *batchv1.Job) { j.Spec.Template.Labels = map[string]string{"sallyport.dev/call": "other"} }), "has the labels of its Job"},
-		"OtherName":   {"nobody would know which call it is", job(func(j *batchv1.Job) { j.Name = "mine" }), "the worker makes objects of calls alone"},
+		"OtherName":   {"its name would not say which call it is of", job(func(j *batchv1.Job) { j.Name = "mine" }), "the worker makes objects of calls alone"},
 		"Elsewhere":   {"that namespace is not closed", job(func(j *batchv1.Job) { j.Namespace = target }), "the worker makes nothing of this kind"},
 
 		"HostNetwork":   {"no NetworkPolicy holds there", podOf(func(s *corev1.PodSpec) { s.HostNetwork = true }), locked},
@@ -334,18 +335,18 @@ func TestWorkerRunsKnownJobs(t *testing.T) {
 		"NoLimits": {"it could eat the node's memory", podOf(func(s *corev1.PodSpec) { s.Containers[0].Resources.Limits = nil }), locked},
 
 		"HostPath":       {"the node's files", mount(corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}), volume},
-		"Secret":         {"somebody's secret", mount(corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "x"}}), volume},
-		"Claim":          {"somebody's data", mount(corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "x"}}), volume},
-		"ProjectSecret":  {"somebody's secret, by another way", projected(corev1.VolumeProjection{Secret: &corev1.SecretProjection{LocalObjectReference: corev1.LocalObjectReference{Name: "x"}}}), volume},
+		"Secret":         {"the Secret of another program", mount(corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "x"}}), volume},
+		"Claim":          {"the data of another program", mount(corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "x"}}), volume},
+		"ProjectSecret":  {"the Secret of another program, by another way", projected(corev1.VolumeProjection{Secret: &corev1.SecretProjection{LocalObjectReference: corev1.LocalObjectReference{Name: "x"}}}), volume},
 		"OtherAudience":  {"a token for another service", projected(corev1.VolumeProjection{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Path: "t", Audience: "vault", ExpirationSeconds: new(int64(600))}}), volume},
 		"LongToken":      {"a token that outlives the call", projected(corev1.VolumeProjection{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Path: "t", ExpirationSeconds: new(int64(86400))}}), volume},
-		"OtherConfigMap": {"somebody's configuration", projected(corev1.VolumeProjection{ConfigMap: &corev1.ConfigMapProjection{LocalObjectReference: corev1.LocalObjectReference{Name: "x"}}}), volume},
-		"SecretInEnv": {"somebody's secret, by a third way", podOf(func(s *corev1.PodSpec) {
+		"OtherConfigMap": {"the configuration of another program", projected(corev1.VolumeProjection{ConfigMap: &corev1.ConfigMapProjection{LocalObjectReference: corev1.LocalObjectReference{Name: "x"}}}), volume},
+		"SecretInEnv": {"the Secret of another program, by a third way", podOf(func(s *corev1.PodSpec) {
 			s.Containers[0].Env = append(s.Containers[0].Env, corev1.EnvVar{Name: "X", ValueFrom: &corev1.EnvVarSource{
 				SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "x"}, Key: "k"},
 			}})
 		}), "no Secret and no ConfigMap"},
-		"SecretsInEnv": {"somebody's secrets, all at once", podOf(func(s *corev1.PodSpec) {
+		"SecretsInEnv": {"a whole Secret of another program", podOf(func(s *corev1.PodSpec) {
 			s.Containers[0].EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "x"}}}}
 		}), "no Secret and no ConfigMap"},
 	})

@@ -102,7 +102,7 @@ func createAll(ctx context.Context, files map[string]string) error {
 		if o.GetNamespace() != "" {
 			to = anything.Resource(m.Resource).Namespace(o.GetNamespace())
 		}
-		// Strict: a key that nobody knows would protect nobody.
+		// Strict: otherwise the API server ignores unknown keys, and a misspelt policy protects nothing.
 		if _, err := to.Create(ctx, o, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict}); err != nil {
 			return fmt.Errorf("%s %s: %w", o.GetKind(), o.GetName(), err)
 		}

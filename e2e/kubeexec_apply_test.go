@@ -49,7 +49,7 @@ func applying(t *testing.T, ns string, m object) *toolCall {
 }
 
 // TestKubeexecAppliesEveryKind creates one object of each kind with the rights
-// that the manifest lends, applies it again, and finds it.
+// that the manifest grants, applies it again, and finds it.
 func TestKubeexecAppliesEveryKind(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
@@ -71,7 +71,7 @@ func TestKubeexecAppliesEveryKind(t *testing.T) {
 			name := strings.ToLower(kind)
 			c := applying(t, ns, manifest(kind, name, m))
 			plan := c.planned(t)
-			if again := c.through(t, c.lend(t, "again"), wire.ModePlan, nil).Plan; cmp.Diff(plan, again) != "" {
+			if again := c.through(t, c.grant(t, "again"), wire.ModePlan, nil).Plan; cmp.Diff(plan, again) != "" {
 				t.Errorf("another plan: %s", cmp.Diff(plan, again))
 			}
 			if len(plan.Changes) != 1 || string(plan.Changes[0].Before) != "null" || !strings.Contains(plan.Diff, "+++") {
@@ -81,7 +81,7 @@ func TestKubeexecAppliesEveryKind(t *testing.T) {
 			if o := wantResult(t, c.in(t, wire.ModeRun, plan)); !o.Changed {
 				t.Errorf("outcome %+v", o)
 			}
-			wantResult(t, c.through(t, c.lend(t, "later"), wire.ModeReconcile, nil))
+			wantResult(t, c.through(t, c.grant(t, "later"), wire.ModeReconcile, nil))
 			same := applying(t, ns, manifest(kind, name, m))
 			if o := wantResult(t, same.in(t, wire.ModeRun, nil)); o.Changed {
 				t.Errorf("applying the same again changed %+v", o.Changes)
@@ -147,7 +147,7 @@ func TestKubeexecApplyDrift(t *testing.T) {
 func TestKubeexecApplyLeavesFieldsToTheirOwners(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	d := settled(t, deployment(t, ns, "api"))
+	d := available(t, deployment(t, ns, "api"))
 	replicas := func(n int) object {
 		return manifest("Deployment", "api", object{"spec": object{"replicas": n, "selector": object{"matchLabels": object{"app": "api"}}}})
 	}
@@ -210,6 +210,6 @@ func TestKubeexecApplyRejected(t *testing.T) {
 	}
 	// The rights are for the one name, also when an object is made.
 	c := applying(t, ns, manifest("ConfigMap", "mine", nil))
-	config := c.lend(t, wire.ModeRun)
+	config := c.grant(t, wire.ModeRun)
 	wantCode(t, applying(t, ns, manifest("ConfigMap", "other", nil)).through(t, config, wire.ModePlan, nil), sallyport.CodeForbidden)
 }

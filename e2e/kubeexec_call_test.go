@@ -67,9 +67,9 @@ func (c *toolCall) object(mode wire.Mode) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Name: "agent-tool-" + string(mode) + "-" + c.intent.CallID, Namespace: c.ns}
 }
 
-// lend makes an account that may do what the manifest says for this call in
+// grant makes an account that may do what the manifest says for this call in
 // one mode, and nothing else.
-func (c *toolCall) lend(t *testing.T, mode wire.Mode) *rest.Config {
+func (c *toolCall) grant(t *testing.T, mode wire.Mode) *rest.Config {
 	t.Helper()
 	meta := c.object(mode)
 	role := &rbacv1.Role{ObjectMeta: meta}
@@ -124,10 +124,10 @@ func (c *toolCall) free(t *testing.T) k8s.Lease {
 	return k8s.Lease{Namespace: c.ns, Name: meta.Name, Holder: "pod-of-" + c.intent.CallID}
 }
 
-// in carries out the call in one mode, with the account that it is lent.
+// in carries out the call in one mode, with the account that is granted to it.
 func (c *toolCall) in(t *testing.T, mode wire.Mode, plan *sallyport.Plan) wire.Response {
 	t.Helper()
-	return c.through(t, c.lend(t, mode), mode, plan)
+	return c.through(t, c.grant(t, mode), mode, plan)
 }
 
 func (c *toolCall) through(t *testing.T, config *rest.Config, mode wire.Mode, plan *sallyport.Plan) wire.Response {
@@ -217,9 +217,9 @@ func current(t *testing.T, d *appsv1.Deployment) *appsv1.Deployment {
 	return d
 }
 
-// settled waits until the controller has seen a deployment and its pods are
+// available waits until the controller has seen a deployment and its pods are
 // available, after which its object stays as it is.
-func settled(t *testing.T, d *appsv1.Deployment) *appsv1.Deployment {
+func available(t *testing.T, d *appsv1.Deployment) *appsv1.Deployment {
 	t.Helper()
 	eventually(t, "the deployment "+d.Name, func(ctx context.Context) (bool, error) {
 		var err error

@@ -25,7 +25,7 @@ func TestKubeexecOneOfTwoActs(t *testing.T) {
 	ns := namespace(t)
 	d := deployment(t, ns, "api")
 	c := callOf(t, ns, "k8s_scale_deployment", map[string]any{"name": "api", "replicas": 2})
-	config, lease := c.lend(t, wire.ModeRun), c.free(t)
+	config, lease := c.grant(t, wire.ModeRun), c.free(t)
 	var wg sync.WaitGroup
 	codes := make([]string, 8)
 	for n := range codes {
@@ -93,7 +93,7 @@ func TestKubeexecFaults(t *testing.T) {
 			c := callOf(t, ns, "k8s_scale_deployment", map[string]any{"name": name, "replicas": 2})
 			var left atomic.Int32
 			left.Store(tt.times)
-			config := unreliable(t, c.lend(t, wire.ModeRun), func(when string, r *http.Request) bool {
+			config := unreliable(t, c.grant(t, wire.ModeRun), func(when string, r *http.Request) bool {
 				return when == tt.when && tt.about(r) && left.Add(-1) >= 0
 			})
 			res := c.through(t, config, wire.ModeRun, c.planned(t))
@@ -126,12 +126,12 @@ func TestKubeexecSaysWhatItDoesNotKnow(t *testing.T) {
 		"written-and-visible": {when: "after", ends: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			settled(t, deployment(t, ns, name)) // or another version would show that the write is void
+			available(t, deployment(t, ns, name)) // or another version would show that the write is void
 			c := callOf(t, ns, "k8s_scale_deployment", map[string]any{"name": name, "replicas": 2})
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
 			var silent atomic.Bool
-			config := unreliable(t, c.lend(t, wire.ModeRun), func(when string, r *http.Request) bool {
+			config := unreliable(t, c.grant(t, wire.ModeRun), func(when string, r *http.Request) bool {
 				if when == tt.when && writes(r) || tt.when == "" && !strings.Contains(r.URL.Path, "/leases/") {
 					silent.Store(true)
 				}

@@ -74,7 +74,7 @@ func TestKubeexecInPods(t *testing.T) {
 	loadKubeexec(t)
 	d := deployment(t, ns, "api")
 	c := callOf(t, ns, "k8s_scale_deployment", map[string]any{"name": "api", "replicas": 2})
-	c.lend(t, wire.ModeRun)
+	c.grant(t, wire.ModeRun)
 	c.free(t)
 	account := c.object(wire.ModeRun).Name
 	first, second := create(t, ns, executor(t, c, wire.ModeRun, account)), create(t, ns, executor(t, c, wire.ModeRun, account))

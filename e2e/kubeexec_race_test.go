@@ -57,7 +57,7 @@ func TestKubeexecRaces(t *testing.T) {
 	}{
 		"scale-scaled":     {"another's number stays", "k8s_scale_deployment", object{"replicas": 2}, nil, scaled, sallyport.CodePreconditionFailed},
 		"scale-labelled":   {"a label is not what it is about", "k8s_scale_deployment", object{"replicas": 2}, nil, labelled, ""},
-		"restart-first":    {"somebody was faster", "k8s_restart_deployment", object{}, nil, restarted, sallyport.CodePreconditionFailed},
+		"restart-first":    {"another restart was faster", "k8s_restart_deployment", object{}, nil, restarted, sallyport.CodePreconditionFailed},
 		"restart-labelled": {"a label is not what it is about", "k8s_restart_deployment", object{}, nil, labelled, ""},
 		"apply-made":       {"it was to be made, not changed", "k8s_apply_manifest", object{"manifest": config("apply-made")}, nil, made, sallyport.CodePreconditionFailed},
 		"delete-replaced":  {"it is another pod", "k8s_delete_pod", object{}, func(t *testing.T, name string) { t.Helper(); create(t, ns, pod(name, "pause")) }, otherPod, sallyport.CodePreconditionFailed},
@@ -77,7 +77,7 @@ func TestKubeexecRaces(t *testing.T) {
 			c := callOf(t, ns, tt.tool, tt.arguments)
 			plan := c.planned(t)
 			var once sync.Once
-			way := unreliable(t, c.lend(t, wire.ModeRun), func(when string, r *http.Request) bool {
+			way := unreliable(t, c.grant(t, wire.ModeRun), func(when string, r *http.Request) bool {
 				if when == "before" && writes(r) && r.URL.Query().Get("dryRun") == "" {
 					once.Do(func() { tt.meanwhile(t, name) })
 				}

@@ -35,7 +35,7 @@ func listen(t *testing.T, h http.Handler) (address string) {
 func TestKubeexecGetDeployment(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	settled(t, deployment(t, ns, "api"))
+	available(t, deployment(t, ns, "api"))
 	get := func(name string) wire.Response {
 		return callOf(t, ns, "k8s_get_deployment", map[string]any{"name": name}).in(t, wire.ModeRun, nil)
 	}
@@ -53,7 +53,7 @@ func TestKubeexecGetDeployment(t *testing.T) {
 func TestKubeexecListPods(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	settled(t, deployment(t, ns, "api"))
+	available(t, deployment(t, ns, "api"))
 	stuck := pod("stuck", "pause")
 	stuck.Spec.Containers[0].Image = "cluster.local/absent:1"
 	until(t, create(t, ns, stuck), func(p *corev1.Pod) bool {
@@ -94,7 +94,7 @@ func TestKubeexecPodLogs(t *testing.T) {
 	wantCode(t, logs(map[string]any{"name": "speaker", "container": "absent"}), sallyport.CodeRejected)
 	// The account is good for the one pod.
 	c := callOf(t, ns, "k8s_pod_logs", map[string]any{"name": "speaker"})
-	config := c.lend(t, wire.ModeRun)
+	config := c.grant(t, wire.ModeRun)
 	other := callOf(t, ns, "k8s_pod_logs", map[string]any{"name": "other"})
 	wantCode(t, other.through(t, config, wire.ModeRun, nil), sallyport.CodeForbidden)
 }
@@ -102,9 +102,9 @@ func TestKubeexecPodLogs(t *testing.T) {
 func TestKubeexecScale(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	d := settled(t, deployment(t, ns, "api"))
+	d := available(t, deployment(t, ns, "api"))
 	c := callOf(t, ns, "k8s_scale_deployment", map[string]any{"name": "api", "replicas": 2})
-	config := c.lend(t, wire.ModePlan)
+	config := c.grant(t, wire.ModePlan)
 	plan, again := c.through(t, config, wire.ModePlan, nil).Plan, c.through(t, config, wire.ModePlan, nil).Plan
 	if plan == nil || cmp.Diff(plan, again) != "" || plan.Summary != "replicas 1 → 2" || len(plan.Changes) != 1 {
 		t.Fatalf("plans %+v, %+v", plan, again)
@@ -129,7 +129,7 @@ func TestKubeexecScale(t *testing.T) {
 	other := callOf(t, ns, "k8s_scale_deployment", map[string]any{"name": "api", "replicas": 2})
 	wantCode(t, other.in(t, wire.ModeReconcile, nil), sallyport.CodeNotSeen)
 	// What is so already is not written.
-	now = settled(t, now)
+	now = available(t, now)
 	if o := wantResult(t, other.in(t, wire.ModeRun, nil)); o.Changed {
 		t.Error("scaling to what is there changed something")
 	}
@@ -167,7 +167,7 @@ func TestKubeexecDrift(t *testing.T) {
 		"scale-replicas":  {"it would undo what another did", "k8s_scale_deployment", scaled, sallyport.CodePreconditionFailed},
 		"scale-uid":       {"it is another deployment", "k8s_scale_deployment", replaced, sallyport.CodePreconditionFailed},
 		"scale-status":    {"a restart is not what the plan is about", "k8s_scale_deployment", restarted, ""},
-		"restart-again":   {"somebody restarted it already", "k8s_restart_deployment", restarted, sallyport.CodePreconditionFailed},
+		"restart-again":   {"another client restarted it already", "k8s_restart_deployment", restarted, sallyport.CodePreconditionFailed},
 		"restart-uid":     {"it is another deployment", "k8s_restart_deployment", replaced, sallyport.CodePreconditionFailed},
 		"restart-scaling": {"how many there are is not what the plan is about", "k8s_restart_deployment", scaled, ""},
 	} {
@@ -197,7 +197,7 @@ func TestKubeexecDrift(t *testing.T) {
 func TestKubeexecRestart(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
-	d := settled(t, deployment(t, ns, "api"))
+	d := available(t, deployment(t, ns, "api"))
 	for range 2 { // without the annotation, and with it
 		c := callOf(t, ns, "k8s_restart_deployment", map[string]any{"name": "api"})
 		c.intent.At = c.intent.At.Add(time.Duration(d.Generation) * time.Hour)
@@ -213,7 +213,7 @@ func TestKubeexecRestart(t *testing.T) {
 			t.Errorf("generation %d, annotations %v", now.Generation, now.Annotations)
 		}
 		wantResult(t, c.in(t, wire.ModeReconcile, nil))
-		d = settled(t, now)
+		d = available(t, now)
 	}
 	deployment(t, ns, "paused", func(d *appsv1.Deployment) { d.Spec.Paused = true })
 	wantCode(t, callOf(t, ns, "k8s_restart_deployment", map[string]any{"name": "paused"}).in(t, wire.ModeRun, nil), sallyport.CodeNotApplicable)

@@ -10,9 +10,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestSecretsInAVolume: what the gateway's check of its secrets' files relies
-// on. They are mounted as the chart does, inside of the configuration's
-// volume, and lent to the pod's group.
+// TestSecretsInAVolume: Kubernetes mounts Secrets as the gateway's check of its
+// secrets' files expects. They are mounted as the chart does, inside of the
+// configuration's volume, and readable by the pod's group.
 func TestSecretsInAVolume(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)

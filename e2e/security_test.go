@@ -47,7 +47,7 @@ type claims struct {
 	} `json:"kubernetes.io"`
 }
 
-// TestProjectedTokenIsBoundToItsPod: whoever stole a token has it for ten
+// TestProjectedTokenIsBoundToItsPod: a stolen token is valid for ten
 // minutes at most, and no longer than its pod lives. The API server remembers
 // answers for some ten seconds, so the end of the pod is not the same moment.
 func TestProjectedTokenIsBoundToItsPod(t *testing.T) {

@@ -19,7 +19,7 @@ const (
 	manifests = "../../deploy/manifests"
 )
 
-// TestManifests: whoever installs without Helm installs the same.
+// TestManifests: an installation without Helm is the same as one with Helm.
 func TestManifests(t *testing.T) {
 	files, err := chart.Render(dir, "sallyport", nil)
 	if err != nil {

@@ -29,7 +29,7 @@ type Options struct {
 	Port int
 	// Keep lets the cluster outlive this process; Attach finds it.
 	Keep bool
-	// Progress hears what takes long. Nobody does if it is nil.
+	// Progress gets a line for each slow step; nil discards them.
 	Progress io.Writer
 }
 
@@ -219,7 +219,7 @@ func (c *Cluster) end() error {
 		return nil
 	}
 	running, err := c.running()
-	if err != nil || !running { // while it does, the number is nobody else's
+	if err != nil || !running { // while it runs, no other process has its id
 		return err
 	}
 	return syscall.Kill(c.state.Supervisor, syscall.SIGTERM)

@@ -268,7 +268,7 @@ func TestApprovedInTheTemporalUI(t *testing.T) {
 	agent := agentClient(t, "deploy-bot")
 	call := asks(t, agent, d)
 	if n := len(jobs(t.Context(), call.ID)); n != 0 {
-		t.Errorf("there are %d runs before anybody approved", n)
+		t.Errorf("there are %d runs before the approval", n)
 	}
 	approve(t, call, "bob")
 	if end := ended(t, agent, call.ID); end.State != sallyport.Succeeded || len(end.Ballot.Votes) != 1 || end.Ballot.Votes[0].Person != "bob" {
@@ -313,7 +313,7 @@ func TestFifty(t *testing.T) {
 		wg.Go(func() {
 			began := time.Now()
 			call, err := submit(t, agent, "k8s_get_deployment", `{"namespace":"staging","name":"api-server"}`)
-			if err == nil && !call.State.Final() { // it took longer than anybody may wait for an answer
+			if err == nil && !call.State.Final() { // it took longer than the API lets a client wait
 				call = ended(t, agent, call.ID)
 			}
 			if err != nil || call.State != sallyport.Succeeded {
@@ -329,7 +329,7 @@ func TestFifty(t *testing.T) {
 		t.Log(shared.Log(t.Context(), platform.Namespace, "app.kubernetes.io/component=worker"))
 	}
 	t.Logf("%d calls at once: the last after %v, %.1f calls/s", calls, slowest.Round(time.Millisecond), calls/time.Since(began).Seconds())
-	eventually(t, "all that they were lent to be gone", func(ctx context.Context) bool {
+	eventually(t, "all permissions of the calls to be revoked", func(ctx context.Context) bool {
 		l, err := shared.Kube.CoreV1().ServiceAccounts(platform.Execution).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=sallyport"})
 		return err == nil && len(l.Items) == 0
 	})

@@ -36,9 +36,9 @@ func moments(d *appsv1.Deployment) map[string]moment {
 	exec := platform.Execution
 	watching := func(e watch.Event, so func(runtime.Object) bool) bool { return e.Type != watch.Deleted && so(e.Object) }
 	return map[string]moment{
-		"Account": {"something is lent, and there is no Job", k.CoreV1().ServiceAccounts(exec).Watch, added},
+		"Account": {"the ServiceAccount is there, and no Job", k.CoreV1().ServiceAccounts(exec).Watch, added},
 		"Lease":   {"the same, a little later", k.CoordinationV1().Leases("staging").Watch, added},
-		"Job":     {"it is there, and nobody waits for it", k.BatchV1().Jobs(exec).Watch, added},
+		"Job":     {"the Job is there, and no worker waits for it", k.BatchV1().Jobs(exec).Watch, added},
 		"Pod":     {"it is about to start", k.CoreV1().Pods(exec).Watch, added},
 		"Claimed": {"it is about to act", k.CoordinationV1().Leases("staging").Watch, func(e watch.Event) bool {
 			return watching(e, func(o runtime.Object) bool {
@@ -46,7 +46,7 @@ func moments(d *appsv1.Deployment) map[string]moment {
 				return ok && l.Spec.HolderIdentity != nil && *l.Spec.HolderIdentity != ""
 			})
 		}},
-		"Acted": {"it has acted, and nobody knows", func(ctx context.Context, _ metav1.ListOptions) (watch.Interface, error) {
+		"Acted": {"it has acted, and no worker knows", func(ctx context.Context, _ metav1.ListOptions) (watch.Interface, error) {
 			return k.AppsV1().Deployments("staging").Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + d.Name})
 		}, func(e watch.Event) bool {
 			return watching(e, func(o runtime.Object) bool {
@@ -78,7 +78,7 @@ func TestWorkerKilledAtEachStep(t *testing.T) {
 				t.Errorf("it ended %s (%+v): %s", call.State, call.Error, m.reason)
 			}
 			scaledOnce(t, d, call.ID, 2)
-			eventually(t, "all that it was lent to be gone", func(ctx context.Context) bool { return lent(ctx, call.ID) == 0 })
+			eventually(t, "all permissions of the call to be revoked", func(ctx context.Context) bool { return granted(ctx, call.ID) == 0 })
 		})
 	}
 }
@@ -127,8 +127,8 @@ func reach(t *testing.T, agent *client.Client, d *appsv1.Deployment, m moment) (
 	return call.ID
 }
 
-// lent counts what there is of a call besides its Job.
-func lent(ctx context.Context, callID string) int {
+// granted counts the ServiceAccounts and RoleBindings of a call.
+func granted(ctx context.Context, callID string) int {
 	o := metav1.ListOptions{LabelSelector: "sallyport.dev/call=" + callID}
 	accounts, err := shared.Kube.CoreV1().ServiceAccounts(platform.Execution).List(ctx, o)
 	if err != nil {
@@ -141,8 +141,8 @@ func lent(ctx context.Context, callID string) int {
 	return len(accounts.Items) + len(bindings.Items)
 }
 
-// TestWorkerGoneForLong: nobody is there for longer than a Job of a call whose
-// outcome is recorded would be kept. This one's is not.
+// TestWorkerGoneForLong: no worker runs for longer than Kubernetes keeps a Job
+// after its outcome is recorded. This Job's outcome is not recorded, so it stays.
 func TestWorkerGoneForLong(t *testing.T) {
 	agent := agentClient(t, "deploy-bot")
 	d := target(t, "staging", "long")
@@ -169,5 +169,5 @@ func TestWorkerGoneForLong(t *testing.T) {
 		t.Errorf("it ended %s (%+v); want the outcome that its log still holds", end.State, end.Error)
 	}
 	scaledOnce(t, d, id, 2)
-	eventually(t, "all that it was lent to be gone", func(ctx context.Context) bool { return lent(ctx, id) == 0 })
+	eventually(t, "all permissions of the call to be revoked", func(ctx context.Context) bool { return granted(ctx, id) == 0 })
 }

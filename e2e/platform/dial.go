@@ -79,7 +79,7 @@ func (p *Platform) connect(w http.ResponseWriter, r *http.Request) {
 	defer func() { _ = there.Close() }()
 	here, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		return // nobody is there any more
+		return // the client has hung up
 	}
 	defer func() { _ = here.Close() }()
 	if _, err := io.WriteString(here, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {

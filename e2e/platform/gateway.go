@@ -288,7 +288,7 @@ func (p *Platform) Image(ctx context.Context, name string, files ...string) (str
 	return ref, errors.Join(p.cluster.LoadAs(ctx, archive, ref), os.Remove(archive))
 }
 
-// Client speaks the API as somebody, an agent or a person.
+// Client is a client of the API for an agent or a person.
 func (g *Gateway) Client(ctx context.Context, who string) (*client.Client, error) {
 	token, err := g.platform.Token(ctx, who, Audience)
 	if err != nil {

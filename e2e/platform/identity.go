@@ -34,7 +34,7 @@ func (p *Platform) AgentToken(ctx context.Context, agent string) (string, error)
 	return p.token(request)
 }
 
-// Token is a token of anybody for an audience, without a log-in.
+// Token is a token of an agent or a person for an audience, without a log-in.
 func (p *Platform) Token(ctx context.Context, who, audience string) (string, error) {
 	body, err := json.Marshal(map[string]string{"as": who, "audience": audience})
 	if err != nil {

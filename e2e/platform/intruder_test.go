@@ -208,7 +208,7 @@ func tried(t *testing.T, attempts []intrusion.Attempt, all []intrusion.Result, r
 	}
 }
 
-// unsigned makes a ConfigMap with the manifest of a tool that nobody signed.
+// unsigned makes a ConfigMap with the manifest of a tool whose image has no signature.
 func unsigned(t *testing.T, image string) string {
 	t.Helper()
 	c := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "sallyport-tools"}, Data: map[string]string{"intruder.yaml": intrusion.Manifest(image)}}

@@ -39,7 +39,7 @@ type Options struct {
 	// Dir is for what is written on the way, and for volumes that outlive
 	// pods. As the node must see it, it is like [cluster.Options.Dir].
 	Dir string
-	// Progress hears what takes long. Nobody does if it is nil.
+	// Progress gets a line for each slow step; nil discards them.
 	Progress io.Writer
 }
 

@@ -160,7 +160,7 @@ func TestTemporalUI(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !slices.ContainsFunc(jar.Cookies(ui), func(c *http.Cookie) bool { return strings.HasPrefix(c.Name, "user") }) {
-		t.Errorf("after the log-in the UI answers %d, and nobody is logged in: %s", status, body)
+		t.Errorf("after the log-in the UI responds with %d and sets no session cookie of a user: %s", status, body)
 	}
 }
 

@@ -71,11 +71,11 @@ func postgres(ctx context.Context, root string) error {
 			return err
 		}
 	}
-	return furnish(root, bin)
+	return addSystemFiles(root, bin)
 }
 
-// furnish adds what the programs look for beside their own files.
-func furnish(root, bin string) error {
+// addSystemFiles adds what the programs look for beside their own files.
+func addSystemFiles(root, bin string) error {
 	for _, dir := range []string{"dev", "etc", "proc", "sys", "tmp", "usr/bin"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil { //nolint:gosec // the root of an image
 			return err

@@ -76,7 +76,7 @@ func session(jar http.CookieJar) (http.Header, error) {
 		IDToken     string `json:"IDToken"`
 	}
 	if err := json.Unmarshal(text, &user); err != nil || user.AccessToken == "" {
-		return nil, errors.Join(errors.New("nobody is logged in to the UI"), err)
+		return nil, errors.Join(errors.New("the UI's cookies hold no access token: log in to the UI first"), err)
 	}
 	return http.Header{"Authorization": {"Bearer " + user.AccessToken}, "Authorization-Extras": {user.IDToken}, "Content-Type": {"application/json"}}, nil
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// TestAway: the API server answers nobody for half a minute. What was about to
+// TestAway: the API server does not respond for half a minute. What was about to
 // be made is made later, what ran is found, and each effect happens once.
 //
 // It is no parallel test: for all others the API server is away too.

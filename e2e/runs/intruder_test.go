@@ -90,13 +90,13 @@ func intrudingTool(t *testing.T, s intrusion.Scene, attempts []intrusion.Attempt
 		t.Error("a process of it is still there after its run")
 	}
 	if current(t, d).Annotations[was] != "" {
-		t.Error("it has changed its target, which it was not lent")
+		t.Error("it has changed its target, which its permissions do not allow")
 	}
 	wantNothingLeft(t, i)
 }
 
 // intrudingExecutor is the image of the built-in tools, taken over: until its
-// outcome is known it holds what the call was lent. It goes on after that, with
+// outcome is known it holds the call's permissions. It goes on after that, with
 // the same token and the same connections.
 func intrudingExecutor(t *testing.T, s intrusion.Scene, attempts []intrusion.Attempt) {
 	t.Helper()
@@ -105,7 +105,7 @@ func intrudingExecutor(t *testing.T, s intrusion.Scene, attempts []intrusion.Att
 	i := intent(t, "k8s_scale_deployment", map[string]any{"namespace": "staging", "name": d.Name, "replicas": 2})
 	again := []intrusion.Attempt{s.ReadTarget(), s.PatchTarget(i.CallID)}
 	planned(t, d, intrusion.Plan{Once: attempts, Again: again, Linger: i.CallID})
-	r, reply := replying(t, bench.intruder, "10.88.0.1/32")
+	r, reply := receiving(t, bench.intruder, "10.88.0.1/32")
 	outcome := make(chan sallyport.Outcome, 1)
 	go func() {
 		o, err := r.Run(t.Context(), allowed(t, i))
@@ -182,9 +182,9 @@ func powerless(t *testing.T, r *kube.Runner, i sallyport.Intent, d *appsv1.Deplo
 	}
 }
 
-// replying is a runner of some executor that takes replies at a URL. Pods don't
+// receiving is a runner of one executor, with the URL of its result receiver. Pods don't
 // reach it: the port is the one that the cluster lets them connect to.
-func replying(t *testing.T, executor, apiServer string) (r *kube.Runner, url string) {
+func receiving(t *testing.T, executor, apiServer string) (r *kube.Runner, url string) {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {

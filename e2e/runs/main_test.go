@@ -179,7 +179,7 @@ func install(ctx context.Context) error {
 // nowhere is where no API server answers.
 const nowhere = "192.0.2.1/32"
 
-// absent is an image that nobody has.
+// absent is an image that no registry has.
 const absent = "127.0.0.1:1/absent@sha256:00000000000000000000000000000000000000000000000000000000000000ff"
 
 // manifests are tools that are images of their own.

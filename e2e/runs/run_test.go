@@ -88,7 +88,7 @@ func TestReadDeployment(t *testing.T) {
 	if want := "kube/" + execution + "/" + all[0].Name + "/" + string(all[0].UID); o.Place != want {
 		t.Errorf("it ran at %q, want %q", o.Place, want)
 	}
-	// Whoever runs it again, because its outcome was lost, reads the same.
+	// A worker that runs it again, because its outcome was lost, reads the same.
 	again, err := r.Run(t.Context(), allowed(t, i))
 	if err != nil || string(again.Result) != string(o.Result) || again.Place != o.Place {
 		t.Errorf("once more it is %+v, %v", again, err)
@@ -113,17 +113,17 @@ func TestEnds(t *testing.T) {
 		"Said":             {"words are words, whatever stands in them", "odd_say", map[string]any{"word": "a b;$(CALL_ID)$$", "count": 7}, sallyport.Succeeded, "", `{"output":"--word=a b;$(CALL_ID)$$|7|$(HOME) $$(CALL_ID)\n"}`, 0},
 		"Optional":         {"a word of an absent argument is left out", "odd_say", map[string]any{}, sallyport.Succeeded, "", `{"output":"$(HOME) $$(CALL_ID)\n"}`, 0},
 		"Failed":           {"the tool's own failure", "odd_fail", nil, sallyport.Failed, "exit_code", "exit code 3: it \\u{001b}[31mhurts", 0},
-		"Shouted":          {"nobody pays for what the manifest doesn't allow", "odd_shout", nil, sallyport.Failed, "output_too_large", "4096 bytes", 0},
+		"Shouted":          {"the manifest's limit of the output holds", "odd_shout", nil, sallyport.Failed, "output_too_large", "4096 bytes", 0},
 		"Ate":              {"a read that was killed is only a failure", "odd_eat", nil, sallyport.Failed, "out_of_memory", "OOMKilled", 0},
-		"AteWriting":       {"nobody knows what it wrote before", "odd_eat_write", nil, sallyport.Ambiguous, "out_of_memory", "OOMKilled", 0},
+		"AteWriting":       {"it may have written before", "odd_eat_write", nil, sallyport.Ambiguous, "out_of_memory", "OOMKilled", 0},
 		"Late":             {"it is ended", "odd_wait", nil, sallyport.Failed, "timeout", "in time", 0},
-		"LateWriting":      {"nobody knows what it wrote before", "odd_wait_write", nil, sallyport.Ambiguous, "timeout", "in time", 0},
+		"LateWriting":      {"it may have written before", "odd_wait_write", nil, sallyport.Ambiguous, "timeout", "in time", 0},
 		"NoImage":          {"the registry will not have it in 20 s either", "odd_absent", nil, sallyport.Failed, "image_unavailable", "absent", 15 * time.Second},
-		"NoClass":          {"nobody has made that runtime class", "odd_nowhere", nil, sallyport.Failed, "pod_refused", "nowhere", 15 * time.Second},
+		"NoClass":          {"the cluster has no such runtime class", "odd_nowhere", nil, sallyport.Failed, "pod_refused", "nowhere", 15 * time.Second},
 		"NoNode":           {"no node is for that runtime class", "odd_homeless", nil, sallyport.Failed, "unschedulable", "didn't match", 15 * time.Second},
 		"Filled":           {"the node takes its disk back", "odd_fill", nil, sallyport.Failed, "evicted", "exceeds the limit", 0},
-		"Cancelled":        {"somebody does not want it any more", "odd_wait", nil, sallyport.Failed, "cancelled", "stopped", 0},
-		"CancelledWriting": {"nobody knows what it wrote before", "odd_wait_write", nil, sallyport.Ambiguous, "cancelled", "stopped", 0},
+		"Cancelled":        {"an operator cancels it", "odd_wait", nil, sallyport.Failed, "cancelled", "stopped", 0},
+		"CancelledWriting": {"it may have written before", "odd_wait_write", nil, sallyport.Ambiguous, "cancelled", "stopped", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -75,8 +75,8 @@ func scene(t *testing.T) intrusion.Scene {
 	}
 }
 
-// give makes an address one of the node's: nobody listens there, and it says so
-// to whoever reaches it.
+// give makes an address one of the node's. No program listens there, so the node
+// refuses each connection that reaches it.
 func give(t *testing.T, address string) {
 	t.Helper()
 	network := fmt.Sprintf("--net=/proc/%d/ns/net", bench.cluster.Node())

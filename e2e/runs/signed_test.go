@@ -65,8 +65,8 @@ func TestSignedImage(t *testing.T) {
 		reason, code string
 		before       func()
 	}{
-		{"nobody signed it", "image_unsigned", func() {}},
-		{"somebody signed it", "image_signature_invalid", func() { sign(t, shop, bench.odd, stranger) }},
+		{"the image has no signature", "image_unsigned", func() {}},
+		{"a key that the worker does not trust signed it", "image_signature_invalid", func() { sign(t, shop, bench.odd, stranger) }},
 	} {
 		tt.before()
 		i, outcome, err := call()

@@ -25,14 +25,13 @@ func abandoned(t *testing.T) sallyport.Intent {
 	return i
 }
 
-// TestSweep: a worker that died has left what a call was lent. Another one
-// takes it back when the call has ended, or when its time is over, and not
-// before.
+// TestSweep: a worker died before it revoked a call's permissions. Another one
+// revokes them when the call has ended, or when its time is over, and not before.
 func TestSweep(t *testing.T) {
 	t.Parallel()
 	r, i := runner(t), abandoned(t)
 	if names := left(t, i.CallID); len(names) != 5 {
-		t.Fatalf("the worker that died has left %v; want all that the call was lent", names)
+		t.Fatalf("the worker that died has left %v; want the five objects of the call's permissions", names)
 	}
 	asked := 0
 	running := func(context.Context, string) (bool, error) { asked++; return false, nil }
@@ -54,8 +53,8 @@ func TestSweep(t *testing.T) {
 	eventually(t, "the Job to go", func(context.Context) bool { return len(jobs(t, i.CallID)) == 0 })
 }
 
-// TestSweepExpired: what a call was lent goes when its time is over, whatever
-// became of the call; its Job stays for whoever ends it.
+// TestSweepExpired: the sweeper revokes a call's permissions when its time is
+// over, whatever became of the call; the Job stays for the worker that ends it.
 func TestSweepExpired(t *testing.T) {
 	t.Parallel()
 	r, i := runner(t), abandoned(t)

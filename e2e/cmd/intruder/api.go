@@ -116,9 +116,9 @@ func answered(res *http.Response, err error) (string, error) {
 	return string(text), err
 }
 
-// reply answers the worker that waits for a Job, with the token for the reply
-// of the intruder's own.
-func reply(ctx context.Context, job string) (string, error) {
+// post posts a result to the worker's result receiver for a Job, with the token
+// of the intruder's own Job.
+func post(ctx context.Context, job string) (string, error) {
 	url := os.Getenv(wire.EnvReplyURL)
 	if url == "" {
 		return "", errors.New("there is no worker that waits")
@@ -138,7 +138,8 @@ func reply(ctx context.Context, job string) (string, error) {
 	return answered(client([]byte(os.Getenv(wire.EnvReplyCA))).Do(q)) //nolint:bodyclose,gosec // answered closes it; where its pod says
 }
 
-// connectTo reaches somebody, who may well refuse: that is an answer.
+// connectTo connects to an address. A refused connection counts as reached: it
+// is a response of the other side.
 func connectTo(ctx context.Context, at intrusion.Attempt) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

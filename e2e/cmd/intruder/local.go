@@ -15,7 +15,7 @@ import (
 
 func refused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 
-// local tries something of the machine, in a thread that nobody uses after.
+// local tries something of the machine, in a thread that no goroutine uses after it.
 func local(what string) (detail string, err error) {
 	attempt := locals()[what]
 	if attempt == nil {

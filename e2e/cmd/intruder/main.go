@@ -85,7 +85,7 @@ func try(ctx context.Context, a *api, attempts []intrusion.Attempt) {
 			case at.API != nil:
 				return a.ask(ctx, *at.API)
 			case at.Reply != "":
-				return reply(ctx, at.Reply)
+				return post(ctx, at.Reply)
 			default:
 				return local(at.Local)
 			}
@@ -105,7 +105,7 @@ func (t *teller) tell(name string, attempt func() (string, error)) {
 	}
 	t.Lock()
 	defer t.Unlock()
-	_ = json.NewEncoder(os.Stdout).Encode(r) // nobody else to tell
+	_ = json.NewEncoder(os.Stdout).Encode(r) // a failed write to stdout has no other channel
 }
 
 // linger leaves a process behind that has nothing to do with this one.

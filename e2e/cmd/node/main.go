@@ -35,7 +35,7 @@ func main() {
 
 // refuse says what was wrong as the specification of CNI has it.
 func refuse(out io.Writer, err error) {
-	_ = json.NewEncoder(out).Encode(map[string]any{"cniVersion": "1.0.0", "code": 100, "msg": "netpold: " + err.Error()}) // nobody else to tell
+	_ = json.NewEncoder(out).Encode(map[string]any{"cniVersion": "1.0.0", "code": 100, "msg": "netpold: " + err.Error()}) // a failed write to the runtime has no other channel
 }
 
 func run(ctx context.Context, args []string) error {

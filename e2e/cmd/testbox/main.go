@@ -120,7 +120,7 @@ func serve(ctx context.Context, address string) error {
 	s := &http.Server{
 		Addr: address, ReadHeaderTimeout: patience,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, _ = fmt.Fprintf(w, "%s %s", host, r.URL.Path) //nolint:gosec // nobody shows it; who hung up hears nothing
+			_, _ = fmt.Fprintf(w, "%s %s", host, r.URL.Path) //nolint:gosec // no browser shows it; a client that hung up needs no response
 		}),
 	}
 	context.AfterFunc(ctx, func() { _ = s.Close() })

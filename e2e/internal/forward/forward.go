@@ -60,23 +60,23 @@ func Dial(ctx context.Context, netns, target string) (net.Conn, error) {
 // dial connects from within ns. The thread that entered it ends with its
 // goroutine, because nothing else may run there.
 func dial(ctx context.Context, ns *os.File, target string) (net.Conn, error) {
-	type answer struct {
+	type result struct {
 		conn net.Conn
 		err  error
 	}
-	done := make(chan answer, 1)
+	done := make(chan result, 1)
 	go func() {
 		runtime.LockOSThread() // and never unlocked
 		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
-			done <- answer{err: err}
+			done <- result{err: err}
 			return
 		}
 		// A numeric address, so that the socket is made by this very thread.
 		c, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, "tcp", target)
-		done <- answer{c, err}
+		done <- result{c, err}
 	}()
-	a := <-done
-	return a.conn, a.err
+	r := <-done
+	return r.conn, r.err
 }
 
 // join copies both ways until both sides have said all, or ctx ends.

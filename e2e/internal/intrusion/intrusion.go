@@ -21,7 +21,7 @@ type Plan struct {
 type Attempt struct {
 	Name    string   `json:"name"`
 	API     *Request `json:"api,omitempty"`     // of the API server, with the pod's own token
-	Dial    string   `json:"dial,omitempty"`    // TCP: also a refusal comes from whoever was reached
+	Dial    string   `json:"dial,omitempty"`    // TCP: a refused connection also shows that the address was reached
 	Resolve string   `json:"resolve,omitempty"` // ask this name server, as host:port
 	Local   string   `json:"local,omitempty"`   // something of the machine: see the program
 	Reply   string   `json:"reply,omitempty"`   // to the worker that waits for this Job; "own" is the intruder's

@@ -1,7 +1,7 @@
 package intrusion
 
-// Manifest is that of a tool whose image was taken over. It lends a look at one
-// Deployment, and no network but that.
+// Manifest is that of a tool whose image was taken over. Its permissions allow
+// it to read one Deployment, and to connect to the API server alone.
 func Manifest(image string) string {
 	return `name: intruder
 title: A tool that was taken over

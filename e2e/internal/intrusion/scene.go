@@ -10,7 +10,7 @@ type Scene struct {
 	Namespace, Target, Neighbour string // the call's namespace, its Deployment, and another one there
 	Elsewhere, Foreign           string // a namespace that the call isn't about, and a Deployment there
 	Secret, Pod                  string // in Namespace
-	PodAddress, Service          string // of somebody else, as host:port
+	PodAddress, Service          string // of other programs, as host:port
 	Node, NodeName, DNS          string // addresses and the node's name
 }
 

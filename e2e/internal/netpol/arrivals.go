@@ -52,7 +52,7 @@ func (a *arrivals) serve(ctx context.Context, l net.Listener) error {
 				return
 			}
 			if err := a.hear(ctx, strings.Fields(line)); err != nil {
-				_, _ = fmt.Fprintln(c, err) // nobody but the plugin wants to know
+				_, _ = fmt.Fprintln(c, err) // a failed write concerns the plugin alone
 				return
 			}
 			_, _ = fmt.Fprintln(c, "ok")

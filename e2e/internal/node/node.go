@@ -109,7 +109,7 @@ func (d Dir) Lock() (*os.File, error) {
 	return f, nil
 }
 
-// write replaces a file in one step, so that nobody reads half of it.
+// write replaces a file in one step, so that no reader sees half of it.
 func write(name string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {

@@ -35,7 +35,7 @@ func Supervise(ctx context.Context, dir Dir, parent io.Reader, log io.Writer) (e
 		return err
 	}
 	if err := removeStale(ctx); err != nil {
-		_, _ = fmt.Fprintln(log, "what another cluster left stays:", err) // it is in nobody's way
+		_, _ = fmt.Fprintln(log, "could not remove what an earlier cluster left; this cluster starts anyway:", err) // it does not disturb this cluster
 	}
 	group, err := makeGroups(os.Getpid())
 	if err != nil {

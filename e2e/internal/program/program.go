@@ -153,8 +153,8 @@ func (p Source) hashFiles(sum io.Writer) error {
 	return nil
 }
 
-// prune removes what nobody has used since then, and what most others were
-// used after.
+// prune removes files that no build has used since then, and the least recently
+// used ones.
 func prune(pattern string, then time.Time) error {
 	files, err := filepath.Glob(pattern)
 	if err != nil {
@@ -208,7 +208,7 @@ func lock(ctx context.Context, name string, w io.Writer) (unlock func(), err err
 func Go(ctx context.Context, dir string, args ...string) (string, error) {
 	c := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the words above
 	c.Dir = dir
-	// A workspace or flags of somebody's environment must not change what is built.
+	// A workspace or flags of the caller's environment must not change what is built.
 	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GOOS=linux")
 	var out, errs bytes.Buffer
 	c.Stdout, c.Stderr = &out, &errs

@@ -19,12 +19,12 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// TestReplies: an outcome is taken from the very pod of the call that somebody
-// waits for, and once. The executor of this call can't reach the API server and
-// so goes on trying; what is posted here is posted in its place.
-func TestReplies(t *testing.T) {
+// TestResultReceiver: the worker takes an outcome only from the pod of a call
+// that it waits for, and once. The executor of this call can't reach the API
+// server and so goes on trying; the test posts in its place.
+func TestResultReceiver(t *testing.T) {
 	t.Parallel()
-	r, url := replying(t, bench.executor, nowhere)
+	r, url := receiving(t, bench.executor, nowhere)
 	i := intent(t, "k8s_get_deployment", map[string]any{"namespace": "staging", "name": "absent"})
 	other := intent(t, "odd_wait", map[string]any{})
 	outcomes := make(chan sallyport.Outcome, 2)
@@ -46,12 +46,12 @@ func TestReplies(t *testing.T) {
 		reason, job, token, body string
 		want                     int
 	}{
-		"NoToken":       {"anybody could", job, "", body, http.StatusUnauthorized},
+		"NoToken":       {"every pod could post without a token", job, "", body, http.StatusUnauthorized},
 		"Nonsense":      {"this is no token", job, "nonsense", body, http.StatusUnauthorized},
 		"OtherAudience": {"this one is for the API server", job, token(t, pod, pod, "https://kubernetes.default.svc.cluster.local"), body, http.StatusUnauthorized},
 		"OtherCall":     {"a call speaks for itself alone", job, token(t, otherPod, otherPod, audience), body, http.StatusUnauthorized},
-		"Unbound":       {"whoever may make tokens for the account is not its pod", job, token(t, pod, nil, audience), body, http.StatusUnauthorized},
-		"NobodyWaits":   {"there is no such call", "agent-tool-call-" + strings.Repeat("a", 26), good, body, http.StatusNotFound},
+		"Unbound":       {"a token of the account that is not bound to the pod proves no pod", job, token(t, pod, nil, audience), body, http.StatusUnauthorized},
+		"UnknownCall":   {"there is no such call", "agent-tool-call-" + strings.Repeat("a", 26), good, body, http.StatusNotFound},
 		"Foreign":       {"an image that isn't ours has nothing to say here", otherPod.Labels["batch.kubernetes.io/job-name"], token(t, otherPod, otherPod, "sallyport-reply-"+otherPod.Labels["batch.kubernetes.io/job-name"]), body, http.StatusNotFound},
 		"TooLarge":      {"the manifest says how much", job, good, `{"result":"` + strings.Repeat("A", 1<<20) + `"}`, http.StatusRequestEntityTooLarge},
 	} {
@@ -60,7 +60,7 @@ func TestReplies(t *testing.T) {
 		}
 	}
 	if len(outcomes) > 0 {
-		t.Fatalf("somebody was believed: %+v", <-outcomes)
+		t.Fatalf("the worker took the outcome of another sender: %+v", <-outcomes)
 	}
 	if got := post(t, url+job, good, body); got != http.StatusNoContent {
 		t.Errorf("the pod's own reply: status %d, want 204", got)
