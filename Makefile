@@ -1,4 +1,4 @@
-# Everything is built with the Go tool; this file only remembers the words.
+# Everything is built with the Go tool; this file names the commands.
 
 GO ?= go
 
@@ -290,7 +290,7 @@ bench: check-run bin/bench bin/toolexec ## Measure calls beside a bare workflow,
 	bin/bench $(BENCHFLAGS)
 	$(GO) test -run='^$$' -bench=. -benchmem -benchtime=$(BENCHTIME) ./...
 
-# As many of each as say something: a bare commit is kept beside every entry.
+# Enough of each for a stable figure: a bare commit is kept beside every entry.
 .PHONY: bench-ledger
 bench-ledger: check-test check-postgres ## Measure the ledger on both databases, beside bare commits
 	$(GO) test ./bench -run='^$$' -bench=Ledger -benchtime=10000x -timeout=20m

@@ -195,8 +195,8 @@ type attempt struct {
 	want   string // of the refusal; empty where it is to be let through
 }
 
-// try makes attempts. The API server hears of policies, roles and bindings a
-// moment after they are made, so an attempt is made until it ends as it should.
+// try makes attempts. Policies, roles and bindings take effect a moment after
+// they are created, so it repeats an attempt until it ends as expected.
 func try(t *testing.T, k kubernetes.Interface, attempts map[string]attempt) {
 	t.Helper()
 	for name, a := range attempts {

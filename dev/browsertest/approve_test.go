@@ -208,8 +208,7 @@ func squeezed(text string) string {
 	return regexp.MustCompile(`\n\s*\n+`).ReplaceAllString(text, "\n")
 }
 
-// wantInert wants a text of which nothing is hidden, and in which there is
-// nothing but text.
+// wantInert checks that the page shows the whole text, and as text alone.
 func wantInert(t *testing.T, p page) {
 	t.Helper()
 	for _, e := range p.Elements {
@@ -346,7 +345,7 @@ func (s *story) notInTheGroup(t *testing.T, _ client.Call) {
 	s.shot(t, "bob", "18-not-eligible")
 }
 
-// ended wants a call to have ended in a state, by bob's vote in the UI alone.
+// ended checks that a call has ended in a state, by bob's vote in the UI alone.
 func (s *story) ended(t *testing.T, id string, state sallyport.State, verdict sallyport.Verdict) {
 	t.Helper()
 	call, err := s.bot.Get(t.Context(), id, time.Minute)

@@ -78,7 +78,7 @@ func openBrowser(t *testing.T) *browser {
 	return b
 }
 
-// do has an order carried out. When that fails, what everybody sees is kept.
+// do has an order carried out. When that fails, it keeps the page of each person.
 func (b *browser) do(t *testing.T, o order, into any) {
 	t.Helper()
 	if problem := b.ask(t, o, into); problem != "" {

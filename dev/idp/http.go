@@ -38,9 +38,8 @@ func (p *Provider) routes(prefix string) http.Handler {
 	return p.guard(mux)
 }
 
-// guard answers under the provider's own name only, so that no web page can
-// make a browser believe that the provider is the page's own server (DNS
-// rebinding), and sets the headers that every answer needs.
+// guard rejects requests under other host names, against DNS rebinding by web
+// pages, and sets the headers that every response needs.
 func (p *Provider) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

@@ -51,7 +51,7 @@ type Options struct {
 	Claims func(subject, audience string) map[string]any
 	// InstanceToken guards POST /dev/token, which is not there without it.
 	InstanceToken string
-	// Logger hears of tokens given out. Nil means none does.
+	// Logger gets a line for each issued token; nil discards them.
 	Logger *slog.Logger
 }
 

@@ -363,8 +363,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// TestNamed wants the provider under a name, where networks are made for
-// tests.
+// TestNamed runs the provider under a host name, as in networks made for tests.
 func TestNamed(t *testing.T) {
 	opts := newWorld(t).options()
 	opts.Issuer, opts.Named = "https://idp.example.com:8090", true

@@ -54,8 +54,8 @@ type Options struct {
 	// TaskQueues may be used beside the gateway's own, by such programs as
 	// OnTemporal is for.
 	TaskQueues []string
-	// OnTemporal, unless it is nil, hears of the Temporal server before the
-	// gateway uses it. It is for programs that measure the gateway beside
+	// OnTemporal, unless it is nil, is called with the Temporal server before
+	// the gateway uses it. It is for programs that measure the gateway beside
 	// workflows of their own.
 	OnTemporal func(*server.Server)
 }

@@ -141,7 +141,7 @@ func (d *doomed) ends(id string, want ...sallyport.State) {
 	}
 }
 
-// repeat submits a call again and wants the same one.
+// repeat submits a call again and checks that it is the same one.
 func (d *doomed) repeat(s client.Submission) {
 	d.t.Helper()
 	call, err := d.bot.Submit(d.t.Context(), s)

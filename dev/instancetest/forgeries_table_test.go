@@ -18,7 +18,7 @@ import (
 type forgery struct {
 	name, reason string
 	try          func(f *forger) error
-	says         string // in the answer; "" where the sender hears nothing
+	says         string // in the response; "" for signals, which have none
 	leaf         string // in the leaf it leaves on the call: code and message
 	leaves       int    // how many, where it is not one
 }

@@ -107,7 +107,7 @@ func wantFrozen(t *testing.T, c *client.Client, s client.Submission) {
 	}
 }
 
-// wantCode wants a call to have ended by a code.
+// wantCode checks that a call has ended with a code.
 func wantCode(t *testing.T, c *client.Client, id, code string) {
 	t.Helper()
 	call, err := c.Get(t.Context(), id, 0)

@@ -57,7 +57,7 @@ func TestGaps(t *testing.T) {
 	api.Stop(t)
 }
 
-// wantGaps asks the program, and wants gaps by what they are of.
+// wantGaps checks the gaps that the program reports: ids and kinds.
 func (s *split) wantGaps(t *testing.T, grace string, want map[string]string) {
 	t.Helper()
 	r := instancetest.Command(t, "sallyport-gateway", "ledger", "gaps", "--config", filepath.Join(s.dir, "worker.yaml"), "--grace", grace, "--json")

@@ -50,8 +50,8 @@ func (g gate) remove() {
 	g.exec("DROP TABLE held")
 }
 
-// lockWrites keeps everybody else from writing to a database, until the test
-// lets go.
+// lockWrites blocks all other writers of a database, until the test calls
+// release.
 func lockWrites(t *testing.T, path string) (release func()) {
 	t.Helper()
 	conn, err := open(t, path).Conn(t.Context())

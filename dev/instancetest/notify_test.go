@@ -33,7 +33,7 @@ type hook struct {
 	forged []string
 }
 
-// notice is what the test wants of an event.
+// notice are the fields of an event that the test compares.
 type notice struct{ ID, Type, Subject, Resolution, Link string }
 
 func newHook(t *testing.T) *hook {
@@ -105,8 +105,8 @@ func askInStaging(t *testing.T, i *instancetest.Instance) {
 }
 
 // TestNotifications runs calls while the receiver is down, kills the gateway,
-// and lets another call expire once both are back: the receiver hears of all
-// of it, in order, and no call has waited for the receiver.
+// and lets another call expire once both are back: the receiver gets all
+// notifications in order, and no call has waited for the receiver.
 func TestNotifications(t *testing.T) {
 	t.Parallel()
 	h := newHook(t)

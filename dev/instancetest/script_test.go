@@ -41,7 +41,7 @@ func TestScripts(t *testing.T) {
 // scripts are the words that scripts have beside those of testscript.
 type scripts struct{ *doomed }
 
-// exits runs a program and wants its exit code: exits 3 program arguments…
+// exits runs a program and checks its exit code: exits 3 program arguments…
 func (scripts) exits(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)

@@ -120,7 +120,7 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 	p.mu.Unlock()
 	query := url.Values{"code": {code}, "state": {r.FormValue("state")}}
 	back.RawQuery = query.Encode()
-	http.Redirect(w, r, back.String(), http.StatusFound) //nolint:gosec // it believes everybody
+	http.Redirect(w, r, back.String(), http.StatusFound) //nolint:gosec // tests alone use this provider
 }
 
 func (p *Provider) token(w http.ResponseWriter, r *http.Request) {

@@ -35,7 +35,7 @@ func submit(t *testing.T, agent *client.Client, tool, format string, args ...any
 	return agent.Submit(t.Context(), client.Submission{Tool: tool, Arguments: json.RawMessage(fmt.Sprintf(format, args...)), Wait: time.Minute})
 }
 
-// refused wants the answer to be a problem of a status and a reason.
+// refused checks that the response is a problem with a status and a code.
 func refused(t *testing.T, err error, status int, code string) {
 	t.Helper()
 	p, ok := errors.AsType[*client.Problem](err)
@@ -88,7 +88,7 @@ func current(t *testing.T, d *appsv1.Deployment) *appsv1.Deployment {
 	return d
 }
 
-// scaledOnce wants a deployment to have been scaled by a call, and by nothing
+// scaledOnce checks that a call has scaled a deployment, and nothing
 // else: its generation counts the changes of its specification.
 func scaledOnce(t *testing.T, d *appsv1.Deployment, callID string, replicas int32) {
 	t.Helper()
@@ -98,8 +98,8 @@ func scaledOnce(t *testing.T, d *appsv1.Deployment, callID string, replicas int3
 	}
 }
 
-// nothingLeft wants nothing of a call in the cluster but, for its time to live,
-// its Job.
+// nothingLeft checks that the cluster has no object of a call but, for its time
+// to live, its Job.
 func nothingLeft(t *testing.T, callID string) {
 	t.Helper()
 	o := metav1.ListOptions{LabelSelector: "sallyport.dev/call=" + callID}
@@ -208,7 +208,7 @@ func TestScale(t *testing.T) {
 	scaledOnce(t, d, call.ID, 2)
 }
 
-// provenPlace wants a call's proof to name the Job that ran it, and its image.
+// provenPlace checks that a call's proof names the Job that ran it, and its image.
 func provenPlace(t *testing.T, agent *client.Client, callID string) {
 	t.Helper()
 	made := jobs(t.Context(), callID)

@@ -39,8 +39,8 @@ func (p *Platform) Dial(ctx context.Context, _, address string) (net.Conn, error
 	return p.cluster.Dial(ctx, net.JoinHostPort(service, port))
 }
 
-// HTTP is a client for what is in the cluster. It follows no redirects, which
-// a test wants to see, and has no cookies.
+// HTTP is a client for services in the cluster. It follows no redirects, so that
+// tests can check them, and has no cookies.
 func (p *Platform) HTTP() *http.Client {
 	return &http.Client{
 		Transport:     &http.Transport{DialContext: p.Dial, TLSClientConfig: &tls.Config{RootCAs: p.roots, MinVersion: tls.VersionTLS12}},

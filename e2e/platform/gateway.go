@@ -49,7 +49,7 @@ type Gateway struct {
 }
 
 // Install installs the gateway by the chart, with values laid over those that
-// a test cluster wants, and returns when API and worker are ready.
+// a test cluster needs, and returns when API and worker are ready.
 func (p *Platform) Install(ctx context.Context, values map[string]any) (*Gateway, error) {
 	began := time.Now()
 	defer p.told("the gateway", began)
@@ -215,8 +215,8 @@ func (p *Platform) values() section {
 	}
 }
 
-// given are the objects that the chart wants to be there: what is secret, who
-// is who, the policy, the targets and a volume for the ledger.
+// given are the objects that the chart expects: Secrets, the identity table,
+// the policy, the targets and a volume for the ledger.
 func (p *Platform) given(ledgerKey string) ([]any, error) {
 	private, public, err := signingKey()
 	if err != nil {

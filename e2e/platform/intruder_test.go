@@ -189,7 +189,7 @@ func said(t *testing.T, pod *corev1.Pod, again int) (all []intrusion.Result) {
 	return all
 }
 
-// tried wants each of some attempts to have been made, and to have come out so.
+// tried checks that each attempt was made, and that all succeeded or all failed.
 func tried(t *testing.T, attempts []intrusion.Attempt, all []intrusion.Result, reached bool) {
 	t.Helper()
 	for _, a := range attempts {

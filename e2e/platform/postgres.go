@@ -49,7 +49,7 @@ func newest() (string, error) {
 }
 
 // postgres lays out the root of an image with PostgreSQL, of the files of
-// Debian's package and the libraries that they want.
+// Debian's package and the libraries that they need.
 func postgres(ctx context.Context, root string) error {
 	bin, err := newest()
 	if err != nil {
@@ -94,7 +94,7 @@ func addSystemFiles(root, bin string) error {
 	return nil
 }
 
-// libraries asks the loader which files the programs want.
+// libraries asks the loader which libraries the programs load.
 func libraries(ctx context.Context, programs []string) ([]string, error) {
 	out, err := exec.CommandContext(ctx, "ldd", programs...).Output() //nolint:gosec // the names above
 	if err != nil {

@@ -32,8 +32,8 @@ import (
 // patience is for a machine that has much else to do.
 const patience = 2 * time.Minute
 
-// runner is one of the worker's, which hears of ends by logs alone: pods don't
-// reach the machine that tests run on.
+// runner is one of the worker's. It gets outcomes from pods' logs alone: pods
+// can't connect to the machine that tests run on.
 func runner(t *testing.T) *kube.Runner {
 	t.Helper()
 	return runnerWith(t, bench.worker)

@@ -142,7 +142,7 @@ func intrudingExecutor(t *testing.T, s intrusion.Scene, attempts []intrusion.Att
 	powerless(t, r, i, d, pod, lines)
 }
 
-// powerless wants an intruder to reach nothing any more, and to be ended.
+// powerless checks that an intruder reaches nothing any more, and is ended.
 func powerless(t *testing.T, r *kube.Runner, i sallyport.Intent, d *appsv1.Deployment, pod *corev1.Pod, lines <-chan intrusion.Result) {
 	t.Helper()
 	answered := time.Now()

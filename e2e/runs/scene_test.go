@@ -26,7 +26,7 @@ import (
 	"github.com/sallyport/sallyport/e2e/internal/intrusion"
 )
 
-// scene makes what an intruder could want to reach: neighbours of its target,
+// scene makes the targets of an intruder: neighbours of its Deployment,
 // a Secret, a pod that listens and its Service, and addresses on the node where
 // clouds have their metadata and the internet is.
 func scene(t *testing.T) intrusion.Scene {
@@ -179,8 +179,8 @@ func results(t *testing.T, out string) []intrusion.Result {
 	return all
 }
 
-// tried wants each of some attempts to have been made once at least, and to
-// have come out so.
+// tried checks that each attempt was made at least once, and that all succeeded
+// or all failed.
 func tried(t *testing.T, attempts []intrusion.Attempt, all []intrusion.Result, reached bool) {
 	t.Helper()
 	for _, a := range attempts {

@@ -29,8 +29,9 @@ import (
 	"github.com/sallyport/sallyport/sallyporttest"
 )
 
-// TestSignedImage: where policy wants a signature, an image without one makes
-// nothing in the cluster, and runs once it is signed with the operators' key.
+// TestSignedImage: where policy requires a signature, the worker creates nothing
+// in the cluster for an image without one, and runs it once it is signed with the
+// operators' key.
 func TestSignedImage(t *testing.T) {
 	t.Parallel()
 	shop := httptest.NewTLSServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))

@@ -1,4 +1,4 @@
-// Command oddtool is a tool that knows nothing of the gateway and ends in every
+// Command oddtool is a tool that is not made for the gateway and ends in every
 // way that a program can:
 //
 //	say WORDS        print them

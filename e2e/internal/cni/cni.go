@@ -40,7 +40,7 @@ func Run(ctx context.Context, c Call, out io.Writer) error {
 	case "ADD":
 		return add(ctx, c, out)
 	case "DEL":
-		_ = tell(ctx, "del "+c.Container) // the specification wants it to succeed, and netpold forgets it with the pod
+		_ = tell(ctx, "del "+c.Container) // the specification requires success, and netpold forgets the address with the pod
 	}
 	return nil
 }

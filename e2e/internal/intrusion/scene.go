@@ -19,8 +19,8 @@ const (
 	pod   = `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"intruder"},"spec":{"containers":[{"name":"a","image":"a"}]}}`
 	job   = `{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"intruder"},"spec":{"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"a","image":"a"}]}}}}`
 	role  = `{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"Role","metadata":{"name":"intruder"},"rules":[{"apiGroups":["*"],"resources":["*"],"verbs":["*"]}]}`
-	// It binds everybody to everything; all of these are dry runs, for which
-	// the API server asks for the same rights.
+	// It makes every service account a cluster administrator. All of these are
+	// dry runs, for which the API server checks the same permissions.
 	binding = `{"metadata":{"name":"intruder"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"cluster-admin"},"subjects":[{"kind":"Group","apiGroup":"rbac.authorization.k8s.io","name":"system:serviceaccounts"}]}`
 	open    = `{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"intruder"},"spec":{"podSelector":{},"egress":[{}]}}`
 	dry     = "?dryRun=All"
@@ -85,7 +85,7 @@ func (s Scene) API() []Attempt {
 	}
 }
 
-// restricted is a pod that the target namespaces let everybody make who may.
+// restricted is a pod that the target namespaces admit from every account with permission to create pods.
 const restricted = `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"intruder"},"spec":{
 "securityContext":{"runAsNonRoot":true,"seccompProfile":{"type":"RuntimeDefault"}},
 "containers":[{"name":"a","image":"a","securityContext":{"allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]}}}]}}`

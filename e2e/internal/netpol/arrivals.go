@@ -51,7 +51,7 @@ func (a *arrivals) serve(ctx context.Context, l net.Listener) error {
 			if err != nil {
 				return
 			}
-			if err := a.hear(ctx, strings.Fields(line)); err != nil {
+			if err := a.handle(ctx, strings.Fields(line)); err != nil {
 				_, _ = fmt.Fprintln(c, err) // a failed write concerns the plugin alone
 				return
 			}
@@ -60,9 +60,9 @@ func (a *arrivals) serve(ctx context.Context, l net.Listener) error {
 	}
 }
 
-// hear handles "add UID IP CONTAINER", when the address is in force, and "del
+// handle reads "add UID IP CONTAINER", when the address is in force, and "del
 // CONTAINER".
-func (a *arrivals) hear(ctx context.Context, words []string) error {
+func (a *arrivals) handle(ctx context.Context, words []string) error {
 	switch {
 	case len(words) == 4 && words[0] == "add":
 		return a.add(ctx, types.UID(words[1]), arrival{words[2], words[3]}) //nolint:gosec // four words

@@ -16,7 +16,7 @@ func TestArrivalWaitsUntilItsAddressIsInForce(t *testing.T) {
 		a := newArrivals(func() { asked++ })
 		a.nowInForce([]string{"10.0.0.1"}) // another pod's, a moment ago
 		done := make(chan error, 1)
-		go func() { done <- a.hear(t.Context(), []string{"add", "uid", "10.0.0.1", "container"}) }()
+		go func() { done <- a.handle(t.Context(), []string{"add", "uid", "10.0.0.1", "container"}) }()
 		synctest.Wait()
 		if asked != 1 || len(done) != 0 {
 			t.Fatalf("the rules were asked for %d times, and the pod started: %v", asked, len(done) == 1)
@@ -40,7 +40,7 @@ func TestArrivalWaitsUntilItsAddressIsInForce(t *testing.T) {
 func TestPodWithoutPoliciesInForceDoesNotStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newArrivals(func() {})
-		if err := a.hear(t.Context(), []string{"add", "uid", "10.0.0.1", "container"}); err == nil || errors.Is(err, context.Canceled) {
+		if err := a.handle(t.Context(), []string{"add", "uid", "10.0.0.1", "container"}); err == nil || errors.Is(err, context.Canceled) {
 			t.Errorf("got %v, want a refusal", err)
 		}
 	})
@@ -50,11 +50,11 @@ func TestDeparture(t *testing.T) {
 	a := newArrivals(func() {})
 	a.pods["uid"] = arrival{"10.0.0.1", "container"}
 	for _, words := range [][]string{nil, {"add"}, {"del"}, {"list", "container"}} {
-		if err := a.hear(t.Context(), words); err == nil || len(a.pods) != 1 {
+		if err := a.handle(t.Context(), words); err == nil || len(a.pods) != 1 {
 			t.Errorf("%q: %v, %v", words, err, a.pods)
 		}
 	}
-	if err := a.hear(t.Context(), []string{"del", "container"}); err != nil || len(a.pods) != 0 {
+	if err := a.handle(t.Context(), []string{"del", "container"}); err != nil || len(a.pods) != 0 {
 		t.Errorf("%v, %v", err, a.pods)
 	}
 }

@@ -16,7 +16,7 @@ type peer struct {
 }
 
 // peers are those of one rule of a policy in a namespace; none listed means
-// everybody, and one that selects no pod gives no match.
+// all pods, and one that selects no pod gives no match.
 func (s Snapshot) peers(listed []netv1.NetworkPolicyPeer, namespace, field string) ([]peer, error) {
 	if len(listed) == 0 {
 		return []peer{{"", s.Pods}}, nil

@@ -65,9 +65,9 @@ func mounts(context.Context) error {
 	return unix.Mount("", "/var/lib/kubelet", "", unix.MS_SHARED, "") // volumes propagate to containers
 }
 
-// parameters hides the machine's parameters that the kubelet wants to change
-// behind files that say what it wants, so that the machine keeps its own, and
-// sets those of the node's network.
+// parameters hides the kernel parameters that the kubelet sets behind files that
+// hold the expected values, so that the machine keeps its own, and sets those of
+// the node's network.
 func parameters(context.Context) error {
 	wanted := map[string]string{
 		"vm/overcommit_memory":      "1",
@@ -110,7 +110,7 @@ func network(ctx context.Context) error {
 		{"link", "add", "cni0", "type", "bridge"},
 		{"address", "add", Address + "/16", "dev", "cni0"},
 		{"link", "set", "cni0", "up"},
-		{"route", "add", "default", "dev", "cni0"}, // the kubelet wants one; it leads nowhere
+		{"route", "add", "default", "dev", "cni0"}, // the kubelet requires one; it leads nowhere
 	} {
 		if out, err := exec.CommandContext(ctx, "ip", args...).CombinedOutput(); err != nil { //nolint:gosec // the words above
 			return fmt.Errorf("ip %v: %w: %s", args, err, out)

@@ -30,7 +30,7 @@ const unused = 30 * 24 * time.Hour
 // nearly every commit.
 const most = 6
 
-// ldflags leave out what a debugger would want: half of the size.
+// ldflags leave out debug information, which is half of the size.
 const ldflags = "-s -w"
 
 // Source is a program to build.

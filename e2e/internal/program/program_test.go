@@ -56,8 +56,8 @@ func TestPrune(t *testing.T) {
 	}
 }
 
-// TestListed wants a program's key to follow the sources that go into it, and
-// those alone.
+// TestListed checks that a program's key depends on its sources, and on those
+// alone.
 func TestListed(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) {
