@@ -172,7 +172,7 @@ func TestRunsChangeTheirObject(t *testing.T) {
 		"DeleteOthers": {"the role names one", remove("db"), "forbidden"},
 	})
 	try(t, run, map[string]attempt{
-		"Lease":  {"the run is claimed", lease(`[{"op":"test","path":"/spec/holderIdentity","value":""},{"op":"replace","path":"/spec/holderIdentity","value":"pod"}]`), ""},
+		"Lease":  {"the executor acquires the run", lease(`[{"op":"test","path":"/spec/holderIdentity","value":""},{"op":"replace","path":"/spec/holderIdentity","value":"pod"}]`), ""},
 		"Signed": {"what it is for", change("web", signed), ""},
 		"Delete": {"manifests ask for it", remove("web", metav1.DryRunAll), ""},
 	})

@@ -364,7 +364,7 @@ func TestWorkerCanDoItsWork(t *testing.T) {
 		"Network":  {"to the API server, the manifests' network and the worker", network(func(*netv1.NetworkPolicy) {}), ""},
 		"Job":      {"of the executor", job(func(*batchv1.Job) {}), ""},
 		"ToolsJob": {"of an image that a manifest names", job(func(j *batchv1.Job) { j.Spec.Template.Spec.Containers[0].Image = toolImage }), ""},
-		"Lease": {"by which the run is claimed", func(ctx context.Context, k kubernetes.Interface) error {
+		"Lease": {"the executor acquires the run with it", func(ctx context.Context, k kubernetes.Interface) error {
 			_, err := k.CoordinationV1().Leases(target).Create(ctx, callLease(), dry)
 			return err
 		}, ""},

@@ -84,7 +84,7 @@ func TestKubeexecFaults(t *testing.T) {
 	}{
 		"read-lost":        {"nothing was done", "before", reads, 3},
 		"write-lost":       {"nothing was done, which shows", "before", writes, 3},
-		"answer-lost":      {"it was done, which shows", "after", writes, 1},
+		"response-lost":    {"it was done, which shows", "after", writes, 1},
 		"lease-lost":       {"it is not taken", "before", lease, 3},
 		"lease-taken-lost": {"it is taken by this very pod", "after", lease, 1},
 	} {

@@ -154,7 +154,7 @@ func TestReadInProduction(t *testing.T) {
 		t.Fatalf("the answer is %+v, %v; want the deployment's state", call, err)
 	}
 	nothingLeft(t, call.ID)
-	// Its pod's log, which is read where no reply comes, says the same.
+	// Its pod's log, which the worker reads where no result is posted, says the same.
 	pods, err := shared.Kube.CoreV1().Pods(platform.Execution).List(t.Context(), metav1.ListOptions{LabelSelector: "sallyport.dev/call=" + call.ID})
 	if err != nil || len(pods.Items) != 1 {
 		t.Fatalf("the call has %d pods, %v", len(pods.Items), err)

@@ -40,7 +40,7 @@ func moments(d *appsv1.Deployment) map[string]moment {
 		"Lease":   {"the same, a little later", k.CoordinationV1().Leases("staging").Watch, added},
 		"Job":     {"the Job is there, and no worker waits for it", k.BatchV1().Jobs(exec).Watch, added},
 		"Pod":     {"it is about to start", k.CoreV1().Pods(exec).Watch, added},
-		"Claimed": {"it is about to act", k.CoordinationV1().Leases("staging").Watch, func(e watch.Event) bool {
+		"Acquired": {"it is about to act", k.CoordinationV1().Leases("staging").Watch, func(e watch.Event) bool {
 			return watching(e, func(o runtime.Object) bool {
 				l, ok := o.(*coordinationv1.Lease)
 				return ok && l.Spec.HolderIdentity != nil && *l.Spec.HolderIdentity != ""
@@ -69,7 +69,7 @@ func moments(d *appsv1.Deployment) map[string]moment {
 // happens once.
 func TestWorkerKilledAtEachStep(t *testing.T) {
 	agent := agentClient(t, "deploy-bot")
-	for _, name := range []string{"Account", "Lease", "Job", "Pod", "Claimed", "Acted", "Revoked", "Ended"} {
+	for _, name := range []string{"Account", "Lease", "Job", "Pod", "Acquired", "Acted", "Revoked", "Ended"} {
 		t.Run(name, func(t *testing.T) {
 			d := target(t, "staging", "killed-"+string(name[0]+32)+name[1:])
 			m := moments(d)[name]
@@ -154,7 +154,7 @@ func TestWorkerGoneForLong(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	id := reach(t, agent, d, moments(d)["Claimed"])
+	id := reach(t, agent, d, moments(d)["Acquired"])
 	scale(0)
 	if err := shared.KillWorker(t.Context()); err != nil {
 		t.Fatal(err)

@@ -58,7 +58,7 @@ func TestIntruder(t *testing.T) {
 // tries to answer for the first.
 func answersForItself(t *testing.T) {
 	agent := agentClient(t, "deploy-bot")
-	own := []intrusion.Attempt{{Name: "answer for itself", Reply: "own"}}
+	own := []intrusion.Attempt{{Name: "post its own result", Reply: "own"}}
 	once := slices.Concat(parts(t), own)
 
 	// The first one waits, with nothing said.
@@ -70,11 +70,11 @@ func answersForItself(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := []intrusion.Attempt{{Name: "answer for another", Reply: "agent-tool-call-" + first.ID}}
+	other := []intrusion.Attempt{{Name: "post the result of another call", Reply: "agent-tool-call-" + first.ID}}
 	running(t, first.ID)
 
 	d := target(t, "staging", "intruded")
-	again := []intrusion.Attempt{{Name: "answer once more", Reply: "own"}}
+	again := []intrusion.Attempt{{Name: "post its result once more", Reply: "own"}}
 	tries(t, d.Name, intrusion.Plan{Once: slices.Concat(other, once), Again: again})
 	call, err := agent.Submit(t.Context(), client.Submission{Tool: "k8s_get_deployment", Arguments: json.RawMessage(`{"namespace":"staging","name":"intruded"}`)})
 	if err != nil {
@@ -182,7 +182,7 @@ func said(t *testing.T, pod *corev1.Pod, again int) (all []intrusion.Result) {
 		if err := json.Unmarshal(s.Bytes(), &r); err != nil {
 			t.Fatalf("the intruder said %.300q", s.Text())
 		}
-		if all = append(all, r); r.Name == "answer once more" {
+		if all = append(all, r); r.Name == "post its result once more" {
 			again--
 		}
 	}

@@ -72,7 +72,7 @@ func intrudingTool(t *testing.T, s intrusion.Scene, attempts []intrusion.Attempt
 	d := deployment(t, 0)
 	s.Target = d.Name
 	i := intent(t, "intruder", map[string]any{"name": d.Name})
-	refused := append(slices.Clone(attempts), s.PatchTarget(i.CallID), intrusion.Attempt{Name: "answer for itself", Reply: "own"})
+	refused := append(slices.Clone(attempts), s.PatchTarget(i.CallID), intrusion.Attempt{Name: "post its own result", Reply: "own"})
 	granted := []intrusion.Attempt{s.ReadTarget()}
 	planned(t, d, intrusion.Plan{Once: slices.Concat(granted, refused), Linger: i.CallID})
 	o, err := runner(t).Run(t.Context(), allowed(t, i))
@@ -105,7 +105,7 @@ func intrudingExecutor(t *testing.T, s intrusion.Scene, attempts []intrusion.Att
 	i := intent(t, "k8s_scale_deployment", map[string]any{"namespace": "staging", "name": d.Name, "replicas": 2})
 	again := []intrusion.Attempt{s.ReadTarget(), s.PatchTarget(i.CallID)}
 	planned(t, d, intrusion.Plan{Once: attempts, Again: again, Linger: i.CallID})
-	r, reply := receiving(t, bench.intruder, "10.88.0.1/32")
+	r, url := receiving(t, bench.intruder, "10.88.0.1/32")
 	outcome := make(chan sallyport.Outcome, 1)
 	go func() {
 		o, err := r.Run(t.Context(), allowed(t, i))
@@ -133,7 +133,7 @@ func intrudingExecutor(t *testing.T, s intrusion.Scene, attempts []intrusion.Att
 	}
 	// Pods don't reach this machine: what it says is said in its place.
 	job := pod.Labels["batch.kubernetes.io/job-name"]
-	if got := post(t, reply+job, token(t, pod, pod, "sallyport-reply-"+job), `{"result":{"said":"succeeded"}}`); got != http.StatusNoContent {
+	if got := post(t, url+job, token(t, pod, pod, "sallyport-reply-"+job), `{"result":{"said":"succeeded"}}`); got != http.StatusNoContent {
 		t.Fatalf("its answer: status %d", got)
 	}
 	if o := <-outcome; o.State != sallyport.Succeeded {

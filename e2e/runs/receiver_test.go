@@ -63,10 +63,10 @@ func TestResultReceiver(t *testing.T) {
 		t.Fatalf("the worker took the outcome of another sender: %+v", <-outcomes)
 	}
 	if got := post(t, url+job, good, body); got != http.StatusNoContent {
-		t.Errorf("the pod's own reply: status %d, want 204", got)
+		t.Errorf("the pod's own result: status %d, want 204", got)
 	}
 	if got := post(t, url+job, good, `{"result":{"said":"something else"}}`); got != http.StatusConflict && got != http.StatusNotFound {
-		t.Errorf("its second reply: status %d, want it refused", got)
+		t.Errorf("its second result: status %d, want 409 or 404", got)
 	}
 	if o := <-outcomes; o.State != sallyport.Succeeded || string(o.Result) != `{"said":"it"}` {
 		t.Errorf("outcome %+v; want what the pod said first", o)

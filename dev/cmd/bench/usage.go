@@ -51,7 +51,7 @@ func usageOf(pid string) time.Duration {
 
 // idleCPU is the share of one CPU that an instance uses that does nothing.
 func idleCPU(ctx context.Context) (float64, error) {
-	if err := rest(ctx, 2*time.Second); err != nil { // until what was measured before has settled
+	if err := rest(ctx, 2*time.Second); err != nil { // until the work of the measurement before is done
 		return 0, err
 	}
 	began, before := time.Now(), usage()

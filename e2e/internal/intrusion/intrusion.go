@@ -24,7 +24,7 @@ type Attempt struct {
 	Dial    string   `json:"dial,omitempty"`    // TCP: a refused connection also shows that the address was reached
 	Resolve string   `json:"resolve,omitempty"` // ask this name server, as host:port
 	Local   string   `json:"local,omitempty"`   // something of the machine: see the program
-	Reply   string   `json:"reply,omitempty"`   // to the worker that waits for this Job; "own" is the intruder's
+	Reply   string   `json:"reply,omitempty"`   // the Job whose result it posts to the worker; "own" is the intruder's
 }
 
 // Request is one to the API server. $namespace and $account in its path stand
