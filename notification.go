@@ -81,7 +81,7 @@ func (s Step) Notification() (Notification, bool) {
 		return n, true
 	}
 	n.Resolution = string(e.Outcome.State)
-	if e.Outcome.State == Expired {
+	if e.Outcome.State == StateExpired {
 		n.Kind = ApprovalExpired
 	}
 	if e.Outcome.Error != nil {

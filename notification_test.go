@@ -12,7 +12,7 @@ import (
 func told(t *testing.T, names ...string) []sallyport.Notification {
 	t.Helper()
 	all := entries()
-	for name, s := range map[string]sallyport.State{"expired": sallyport.Expired, "drift": sallyport.Refused} {
+	for name, s := range map[string]sallyport.State{"expired": sallyport.StateExpired, "drift": sallyport.StateDenied} {
 		e := all["never"]
 		e.Outcome = &sallyport.Outcome{State: s, Error: &sallyport.Failure{Code: name, Message: "may quote a target"}}
 		all[name] = e

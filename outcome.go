@@ -10,34 +10,34 @@ type State string
 
 // The states. All but the first three are final.
 const (
-	Pending          State = "pending"
-	AwaitingApproval State = "awaiting_approval"
-	Running          State = "running"
-	Succeeded        State = "succeeded" // it ran
-	Failed           State = "failed"    // it ran, and the tool failed
-	Ambiguous        State = "ambiguous" // it ran, and the target does not show how far
-	Malformed        State = "invalid"   // it never ran, like all that follow
-	Refused          State = "denied"
-	Rejected         State = "rejected"
-	Expired          State = "expired"
-	Cancelled        State = "cancelled"
+	StatePending          State = "pending"
+	StateAwaitingApproval State = "awaiting_approval"
+	StateRunning          State = "running"
+	StateSucceeded        State = "succeeded" // it ran
+	StateFailed           State = "failed"    // it ran, and the tool failed
+	StateAmbiguous        State = "ambiguous" // it ran, and the target does not show how far
+	StateInvalid          State = "invalid"   // it never ran, like all that follow
+	StateDenied           State = "denied"
+	StateRejected         State = "rejected"
+	StateExpired          State = "expired"
+	StateCancelled        State = "cancelled"
 )
 
 // States lists every state.
 func States() []State {
-	return []State{Pending, AwaitingApproval, Running, Succeeded, Failed, Ambiguous, Malformed, Refused, Rejected, Expired, Cancelled}
+	return []State{StatePending, StateAwaitingApproval, StateRunning, StateSucceeded, StateFailed, StateAmbiguous, StateInvalid, StateDenied, StateRejected, StateExpired, StateCancelled}
 }
 
 // Final reports whether a call in this state has ended.
 func (s State) Final() bool { return s.Ran() || s.NeverRan() }
 
 // Ran reports whether this is the end of a call that started to run.
-func (s State) Ran() bool { return s == Succeeded || s == Failed || s == Ambiguous }
+func (s State) Ran() bool { return s == StateSucceeded || s == StateFailed || s == StateAmbiguous }
 
 // NeverRan reports whether this is the end of a call that did not run.
 func (s State) NeverRan() bool {
 	switch s {
-	case Malformed, Refused, Rejected, Expired, Cancelled:
+	case StateInvalid, StateDenied, StateRejected, StateExpired, StateCancelled:
 		return true
 	default:
 		return false

@@ -7,7 +7,7 @@ import (
 )
 
 func TestStates(t *testing.T) {
-	open := map[sallyport.State]bool{sallyport.Pending: true, sallyport.AwaitingApproval: true, sallyport.Running: true}
+	open := map[sallyport.State]bool{sallyport.StatePending: true, sallyport.StateAwaitingApproval: true, sallyport.StateRunning: true}
 	for _, s := range sallyport.States() {
 		if s.Final() == open[s] {
 			t.Errorf("%s: final %t", s, s.Final())

@@ -44,7 +44,7 @@ func (r Record) Apply(e Entry) (Record, error) {
 	r.UpdatedAt = e.At
 	switch e.Kind {
 	case EntryReceived:
-		r.State, r.Call, r.Signed = Pending, *e.Call, e.Signed
+		r.State, r.Call, r.Signed = StatePending, *e.Call, e.Signed
 	case EntryIntent:
 		r.Intent = e.Intent
 	case EntryDecision:
@@ -55,7 +55,7 @@ func (r Record) Apply(e Entry) (Record, error) {
 	case EntryPlan:
 		r.Plan = e.Plan
 	case EntryBallot:
-		r.State, r.Ballot, r.Votes = AwaitingApproval, e.Ballot, nil
+		r.State, r.Ballot, r.Votes = StateAwaitingApproval, e.Ballot, nil
 	case EntryVote:
 		r.Votes = append(slices.Clip(r.Votes), *e.Vote)
 	case EntryRefusal:
@@ -63,7 +63,7 @@ func (r Record) Apply(e Entry) (Record, error) {
 		r.Refusals = append(slices.Clip(r.Refusals), *e.Refusal)
 		r.Refusals = r.Refusals[max(0, len(r.Refusals)-keptRefusals):]
 	case EntryStart:
-		r.State, r.Start, r.StartedAt = Running, e.Start, e.At
+		r.State, r.Start, r.StartedAt = StateRunning, e.Start, e.At
 	case EntryPlaced:
 		r.Placed = e.Placed
 	case EntryStop:

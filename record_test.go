@@ -44,8 +44,8 @@ func entries() map[string]sallyport.Entry {
 		"start":    {Kind: sallyport.EntryStart, Start: &sallyport.Start{Intent: g.Intent.Digest()}},
 		"start1":   {Kind: sallyport.EntryStart, Start: start(first)},
 		"start2":   {Kind: sallyport.EntryStart, Start: start(second)},
-		"ran":      {Kind: sallyport.EntryOutcome, Outcome: &sallyport.Outcome{State: sallyport.Succeeded}},
-		"never":    {Kind: sallyport.EntryOutcome, Outcome: &sallyport.Outcome{State: sallyport.Refused}},
+		"ran":      {Kind: sallyport.EntryOutcome, Outcome: &sallyport.Outcome{State: sallyport.StateSucceeded}},
+		"never":    {Kind: sallyport.EntryOutcome, Outcome: &sallyport.Outcome{State: sallyport.StateDenied}},
 	}
 	for name, e := range all {
 		e.CallID, e.At = g.Call.ID, noon
@@ -143,21 +143,21 @@ func TestRecordOfEveryOrder(t *testing.T) {
 // checkRecord holds a record against the names of its entries.
 func checkRecord(t *testing.T, r sallyport.Record, so []string) {
 	t.Helper()
-	state, votes, refusals, ended := sallyport.Pending, 0, 0, false
+	state, votes, refusals, ended := sallyport.StatePending, 0, 0, false
 	for _, name := range so {
 		switch name {
 		case "ballot", "ballot2":
-			state, votes = sallyport.AwaitingApproval, 0
+			state, votes = sallyport.StateAwaitingApproval, 0
 		case "vote", "vote2", "no":
 			votes++
 		case "refusal":
 			refusals++
 		case "start", "start1", "start2":
-			state = sallyport.Running
+			state = sallyport.StateRunning
 		case "ran":
-			state, ended = sallyport.Succeeded, true
+			state, ended = sallyport.StateSucceeded, true
 		case "never":
-			state, ended = sallyport.Refused, true
+			state, ended = sallyport.StateDenied, true
 		}
 	}
 	if r.Entries != len(so) || r.State != state || len(r.Votes) != votes || len(r.Refusals) != refusals || (r.Outcome != nil) != ended {
@@ -168,7 +168,7 @@ func checkRecord(t *testing.T, r sallyport.Record, so []string) {
 			t.Errorf("%v: a vote is for another ballot", so)
 		}
 	}
-	if r.State == sallyport.Succeeded && r.Start == nil {
+	if r.State == sallyport.StateSucceeded && r.Start == nil {
 		t.Errorf("%v: it ran without a start", so)
 	}
 }
@@ -206,7 +206,7 @@ func TestRecordKeepsWhatItWasGiven(t *testing.T) {
 	got := apply(t, sallyport.Record{}, all["received"], all["intent"], all["decision"], all["ballot"], all["vote"], start, all["ran"])
 	g := approved()
 	want := sallyport.Record{
-		Entries: 7, State: sallyport.Succeeded, Call: g.Call, Signed: "signed", Intent: &g.Intent, Decision: &g.Decision, Plan: g.Plan,
+		Entries: 7, State: sallyport.StateSucceeded, Call: g.Call, Signed: "signed", Intent: &g.Intent, Decision: &g.Decision, Plan: g.Plan,
 		Ballot: all["ballot"].Ballot, Votes: []sallyport.Vote{*all["vote"].Vote}, Start: start.Start, StartedAt: start.At, Outcome: all["ran"].Outcome, UpdatedAt: noon,
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -253,7 +253,7 @@ func TestEntryCheck(t *testing.T) {
 		"SecondStart": {"a key would make a second start", func(e sallyport.Entry) sallyport.Entry { e.Key = "2"; return e }, "start"},
 		"SecondEnd":   {"a key would make a second outcome", func(e sallyport.Entry) sallyport.Entry { e.Key = "2"; return e }, "ran"},
 		"UnfinishedEnd": {"an end is final", func(e sallyport.Entry) sallyport.Entry {
-			e.Outcome = &sallyport.Outcome{State: sallyport.Running}
+			e.Outcome = &sallyport.Outcome{State: sallyport.StateRunning}
 			return e
 		}, "ran"},
 	} {

@@ -60,7 +60,7 @@ var arrows = map[string][]string{
 
 	"gateway":               {"*"},
 	"client":                {"api/wire"},
-	"cmd/sallyport":         {"client", "adapters/jws", "adapters/ledger/proof", "adapters/oidc", "cmd/internal/cli"},
+	"cmd/sallyport":         {"client", "adapters/jws", "adapters/ledger/proof", "cmd/internal/cli"},
 	"cmd/sallyport-gateway": {"*"},
 	"cmd/internal/cli":      {"adapters/ledger/proof", "adapters/oidc"},
 	"cmd/toolexec":          {"tools/wire", "tools/builtin", "adapters/sandbox/confine"},
@@ -117,7 +117,7 @@ var libraries = map[string][]string{
 	"go.opentelemetry.io/otel/sdk":           {"adapters/telemetry"},
 	"go.opentelemetry.io/otel/exporters":     {"adapters/telemetry"},
 	"github.com/spf13/cobra":                 {"cmd/sallyport", "cmd/sallyport-gateway", "cmd/internal/cli", "cmd/internal/clitest", "temporal-server/...", "dev/...", "e2e/..."}, // there it is Kubernetes's
-	"github.com/stretchr/testify":            nil,                                                                                                          // go-cmp and plain ifs say more
+	"github.com/stretchr/testify":            nil,                                                                                                                                 // go-cmp and plain ifs say more
 	"github.com/pkg/errors":                  nil,
 	"golang.org/x/exp":                       nil,
 	"math/rand":                              {}, // what we draw has to be unpredictable

@@ -104,7 +104,7 @@ type Visibility interface {
 // [Permit.Check] before it does anything, MUST enforce the plan's
 // preconditions in the write itself, and MUST leave nothing running when it
 // returns. An error from Run means that nothing was done; once anything may
-// have been done, Run returns an [Outcome], which is [Ambiguous] when the
+// have been done, Run returns an [Outcome], which is [StateAmbiguous] when the
 // runner can't tell. A cancelled context stops the run. Safe for concurrent
 // use.
 type Runner interface {

@@ -61,7 +61,7 @@ func pinned(name string) bool {
 
 var (
 	codeSpan = regexp.MustCompile("`[^`\n]+`")
-	oneWord  = regexp.MustCompile(`^["`+"`"+`][a-z_]+["`+"`"+`]$`)
+	oneWord  = regexp.MustCompile(`^["` + "`" + `][a-z_]+["` + "`" + `]$`)
 )
 
 // TestWords holds texts and names to the glossary.

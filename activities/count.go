@@ -205,7 +205,7 @@ func (a *Activities) recount(ctx context.Context, s subject, rec sallyport.Recor
 		return nil, err
 	}
 	recorded := rec.Votes
-	rec.Votes, rec.State, rec.Start = nil, sallyport.AwaitingApproval, nil
+	rec.Votes, rec.State, rec.Start = nil, sallyport.StateAwaitingApproval, nil
 	seen := map[string]bool{}
 	for _, e := range evidence {
 		if seen[e.Key()] { // the caller of the run may name it twice

@@ -44,7 +44,7 @@ func (a *Activities) finish(ctx context.Context, rec sallyport.Record, out sally
 	if err != nil {
 		return Ended{}, err
 	}
-	if rec.Stop != nil && out.State == sallyport.Cancelled {
+	if rec.Stop != nil && out.State == sallyport.StateCancelled {
 		out.Error = stopped(*rec.Stop)
 	}
 	i := sallyport.Intent{Agent: sallyport.Agent{ID: rec.Call.AgentID}, Tool: sallyport.ToolRef{Name: rec.Call.Tool}}
@@ -68,7 +68,7 @@ func stopped(s sallyport.Stop) *sallyport.Failure {
 // or it never came to be. It is for the worker's sweeper, and no activity.
 func (a *Activities) Lost(ctx context.Context, rec sallyport.Record, why string) (Ended, error) {
 	return a.finish(ctx, rec, sallyport.Outcome{
-		State: sallyport.Cancelled,
+		State: sallyport.StateCancelled,
 		Error: &sallyport.Failure{Code: sallyport.CodeWorkflowLost, Message: why + "; nothing was run"},
 	})
 }
@@ -80,8 +80,8 @@ func (a *Activities) neverRan(rec sallyport.Record, out sallyport.Outcome) (sall
 	if rec.Ballot != nil {
 		tally = sallyport.NewTally(*rec.Ballot, rec.Votes)
 	}
-	if out.State == sallyport.Rejected && !tally.Rejected ||
-		out.State == sallyport.Expired && (rec.Ballot == nil || a.Now().Before(rec.Ballot.ExpiresAt.Add(-clockSkew))) {
+	if out.State == sallyport.StateRejected && !tally.Rejected ||
+		out.State == sallyport.StateExpired && (rec.Ballot == nil || a.Now().Before(rec.Ballot.ExpiresAt.Add(-clockSkew))) {
 		return out, sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadOutcome, "the ledger does not show that the call ended as %q", out.State)
 	}
 	return sallyport.Outcome{State: out.State, Error: out.Error}, nil

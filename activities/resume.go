@@ -23,7 +23,7 @@ func (a *Activities) resume(ctx context.Context, in RunInput, rec sallyport.Reco
 	if rec.Intent.Tool.ReadOnly {
 		return a.rerun(ctx, in, rec, func(why *sallyport.Failure) sallyport.Outcome {
 			why.Message = "interrupted, and not run again: " + why.Message
-			return sallyport.Outcome{State: sallyport.Failed, Error: why}
+			return sallyport.Outcome{State: sallyport.StateFailed, Error: why}
 		})
 	}
 	found, err := a.findEffect(ctx, rec)
@@ -54,7 +54,7 @@ func (a *Activities) rerun(ctx context.Context, in RunInput, rec sallyport.Recor
 func (a *Activities) reconcile(ctx context.Context, rec sallyport.Record) (Ended, error) {
 	var found *sallyport.Outcome
 	if rec.Intent != nil && rec.Intent.Tool.ReadOnly && rec.Intent.Digest() == rec.Start.Intent {
-		found = &sallyport.Outcome{State: sallyport.Failed, Error: &sallyport.Failure{Code: sallyport.CodeInterrupted, Message: "the run was interrupted; it only read"}}
+		found = &sallyport.Outcome{State: sallyport.StateFailed, Error: &sallyport.Failure{Code: sallyport.CodeInterrupted, Message: "the run was interrupted; it only read"}}
 	} else if rec.Intent != nil {
 		var err error
 		if found, err = a.findEffect(ctx, rec); err != nil {
@@ -109,7 +109,7 @@ func (a *Activities) endRun(ctx context.Context, runner string, i sallyport.Inte
 }
 
 func unknown() sallyport.Outcome {
-	return sallyport.Outcome{State: sallyport.Ambiguous, Error: &sallyport.Failure{
+	return sallyport.Outcome{State: sallyport.StateAmbiguous, Error: &sallyport.Failure{
 		Code:    sallyport.CodeInterrupted,
 		Message: "the run was interrupted and the target does not show its effect; a human must look before anything is tried again",
 	}}

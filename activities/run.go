@@ -58,7 +58,7 @@ func (a *Activities) Run(ctx context.Context, in RunInput) (end Ended, err error
 		return a.resume(ctx, in, rec)
 	}
 	return a.act(ctx, runner, permit, func(why *sallyport.Failure) sallyport.Outcome {
-		return sallyport.Outcome{State: sallyport.Failed, Error: why}
+		return sallyport.Outcome{State: sallyport.StateFailed, Error: why}
 	})
 }
 

@@ -42,7 +42,7 @@ func TestActResumed(t *testing.T) {
 	i := sallyport.Intent{CallID: "a", Arguments: json.RawMessage("{}"), At: time.Now().UTC()}
 	r := namedRunner{Runner: refusing{}, name: "kube", limit: time.Minute}
 	end, err := a.act(t.Context(), r, sallyporttest.AllowedPermit(t, i, sallyport.Obligations{}), func(*sallyport.Failure) sallyport.Outcome { return unknown() })
-	if err != nil || end.State != sallyport.Ambiguous || ledger.last.Outcome == nil || ledger.last.Outcome.State != sallyport.Ambiguous {
+	if err != nil || end.State != sallyport.StateAmbiguous || ledger.last.Outcome == nil || ledger.last.Outcome.State != sallyport.StateAmbiguous {
 		t.Errorf("act = %+v, %v, recorded %+v; want it ambiguous", end, err, ledger.last.Outcome)
 	}
 }

@@ -62,7 +62,7 @@ func (s *Server) stop(ctx context.Context, r sallyport.Record, who sallyport.Ide
 	receipt, err := s.opts.Recorder.Record(ctx, sallyport.Entry{
 		CallID: r.Call.ID, Kind: sallyport.EntryOutcome, At: now,
 		Outcome: &sallyport.Outcome{
-			State: sallyport.Cancelled, FinishedAt: now,
+			State: sallyport.StateCancelled, FinishedAt: now,
 			Error: &sallyport.Failure{Code: sallyport.CodeCancelled, Message: "cancelled by " + identityID(who) + " before it was handed over"},
 		},
 	})

@@ -170,23 +170,23 @@ func outcomeProblem(r sallyport.Record) *problem {
 	}
 	var p *problem
 	switch r.State {
-	case sallyport.Refused, sallyport.Rejected, sallyport.Expired:
+	case sallyport.StateDenied, sallyport.StateRejected, sallyport.StateExpired:
 		p = newProblem(sallyport.Denied, http.StatusForbidden, why.Code, why.Message)
 		if why.Code == sallyport.CodeFrozen {
 			p = newProblem(sallyport.Frozen, http.StatusForbidden, why.Code, why.Message)
 		}
-	case sallyport.Cancelled:
+	case sallyport.StateCancelled:
 		if why.Code == sallyport.CodeUnavailable { // not stopped by a caller: a service was out of reach
 			p = newProblem(sallyport.Unavailable, http.StatusServiceUnavailable, why.Code, why.Message)
 			p.retryAfter = retryLater
 			break
 		}
 		p = newProblem(sallyport.Conflict, http.StatusConflict, why.Code, why.Message)
-	case sallyport.Ambiguous:
+	case sallyport.StateAmbiguous:
 		p = newProblem(kindAmbiguous, http.StatusBadGateway, why.Code, why.Message)
-	case sallyport.Malformed:
+	case sallyport.StateInvalid:
 		p = malformedProblem(why)
-	case sallyport.Succeeded, sallyport.Failed, sallyport.Pending, sallyport.AwaitingApproval, sallyport.Running:
+	case sallyport.StateSucceeded, sallyport.StateFailed, sallyport.StatePending, sallyport.StateAwaitingApproval, sallyport.StateRunning:
 		return nil
 	default:
 		p = newProblem(sallyport.Internal, http.StatusInternalServerError, sallyport.CodeInternal, internalDetail)
@@ -208,9 +208,9 @@ func reasonsOf(r sallyport.Record, why *sallyport.Failure) []sallyport.Reason {
 	switch {
 	case len(why.Reasons) > 0:
 		return why.Reasons
-	case r.State == sallyport.Refused && r.Decision != nil:
+	case r.State == sallyport.StateDenied && r.Decision != nil:
 		return r.Decision.Reasons
-	case r.State != sallyport.Rejected:
+	case r.State != sallyport.StateRejected:
 		return nil
 	}
 	var reasons []sallyport.Reason

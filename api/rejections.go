@@ -64,7 +64,7 @@ func (s *Server) logRejection(c echo.Context, who sallyport.Identity, why error)
 
 func (s *Server) recordRejection(ctx context.Context, id, token string, who sallyport.Identity, why *sallyport.Error) error {
 	record, err := s.opts.Reader.Call(ctx, id)
-	if err != nil || record.State != sallyport.AwaitingApproval {
+	if err != nil || record.State != sallyport.StateAwaitingApproval {
 		if sallyport.KindOf(err) == sallyport.NotFound {
 			err = nil
 		}

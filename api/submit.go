@@ -39,7 +39,7 @@ func (s *Server) submit(c echo.Context, who sallyport.Identity) error {
 		return about(call.ID, err)
 	}
 	wait := s.wait(c, defaultWait)
-	record, err = s.await(c, record, wait, func(r sallyport.State) bool { return r.Final() || r == sallyport.AwaitingApproval })
+	record, err = s.await(c, record, wait, func(r sallyport.State) bool { return r.Final() || r == sallyport.StateAwaitingApproval })
 	if err != nil {
 		// The call is under way whether or not we can look at it.
 		s.opts.Logger.WarnContext(c.Request().Context(), "call can't be followed", slog.String("call_id", call.ID), slog.Any("error", err))
@@ -200,7 +200,7 @@ func (s *Server) join(ctx context.Context, call sallyport.Call, known sallyport.
 	if known.Call.Body != call.Body || known.Call.AgentID != call.AgentID {
 		return sallyport.Record{}, sallyport.Errorf(sallyport.Conflict, sallyport.CodeIdempotencyMismatch, "this Idempotency-Key was used with another body; use a new key for a new call")
 	}
-	if known.State != sallyport.Pending {
+	if known.State != sallyport.StatePending {
 		return known, nil
 	}
 	return known, s.start(ctx, known, call, true)
@@ -244,7 +244,7 @@ func (s *Server) giveUp(ctx context.Context, id string, cause error) error {
 	receipt, err := s.opts.Recorder.Record(ctx, sallyport.Entry{
 		CallID: id, Kind: sallyport.EntryOutcome, At: now,
 		Outcome: &sallyport.Outcome{
-			State: sallyport.Cancelled, FinishedAt: now,
+			State: sallyport.StateCancelled, FinishedAt: now,
 			Error: &sallyport.Failure{Code: sallyport.CodeNotStarted, Message: "the call could not be handed over: nothing was run"},
 		},
 	})
@@ -274,7 +274,7 @@ func (s *Server) respondSubmitted(c echo.Context, r sallyport.Record) error {
 
 // retrySeconds is when a client should ask again: people take longer than tools.
 func retrySeconds(s sallyport.State) string {
-	if s == sallyport.AwaitingApproval {
+	if s == sallyport.StateAwaitingApproval {
 		return "10"
 	}
 	return "1"

@@ -173,7 +173,7 @@ func TestHangingUpNeverCancels(t *testing.T) {
 	}
 	send(g.server(t).Handler(), request(t, http.MethodPost, "/v1/calls", slowBody).WithContext(ctx))
 	page, err := g.ledger.Calls(t.Context(), sallyport.Query{})
-	if err != nil || len(page.Records) != 1 || page.Records[0].State != sallyport.Running {
+	if err != nil || len(page.Records) != 1 || page.Records[0].State != sallyport.StateRunning {
 		t.Errorf("%+v, %v; want one call at work", page.Records, err)
 	}
 }
@@ -186,11 +186,11 @@ func TestStartFails(t *testing.T) {
 		status            int
 		state             sallyport.State
 	}{
-		"NothingHappened": {reason: "without a key the agent cannot send it again, so it ends", body: readBody, down: []string{"temporal"}, status: 503, state: sallyport.Cancelled},
-		"KeyedStays":      {reason: "it can be sent again", body: readBody, key: "k", down: []string{"temporal"}, status: 503, state: sallyport.Pending},
-		"AnswerLost":      {reason: "it ran, and the response says so", body: readBody, down: []string{"answer"}, status: 200, state: sallyport.Succeeded},
-		"AnswerLostEarly": {reason: "it has not begun, and now never will", body: queueBody, down: []string{"answer"}, status: 503, state: sallyport.Cancelled},
-		"AnswerLostLate":  {reason: "it is at work", body: slowBody, down: []string{"answer"}, status: 202, state: sallyport.Running},
+		"NothingHappened": {reason: "without a key the agent cannot send it again, so it ends", body: readBody, down: []string{"temporal"}, status: 503, state: sallyport.StateCancelled},
+		"KeyedStays":      {reason: "it can be sent again", body: readBody, key: "k", down: []string{"temporal"}, status: 503, state: sallyport.StatePending},
+		"AnswerLost":      {reason: "it ran, and the response says so", body: readBody, down: []string{"answer"}, status: 200, state: sallyport.StateSucceeded},
+		"AnswerLostEarly": {reason: "it has not begun, and now never will", body: queueBody, down: []string{"answer"}, status: 503, state: sallyport.StateCancelled},
+		"AnswerLostLate":  {reason: "it is at work", body: slowBody, down: []string{"answer"}, status: 202, state: sallyport.StateRunning},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newGateway(t)
@@ -218,7 +218,7 @@ func TestStartTakesTooLong(t *testing.T) {
 	g.options.Calls = hanging{g.workflow}
 	w := send(g.server(t).Handler(), request(t, http.MethodPost, "/v1/calls", readBody))
 	record, err := g.ledger.Call(t.Context(), decode(t, w).CallID)
-	if w.Code != http.StatusServiceUnavailable || err != nil || record.State != sallyport.Cancelled {
+	if w.Code != http.StatusServiceUnavailable || err != nil || record.State != sallyport.StateCancelled {
 		t.Errorf("%d %s; the ledger says %s, %v", w.Code, w.Body, record.State, err)
 	}
 }
@@ -239,7 +239,7 @@ func TestGivingUpFails(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	record, err := g.ledger.Call(t.Context(), decode(t, w).CallID)
-	if err != nil || record.State != sallyport.Pending {
+	if err != nil || record.State != sallyport.StatePending {
 		t.Errorf("%s, %v; want it pending, for the sweeper", record.State, err)
 	}
 }

@@ -93,7 +93,7 @@ func (s *Server) view(r sallyport.Record) wire.Call {
 	if r.Ballot != nil {
 		v.Ballot = ballotOf(*r.Ballot, r.Votes)
 	}
-	if r.State == sallyport.AwaitingApproval && s.opts.ApproveURL != nil {
+	if r.State == sallyport.StateAwaitingApproval && s.opts.ApproveURL != nil {
 		v.Links.Approve = s.opts.ApproveURL(r)
 	}
 	addOutcome(&v, r.Outcome)

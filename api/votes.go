@@ -28,7 +28,7 @@ func (s *Server) listBallots(c echo.Context, who sallyport.Identity) error {
 }
 
 func (s *Server) ballots(ctx context.Context, p sallyport.Person) ([]sallyport.Record, error) {
-	q := sallyport.Query{States: []sallyport.State{sallyport.AwaitingApproval}, Limit: 500}
+	q := sallyport.Query{States: []sallyport.State{sallyport.StateAwaitingApproval}, Limit: 500}
 	var found []sallyport.Record
 	for {
 		page, err := s.opts.Reader.Calls(ctx, q)
@@ -50,7 +50,7 @@ func (s *Server) ballots(ctx context.Context, p sallyport.Person) ([]sallyport.R
 }
 
 func waitsFor(p sallyport.Person, r sallyport.Record) bool {
-	return r.State == sallyport.AwaitingApproval && r.Ballot != nil &&
+	return r.State == sallyport.StateAwaitingApproval && r.Ballot != nil &&
 		sallyport.Overlap(r.Ballot.Terms.Groups, p.Groups) && !ownsAgent(p, r)
 }
 
@@ -65,7 +65,7 @@ func (s *Server) vote(c echo.Context, who sallyport.Identity) error {
 	if _, err := readBody(c, &body); err != nil {
 		return about(id, err)
 	}
-	if record.State != sallyport.AwaitingApproval {
+	if record.State != sallyport.StateAwaitingApproval {
 		return about(id, sallyport.Errorf(sallyport.Conflict, sallyport.CodeNotWaiting, "the call does not wait for votes: it is %s", record.State))
 	}
 	attestation, err := s.opts.Signer.SignAttestation(sallyport.Attestation{

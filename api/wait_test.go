@@ -17,7 +17,7 @@ func TestLongPoll(t *testing.T) {
 		meanwhile        func()
 	}{
 		{"TimeIsOver", "wait=1", "running", func() {}},
-		{"CallEnds", "wait=60", "failed", func() { g.workflow.end(t.Context(), a.ID, sallyport.Outcome{State: sallyport.Failed}) }},
+		{"CallEnds", "wait=60", "failed", func() { g.workflow.end(t.Context(), a.ID, sallyport.Outcome{State: sallyport.StateFailed}) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			wait, want := tt.wait, tt.want

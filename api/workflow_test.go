@@ -62,7 +62,7 @@ func (w *workflow) play(ctx context.Context, call sallyport.Call) {
 		return
 	}
 	if failure := refusedAsMalformed(call, args); failure != nil {
-		w.end(ctx, call.ID, sallyport.Outcome{State: sallyport.Malformed, Error: failure})
+		w.end(ctx, call.ID, sallyport.Outcome{State: sallyport.StateInvalid, Error: failure})
 		return
 	}
 	owner := map[string]string{"deploy-bot": "alice", "triage-bot": "carol"}[call.AgentID]
@@ -72,7 +72,7 @@ func (w *workflow) play(ctx context.Context, call sallyport.Call) {
 		decision = f.Decision()
 		w.record(ctx, sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryDecision, Decision: &decision})
 		why := f.Denial()
-		w.end(ctx, call.ID, sallyport.Outcome{State: sallyport.Refused, Error: &sallyport.Failure{Code: why.Code, Message: why.Message}})
+		w.end(ctx, call.ID, sallyport.Outcome{State: sallyport.StateDenied, Error: &sallyport.Failure{Code: why.Code, Message: why.Message}})
 		return
 	}
 	entry := sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryDecision, Decision: &decision}
@@ -82,7 +82,7 @@ func (w *workflow) play(ctx context.Context, call sallyport.Call) {
 	w.record(ctx, entry)
 	switch decision.Effect {
 	case sallyport.Deny:
-		w.end(ctx, call.ID, sallyport.Outcome{State: sallyport.Refused, Error: &sallyport.Failure{Code: "denied", Message: "policy denied the call"}})
+		w.end(ctx, call.ID, sallyport.Outcome{State: sallyport.StateDenied, Error: &sallyport.Failure{Code: "denied", Message: "policy denied the call"}})
 	case sallyport.Ask:
 		w.ask(ctx, intent, *entry.Plan, *decision.Approval)
 	case sallyport.Allow:
@@ -99,7 +99,7 @@ func (w *workflow) ask(ctx context.Context, i sallyport.Intent, p sallyport.Plan
 	w.record(ctx, sallyport.Entry{CallID: i.CallID, Kind: sallyport.EntryBallot, Key: "run-1", Ballot: &ballot})
 	switch i.Name {
 	case "late":
-		w.end(ctx, i.CallID, sallyport.Outcome{State: sallyport.Expired, Error: &sallyport.Failure{Code: "expired", Message: "the ballot expired without a vote"}})
+		w.end(ctx, i.CallID, sallyport.Outcome{State: sallyport.StateExpired, Error: &sallyport.Failure{Code: "expired", Message: "the ballot expired without a vote"}})
 	case "unwanted":
 		w.count(ctx, i.CallID, "carol", sallyport.BallotPaper{Verdict: sallyport.Reject, Ballot: ballot.Digest(), Reason: "not on a Saturday"})
 	}
@@ -114,11 +114,11 @@ func (w *workflow) run(ctx context.Context, i sallyport.Intent) {
 	switch i.Name {
 	case "slow":
 	case "flaky":
-		w.end(ctx, i.CallID, sallyport.Outcome{State: sallyport.Failed, Error: &sallyport.Failure{Code: "tool_failed", Message: "no such file"}})
+		w.end(ctx, i.CallID, sallyport.Outcome{State: sallyport.StateFailed, Error: &sallyport.Failure{Code: "tool_failed", Message: "no such file"}})
 	case "lost":
-		w.end(ctx, i.CallID, sallyport.Outcome{State: sallyport.Ambiguous, Error: &sallyport.Failure{Code: "ambiguous", Message: "the sandbox died and left no answer"}})
+		w.end(ctx, i.CallID, sallyport.Outcome{State: sallyport.StateAmbiguous, Error: &sallyport.Failure{Code: "ambiguous", Message: "the sandbox died and left no answer"}})
 	default:
-		w.end(ctx, i.CallID, sallyport.Outcome{State: sallyport.Succeeded, Result: json.RawMessage(`{"manifest":"kind: Deployment # <b>"}`)})
+		w.end(ctx, i.CallID, sallyport.Outcome{State: sallyport.StateSucceeded, Result: json.RawMessage(`{"manifest":"kind: Deployment # <b>"}`)})
 	}
 }
 
@@ -154,7 +154,7 @@ func (w *workflow) Vote(ctx context.Context, callID, attestation string) error {
 	}
 	person := a.Account.Subject
 	switch {
-	case r.State != sallyport.AwaitingApproval:
+	case r.State != sallyport.StateAwaitingApproval:
 		return sallyport.Errorf(sallyport.Conflict, "not_waiting", "the call does not wait for votes")
 	case a.Paper.Ballot != r.Ballot.Digest():
 		return sallyport.Errorf(sallyport.Invalid, "other_ballot", "the vote is for another ballot")
@@ -175,7 +175,7 @@ func (w *workflow) count(ctx context.Context, id, person string, paper sallyport
 		Evidence: sallyport.Evidence{Class: sallyport.APIAttested, Token: "evidence-token"}, At: w.clock.Now(),
 	}})
 	if paper.Verdict == sallyport.Reject {
-		w.end(ctx, id, sallyport.Outcome{State: sallyport.Rejected, Error: &sallyport.Failure{Code: "rejected", Message: person + " said no"}})
+		w.end(ctx, id, sallyport.Outcome{State: sallyport.StateRejected, Error: &sallyport.Failure{Code: "rejected", Message: person + " said no"}})
 		return
 	}
 	r, err := w.ledger.Call(ctx, id)
@@ -199,7 +199,7 @@ func (w *workflow) Cancel(ctx context.Context, callID string, by sallyport.Ident
 		return sallyport.Errorf(sallyport.NotFound, "no_workflow", "there is no workflow for this call")
 	case r.Start == nil:
 		who := by.Account.Subject
-		w.end(ctx, callID, sallyport.Outcome{State: sallyport.Cancelled, Error: &sallyport.Failure{Code: "cancelled", Message: "cancelled by " + who}})
+		w.end(ctx, callID, sallyport.Outcome{State: sallyport.StateCancelled, Error: &sallyport.Failure{Code: "cancelled", Message: "cancelled by " + who}})
 	}
 	return nil
 }

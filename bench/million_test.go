@@ -148,11 +148,11 @@ func searches() map[string]func(n int) sallyport.Query {
 		"latest": func(int) sallyport.Query { return sallyport.Query{} },
 		"agent":  func(n int) sallyport.Query { return sallyport.Query{Agent: agent(n)} },
 		"agent-state": func(n int) sallyport.Query {
-			return sallyport.Query{Agent: agent(n), States: []sallyport.State{sallyport.Ambiguous}}
+			return sallyport.Query{Agent: agent(n), States: []sallyport.State{sallyport.StateAmbiguous}}
 		},
-		"state": func(int) sallyport.Query { return sallyport.Query{States: []sallyport.State{sallyport.Ambiguous}} },
+		"state": func(int) sallyport.Query { return sallyport.Query{States: []sallyport.State{sallyport.StateAmbiguous}} },
 		"states": func(int) sallyport.Query {
-			return sallyport.Query{States: []sallyport.State{sallyport.Failed, sallyport.Refused}}
+			return sallyport.Query{States: []sallyport.State{sallyport.StateFailed, sallyport.StateDenied}}
 		},
 		"tool-day": func(n int) sallyport.Query {
 			return sallyport.Query{Tool: fmt.Sprintf("tool_%d", n%11), Since: day(n), Before: day(n).AddDate(0, 0, 1)}

@@ -53,7 +53,7 @@ func testFound(t *testing.T, s ReconcilerSubject) {
 	if err != nil || first == nil {
 		t.Fatalf("Reconcile = %+v, %v; want the effect", first, err)
 	}
-	if first.State != sallyport.Succeeded || first.Reference != ref || first.FinishedAt.IsZero() {
+	if first.State != sallyport.StateSucceeded || first.Reference != ref || first.FinishedAt.IsZero() {
 		t.Errorf("outcome %+v; want it succeeded, with reference %s and a time", first, ref)
 	}
 	again, err := s.Reconciler.Reconcile(t.Context(), s.Intent)

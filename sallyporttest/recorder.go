@@ -113,7 +113,7 @@ func testStory(t *testing.T, l RecorderReader) {
 // testFidelity records values that a careless encoding changes.
 func testFidelity(t *testing.T, l RecorderReader) {
 	s := newStory(1)
-	received, end := s.received(), s.outcome(sallyport.Succeeded)
+	received, end := s.received(), s.outcome(sallyport.StateSucceeded)
 	received.At = received.At.In(time.FixedZone("", 2*60*60)).Add(123456789)
 	received.Call.Arguments = []byte(`{"text":"<a href=\"x\">&</a>","zero":0}`)
 	end.Outcome.Result = []byte(`{"big":12345678901234567890,"empty":{},"list":[],"tags":"<b>&"}`)
@@ -129,7 +129,7 @@ func testFidelity(t *testing.T, l RecorderReader) {
 	}
 	for n, result := range []string{`{}`, `[]`, `""`, `null`, `0`} {
 		s := newStory(10 + n)
-		end := s.outcome(sallyport.Failed)
+		end := s.outcome(sallyport.StateFailed)
 		end.Outcome.Result = []byte(result)
 		mustRecord(t, l, s.received(), s.start("sandbox"), end)
 		if got := mustCall(t, l, s.id).Outcome.Result; string(got) != result {
@@ -138,7 +138,7 @@ func testFidelity(t *testing.T, l RecorderReader) {
 	}
 	// Text that is no UTF-8 is made so, and doesn't keep a call from ending.
 	s = newStory(3)
-	end = s.outcome(sallyport.Failed)
+	end = s.outcome(sallyport.StateFailed)
 	end.Outcome.Error = &sallyport.Failure{Code: "tool_failed", Message: "bad \xff byte"}
 	mustRecord(t, l, s.received(), s.start("sandbox"), end)
 	if got := mustCall(t, l, s.id).Outcome.Error.Message; got != "bad \ufffd byte" {
@@ -147,7 +147,7 @@ func testFidelity(t *testing.T, l RecorderReader) {
 	// Nor does a byte that a database takes for the end of a text.
 	s = newStory(5)
 	s.tool = "http\x00probe"
-	mustRecord(t, l, s.received(), s.outcome(sallyport.Malformed))
+	mustRecord(t, l, s.received(), s.outcome(sallyport.StateInvalid))
 	if got := mustCalls(t, l, sallyport.Query{Tool: s.tool}).Records; len(got) != 1 || got[0].Call.Tool != s.tool {
 		t.Errorf("%d calls of the tool %q", len(got), s.tool)
 	}
@@ -174,14 +174,14 @@ func testRepeated(t *testing.T, l RecorderReader) {
 			t.Errorf("a repeated start must return the stored one (-want +got)\n%s", d)
 		}
 	}
-	mustRecord(t, l, s.outcome(sallyport.Ambiguous))
-	if r := mustRecord(t, l, s.outcome(sallyport.Succeeded))[0]; !r.Repeated || r.Entry.Outcome.State != sallyport.Ambiguous {
+	mustRecord(t, l, s.outcome(sallyport.StateAmbiguous))
+	if r := mustRecord(t, l, s.outcome(sallyport.StateSucceeded))[0]; !r.Repeated || r.Entry.Outcome.State != sallyport.StateAmbiguous {
 		t.Errorf("outcome %s (repeated %t); the first outcome governs", r.Entry.Outcome.State, r.Repeated)
 	}
 	if r := mustRecord(t, l, again)[0]; !r.Repeated {
 		t.Error("a start that is in the ledger is repeated, not refused, after the outcome too")
 	}
-	if r := mustCall(t, l, s.id); r.Entries != 3 || r.State != sallyport.Ambiguous || r.Start.Runner != "sandbox" {
+	if r := mustCall(t, l, s.id); r.Entries != 3 || r.State != sallyport.StateAmbiguous || r.Start.Runner != "sandbox" {
 		t.Errorf("record: %d entries, %s, ran in %s; repeating must change nothing", r.Entries, r.State, r.Start.Runner)
 	}
 	// The same key of another kind, and another key of the same kind, are other entries.
@@ -204,17 +204,17 @@ func testConflicts(t *testing.T, l RecorderReader) {
 		},
 		{
 			"nor end", func(story) []sallyport.Entry { return nil },
-			func(s story) sallyport.Entry { return s.outcome(sallyport.Refused) },
+			func(s story) sallyport.Entry { return s.outcome(sallyport.StateDenied) },
 		},
 		{"what has ended can't start", func(s story) []sallyport.Entry {
-			return []sallyport.Entry{s.received(), s.outcome(sallyport.Cancelled)}
+			return []sallyport.Entry{s.received(), s.outcome(sallyport.StateCancelled)}
 		}, func(s story) sallyport.Entry { return s.start("sandbox") }},
 		{"what has started did run", func(s story) []sallyport.Entry {
 			return []sallyport.Entry{s.received(), s.start("sandbox")}
-		}, func(s story) sallyport.Entry { return s.outcome(sallyport.Cancelled) }},
+		}, func(s story) sallyport.Entry { return s.outcome(sallyport.StateCancelled) }},
 		{"what never started did not run", func(s story) []sallyport.Entry {
 			return []sallyport.Entry{s.received()}
-		}, func(s story) sallyport.Entry { return s.outcome(sallyport.Succeeded) }},
+		}, func(s story) sallyport.Entry { return s.outcome(sallyport.StateSucceeded) }},
 		{"a call is received once", func(s story) []sallyport.Entry {
 			return []sallyport.Entry{s.received()}
 		}, func(s story) sallyport.Entry {
@@ -223,7 +223,7 @@ func testConflicts(t *testing.T, l RecorderReader) {
 			return e
 		}},
 		{"a call that has ended gets no decision", func(s story) []sallyport.Entry {
-			return []sallyport.Entry{s.received(), s.outcome(sallyport.Refused)}
+			return []sallyport.Entry{s.received(), s.outcome(sallyport.StateDenied)}
 		}, func(s story) sallyport.Entry { return s.decision("late", sallyport.Allow) }},
 	} {
 		s := newStory(i)
@@ -242,16 +242,16 @@ func testBadEntry(t *testing.T, l RecorderReader) {
 	mustRecord(t, l, s.received())
 	unmarked := s.start("sandbox")
 	unmarked.At = time.Time{}
-	garbled := s.outcome(sallyport.Cancelled)
+	garbled := s.outcome(sallyport.StateCancelled)
 	garbled.Outcome.Result = []byte(`{"cut off`)
 	for reason, e := range map[string]sallyport.Entry{
 		"it carries nothing":        {CallID: s.id, Kind: sallyport.EntryVote, At: s.at},
 		"it has no time":            unmarked,
 		"its kind is none":          {CallID: s.id, Kind: "gossip", At: s.at},
 		"its call's id is none":     {CallID: "../etc", Kind: sallyport.EntryStart, At: s.at, Start: &sallyport.Start{}},
-		"its outcome is not final":  s.outcome(sallyport.Running),
+		"its outcome is not final":  s.outcome(sallyport.StateRunning),
 		"its result is not JSON":    garbled,
-		"an outcome has no key":     s.keyed(s.outcome(sallyport.Cancelled), "x"),
+		"an outcome has no key":     s.keyed(s.outcome(sallyport.StateCancelled), "x"),
 		"it speaks of another call": newStory(2).keyedTo(s.received()),
 	} {
 		_, err := l.Record(t.Context(), e)
@@ -327,7 +327,7 @@ func testRacingEnds(t *testing.T, l RecorderReader) {
 		mustRecord(t, l, s.received())
 		errs := make([]error, 2)
 		race(2, func(i int) {
-			e := []sallyport.Entry{s.start("sandbox"), s.outcome(sallyport.Cancelled)}[i]
+			e := []sallyport.Entry{s.start("sandbox"), s.outcome(sallyport.StateCancelled)}[i]
 			_, errs[i] = l.Record(t.Context(), e)
 		})
 		if (errs[0] == nil) == (errs[1] == nil) {

@@ -222,7 +222,7 @@ func (l *Ledger) History(_ context.Context, i sallyport.Intent, now time.Time) (
 		if call.Tool == i.Tool.Name && bytes.Equal(call.Arguments, i.Arguments) {
 			h.SameArgumentsLastHour++
 		}
-		if c.record.State == sallyport.Refused {
+		if c.record.State == sallyport.StateDenied {
 			h.DeniedLastHour++
 		}
 	}

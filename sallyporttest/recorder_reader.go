@@ -51,12 +51,12 @@ func testAwaitManyWaiters(t *testing.T, l RecorderReader) {
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
-			if r, err := l.Await(t.Context(), s.id, 1); err != nil || r.State != sallyport.Cancelled {
+			if r, err := l.Await(t.Context(), s.id, 1); err != nil || r.State != sallyport.StateCancelled {
 				t.Errorf("Await = %s, %v", r.State, err)
 			}
 		})
 	}
-	mustRecord(t, l, other.start("sandbox"), other.outcome(sallyport.Failed), s.outcome(sallyport.Cancelled))
+	mustRecord(t, l, other.start("sandbox"), other.outcome(sallyport.StateFailed), s.outcome(sallyport.StateCancelled))
 	wg.Wait()
 }
 
@@ -67,7 +67,7 @@ func testAwaitEnds(t *testing.T, l RecorderReader) {
 	defer cancel()
 	for _, reason := range []string{"the context ends during Await", "it has ended before"} {
 		r, err := l.Await(ctx, s.id, 1)
-		if err != nil || r.Entries != 1 || r.State != sallyport.Pending {
+		if err != nil || r.Entries != 1 || r.State != sallyport.StatePending {
 			t.Errorf("Await = %d entries, %s, %v; want the record as it stands: %s", r.Entries, r.State, err, reason)
 		}
 		if ctx.Err() == nil {
@@ -93,14 +93,14 @@ func testCallsSelected(t *testing.T, l RecorderReader) {
 	a, b, c, d := newStory(1), newStory(2), newStory(3), newStory(4)
 	b.agent, c.tool = "triage-bot", "http_probe"
 	mustRecord(t, l, a.received(), b.received(), c.received(), d.received(),
-		a.start("sandbox"), b.outcome(sallyport.Refused), c.start("sandbox"), c.outcome(sallyport.Failed))
+		a.start("sandbox"), b.outcome(sallyport.StateDenied), c.start("sandbox"), c.outcome(sallyport.StateFailed))
 	for reason, tt := range map[string]struct {
 		query sallyport.Query
 		want  []string
 	}{
 		"everything":                {sallyport.Query{}, []string{d.id, c.id, b.id, a.id}},
-		"one state":                 {sallyport.Query{States: []sallyport.State{sallyport.Running}}, []string{a.id}},
-		"several states":            {sallyport.Query{States: []sallyport.State{sallyport.Failed, sallyport.Refused}}, []string{c.id, b.id}},
+		"one state":                 {sallyport.Query{States: []sallyport.State{sallyport.StateRunning}}, []string{a.id}},
+		"several states":            {sallyport.Query{States: []sallyport.State{sallyport.StateFailed, sallyport.StateDenied}}, []string{c.id, b.id}},
 		"a state that is none":      {sallyport.Query{States: []sallyport.State{"' OR 1=1 --"}}, nil},
 		"an agent":                  {sallyport.Query{Agent: "triage-bot"}, []string{b.id}},
 		"a tool":                    {sallyport.Query{Tool: "http_probe"}, []string{c.id}},
@@ -108,7 +108,7 @@ func testCallsSelected(t *testing.T, l RecorderReader) {
 		"before excludes its time":  {sallyport.Query{Before: b.at}, []string{a.id}},
 		"in another zone":           {sallyport.Query{Before: b.at.In(time.FixedZone("", -3600))}, []string{a.id}},
 		"between":                   {sallyport.Query{Since: b.at, Before: d.at}, []string{c.id, b.id}},
-		"all of it":                 {sallyport.Query{Agent: "deploy-bot", Tool: "http_probe", States: []sallyport.State{sallyport.Failed}, Since: a.at}, []string{c.id}},
+		"all of it":                 {sallyport.Query{Agent: "deploy-bot", Tool: "http_probe", States: []sallyport.State{sallyport.StateFailed}, Since: a.at}, []string{c.id}},
 		"nothing":                   {sallyport.Query{Agent: "other-bot"}, nil},
 		"of an agent by its prefix": {sallyport.Query{Agent: "deploy"}, nil},
 	} {
@@ -156,7 +156,7 @@ func testCallsFound(t *testing.T, l RecorderReader) {
 		"a trace":                        {sallyport.Query{TraceID: "0af7651916cd43dd8448eb211c80319c"}, []string{approved.id}},
 		"a person and a digest":          {sallyport.Query{Person: "bob", Digest: i.Tool.Digest}, []string{approved.id}},
 		"a person of another call":       {sallyport.Query{Person: "olga", Digest: i.Tool.Digest}, nil},
-		"a person, and a state":          {sallyport.Query{Person: "bob", States: []sallyport.State{sallyport.Running}}, nil},
+		"a person, and a state":          {sallyport.Query{Person: "bob", States: []sallyport.State{sallyport.StateRunning}}, nil},
 		"a digest, an agent and a time":  {sallyport.Query{Digest: i.Tool.Digest, Agent: "deploy-bot", Before: other.at}, []string{approved.id}},
 		"what would match every pattern": {sallyport.Query{Name: "%"}, nil},
 	} {
@@ -193,7 +193,7 @@ func testCallsPaged(t *testing.T, l RecorderReader) {
 			break
 		}
 		// Between two pages, calls are received and change their state.
-		mustRecord(t, l, newStory(100+page).received(), newStory(page).outcome(sallyport.Cancelled))
+		mustRecord(t, l, newStory(100+page).received(), newStory(page).outcome(sallyport.StateCancelled))
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("pages must not shift while calls are added (-want +got)\n%s", d)
@@ -236,7 +236,7 @@ func testHistory(t *testing.T, l RecorderReader) {
 	for _, s := range []story{this, other, elsewhere, denied, old, tool} {
 		mustRecord(t, l, s.received())
 	}
-	mustRecord(t, l, denied.outcome(sallyport.Refused), old.outcome(sallyport.Refused), other.outcome(sallyport.Rejected))
+	mustRecord(t, l, denied.outcome(sallyport.StateDenied), old.outcome(sallyport.StateDenied), other.outcome(sallyport.StateRejected))
 	got, err := l.History(t.Context(), this.intent(), now)
 	want := sallyport.History{
 		CallsLastMinute:       2, // other, and tool exactly a minute ago
@@ -254,7 +254,7 @@ func testSweepable(t *testing.T, l RecorderReader) {
 	started := busy.start("sandbox")
 	started.At = busy.at.Add(10 * time.Second)
 	mustRecord(t, l, recent.received(), ended.received(), busy.received(), idle.received(),
-		started, ended.outcome(sallyport.Expired))
+		started, ended.outcome(sallyport.StateExpired))
 	for limit, want := range map[int][]string{10: {idle.id, busy.id}, 1: {idle.id}, 0: nil} {
 		records, err := l.Sweepable(t.Context(), time.Time{}, recent.at, limit)
 		if d := cmp.Diff(want, ids(records)); d != "" || err != nil {

@@ -168,6 +168,6 @@ func (s story) approved() []sallyport.Entry {
 	ballot.Ballot = &b
 	return []sallyport.Entry{
 		s.received(), intent, s.decision("first", sallyport.Ask), ballot, s.refusal("alice"),
-		s.vote("bob"), s.agreed("bob"), s.outcome(sallyport.Succeeded),
+		s.vote("bob"), s.agreed("bob"), s.outcome(sallyport.StateSucceeded),
 	}
 }

@@ -72,7 +72,7 @@ func (r *Runner) Run(ctx context.Context, p sallyport.Permit) (sallyport.Outcome
 		return sallyport.Outcome{}, sallyport.Errorf(sallyport.Unavailable, "cancelled", "the run was stopped before it began: %w", err)
 	}
 	r.Act(p)
-	return OutcomeOf(p, sallyport.Succeeded), nil
+	return OutcomeOf(p, sallyport.StateSucceeded), nil
 }
 
 // Act remembers that the permit's call took effect.
@@ -115,7 +115,7 @@ func OutcomeOf(p sallyport.Permit, s sallyport.State) sallyport.Outcome {
 		StartedAt:  time.Now().UTC(),
 		FinishedAt: time.Now().UTC(),
 	}
-	if s == sallyport.Succeeded {
+	if s == sallyport.StateSucceeded {
 		o.Result = json.RawMessage(`{"ok":true}`)
 		o.Reference = "fake-" + p.Intent().CallID
 	} else {

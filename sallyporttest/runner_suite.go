@@ -161,7 +161,7 @@ func wantOneWrite(t *testing.T, s RunnerSubject, p sallyport.Permit) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.State != sallyport.Succeeded || o.Error != nil || len(o.Result) == 0 || o.Reference == "" || o.Place == "" {
+	if o.State != sallyport.StateSucceeded || o.Error != nil || len(o.Result) == 0 || o.Reference == "" || o.Place == "" {
 		t.Errorf("outcome %+v (%+v); want it succeeded, with result, reference and place", o, o.Error)
 	}
 	if o.StartedAt.Before(before) || o.FinishedAt.Before(o.StartedAt) || o.FinishedAt.After(time.Now()) {
@@ -177,7 +177,7 @@ func testRunDrifted(t *testing.T, s RunnerSubject) {
 	}
 	s.Drift(t)
 	o, err := s.Runner.Run(t.Context(), ApprovedPermit(t, s.Intent, plan))
-	if err == nil && (o.State != sallyport.Failed || o.Error == nil || o.Error.Code == "") {
+	if err == nil && (o.State != sallyport.StateFailed || o.Error == nil || o.Error.Code == "") {
 		t.Errorf("outcome %+v; want it failed with a code, for the approved plan doesn't hold any more", o)
 	}
 	wantEffects(t, s, 0, "what was approved is what runs")
@@ -195,7 +195,7 @@ func testRunCancelled(t *testing.T, s RunnerSubject) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	o, err := s.Runner.Run(ctx, AllowedPermit(t, s.Intent, sallyport.Obligations{}))
-	if err == nil && o.State == sallyport.Succeeded {
+	if err == nil && o.State == sallyport.StateSucceeded {
 		t.Errorf("outcome %+v; want a run that was stopped before it began not to succeed", o)
 	}
 	wantEffects(t, s, 0, "the run was stopped before it began")

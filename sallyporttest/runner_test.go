@@ -46,10 +46,10 @@ func TestFakeRunner(t *testing.T) {
 				return sallyport.Outcome{}, err
 			}
 			if p.Plan() != nil && p.Plan().Digest() != plan(p.Intent()).Digest() {
-				return sallyporttest.OutcomeOf(p, sallyport.Failed), nil
+				return sallyporttest.OutcomeOf(p, sallyport.StateFailed), nil
 			}
 			r.Act(p)
-			return sallyporttest.OutcomeOf(p, sallyport.Succeeded), nil
+			return sallyporttest.OutcomeOf(p, sallyport.StateSucceeded), nil
 		}
 		return sallyporttest.RunnerSubject{
 			Runner:  r,
@@ -64,8 +64,8 @@ func TestRunnerFaults(t *testing.T) {
 	permit := sallyporttest.AllowedPermit(t, scaleIntent(), sallyport.Obligations{})
 	id := permit.Intent().CallID
 
-	failing := sallyporttest.Runner{RunFunc: sallyporttest.EndAs(sallyport.Failed)}
-	if o, err := failing.Run(t.Context(), permit); err != nil || o.State != sallyport.Failed || failing.Effects(id) != 0 {
+	failing := sallyporttest.Runner{RunFunc: sallyporttest.EndAs(sallyport.StateFailed)}
+	if o, err := failing.Run(t.Context(), permit); err != nil || o.State != sallyport.StateFailed || failing.Effects(id) != 0 {
 		t.Errorf("EndAs: %+v, %v; want failed without effect", o, err)
 	}
 

@@ -84,9 +84,9 @@ func (c *toolCall) awaitApproval(ctx workflow.Context) error {
 	}
 	switch t := c.approval.tally(); {
 	case t.Rejected:
-		return ending{sallyport.Rejected, sallyport.Errorf(sallyport.Denied, sallyport.CodeRejected, "%s", c.rejection())}
+		return ending{sallyport.StateRejected, sallyport.Errorf(sallyport.Denied, sallyport.CodeRejected, "%s", c.rejection())}
 	case !t.Approved:
-		return ending{sallyport.Expired, sallyport.Errorf(sallyport.Denied, sallyport.CodeExpired,
+		return ending{sallyport.StateExpired, sallyport.Errorf(sallyport.Denied, sallyport.CodeExpired,
 			"the ballot expired at %s with %d of %d approvals", b.ExpiresAt.Format(time.RFC3339), len(t.People), b.Terms.Quorum)}
 	}
 	c.showApproved(ctx)

@@ -68,12 +68,12 @@ func TestLostCount(t *testing.T) {
 		rec := h.Read(call.ID)
 		h.Ledger.Fail = nil
 		votedBy(h, call.ID, "bob", sallyport.Approve, sallyport.Evidence{Class: sallyport.APIAttested, Token: h.Attest(call.ID, "bob", sallyport.Approve)})
-		if rec.State != sallyport.AwaitingApproval {
+		if rec.State != sallyport.StateAwaitingApproval {
 			t.Errorf("the call is %s", rec.State)
 		}
 	}, 2*time.Minute)
 	env.ExecuteWorkflow(workflows.ToolCall, signed)
-	h.WantEnd(call.ID, sallyport.Succeeded, "")
+	h.WantEnd(call.ID, sallyport.StateSucceeded, "")
 }
 
 // TestOvertakenCount: an attempt that was given up writes the vote after the
@@ -90,7 +90,7 @@ func TestOvertakenCount(t *testing.T) {
 	env.RegisterDelayedCallback(func() { votes("bob", sallyport.Approve, "")(h, env, call) }, time.Minute)
 	began := h.Now()
 	env.ExecuteWorkflow(workflows.ToolCall, signed)
-	h.WantEnd(call.ID, sallyport.Succeeded, "")
+	h.WantEnd(call.ID, sallyport.StateSucceeded, "")
 	if took := h.Read(call.ID).UpdatedAt.Sub(began); took > 10*time.Minute {
 		t.Errorf("the call ran after %s: the workflow missed the vote", took)
 	}
@@ -125,7 +125,7 @@ func TestVotesAreCountedOnce(t *testing.T) {
 		}
 	})
 	env.ExecuteWorkflow(workflows.ToolCall, signed)
-	if h.WantEnd(call.ID, sallyport.Succeeded, ""); evidence != 2 {
+	if h.WantEnd(call.ID, sallyport.StateSucceeded, ""); evidence != 2 {
 		t.Errorf("the run was given %d pieces of evidence of two votes", evidence)
 	}
 }
@@ -148,7 +148,7 @@ func TestNonVotersFetchNoKeys(t *testing.T) {
 		signs("bob", sallyport.Approve, "")(h, env, call)
 	}, 10*time.Minute)
 	env.ExecuteWorkflow(workflows.ToolCall, signed)
-	h.WantEnd(call.ID, sallyport.Succeeded, "")
+	h.WantEnd(call.ID, sallyport.StateSucceeded, "")
 	for _, r := range h.Read(call.ID).Refusals {
 		if r.Account.Subject == "" || r.Evidence.Class != sallyport.IDPSigned {
 			t.Errorf("a refusal lacks its account or its evidence class: %+v", r)

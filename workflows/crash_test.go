@@ -21,7 +21,7 @@ type keeping struct{ again bool }
 // TestInterrupted runs calls whose earlier run recorded its start and was
 // never heard of again.
 func TestInterrupted(t *testing.T) {
-	found := &sallyport.Outcome{State: sallyport.Succeeded, Reference: "commit"}
+	found := &sallyport.Outcome{State: sallyport.StateSucceeded, Reference: "commit"}
 	for name, tt := range map[string]struct {
 		reason    string
 		tool      string
@@ -33,34 +33,34 @@ func TestInterrupted(t *testing.T) {
 		effects   int
 	}{
 		"Read": {
-			reason: "reading twice changes nothing", tool: "read", state: sallyport.Succeeded, effects: 1,
+			reason: "reading twice changes nothing", tool: "read", state: sallyport.StateSucceeded, effects: 1,
 		},
 		"WriteSeen": {
-			reason: "the target shows the effect", tool: "write", state: sallyport.Succeeded,
+			reason: "the target shows the effect", tool: "write", state: sallyport.StateSucceeded,
 			reconcile: func(context.Context, sallyport.Intent) (*sallyport.Outcome, error) { return found, nil },
 		},
 		"WriteNotSeen": {
-			reason: "an effect that isn't seen may still come", tool: "write", state: sallyport.Ambiguous, code: "interrupted",
+			reason: "an effect that isn't seen may still come", tool: "write", state: sallyport.StateAmbiguous, code: "interrupted",
 			reconcile: func(context.Context, sallyport.Intent) (*sallyport.Outcome, error) { return nil, nil },
 		},
 		"WriteUnknown": {
-			reason: "without a reconciler no effect can be found", tool: "write", state: sallyport.Ambiguous, code: "interrupted",
+			reason: "without a reconciler no effect can be found", tool: "write", state: sallyport.StateAmbiguous, code: "interrupted",
 		},
 		"WriteResumed": {
-			reason: "its runner lets it happen once, and nothing shows that it did", tool: "write", state: sallyport.Succeeded, effects: 1, keeps: &keeping{again: true},
+			reason: "its runner lets it happen once, and nothing shows that it did", tool: "write", state: sallyport.StateSucceeded, effects: 1, keeps: &keeping{again: true},
 			reconcile: func(context.Context, sallyport.Intent) (*sallyport.Outcome, error) { return nil, nil },
 		},
 		"WriteAdopted": {
-			reason: "what is found of it governs", tool: "write", state: sallyport.Succeeded, keeps: &keeping{again: true},
+			reason: "what is found of it governs", tool: "write", state: sallyport.StateSucceeded, keeps: &keeping{again: true},
 			reconcile: func(context.Context, sallyport.Intent) (*sallyport.Outcome, error) { return found, nil },
 		},
 		"WriteKept": {
-			reason: "its runner can't promise that it would happen once", tool: "write", state: sallyport.Ambiguous, code: "interrupted", keeps: &keeping{},
+			reason: "its runner can't promise that it would happen once", tool: "write", state: sallyport.StateAmbiguous, code: "interrupted", keeps: &keeping{},
 			reconcile: func(context.Context, sallyport.Intent) (*sallyport.Outcome, error) { return nil, nil },
 		},
 		"Ended": {
-			reason: "a recorded outcome governs", tool: "write", state: sallyport.Failed, code: "disk",
-			ended: &sallyport.Outcome{State: sallyport.Failed, Error: &sallyport.Failure{Code: "disk"}},
+			reason: "a recorded outcome governs", tool: "write", state: sallyport.StateFailed, code: "disk",
+			ended: &sallyport.Outcome{State: sallyport.StateFailed, Error: &sallyport.Failure{Code: "disk"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -127,7 +127,7 @@ func TestLedgerFails(t *testing.T) {
 			if err := env.GetWorkflowError(); err != nil {
 				t.Fatal(err)
 			}
-			h.WantEnd(call.ID, sallyport.Succeeded, "")
+			h.WantEnd(call.ID, sallyport.StateSucceeded, "")
 			if kind != sallyport.EntryOutcome && effectsThen != 0 {
 				t.Errorf("the call had %d effects before its %s was recorded", effectsThen, kind)
 			}
@@ -151,7 +151,7 @@ func TestHeartbeatsSayWhere(t *testing.T) {
 		case <-ctx.Done():
 			t.Error("no heartbeat says where it runs")
 		}
-		return sallyporttest.OutcomeOf(p, sallyport.Succeeded), nil
+		return sallyporttest.OutcomeOf(p, sallyport.StateSucceeded), nil
 	}
 	call, signed := h.Call("read")
 	env := h.Env(call)
@@ -169,5 +169,5 @@ func TestHeartbeatsSayWhere(t *testing.T) {
 	if err := env.GetWorkflowError(); err != nil {
 		t.Fatal(err)
 	}
-	h.WantEnd(call.ID, sallyport.Succeeded, "")
+	h.WantEnd(call.ID, sallyport.StateSucceeded, "")
 }

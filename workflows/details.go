@@ -26,7 +26,7 @@ func (c *toolCall) showWaiting(ctx workflow.Context) {
 	}
 	workflow.SetCurrentDetails(ctx, c.waitingDetails())
 	if c.approval.after == 0 && len(c.approval.votes) == 0 && c.approval.refused == nil {
-		upsert(ctx, sallyport.AwaitingApproval, c.valid.Intent.Namespace)
+		upsert(ctx, sallyport.StateAwaitingApproval, c.valid.Intent.Namespace)
 	}
 }
 
@@ -37,7 +37,7 @@ func (c *toolCall) showApproved(ctx workflow.Context) {
 	b.WriteString("## Approved, and running\n\n")
 	c.votesSoFar(&b)
 	workflow.SetCurrentDetails(ctx, b.String())
-	upsert(ctx, sallyport.Running, c.valid.Intent.Namespace)
+	upsert(ctx, sallyport.StateRunning, c.valid.Intent.Namespace)
 }
 
 func (c *toolCall) waitingDetails() string {

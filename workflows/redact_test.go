@@ -75,7 +75,7 @@ func answers(t *testing.T, h *workflowstest.Harness) func(context.Context, sally
 			t.Errorf("the tool is told %s", p.Intent().Arguments)
 		}
 		h.Runner.Act(p)
-		out := sallyporttest.OutcomeOf(p, sallyport.Failed)
+		out := sallyporttest.OutcomeOf(p, sallyport.StateFailed)
 		out.Result = json.RawMessage(`{"data":"the customer's","more":"` + secret + `","by_policy":"x","kept":1}`)
 		out.Error = &sallyport.Failure{Code: "odd", Message: "no good: " + secret}
 		return out, nil
@@ -133,7 +133,7 @@ func TestRedaction(t *testing.T) {
 			if err := env.GetWorkflowError(); err != nil {
 				t.Fatal(err)
 			}
-			h.WantEnd(call.ID, sallyport.Failed, "odd")
+			h.WantEnd(call.ID, sallyport.StateFailed, "odd")
 			if n := h.Runner.Effects(call.ID); n != 1 {
 				t.Errorf("%d effects", n)
 			}
@@ -154,7 +154,7 @@ func TestRedactedPreconditions(t *testing.T) {
 	}
 	env := h.Env(call)
 	env.ExecuteWorkflow(workflows.ToolCall, signed)
-	h.WantEnd(call.ID, sallyport.Refused, "not_redactable")
+	h.WantEnd(call.ID, sallyport.StateDenied, "not_redactable")
 	wantNoSecret(t, h, call.ID)
 }
 
@@ -168,7 +168,7 @@ func TestRedactedFailure(t *testing.T) {
 	}
 	env := h.Env(call)
 	env.ExecuteWorkflow(workflows.ToolCall, signed)
-	h.WantEnd(call.ID, sallyport.Refused, "bad_token")
+	h.WantEnd(call.ID, sallyport.StateDenied, "bad_token")
 	wantNoSecret(t, h, call.ID)
 }
 

@@ -58,38 +58,38 @@ func TestSignedVotes(t *testing.T) {
 		state  sallyport.State
 		want   string // in the message of the last refusal
 	}{
-		"Approved": {reason: "bob's provider signed it", quorum: 1, state: sallyport.Succeeded, acts: []act{signs("bob", sallyport.Approve, "")}},
-		"Rejected": {reason: "one no ends it", quorum: 2, state: sallyport.Rejected, acts: []act{signs("bob", sallyport.Reject, "")}},
+		"Approved": {reason: "bob's provider signed it", quorum: 1, state: sallyport.StateSucceeded, acts: []act{signs("bob", sallyport.Approve, "")}},
+		"Rejected": {reason: "one no ends it", quorum: 2, state: sallyport.StateRejected, acts: []act{signs("bob", sallyport.Reject, "")}},
 		"WithOthers": {
-			reason: "classes add up", quorum: 2, state: sallyport.Succeeded,
+			reason: "classes add up", quorum: 2, state: sallyport.StateSucceeded,
 			acts: []act{signalsAs("carol", sallyport.Approve), signs("bob", sallyport.Approve, "")},
 		},
 		"SameTokenTwice": {
-			reason: "one token is one vote", quorum: 2, state: sallyport.Expired,
+			reason: "one token is one vote", quorum: 2, state: sallyport.StateExpired,
 			acts: []act{handsIn("bob", sallyport.Approve, "", same), handsIn("bob", sallyport.Approve, "", same)},
 		},
 		"BothAccounts": {
-			reason: "a person has one vote over all accounts", quorum: 2, state: sallyport.Expired, want: "has voted",
+			reason: "a person has one vote over all accounts", quorum: 2, state: sallyport.StateExpired, want: "has voted",
 			acts: []act{signs("bob", sallyport.Approve, ""), signs("robert", sallyport.Approve, "already_voted")},
 		},
 		"Owner": {
-			reason: "an owner's signed vote is still an owner's", quorum: 1, state: sallyport.Expired, want: "owns the agent",
+			reason: "an owner's signed vote is still an owner's", quorum: 1, state: sallyport.StateExpired, want: "owns the agent",
 			acts: []act{signs("alice", sallyport.Approve, "own_agent")},
 		},
 		"AnotherPersons": {
-			reason: "carol can't hand in what bob signed", quorum: 1, state: sallyport.Expired, want: "the vote was sent by",
+			reason: "carol can't hand in what bob signed", quorum: 1, state: sallyport.StateExpired, want: "the vote was sent by",
 			acts: []act{handsIn("carol", sallyport.Approve, "bad_evidence", bobs)},
 		},
 		"AfterAnotherPerson": {
-			reason: "whom a token was stolen from may still vote", quorum: 1, state: sallyport.Succeeded,
+			reason: "whom a token was stolen from may still vote", quorum: 1, state: sallyport.StateSucceeded,
 			acts: []act{handsIn("carol", sallyport.Approve, "bad_evidence", bobs), signs("bob", sallyport.Approve, "")},
 		},
 		"YesForANo": {
-			reason: "what was signed is what counts", quorum: 1, state: sallyport.Expired, want: `says "approve", and the vote "reject"`,
+			reason: "what was signed is what counts", quorum: 1, state: sallyport.StateExpired, want: `says "approve", and the vote "reject"`,
 			acts: []act{handsIn("bob", sallyport.Reject, "bad_evidence", bobs)},
 		},
 		"Expired": {
-			reason: "a token that was kept back is no vote", quorum: 1, state: sallyport.Expired, want: "expired",
+			reason: "a token that was kept back is no vote", quorum: 1, state: sallyport.StateExpired, want: "expired",
 			acts: []act{handsIn("bob", sallyport.Approve, "bad_evidence", func(h *workflowstest.Harness, ballot sallyport.Digest) string {
 				return h.IDP.IDToken("bob", sallyport.Approve, ballot, map[string]any{
 					"auth_time": h.Now().Add(-40 * time.Second).Unix(), "iat": h.Now().Add(-40 * time.Second).Unix(),
@@ -98,20 +98,20 @@ func TestSignedVotes(t *testing.T) {
 			})},
 		},
 		"BeforeTheBallot": {
-			reason: "a vote before the ballot opened does not count", quorum: 1, state: sallyport.Expired, want: "was open until",
+			reason: "a vote before the ballot opened does not count", quorum: 1, state: sallyport.StateExpired, want: "was open until",
 			acts: []act{handsIn("bob", sallyport.Approve, "not_waiting", func(h *workflowstest.Harness, ballot sallyport.Digest) string {
 				at := h.Now().Add(-3 * time.Minute).Unix()
 				return h.IDP.IDToken("bob", sallyport.Approve, ballot, map[string]any{"iat": at, "auth_time": at})
 			})},
 		},
 		"Silent": {
-			reason: "bob was logged in, and did not log in for this", quorum: 1, state: sallyport.Expired, want: "log in for this vote",
+			reason: "bob was logged in, and did not log in for this", quorum: 1, state: sallyport.StateExpired, want: "log in for this vote",
 			acts: []act{handsIn("bob", sallyport.Approve, "bad_evidence", func(h *workflowstest.Harness, ballot sallyport.Digest) string {
 				return h.IDP.IDToken("bob", sallyport.Approve, ballot, map[string]any{"auth_time": h.Now().Add(-time.Hour).Unix()})
 			})},
 		},
 		"OtherKey": {
-			reason: "agents' keys sign no votes", quorum: 1, state: sallyport.Expired, want: "is none of",
+			reason: "agents' keys sign no votes", quorum: 1, state: sallyport.StateExpired, want: "is none of",
 			acts: []act{handsIn("bob", sallyport.Approve, "bad_evidence", func(h *workflowstest.Harness, _ sallyport.Digest) string {
 				return h.IDP.Sign(h.IDP.Agents, "JWT", map[string]any{"iss": sallyporttest.PeopleIssuer, "sub": "bob"})
 			})},
@@ -152,7 +152,7 @@ func TestProviderOutOfReach(t *testing.T) {
 	h.Acts.Votes = verifier
 	env.RegisterDelayedCallback(func() { signs("bob", sallyport.Approve, "")(h, env, call) }, time.Minute)
 	env.ExecuteWorkflow(workflows.ToolCall, signed)
-	h.WantEnd(call.ID, sallyport.Succeeded, "")
+	h.WantEnd(call.ID, sallyport.StateSucceeded, "")
 	if rec := h.Read(call.ID); len(rec.Refusals) != 0 || verifier.fails != 0 {
 		t.Errorf("refusals %+v, and %d outages left", rec.Refusals, verifier.fails)
 	}

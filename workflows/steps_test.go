@@ -75,7 +75,7 @@ func TestStartSaysWhere(t *testing.T) {
 	call, signed := h.Call("write")
 	env := h.Env(call)
 	env.ExecuteWorkflow(workflows.ToolCall, signed)
-	h.WantEnd(call.ID, sallyport.Succeeded, "")
+	h.WantEnd(call.ID, sallyport.StateSucceeded, "")
 	if s := h.Read(call.ID).Start; s.Place != "kube/agents/call" || s.Image != "tool@sha256:1" {
 		t.Errorf("the start says that it is at %q, of %q", s.Place, s.Image)
 	}

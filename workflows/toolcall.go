@@ -153,17 +153,17 @@ func (e ending) Error() string { return e.cause.Message }
 
 // outcomeOf is the outcome of a call that did not run.
 func outcomeOf(cause error, cancelled bool) sallyport.Outcome {
-	state := sallyport.Refused
+	state := sallyport.StateDenied
 	e := activities.Cause(cause)
 	switch end, ok := errors.AsType[ending](cause); {
 	case ok:
 		state, e = end.state, end.cause
 	case cancelled || temporal.IsCanceledError(cause) || e.Code == sallyport.CodeStopped: // a stopped step may return any error
-		state, e = sallyport.Cancelled, sallyport.Errorf(sallyport.Denied, sallyport.CodeCancelled, "the call was cancelled before it ran")
+		state, e = sallyport.StateCancelled, sallyport.Errorf(sallyport.Denied, sallyport.CodeCancelled, "the call was cancelled before it ran")
 	case e.Kind == sallyport.Unavailable || e.Kind == sallyport.Internal: // not a denial; and the message is for operators
-		state, e = sallyport.Cancelled, sallyport.Errorf(e.Kind, sallyport.CodeUnavailable, "something that the gateway needs was out of reach; nothing was run")
+		state, e = sallyport.StateCancelled, sallyport.Errorf(e.Kind, sallyport.CodeUnavailable, "something that the gateway needs was out of reach; nothing was run")
 	case e.Kind == sallyport.Invalid || e.Kind == sallyport.NotFound:
-		state = sallyport.Malformed
+		state = sallyport.StateInvalid
 	}
 	return sallyport.Outcome{State: state, Error: &sallyport.Failure{
 		Code: e.Code, Message: e.Message, Fields: e.Fields, Reasons: e.Reasons,

@@ -29,56 +29,56 @@ func TestEnds(t *testing.T) {
 		effects int
 	}{
 		"Allowed": {
-			reason: "what policy allows runs once", tool: "write", state: sallyport.Succeeded, effects: 1,
+			reason: "what policy allows runs once", tool: "write", state: sallyport.StateSucceeded, effects: 1,
 		},
 		"ToolFails": {
-			reason: "a tool's own failure is a result", tool: "write", state: sallyport.Failed,
-			prepare: func(h *workflowstest.Harness) { h.Runner.RunFunc = sallyporttest.EndAs(sallyport.Failed) }, code: "injected",
+			reason: "a tool's own failure is a result", tool: "write", state: sallyport.StateFailed,
+			prepare: func(h *workflowstest.Harness) { h.Runner.RunFunc = sallyporttest.EndAs(sallyport.StateFailed) }, code: "injected",
 		},
 		"RunnerRefuses": {
-			reason: "a runner that did nothing ends the call as failed", tool: "write", state: sallyport.Failed, code: "conflict",
+			reason: "a runner that did nothing ends the call as failed", tool: "write", state: sallyport.StateFailed, code: "conflict",
 			prepare: func(h *workflowstest.Harness) {
 				h.Runner.RunFunc = sallyporttest.RefuseRun(sallyport.Errorf(sallyport.Conflict, "conflict", "the file changed"))
 			},
 		},
 		"Ambiguous": {
-			reason: "an effect that the runner cannot tell is ambiguous", tool: "write", state: sallyport.Ambiguous, code: "injected",
-			prepare: func(h *workflowstest.Harness) { h.Runner.RunFunc = sallyporttest.EndAs(sallyport.Ambiguous) },
+			reason: "an effect that the runner cannot tell is ambiguous", tool: "write", state: sallyport.StateAmbiguous, code: "injected",
+			prepare: func(h *workflowstest.Harness) { h.Runner.RunFunc = sallyporttest.EndAs(sallyport.StateAmbiguous) },
 		},
 		"Denied": {
-			reason: "policy says no", tool: "write", state: sallyport.Refused, code: "replica_cap",
+			reason: "policy says no", tool: "write", state: sallyport.StateDenied, code: "replica_cap",
 			prepare: func(h *workflowstest.Harness) {
 				h.Policy.Decision = sallyport.Decision{Effect: sallyport.Deny, Reasons: []sallyport.Reason{{Code: "replica_cap", Message: "50 is more than 10"}}}
 			},
 		},
 		"NoDecision": {
-			reason: "an error of policy is no permission", tool: "write", state: sallyport.Refused, code: "no_decision",
+			reason: "an error of policy is no permission", tool: "write", state: sallyport.StateDenied, code: "no_decision",
 			prepare: func(h *workflowstest.Harness) { h.Policy.Err = errors.New("undefined") },
 		},
 		"UnknownEffect": {
-			reason: "an unknown effect is a denial", tool: "write", state: sallyport.Refused, code: "denied",
+			reason: "an unknown effect is a denial", tool: "write", state: sallyport.StateDenied, code: "denied",
 			prepare: func(h *workflowstest.Harness) { h.Policy.Decision.Effect = "perhaps" },
 		},
 		"UnknownTool": {
-			reason: "there is no such tool", tool: "nothing", state: sallyport.Malformed, code: "unknown_tool",
+			reason: "there is no such tool", tool: "nothing", state: sallyport.StateInvalid, code: "unknown_tool",
 		},
 		"HiddenTool": {
-			reason: "a hidden tool looks like none", tool: "write", state: sallyport.Malformed, code: "unknown_tool",
+			reason: "a hidden tool looks like none", tool: "write", state: sallyport.StateInvalid, code: "unknown_tool",
 			prepare: func(h *workflowstest.Harness) { h.Policy.Hidden = true },
 		},
 		"NoRunner": {
-			reason: "a tool that nothing here can run is refused before it starts", tool: "nowhere", state: sallyport.Refused, code: "no_runner",
+			reason: "a tool that nothing here can run is refused before it starts", tool: "nowhere", state: sallyport.StateDenied, code: "no_runner",
 		},
 		"Frozen": {
-			reason: "a freeze beats what policy allows", tool: "write", state: sallyport.Refused, code: "frozen",
+			reason: "a freeze beats what policy allows", tool: "write", state: sallyport.StateDenied, code: "frozen",
 			prepare: func(h *workflowstest.Harness) { freeze(h, sallyport.Freeze{Agent: "deploy-bot"}) },
 		},
 		"FrozenElsewhere": {
-			reason: "it stops what it names", tool: "write", state: sallyport.Succeeded, effects: 1,
+			reason: "it stops what it names", tool: "write", state: sallyport.StateSucceeded, effects: 1,
 			prepare: func(h *workflowstest.Harness) { freeze(h, sallyport.Freeze{Agent: "triage-bot"}) },
 		},
 		"FrozenBetween": {
-			reason: "the run looks again, where it is recorded", tool: "write", state: sallyport.Refused, code: "frozen",
+			reason: "the run looks again, where it is recorded", tool: "write", state: sallyport.StateDenied, code: "frozen",
 			prepare: func(h *workflowstest.Harness) {
 				h.Ledger.Fail = func(e sallyport.Entry) error {
 					if e.Kind == sallyport.EntryStart {
@@ -89,7 +89,7 @@ func TestEnds(t *testing.T) {
 			},
 		},
 		"PlannedAndAllowed": {
-			reason: "a tool may always plan, also without an approval", tool: "planned", state: sallyport.Succeeded, effects: 1,
+			reason: "a tool may always plan, also without an approval", tool: "planned", state: sallyport.StateSucceeded, effects: 1,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -122,7 +122,7 @@ func TestInvalidArguments(t *testing.T) {
 	h.Record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryReceived, At: h.Now(), Call: &call, Signed: signed})
 	env := h.Env(call)
 	env.ExecuteWorkflow(workflows.ToolCall, signed)
-	h.WantEnd(call.ID, sallyport.Malformed, "invalid_arguments")
+	h.WantEnd(call.ID, sallyport.StateInvalid, "invalid_arguments")
 	want := []sallyport.Field{{Pointer: "/arguments/replicas", Detail: "must be at least 0"}}
 	if d := cmp.Diff(want, h.Read(call.ID).Outcome.Error.Fields); d != "" {
 		t.Errorf("fields (-want +got)\n%s", d)
@@ -241,60 +241,60 @@ func TestApproval(t *testing.T) {
 		code   string
 	}{
 		"Approved": {
-			reason: "one eligible yes is enough", quorum: 1, state: sallyport.Succeeded,
+			reason: "one eligible yes is enough", quorum: 1, state: sallyport.StateSucceeded,
 			acts: []act{votes("bob", sallyport.Approve, "")},
 		},
 		"ApprovedBySignal": {
-			reason: "the server names the sender of the signal", quorum: 1, state: sallyport.Succeeded,
+			reason: "the server names the sender of the signal", quorum: 1, state: sallyport.StateSucceeded,
 			acts: []act{signalsAs("bob", sallyport.Approve)},
 		},
 		"TwoOfTwo": {
-			reason: "two people make a quorum of two, however they vote", quorum: 2, state: sallyport.Succeeded,
+			reason: "two people make a quorum of two, however they vote", quorum: 2, state: sallyport.StateSucceeded,
 			acts: []act{signalsAs("bob", sallyport.Approve), votes("carol", sallyport.Approve, "")},
 		},
 		"Rejected": {
-			reason: "one no ends it", quorum: 2, state: sallyport.Rejected, code: "rejected",
+			reason: "one no ends it", quorum: 2, state: sallyport.StateRejected, code: "rejected",
 			acts: []act{votes("bob", sallyport.Approve, ""), votes("carol", sallyport.Reject, "")},
 		},
 		"OnePersonTwice": {
-			reason: "a person has one vote over all accounts", quorum: 2, state: sallyport.Expired, code: "expired",
+			reason: "a person has one vote over all accounts", quorum: 2, state: sallyport.StateExpired, code: "expired",
 			acts: []act{votes("bob", sallyport.Approve, ""), votes("robert", sallyport.Approve, "already_voted")},
 		},
 		"Owner": {
-			reason: "an owner does not approve the own agent's calls", quorum: 1, state: sallyport.Expired, code: "expired",
+			reason: "an owner does not approve the own agent's calls", quorum: 1, state: sallyport.StateExpired, code: "expired",
 			acts: []act{votes("alice", sallyport.Approve, "own_agent"), signalsAs("alice", sallyport.Approve)},
 		},
 		"OtherGroup": {
-			reason: "the terms name the group", quorum: 1, state: sallyport.Expired, code: "expired",
+			reason: "the terms name the group", quorum: 1, state: sallyport.StateExpired, code: "expired",
 			acts: []act{votes("dave", sallyport.Approve, "not_eligible")},
 		},
 		"Stranger": {
-			reason: "an account that is no person's has no vote", quorum: 1, state: sallyport.Expired, code: "expired",
+			reason: "an account that is no person's has no vote", quorum: 1, state: sallyport.StateExpired, code: "expired",
 			acts: []act{votes("deploy-bot", sallyport.Approve, "not_a_person"), signalsAs("deploy-bot", sallyport.Approve)},
 		},
 		"NoPrincipal": {
-			reason: "a signal without a principal proves nothing", quorum: 1, state: sallyport.Expired, code: "expired",
+			reason: "a signal without a principal proves nothing", quorum: 1, state: sallyport.StateExpired, code: "expired",
 			acts: []act{signalsAs("", sallyport.Approve)},
 		},
 		"JunkAfterGood": {
-			reason: "a signal that does not count does not count for another person either", quorum: 2, state: sallyport.Expired, code: "expired",
+			reason: "a signal that does not count does not count for another person either", quorum: 2, state: sallyport.StateExpired, code: "expired",
 			acts: []act{signalsAs("bob", sallyport.Approve), signalsAs("dave", sallyport.Approve)},
 		},
 		"CancelledWhileWaiting": {
-			reason: "cancelled before it ran", quorum: 1, state: sallyport.Cancelled, code: "cancelled", acts: []act{cancels},
+			reason: "cancelled before it ran", quorum: 1, state: sallyport.StateCancelled, code: "cancelled", acts: []act{cancels},
 		},
 		"FrozenBeforeTheVote": {
-			reason: "a freeze beats what people agreed to", quorum: 1, state: sallyport.Refused, code: "frozen",
+			reason: "a freeze beats what people agreed to", quorum: 1, state: sallyport.StateDenied, code: "frozen",
 			acts: []act{freezes, votes("bob", sallyport.Approve, "")},
 		},
 		"StoppedByAFreeze": {
-			reason: "it says by what it was ended", quorum: 1, state: sallyport.Cancelled, code: "frozen", acts: []act{isStopped},
+			reason: "it says by what it was ended", quorum: 1, state: sallyport.StateCancelled, code: "frozen", acts: []act{isStopped},
 		},
 		"NoVotes": {
-			reason: "time runs out", quorum: 1, state: sallyport.Expired, code: "expired",
+			reason: "time runs out", quorum: 1, state: sallyport.StateExpired, code: "expired",
 		},
 		"AfterTheDecision": {
-			reason: "a decided ballot takes no votes", quorum: 1, state: sallyport.Rejected, code: "rejected",
+			reason: "a decided ballot takes no votes", quorum: 1, state: sallyport.StateRejected, code: "rejected",
 			acts: []act{votes("bob", sallyport.Reject, "")},
 		},
 	} {
@@ -309,7 +309,7 @@ func TestApproval(t *testing.T) {
 			}
 			h.WantEnd(call.ID, tt.state, tt.code)
 			want := 0
-			if tt.state == sallyport.Succeeded {
+			if tt.state == sallyport.StateSucceeded {
 				want = 1
 			}
 			if got := h.Runner.Effects(call.ID); got != want {
@@ -350,20 +350,20 @@ func TestDrift(t *testing.T) {
 		code   string
 		diff   string // what the outcome says of the difference
 	}{
-		"Nothing":  {"the same revision", func(*workflowstest.Harness) {}, sallyport.Succeeded, "", ""},
-		"Revision": {"a new policy that agrees is no drift", func(h *workflowstest.Harness) { d := workflowstest.Asks(1); d.Revision = "r2"; h.Policy.Set(d, nil) }, sallyport.Succeeded, "", ""},
+		"Nothing":  {"the same revision", func(*workflowstest.Harness) {}, sallyport.StateSucceeded, "", ""},
+		"Revision": {"a new policy that agrees is no drift", func(h *workflowstest.Harness) { d := workflowstest.Asks(1); d.Revision = "r2"; h.Policy.Set(d, nil) }, sallyport.StateSucceeded, "", ""},
 		"NowDenied": {"a freeze beats a vote", func(h *workflowstest.Harness) {
 			h.Policy.Set(sallyport.Decision{Effect: sallyport.Deny, Reasons: []sallyport.Reason{{Code: "frozen"}}}, nil)
-		}, sallyport.Refused, "frozen", ""},
-		"Terms": {"two must agree now", func(h *workflowstest.Harness) { h.Policy.Set(workflowstest.Asks(2), nil) }, sallyport.Refused, "drift", "quorum: 1 → 2"},
-		"Tool":  {"the manifest is another", func(h *workflowstest.Harness) { h.Acts.Catalogue = changedCatalogue{} }, sallyport.Refused, "drift", "tool.digest: "},
+		}, sallyport.StateDenied, "frozen", ""},
+		"Terms": {"two must agree now", func(h *workflowstest.Harness) { h.Policy.Set(workflowstest.Asks(2), nil) }, sallyport.StateDenied, "drift", "quorum: 1 → 2"},
+		"Tool":  {"the manifest is another", func(h *workflowstest.Harness) { h.Acts.Catalogue = changedCatalogue{} }, sallyport.StateDenied, "drift", "tool.digest: "},
 		"Effect": {"the target changed", func(h *workflowstest.Harness) {
 			h.Runner.PlanFunc = func(_ context.Context, i sallyport.Intent) (sallyport.Plan, error) {
 				p := sallyporttest.PlanOf(i)
 				p.Diff = "something else"
 				return p, nil
 			}
-		}, sallyport.Refused, "drift", `→ "something else"`},
+		}, sallyport.StateDenied, "drift", `→ "something else"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, env, call, signed := waiting(t, 1)

@@ -50,7 +50,7 @@ func (r *Repository) Reconcile(ctx context.Context, i sallyport.Intent) (*sallyp
 			return err
 		}
 		outcome = &sallyport.Outcome{
-			State: sallyport.Succeeded, Result: result, Reference: c.Hash.String(),
+			State: sallyport.StateSucceeded, Result: result, Reference: c.Hash.String(),
 			FinishedAt: c.Committer.When.UTC(),
 		}
 		return nil

@@ -77,11 +77,11 @@ func (a jobResult) plan() (sallyport.Plan, error) {
 func (r *Runner) outcome(ctx context.Context, t task, a jobResult) sallyport.Outcome {
 	switch {
 	case a.failure == nil:
-		return sallyport.Outcome{State: sallyport.Succeeded, Result: a.response.Result, Reference: a.response.Reference}
+		return sallyport.Outcome{State: sallyport.StateSucceeded, Result: a.response.Result, Reference: a.response.Reference}
 	case a.detail != "":
 		r.o.Logger.WarnContext(ctx, "the executor of a call crashed", slog.String("call_id", t.intent.CallID), slog.String("output", sallyport.Scrub(a.detail, t.intent.Secrets())))
 	}
-	o := sallyport.Outcome{State: sallyport.Failed, Error: a.failure}
+	o := sallyport.Outcome{State: sallyport.StateFailed, Error: a.failure}
 	if t.intent.Tool.ReadOnly || !a.broken && !a.response.Unknown || !a.began {
 		return o
 	}
@@ -95,7 +95,7 @@ func (r *Runner) outcome(ctx context.Context, t task, a jobResult) sallyport.Out
 	case err != nil:
 		r.o.Logger.WarnContext(ctx, "could not look for the effect of a run on its target; the outcome is ambiguous", slog.String("call_id", t.intent.CallID), slog.Any("error", err))
 	}
-	o.State = sallyport.Ambiguous
+	o.State = sallyport.StateAmbiguous
 	return o
 }
 
@@ -119,7 +119,7 @@ func (r *Runner) findEffect(ctx context.Context, t task) (*sallyport.Outcome, er
 		return nil, sallyport.Errorf(sallyport.Unavailable, a.failure.Code, "could not look for the effect of the run on its target: %s", a.failure.Message)
 	}
 	return &sallyport.Outcome{
-		State: sallyport.Succeeded, Result: a.response.Result, Reference: a.response.Reference,
+		State: sallyport.StateSucceeded, Result: a.response.Result, Reference: a.response.Reference,
 		FinishedAt: t.intent.At.UTC(), // the earliest possible time: the target does not record one
 	}, nil
 }

@@ -141,11 +141,11 @@ func (r *Runner) notCreated(ctx context.Context, t task, cause error) (sallyport
 func (r *Runner) lost(ctx context.Context, t task, started time.Time, cause error) sallyport.Outcome {
 	r.revokeRun(ctx, t)
 	r.o.Logger.WarnContext(ctx, "could not find out whether a call ran", slog.String("call_id", t.intent.CallID), slog.Any("error", cause))
-	o := sallyport.Outcome{State: sallyport.Ambiguous, StartedAt: started, FinishedAt: time.Now().UTC(), Error: &sallyport.Failure{
+	o := sallyport.Outcome{State: sallyport.StateAmbiguous, StartedAt: started, FinishedAt: time.Now().UTC(), Error: &sallyport.Failure{
 		Code: sallyport.CodeOf(cause), Message: "the Kubernetes API server did not respond, and the worker could not find out whether the call ran", // its address is for operators
 	}}
 	if t.intent.Tool.ReadOnly {
-		o.State = sallyport.Failed
+		o.State = sallyport.StateFailed
 	}
 	return o
 }

@@ -62,11 +62,11 @@ func TestLeaseDecides(t *testing.T) {
 		happens        func(*testing.T, *Runner, *batchv1.Job)
 		want           sallyport.State
 	}{
-		"NotBegun":      {"the executor's time was over, and no pod can acquire the Lease any more", "", notBegun, sallyport.Failed},
-		"OtherBegan":    {"another pod of the call may have acted", "a-pod", notBegun, sallyport.Ambiguous},
-		"WorkerHasIt":   {"an earlier worker acquired the Lease, so that no pod begins", worker, notBegun, sallyport.Failed},
-		"NoImage":       {"nothing began", "", noImage, sallyport.Failed},
-		"ImageAfterAll": {"the node had the image at last, and the pod began while the worker gave it up", "a-pod", noImage, sallyport.Ambiguous},
+		"NotBegun":      {"the executor's time was over, and no pod can acquire the Lease any more", "", notBegun, sallyport.StateFailed},
+		"OtherBegan":    {"another pod of the call may have acted", "a-pod", notBegun, sallyport.StateAmbiguous},
+		"WorkerHasIt":   {"an earlier worker acquired the Lease, so that no pod begins", worker, notBegun, sallyport.StateFailed},
+		"NoImage":       {"nothing began", "", noImage, sallyport.StateFailed},
+		"ImageAfterAll": {"the node had the image at last, and the pod began while the worker gave it up", "a-pod", noImage, sallyport.StateAmbiguous},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := scaling(t)
@@ -105,7 +105,7 @@ func TestRunRecordsItsJob(t *testing.T) {
 			done := make(chan sallyport.Outcome, 1)
 			go func() { done <- r.follow(t.Context(), k, j, time.Now()) }()
 			post(t, r, k.name, `{"result":{"replicas":5}}`)
-			if o := <-done; o.State != sallyport.Succeeded {
+			if o := <-done; o.State != sallyport.StateSucceeded {
 				t.Errorf("outcome %+v (%+v)", o, o.Error)
 			}
 			want := &sallyport.Placement{Place: r.Placement(k.intent).Place, UID: "job", Image: "kubeexec@sha256:1"}
@@ -154,7 +154,7 @@ func TestEndsAfterManifestChange(t *testing.T) {
 		objects []runtime.Object
 		want    *sallyport.Outcome
 	}{
-		"Job":   {[]runtime.Object{j}, &sallyport.Outcome{State: sallyport.Succeeded}},
+		"Job":   {[]runtime.Object{j}, &sallyport.Outcome{State: sallyport.StateSucceeded}},
 		"NoJob": {nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -203,7 +203,7 @@ func TestCreatedLate(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	o, err := r.Run(ctx, permitOf(t, k.intent, time.Now()))
-	if err != nil || o.State != sallyport.Ambiguous {
+	if err != nil || o.State != sallyport.StateAmbiguous {
 		t.Errorf("Run = %+v, %v; want it ambiguous", o, err)
 	}
 }

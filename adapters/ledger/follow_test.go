@@ -79,7 +79,7 @@ func TestAskedSteps(t *testing.T) {
 	if err != nil || len(got) != 1 {
 		t.Fatalf("%d steps, %v; want one", len(got), err)
 	}
-	if r := got[0].Before; r.Entries != 3 || r.State != sallyport.Pending || r.Ballot != nil || r.Plan == nil {
+	if r := got[0].Before; r.Entries != 3 || r.State != sallyport.StatePending || r.Ballot != nil || r.Plan == nil {
 		t.Errorf("the ballot came to a call that was %s, with %d entries", r.State, r.Entries)
 	}
 	if _, next, err := l.AskedSteps(t.Context(), 1000, 10); err != nil || next != 1000 {

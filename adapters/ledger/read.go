@@ -134,7 +134,7 @@ func (a *Archive) freezes(ctx context.Context, text string, args ...any) ([]sall
 func (a *Archive) History(ctx context.Context, i sallyport.Intent, now time.Time) (sallyport.History, error) {
 	var h sallyport.History
 	err := a.db.QueryRowContext(ctx, sqlHistory, sallyport.Searchable(i.Agent.ID), i.CallID, nanos(now.Add(-time.Minute)), nanos(now.Add(-time.Hour)),
-		sallyport.Searchable(i.Tool.Name), string(argumentsDigest(i.Arguments)), string(sallyport.Refused)).
+		sallyport.Searchable(i.Tool.Name), string(argumentsDigest(i.Arguments)), string(sallyport.StateDenied)).
 		Scan(&h.CallsLastMinute, &h.CallsLastHour, &h.SameArgumentsLastHour, &h.DeniedLastHour)
 	if err != nil {
 		return sallyport.History{}, unreadable(err)

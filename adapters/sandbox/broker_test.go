@@ -23,7 +23,7 @@ func ask(t *testing.T, m tools.Manifest, lines ...string) []string {
 	m.Limits.OutputBytes = 4 << 20
 	i := intent("ask", map[string]string{"lines": strings.Join(lines, "\n") + "\n"})
 	o, err := newRunner(t, m, nil).Run(t.Context(), sallyporttest.AllowedPermit(t, i, sallyport.Obligations{}))
-	if err != nil || o.State != sallyport.Succeeded {
+	if err != nil || o.State != sallyport.StateSucceeded {
 		t.Fatalf("Run = %+v (%+v), %v", o, o.Error, err)
 	}
 	var responses []string

@@ -95,7 +95,7 @@ func TestEscape(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o, err := r.Run(t.Context(), sallyporttest.AllowedPermit(t, intent(name, with), sallyport.Obligations{}))
-			if err != nil || o.State != sallyport.Succeeded {
+			if err != nil || o.State != sallyport.StateSucceeded {
 				t.Fatalf("the attempt was not made: %+v %+v %v", o, o.Error, err)
 			}
 			var got struct {

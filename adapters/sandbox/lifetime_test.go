@@ -129,7 +129,7 @@ func running(ctx context.Context, t *testing.T) (pid int, outcome <-chan sallypo
 
 func wantFailed(t *testing.T, outcome <-chan sallyport.Outcome, code string) {
 	t.Helper()
-	if o := <-outcome; o.State != sallyport.Failed || o.Error == nil || o.Error.Code != code {
+	if o := <-outcome; o.State != sallyport.StateFailed || o.Error == nil || o.Error.Code != code {
 		t.Errorf("outcome %+v (%+v); want it failed as %s", o, o.Error, code)
 	}
 	if pid := toolOf(os.Getpid()); pid != 0 {

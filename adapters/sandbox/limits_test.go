@@ -63,7 +63,7 @@ func TestMisbehaviour(t *testing.T) {
 			if o.Error != nil {
 				code = o.Error.Code
 			}
-			if code != tt.code || (o.State == sallyport.Succeeded) != (tt.code == "") || o.State == sallyport.Ambiguous {
+			if code != tt.code || (o.State == sallyport.StateSucceeded) != (tt.code == "") || o.State == sallyport.StateAmbiguous {
 				t.Errorf("outcome %+v (%+v); want code %q: %s", o, o.Error, tt.code, tt.reason)
 			}
 			if pid := toolOf(os.Getpid()); pid != 0 {
@@ -76,7 +76,7 @@ func TestMisbehaviour(t *testing.T) {
 func TestDiskIsBounded(t *testing.T) {
 	r := newRunner(t, manifest(), nil)
 	o, err := r.Run(t.Context(), sallyporttest.AllowedPermit(t, intent("fill_disk", nil), sallyport.Obligations{}))
-	if err != nil || o.State != sallyport.Succeeded {
+	if err != nil || o.State != sallyport.StateSucceeded {
 		t.Fatalf("%+v (%+v), %v", o, o.Error, err)
 	}
 	var written int
@@ -106,7 +106,7 @@ func TestCgroup(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for do, want := range map[string]sallyport.State{"behave": sallyport.Succeeded, "start_thread": sallyport.Failed} {
+		for do, want := range map[string]sallyport.State{"behave": sallyport.StateSucceeded, "start_thread": sallyport.StateFailed} {
 			o, err := r.Run(t.Context(), sallyporttest.AllowedPermit(t, intent(do, nil), sallyport.Obligations{}))
 			if err != nil || o.State != want {
 				t.Errorf("%s = %+v (%+v), %v; want %s", do, o, o.Error, err, want)

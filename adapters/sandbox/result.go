@@ -62,9 +62,9 @@ func (a jobResult) plan() (sallyport.Plan, error) {
 // a run has no other effect.
 func (r *Runner) outcome(ctx context.Context, p sallyport.Permit, m tools.Manifest, files map[string][]byte, a jobResult) sallyport.Outcome {
 	if a.failure != nil {
-		return sallyport.Outcome{State: sallyport.Failed, Error: a.failure}
+		return sallyport.Outcome{State: sallyport.StateFailed, Error: a.failure}
 	}
-	o := sallyport.Outcome{State: sallyport.Succeeded, Result: a.response.Result}
+	o := sallyport.Outcome{State: sallyport.StateSucceeded, Result: a.response.Result}
 	patch := a.response.Patch
 	if patch == nil {
 		return o
@@ -87,7 +87,7 @@ func (r *Runner) outcome(ctx context.Context, p sallyport.Permit, m tools.Manife
 }
 
 func failedRun(code, message string) sallyport.Outcome {
-	return sallyport.Outcome{State: sallyport.Failed, Error: &sallyport.Failure{Code: code, Message: message}}
+	return sallyport.Outcome{State: sallyport.StateFailed, Error: &sallyport.Failure{Code: code, Message: message}}
 }
 
 // uncommitted makes an outcome of a commit's error: failed if the repository
@@ -95,12 +95,12 @@ func failedRun(code, message string) sallyport.Outcome {
 func uncommitted(err error) sallyport.Outcome {
 	e := sallyport.AsError(err)
 	o := sallyport.Outcome{
-		State: sallyport.Ambiguous,
+		State: sallyport.StateAmbiguous,
 		Error: &sallyport.Failure{Code: e.Code, Message: e.Message, Fields: e.Fields, Reasons: e.Reasons},
 	}
 	switch e.Kind {
 	case sallyport.Invalid, sallyport.Denied, sallyport.NotFound, sallyport.Frozen, sallyport.Conflict:
-		o.State = sallyport.Failed
+		o.State = sallyport.StateFailed
 	case sallyport.Unauthenticated, sallyport.Unavailable, sallyport.Internal:
 	}
 	if o.Error.Code == "" {

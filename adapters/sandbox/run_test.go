@@ -81,14 +81,14 @@ func TestCommit(t *testing.T) {
 		state  sallyport.State
 		code   string
 	}{
-		"Written":     {reason: "a tool with write permission may change its file", path: "staging/api.yaml", git: tools.GitWrite, state: sallyport.Succeeded},
-		"OtherFile":   {reason: "it may change what it was given", path: "production/api.yaml", git: tools.GitWrite, state: sallyport.Failed, code: "bad_output"},
-		"OutOfTree":   {reason: "paths that lead out are not given", path: "../staging/api.yaml", git: tools.GitWrite, state: sallyport.Failed, code: "bad_output"},
-		"GitDir":      {reason: "what is in .git runs later", path: ".git/hooks/post-commit", git: tools.GitWrite, state: sallyport.Failed, code: "bad_output"},
-		"Reader":      {reason: "permission to read does not permit to write", path: "staging/api.yaml", git: tools.GitRead, state: sallyport.Failed, code: "bad_output"},
-		"Conflict":    {reason: "a refused commit wrote nothing", path: "staging/api.yaml", git: tools.GitWrite, fault: sallyport.Errorf(sallyport.Conflict, "moved", "the ref moved"), state: sallyport.Failed, code: "moved"},
-		"Unavailable": {reason: "the commit may have been written", path: "staging/api.yaml", git: tools.GitWrite, fault: sallyport.Errorf(sallyport.Unavailable, "unreachable", "the remote is gone"), state: sallyport.Ambiguous, code: "unreachable"},
-		"Unknown":     {reason: "an error of no kind says nothing", path: "staging/api.yaml", git: tools.GitWrite, fault: errors.New("disk"), state: sallyport.Ambiguous, code: "internal"},
+		"Written":     {reason: "a tool with write permission may change its file", path: "staging/api.yaml", git: tools.GitWrite, state: sallyport.StateSucceeded},
+		"OtherFile":   {reason: "it may change what it was given", path: "production/api.yaml", git: tools.GitWrite, state: sallyport.StateFailed, code: "bad_output"},
+		"OutOfTree":   {reason: "paths that lead out are not given", path: "../staging/api.yaml", git: tools.GitWrite, state: sallyport.StateFailed, code: "bad_output"},
+		"GitDir":      {reason: "what is in .git runs later", path: ".git/hooks/post-commit", git: tools.GitWrite, state: sallyport.StateFailed, code: "bad_output"},
+		"Reader":      {reason: "permission to read does not permit to write", path: "staging/api.yaml", git: tools.GitRead, state: sallyport.StateFailed, code: "bad_output"},
+		"Conflict":    {reason: "a refused commit wrote nothing", path: "staging/api.yaml", git: tools.GitWrite, fault: sallyport.Errorf(sallyport.Conflict, "moved", "the ref moved"), state: sallyport.StateFailed, code: "moved"},
+		"Unavailable": {reason: "the commit may have been written", path: "staging/api.yaml", git: tools.GitWrite, fault: sallyport.Errorf(sallyport.Unavailable, "unreachable", "the remote is gone"), state: sallyport.StateAmbiguous, code: "unreachable"},
+		"Unknown":     {reason: "an error of no kind says nothing", path: "staging/api.yaml", git: tools.GitWrite, fault: errors.New("disk"), state: sallyport.StateAmbiguous, code: "internal"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			repo := &repository{files: map[string][]byte{"staging/api.yaml": []byte("replicas: 3\n")}, fault: tt.fault}
@@ -104,11 +104,11 @@ func TestCommit(t *testing.T) {
 			if o.Error != nil {
 				code = o.Error.Code
 			}
-			if o.State != tt.state || code != tt.code || (o.Reference != "") != (tt.state == sallyport.Succeeded) {
+			if o.State != tt.state || code != tt.code || (o.Reference != "") != (tt.state == sallyport.StateSucceeded) {
 				t.Errorf("outcome %+v (%+v); want %s %q: %s", o, o.Error, tt.state, tt.code, tt.reason)
 			}
 			want, commits := "replicas: 3\n", 0
-			if tt.state == sallyport.Succeeded {
+			if tt.state == sallyport.StateSucceeded {
 				want, commits = "replicas: 5\n", 1
 			}
 			if got := string(repo.files["staging/api.yaml"]); got != want || repo.seen() != commits {

@@ -85,12 +85,12 @@ func (m *Metrics) Call(ctx context.Context, i sallyport.Intent, state sallyport.
 // Result is what a call that ended in state is counted as.
 func Result(state sallyport.State) string {
 	switch state {
-	case sallyport.Succeeded, sallyport.Failed:
+	case sallyport.StateSucceeded, sallyport.StateFailed:
 		return ResultAllowed
-	case sallyport.Refused, sallyport.Rejected, sallyport.Expired:
+	case sallyport.StateDenied, sallyport.StateRejected, sallyport.StateExpired:
 		return ResultDenied
-	case sallyport.Pending, sallyport.AwaitingApproval, sallyport.Running,
-		sallyport.Ambiguous, sallyport.Malformed, sallyport.Cancelled:
+	case sallyport.StatePending, sallyport.StateAwaitingApproval, sallyport.StateRunning,
+		sallyport.StateAmbiguous, sallyport.StateInvalid, sallyport.StateCancelled:
 		return ResultError
 	default:
 		return ResultError

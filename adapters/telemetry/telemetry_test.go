@@ -112,10 +112,10 @@ func TestCalls(t *testing.T) {
 	clearEnv(t)
 	tel := start(t, nil)
 	m := tel.Metrics()
-	m.Call(t.Context(), intent("deploy-bot", "scale", "deployment"), sallyport.Succeeded)
-	m.Call(t.Context(), intent("deploy-bot", "scale", "deployment"), sallyport.Succeeded)
-	m.Call(t.Context(), intent("triage-bot", "get", "secret"), sallyport.Refused)
-	m.Call(t.Context(), intent("triage-bot", "get", "a\"} 1\nforged{x=\""), sallyport.Malformed)
+	m.Call(t.Context(), intent("deploy-bot", "scale", "deployment"), sallyport.StateSucceeded)
+	m.Call(t.Context(), intent("deploy-bot", "scale", "deployment"), sallyport.StateSucceeded)
+	m.Call(t.Context(), intent("triage-bot", "get", "secret"), sallyport.StateDenied)
+	m.Call(t.Context(), intent("triage-bot", "get", "a\"} 1\nforged{x=\""), sallyport.StateInvalid)
 	want := []string{
 		`agent_tool_calls_total{action="get",agent_id="triage-bot",resource="other",result="error"} 1`,
 		`agent_tool_calls_total{action="get",agent_id="triage-bot",resource="secret",result="denied"} 1`,
@@ -131,9 +131,9 @@ func TestLabelsAreBounded(t *testing.T) {
 	tel := start(t, nil)
 	m := tel.Metrics()
 	for i := range 5000 {
-		m.Call(t.Context(), intent("triage-bot", "get", fmt.Sprintf("kind-%d", i)), sallyport.Refused)
+		m.Call(t.Context(), intent("triage-bot", "get", fmt.Sprintf("kind-%d", i)), sallyport.StateDenied)
 	}
-	m.Call(t.Context(), intent("deploy-bot", "scale", "deployment"), sallyport.Succeeded)
+	m.Call(t.Context(), intent("deploy-bot", "scale", "deployment"), sallyport.StateSucceeded)
 	samples := scrape(t, tel, "agent_tool_calls")
 	if len(samples) != 34 {
 		t.Errorf("one agent made %d series, want 32 and one for the rest", len(samples)-1)
@@ -143,7 +143,7 @@ func TestLabelsAreBounded(t *testing.T) {
 		t.Error("another agent lost its numbers")
 	}
 	for i := range 3000 {
-		m.Call(t.Context(), intent(fmt.Sprintf("agent-%d", i), "get", "pod"), sallyport.Succeeded)
+		m.Call(t.Context(), intent(fmt.Sprintf("agent-%d", i), "get", "pod"), sallyport.StateSucceeded)
 	}
 	if n := len(scrape(t, tel, "agent_tool_calls")); n > 34+1000+1 {
 		t.Errorf("agents made %d series", n)
@@ -155,9 +155,9 @@ func TestLabelsAreBounded(t *testing.T) {
 
 func TestResultOfEveryState(t *testing.T) {
 	want := map[sallyport.State]string{
-		sallyport.Succeeded: "allowed", sallyport.Failed: "allowed",
-		sallyport.Refused: "denied", sallyport.Rejected: "denied", sallyport.Expired: "denied",
-		sallyport.Malformed: "error", sallyport.Ambiguous: "error", sallyport.Cancelled: "error",
+		sallyport.StateSucceeded: "allowed", sallyport.StateFailed: "allowed",
+		sallyport.StateDenied: "denied", sallyport.StateRejected: "denied", sallyport.StateExpired: "denied",
+		sallyport.StateInvalid: "error", sallyport.StateAmbiguous: "error", sallyport.StateCancelled: "error",
 	}
 	for _, s := range sallyport.States() {
 		if s.Final() && want[s] == "" {

@@ -41,7 +41,7 @@ func (c *Client) Start(ctx context.Context, signed sallyport.SignedCall, call sa
 		StaticSummary:                            details.Summary(call),
 		StaticDetails:                            details.Call(call),
 		TypedSearchAttributes: temporal.NewSearchAttributes(
-			temporal.NewSearchAttributeKeyKeyword(wire.StateAttribute).ValueSet(string(sallyport.Pending)),
+			temporal.NewSearchAttributeKeyKeyword(wire.StateAttribute).ValueSet(string(sallyport.StatePending)),
 			temporal.NewSearchAttributeKeyKeyword(wire.AgentAttribute).ValueSet(call.AgentID),
 			temporal.NewSearchAttributeKeyKeyword(wire.ToolAttribute).ValueSet(call.Tool),
 		),

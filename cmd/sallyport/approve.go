@@ -120,7 +120,7 @@ func (v *voting) connect(ctx context.Context, out io.Writer) (*client.Client, *c
 }
 
 func showBallot(w io.Writer, call client.Call) error {
-	if call.Ballot == nil || call.State != sallyport.AwaitingApproval {
+	if call.Ballot == nil || call.State != sallyport.StateAwaitingApproval {
 		return fmt.Errorf("call %s does not wait for votes: it is %s", call.ID, call.State)
 	}
 	fmt.Fprintf(w, "agent    %s\ntool     %s\n", sallyport.Visible(call.Agent), sallyport.Visible(call.Tool))

@@ -148,7 +148,7 @@ func submit(ctx context.Context, api *client.Client, s client.Submission) (clien
 
 func showProgress(w io.Writer, call client.Call) {
 	fmt.Fprintf(w, "call %s: %s\n", call.ID, call.State)
-	if call.State != sallyport.AwaitingApproval || call.Ballot == nil {
+	if call.State != sallyport.StateAwaitingApproval || call.Ballot == nil {
 		return
 	}
 	showPlan(w, call)
@@ -191,7 +191,7 @@ func showEnd(call client.Call, out, progress io.Writer) error {
 		fmt.Fprintln(out, b.String())
 	}
 	switch {
-	case call.State == sallyport.Succeeded:
+	case call.State == sallyport.StateSucceeded:
 		return nil
 	case call.State.Ran():
 		return exitFailed

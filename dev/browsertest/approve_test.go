@@ -127,7 +127,7 @@ func (s *story) submit(t *testing.T, name string) client.Call {
 		Tool: "gitops_scale_deployment", Arguments: fmt.Appendf(nil, `{"environment": "production", "name": %q, "replicas": 5}`, name),
 		Reason: words, Session: strings.Repeat("<b>long</b>", 18), Task: "[a link](http://evil.example/)", Wait: time.Minute,
 	})
-	if err != nil || call.State != sallyport.AwaitingApproval {
+	if err != nil || call.State != sallyport.StateAwaitingApproval {
 		t.Fatalf("the call is %s: %v", call.State, err)
 	}
 	return call
@@ -156,7 +156,7 @@ func (s *story) savedView(t *testing.T, call client.Call) {
 	read, err := s.bot.Submit(t.Context(), client.Submission{
 		Tool: "gitops_get_manifest", Arguments: []byte(`{"environment": "staging", "name": "api"}`), Wait: time.Minute,
 	})
-	if err != nil || read.State != sallyport.Succeeded {
+	if err != nil || read.State != sallyport.StateSucceeded {
 		t.Fatalf("a call that needs no approval is %s: %v", read.State, err)
 	}
 	s.do(t, order{Do: "open", As: "bob", URL: s.instance.Info().TemporalUI + string(link[1])}, nil)
@@ -303,7 +303,7 @@ func (s *story) approve(t *testing.T, call client.Call) {
 	}
 	wantInert(t, p)
 	s.shot(t, "bob", "14-succeeded")
-	s.ended(t, call.ID, sallyport.Succeeded, sallyport.Approve)
+	s.ended(t, call.ID, sallyport.StateSucceeded, sallyport.Approve)
 	if n := s.commits(t, call.ID); n != 1 {
 		t.Errorf("the call made %d commits, want 1", n)
 	}
@@ -320,7 +320,7 @@ func (s *story) reject(t *testing.T, _ client.Call) {
 		t.Errorf("the page does not say %q:\n%s", want, p.Text)
 	}
 	s.shot(t, "bob", "16-rejected")
-	s.ended(t, call.ID, sallyport.Rejected, sallyport.Reject)
+	s.ended(t, call.ID, sallyport.StateRejected, sallyport.Reject)
 	if n := s.commits(t, call.ID); n != 0 {
 		t.Errorf("the call made %d commits, want none", n)
 	}

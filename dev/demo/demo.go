@@ -98,7 +98,7 @@ func (s *story) submit(ctx context.Context, tool string, arguments any, reason s
 	if err != nil {
 		return call, err
 	}
-	return call, want(call, sallyport.Succeeded)
+	return call, want(call, sallyport.StateSucceeded)
 }
 
 func want(call client.Call, state sallyport.State) error {
@@ -208,7 +208,7 @@ func (s *story) askProduction(ctx context.Context) error {
 	if s.asked, err = s.bot.Submit(ctx, s.submission); err != nil {
 		return err
 	}
-	if err := want(s.asked, sallyport.AwaitingApproval); err != nil {
+	if err := want(s.asked, sallyport.StateAwaitingApproval); err != nil {
 		return err
 	}
 	if s.asked.Plan == nil || s.asked.Ballot == nil {
@@ -246,7 +246,7 @@ func (s *story) forge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return want(call, sallyport.AwaitingApproval)
+	return want(call, sallyport.StateAwaitingApproval)
 }
 
 func (s *story) approve(ctx context.Context) error {
@@ -261,7 +261,7 @@ func (s *story) approve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := want(call, sallyport.Succeeded); err != nil {
+	if err := want(call, sallyport.StateSucceeded); err != nil {
 		return err
 	}
 	return s.committed(call, before)

@@ -142,7 +142,7 @@ func (d *doomed) approving(calls []client.Submission) (stop func()) {
 // answers.
 func vote(ctx context.Context, who *client.Client, id string) {
 	call, err := who.Get(ctx, id, 0)
-	if err == nil && call.State == sallyport.AwaitingApproval && len(call.Ballot.Votes) == 0 {
+	if err == nil && call.State == sallyport.StateAwaitingApproval && len(call.Ballot.Votes) == 0 {
 		_, _ = who.Vote(ctx, id, sallyport.BallotPaper{Verdict: sallyport.Approve, Ballot: call.Ballot.Digest})
 	}
 }

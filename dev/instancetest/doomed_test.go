@@ -113,7 +113,7 @@ func (d *doomed) ballot(id string) sallyport.Digest {
 		if call, err = d.bot.Get(d.t.Context(), id, 0); err != nil || call.State.Final() {
 			d.t.Fatalf("call %s is %s: %v %+v", id, call.State, err, call.Error)
 		}
-		return call.State == sallyport.AwaitingApproval
+		return call.State == sallyport.StateAwaitingApproval
 	})
 	return call.Ballot.Digest
 }

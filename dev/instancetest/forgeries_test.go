@@ -95,7 +95,7 @@ func TestForgeries(t *testing.T) {
 		t.Errorf("%d commits were made without the second approval", got)
 	}
 	f.approve2(f.target) // the control: two people are enough
-	f.ends(f.target, sallyport.Succeeded)
+	f.ends(f.target, sallyport.StateSucceeded)
 	t.Run("Late", func(t *testing.T) {
 		instancetest.Await(t, "the workflow closes, and takes no signals", func() bool {
 			return f.signals(f.temporalToken("bob"), f.target, f.yes()) != nil

@@ -24,7 +24,7 @@ func TestFreeze(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.ends(waiting, sallyport.Cancelled)
+	d.ends(waiting, sallyport.StateCancelled)
 	wantCode(t, d.bot, waiting, "frozen")
 	wantFrozen(t, d.bot, scale("staging/api", 4))
 	if _, err := d.Client(t, "triage-bot").Submit(t.Context(), read("staging/api")); err != nil {
@@ -45,7 +45,7 @@ func TestFreeze(t *testing.T) {
 	again := scale("staging/api", 4)
 	again.Key, again.Wait = "again", 30*time.Second
 	call, err := d.bot.Submit(t.Context(), again)
-	if err != nil || call.State != sallyport.Succeeded {
+	if err != nil || call.State != sallyport.StateSucceeded {
 		t.Errorf("after it was lifted: %s, %v", call.State, err)
 	}
 	d.Interrupt(t)
@@ -78,14 +78,14 @@ func TestFreezeKillsRuns(t *testing.T) {
 	}
 	instancetest.Await(t, "the tool is at work", func() bool {
 		call, err = bot.Get(t.Context(), call.ID, 0)
-		return err != nil || call.State == sallyport.Running
+		return err != nil || call.State == sallyport.StateRunning
 	})
 	began := time.Now()
 	if _, err := olga.Freeze(t.Context(), client.Freeze{Everything: true, Reason: "stop"}); err != nil {
 		t.Fatal(err)
 	}
 	answered := time.Since(began)
-	if call, err = bot.Get(t.Context(), call.ID, time.Minute); err != nil || call.State != sallyport.Failed {
+	if call, err = bot.Get(t.Context(), call.ID, time.Minute); err != nil || call.State != sallyport.StateFailed {
 		t.Fatalf("the call is %s, %v; a read that was killed has failed", call.State, err)
 	}
 	took := time.Since(began)

@@ -49,27 +49,27 @@ func TestKillAtEachStep(t *testing.T) {
 		t.Errorf("the call had the ballot %s and has %s", unvoted, got)
 	}
 	// A vote that was being counted is in the history: its voter need not vote again.
-	d.ends(d.id(step(6)), sallyport.Succeeded)
+	d.ends(d.id(step(6)), sallyport.StateSucceeded)
 	if call, err := d.bot.Get(t.Context(), d.id(step(6)), 0); err != nil || call.Ballot.Digest != lastBallot {
 		t.Errorf("the call had the ballot %s and has %+v: %v", lastBallot, call.Ballot, err)
 	}
 	for _, target := range []string{step(0), step(1), step(2), step(3), step(4), step(5), "production/plan", "production/unvoted"} {
 		d.approve(d.id(target))
-		d.ends(d.id(target), sallyport.Succeeded)
+		d.ends(d.id(target), sallyport.StateSucceeded)
 	}
-	d.ends(d.id(step(7)), sallyport.Succeeded)
-	d.ends(d.id(step(8)), sallyport.Succeeded)
-	d.ends(d.id("staging/read"), sallyport.Succeeded)
-	d.ends(d.id("staging/commit"), sallyport.Ambiguous)
+	d.ends(d.id(step(7)), sallyport.StateSucceeded)
+	d.ends(d.id(step(8)), sallyport.StateSucceeded)
+	d.ends(d.id("staging/read"), sallyport.StateSucceeded)
+	d.ends(d.id("staging/commit"), sallyport.StateAmbiguous)
 	if call, err := d.bot.Get(t.Context(), d.id("production/handover"), 0); err != nil {
 		t.Error(err)
 	} else if !call.State.Final() {
 		d.approve(call.ID)
 	}
-	d.ends(d.id("production/handover"), sallyport.Succeeded, sallyport.Cancelled)
+	d.ends(d.id("production/handover"), sallyport.StateSucceeded, sallyport.StateCancelled)
 	for id, call := range d.book.calls() {
 		if !call.state.Final() { // the one without a key
-			d.ends(id, sallyport.Cancelled)
+			d.ends(id, sallyport.StateCancelled)
 		}
 	}
 	wantSound(t, d.Instance, d.book.calls())

@@ -156,7 +156,7 @@ func wantSound(t *testing.T, i *instancetest.Instance, calls map[string]evidence
 			t.Errorf("call %s is %s, and its leaves are %v", id, c.state, c.kinds)
 		}
 		writes := c.tool == "gitops_scale_deployment"
-		if succeeded := c.state == sallyport.Succeeded; writes && succeeded != (landed[id] == 1) {
+		if succeeded := c.state == sallyport.StateSucceeded; writes && succeeded != (landed[id] == 1) {
 			t.Errorf("call %s is %s and has %d commits", id, c.state, landed[id])
 		}
 	}

@@ -129,7 +129,7 @@ func TestApproveByLogin(t *testing.T) {
 	if err != nil || !strings.Contains(out, "your vote counted") || !strings.Contains(out, "replicas 3 → 5") {
 		t.Fatalf("%v, %q", err, out)
 	}
-	d.ends(id, sallyport.Succeeded)
+	d.ends(id, sallyport.StateSucceeded)
 	d.votedBy(id, client.Vote{Person: "bob", Verdict: sallyport.Approve, Evidence: sallyport.IDPSigned, Reason: "looks fine"})
 
 	// Who has a token already logs in once, for the vote alone.
@@ -138,7 +138,7 @@ func TestApproveByLogin(t *testing.T) {
 	if out, err := d.approves(second, []string{"carol"}, "--as", "carol", "--login", "--reject"); err != nil {
 		t.Fatalf("%v, %q", err, out)
 	}
-	d.ends(second, sallyport.Rejected)
+	d.ends(second, sallyport.StateRejected)
 	d.votedBy(second, client.Vote{Person: "carol", Verdict: sallyport.Reject, Evidence: sallyport.IDPSigned})
 
 	// An auditor verifies the votes by the keys that the provider publishes.

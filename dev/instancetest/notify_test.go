@@ -125,7 +125,7 @@ func TestNotifications(t *testing.T) {
 	approved := d.submit(scale("production/api", 5))
 	instancetest.Await(t, "the receiver was tried", func() bool { missed, _ := h.counts(); return missed > 0 })
 	d.approve(approved)
-	d.ends(approved, sallyport.Succeeded)
+	d.ends(approved, sallyport.StateSucceeded)
 	d.Kill(t)
 	h.setDown(false)
 	d.Restart(t)
@@ -133,7 +133,7 @@ func TestNotifications(t *testing.T) {
 	instancetest.Await(t, "the receiver hears of the approved call", func() bool { _, got := h.counts(); return got >= 2 })
 
 	expired := d.submit(scale("staging/api", 5))
-	d.ends(expired, sallyport.Expired)
+	d.ends(expired, sallyport.StateExpired)
 	instancetest.Await(t, "the receiver hears of the expired call", func() bool { _, got := h.counts(); return got >= 4 })
 	wantSound(t, d.Instance, d.book.calls())
 

@@ -30,7 +30,7 @@ func TestInterrupt(t *testing.T) {
 		t.Errorf("the ballot was %s and is %s", ballot, got)
 	}
 	d.approve(id)
-	d.ends(id, sallyport.Succeeded)
+	d.ends(id, sallyport.StateSucceeded)
 	wantSound(t, d.Instance, d.book.calls())
 }
 
@@ -100,7 +100,7 @@ func TestTakenPorts(t *testing.T) {
 	}
 	instancetest.Await(t, "the call waits for approval", func() bool {
 		call, err = bot.Get(t.Context(), call.ID, 0)
-		return err == nil && call.State == sallyport.AwaitingApproval
+		return err == nil && call.State == sallyport.StateAwaitingApproval
 	})
 	i.Interrupt(t)
 	for _, l := range listeners {
@@ -114,7 +114,7 @@ func TestTakenPorts(t *testing.T) {
 		call, err = i.Client(t, "deploy-bot").Get(t.Context(), call.ID, 0)
 		return err == nil && call.State.Final()
 	})
-	if call.State != sallyport.Succeeded {
+	if call.State != sallyport.StateSucceeded {
 		t.Errorf("after the restart the call ended as %s: %+v", call.State, call.Error)
 	}
 }

@@ -70,7 +70,7 @@ func (s scripts) waits(ts *testscript.TestScript, _ bool, args []string) {
 	defer tick.Stop()
 	for {
 		call, err := s.bot.Get(ctx, args[0], 0)
-		if err == nil && call.State == sallyport.AwaitingApproval {
+		if err == nil && call.State == sallyport.StateAwaitingApproval {
 			return
 		}
 		select {

@@ -113,14 +113,14 @@ func TestTwoPrograms(t *testing.T) {
 	bot := s.client(t, "deploy-bot")
 	instancetest.Await(t, "the API is ready", func() bool { return bot.Ready(t.Context()) == nil })
 	call, err := bot.Submit(t.Context(), scale("production/api", 5))
-	if err != nil || call.State != sallyport.Pending {
+	if err != nil || call.State != sallyport.StatePending {
 		t.Fatalf("without a worker the call is %s: %v", call.State, err)
 	}
 	id := call.ID
 	worker := s.serve(t, "worker")
 	waits := func() bool {
 		call, err = bot.Get(t.Context(), id, 0)
-		return err == nil && call.State == sallyport.AwaitingApproval
+		return err == nil && call.State == sallyport.StateAwaitingApproval
 	}
 	instancetest.Await(t, "the call waits for approval", waits)
 	api.Stop(t)
@@ -133,7 +133,7 @@ func TestTwoPrograms(t *testing.T) {
 	for err == nil && !call.State.Final() {
 		call, err = bot.Get(t.Context(), id, time.Minute)
 	}
-	if err != nil || call.State != sallyport.Succeeded {
+	if err != nil || call.State != sallyport.StateSucceeded {
 		t.Errorf("the call is %s: %v %+v", call.State, err, call.Error)
 	}
 	text := scrape(t, "http://"+s.metrics+"/metrics")

@@ -33,6 +33,6 @@ func TestKillUnheardVote(t *testing.T) {
 	d.Restart(t)
 	d.connect()
 	_, _ = d.bob.Vote(t.Context(), id, paper) // refused where Temporal has heard the first one after all
-	d.ends(id, sallyport.Succeeded)
+	d.ends(id, sallyport.StateSucceeded)
 	wantSound(t, d.Instance, d.book.calls())
 }

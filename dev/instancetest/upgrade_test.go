@@ -32,12 +32,12 @@ func TestEarlierState(t *testing.T) {
 	unpack(t, earlierState, dir)
 	d := start(t, instancetest.New(t, instancetest.Options{Dir: dir, IdentityProvider: earlierProvider}))
 
-	d.ends(earlierApproved, sallyport.Succeeded)
-	d.ends(earlierWaiting, sallyport.Expired)
+	d.ends(earlierApproved, sallyport.StateSucceeded)
+	d.ends(earlierWaiting, sallyport.StateExpired)
 	if n := commits(t, d.Instance)[earlierApproved]; n != 1 {
 		t.Errorf("the approved call has %d commits, want 1", n)
 	}
-	d.ends(d.submit(read("staging/api")), sallyport.Succeeded)
+	d.ends(d.submit(read("staging/api")), sallyport.StateSucceeded)
 
 	for _, command := range [][]string{
 		{"sallyport-gateway", "ledger", "verify", "--ledger", d.Path("ledger.db")},

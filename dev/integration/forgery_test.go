@@ -31,7 +31,7 @@ func waiting(t *testing.T) (*gateway, sallyport.Call, sallyport.SignedCall) {
 	if err := g.calls.Start(t.Context(), signed, call); err != nil {
 		t.Fatal(err)
 	}
-	g.untilState(call.ID, sallyport.AwaitingApproval)
+	g.untilState(call.ID, sallyport.StateAwaitingApproval)
 	return g, call, signed
 }
 
@@ -75,13 +75,13 @@ func TestStartedByAnAttacker(t *testing.T) {
 		if err := g.raw.TerminateWorkflow(t.Context(), wire.WorkflowID(call.ID), "", "attack"); err != nil {
 			t.Fatal(err)
 		}
-		g.untilState(call.ID, sallyport.Cancelled)
+		g.untilState(call.ID, sallyport.StateCancelled)
 		run, err := g.raw.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: wire.WorkflowID(call.ID), TaskQueue: wire.TaskQueue}, wire.ToolCallName, signed)
 		if err != nil {
 			t.Fatal(err)
 		}
 		_ = run.Get(t.Context(), nil) // however it ends
-		g.WantEnd(call.ID, sallyport.Cancelled, "workflow_lost")
+		g.WantEnd(call.ID, sallyport.StateCancelled, "workflow_lost")
 	})
 	g.nothingRan()
 }
@@ -102,7 +102,7 @@ func TestActivityByAnAttacker(t *testing.T) {
 	}
 	t.Logf("refused: %v", err)
 	g.nothingRan()
-	if rec := g.Read(call.ID); rec.State != sallyport.AwaitingApproval {
+	if rec := g.Read(call.ID); rec.State != sallyport.StateAwaitingApproval {
 		t.Errorf("the call is %s", rec.State)
 	}
 }
@@ -114,7 +114,7 @@ func TestVotesByAnAttacker(t *testing.T) {
 	if err := g.calls.Start(t.Context(), secondSigned, second); err != nil {
 		t.Fatal(err)
 	}
-	g.untilState(second.ID, sallyport.AwaitingApproval)
+	g.untilState(second.ID, sallyport.StateAwaitingApproval)
 	stranger := workflowstest.New(t, g.Now)
 	forged, err := stranger.Signer.SignAttestation(sallyport.Attestation{
 		CallID: call.ID, Account: sallyport.Account{Issuer: sallyporttest.PeopleIssuer, Subject: "bob"},
@@ -149,7 +149,7 @@ func TestVotesByAnAttacker(t *testing.T) {
 		}
 	})
 	g.nothingRan()
-	if rec := g.Read(call.ID); rec.State != sallyport.AwaitingApproval || len(rec.Votes) != 0 {
+	if rec := g.Read(call.ID); rec.State != sallyport.StateAwaitingApproval || len(rec.Votes) != 0 {
 		t.Errorf("the call is %s with votes %+v", rec.State, rec.Votes)
 	}
 }
@@ -192,7 +192,7 @@ func TestResetCarriesNoVote(t *testing.T) {
 	if err := g.calls.Start(t.Context(), signed, second); err != nil {
 		t.Fatal(err)
 	}
-	before := g.untilState(second.ID, sallyport.AwaitingApproval)
+	before := g.untilState(second.ID, sallyport.StateAwaitingApproval)
 	if err := g.calls.Vote(t.Context(), second.ID, g.Attest(second.ID, "bob", sallyport.Approve)); err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +207,7 @@ func TestResetCarriesNoVote(t *testing.T) {
 		t.Fatal(err)
 	}
 	rec := g.Read(second.ID)
-	if rec.State != sallyport.AwaitingApproval || len(rec.Votes) != 1 {
+	if rec.State != sallyport.StateAwaitingApproval || len(rec.Votes) != 1 {
 		t.Errorf("after carol's vote alone the call is %s with votes %+v", rec.State, rec.Votes)
 	}
 	g.nothingRan()
@@ -218,7 +218,7 @@ func TestResetCarriesNoVote(t *testing.T) {
 func TestResetRunsNothingTwice(t *testing.T) {
 	g := start(t, temporaltest.Options{Open: true})
 	call := g.submit("write")
-	g.untilState(call.ID, sallyport.Succeeded)
+	g.untilState(call.ID, sallyport.StateSucceeded)
 	if err := g.awaitClosed(call.ID); err != nil {
 		t.Fatal(err)
 	}

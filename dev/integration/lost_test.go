@@ -21,9 +21,9 @@ func TestCancelRunning(t *testing.T) {
 		reason string
 		ends   sallyport.State
 	}{
-		"Stopped":   {"the runner could stop it", sallyport.Failed},
-		"Done":      {"it was too late", sallyport.Succeeded},
-		"Ambiguous": {"the runner cannot tell", sallyport.Ambiguous},
+		"Stopped":   {"the runner could stop it", sallyport.StateFailed},
+		"Done":      {"it was too late", sallyport.StateSucceeded},
+		"Ambiguous": {"the runner cannot tell", sallyport.StateAmbiguous},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := start(t, temporaltest.Options{})
@@ -51,19 +51,19 @@ func TestLostWorkflow(t *testing.T) {
 
 	t.Run("NeverStarted", func(*testing.T) {
 		call, _ := g.Call("write")
-		g.untilState(call.ID, sallyport.Cancelled)
-		g.WantEnd(call.ID, sallyport.Cancelled, "workflow_lost")
+		g.untilState(call.ID, sallyport.StateCancelled)
+		g.WantEnd(call.ID, sallyport.StateCancelled, "workflow_lost")
 	})
 
 	t.Run("TerminatedWhileWaiting", func(t *testing.T) {
 		g.Policy.Set(workflowstest.Asks(1), nil)
 		call := g.submit("write")
-		g.untilState(call.ID, sallyport.AwaitingApproval)
+		g.untilState(call.ID, sallyport.StateAwaitingApproval)
 		if err := g.raw.TerminateWorkflow(t.Context(), wire.WorkflowID(call.ID), "", "test"); err != nil {
 			t.Fatal(err)
 		}
-		g.untilState(call.ID, sallyport.Cancelled)
-		g.WantEnd(call.ID, sallyport.Cancelled, "workflow_lost")
+		g.untilState(call.ID, sallyport.StateCancelled)
+		g.WantEnd(call.ID, sallyport.StateCancelled, "workflow_lost")
 	})
 
 	t.Run("TerminatedWhileRunning", func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestLostWorkflow(t *testing.T) {
 		g.Runner.RunFunc = func(_ context.Context, p sallyport.Permit) (sallyport.Outcome, error) {
 			close(running)
 			<-gone
-			return sallyporttest.OutcomeOf(p, sallyport.Succeeded), nil
+			return sallyporttest.OutcomeOf(p, sallyport.StateSucceeded), nil
 		}
 		call := g.submit("write")
 		<-running
@@ -81,7 +81,7 @@ func TestLostWorkflow(t *testing.T) {
 		}
 		rec := g.until(call.ID, "ended", func(r sallyport.Record) bool { return r.State.Final() })
 		close(gone)
-		if rec.State != sallyport.Ambiguous {
+		if rec.State != sallyport.StateAmbiguous {
 			t.Errorf("the call ended as %s", rec.State)
 		}
 	})
@@ -102,8 +102,8 @@ func TestCancelWhilePlanning(t *testing.T) {
 	if err := g.calls.Cancel(t.Context(), call.ID, sallyport.Identity{}); err != nil {
 		t.Fatal(err)
 	}
-	g.untilState(call.ID, sallyport.Cancelled)
-	g.WantEnd(call.ID, sallyport.Cancelled, "cancelled")
+	g.untilState(call.ID, sallyport.StateCancelled)
+	g.WantEnd(call.ID, sallyport.StateCancelled, "cancelled")
 }
 
 // TestDetailsAfterTheEnd: a vote that comes while the run is under way.
@@ -114,15 +114,15 @@ func TestDetailsAfterTheEnd(t *testing.T) {
 	g.Runner.RunFunc = func(_ context.Context, p sallyport.Permit) (sallyport.Outcome, error) {
 		<-release
 		g.Runner.Act(p)
-		return sallyporttest.OutcomeOf(p, sallyport.Succeeded), nil
+		return sallyporttest.OutcomeOf(p, sallyport.StateSucceeded), nil
 	}
 	call := g.submit("write")
-	g.untilState(call.ID, sallyport.AwaitingApproval)
+	g.untilState(call.ID, sallyport.StateAwaitingApproval)
 	first, late := g.Attest(call.ID, "bob", sallyport.Approve), g.Attest(call.ID, "carol", sallyport.Approve)
 	if err := g.calls.Vote(t.Context(), call.ID, first); err != nil {
 		t.Fatal(err)
 	}
-	g.untilState(call.ID, sallyport.Running)
+	g.untilState(call.ID, sallyport.StateRunning)
 	if err := g.calls.Vote(t.Context(), call.ID, late); sallyport.CodeOf(err) != "not_waiting" {
 		t.Errorf("a vote while it runs: %v", err)
 	}
@@ -138,5 +138,5 @@ func TestDetailsAfterTheEnd(t *testing.T) {
 		t.Errorf("while it runs, the UI says %q", s)
 	}
 	close(release)
-	g.untilState(call.ID, sallyport.Succeeded)
+	g.untilState(call.ID, sallyport.StateSucceeded)
 }

@@ -15,12 +15,12 @@ func TestOnPostgres(t *testing.T) {
 	pg := postgrestest.Start(t)
 	g := start(t, temporaltest.Options{Postgres: temporaltest.OnPostgres(t, pg)})
 	allowed := g.submit("write")
-	g.untilState(allowed.ID, sallyport.Succeeded)
-	g.WantEnd(allowed.ID, sallyport.Succeeded, "")
+	g.untilState(allowed.ID, sallyport.StateSucceeded)
+	g.WantEnd(allowed.ID, sallyport.StateSucceeded, "")
 
 	g.Policy.Set(workflowstest.Asks(1), nil)
 	call := g.submit("write")
-	ballot := g.untilState(call.ID, sallyport.AwaitingApproval).Ballot.Digest()
+	ballot := g.untilState(call.ID, sallyport.StateAwaitingApproval).Ballot.Digest()
 	g.server.Kill(t)
 	g.server.Restart(t)
 	g.signal("alice", call.ID, sallyport.Approve, ballot) // alice owns the agent
@@ -29,8 +29,8 @@ func TestOnPostgres(t *testing.T) {
 		t.Errorf("the owner's vote is refused as %s", got)
 	}
 	g.signal("bob", call.ID, sallyport.Approve, ballot)
-	rec = g.untilState(call.ID, sallyport.Succeeded)
-	g.WantEnd(call.ID, sallyport.Succeeded, "")
+	rec = g.untilState(call.ID, sallyport.StateSucceeded)
+	g.WantEnd(call.ID, sallyport.StateSucceeded, "")
 	if len(rec.Votes) != 1 || rec.Votes[0].Person != "bob" || rec.Votes[0].Evidence.Class != sallyport.TemporalPrincipal {
 		t.Errorf("the votes are %+v, want bob's, by the server's word", rec.Votes)
 	}

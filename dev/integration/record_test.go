@@ -43,18 +43,18 @@ func TestEveryPath(t *testing.T) {
 		waiting  []func(id string) // what happens while the call waits
 		state    sallyport.State
 	}{
-		{name: "allowed", tool: "write", decision: allow, state: sallyport.Succeeded},
-		{name: "planned", tool: "planned", decision: allow, state: sallyport.Succeeded},
-		{name: "failed", tool: "write", decision: allow, run: sallyporttest.EndAs(sallyport.Failed), state: sallyport.Failed},
-		{name: "ambiguous", tool: "write", decision: allow, run: sallyporttest.EndAs(sallyport.Ambiguous), state: sallyport.Ambiguous},
-		{name: "invalid", tool: "nothing", decision: allow, state: sallyport.Malformed},
-		{name: "denied", tool: "write", decision: sallyport.Decision{Effect: sallyport.Deny, Reasons: []sallyport.Reason{{Code: "no"}}}, state: sallyport.Refused},
+		{name: "allowed", tool: "write", decision: allow, state: sallyport.StateSucceeded},
+		{name: "planned", tool: "planned", decision: allow, state: sallyport.StateSucceeded},
+		{name: "failed", tool: "write", decision: allow, run: sallyporttest.EndAs(sallyport.StateFailed), state: sallyport.StateFailed},
+		{name: "ambiguous", tool: "write", decision: allow, run: sallyporttest.EndAs(sallyport.StateAmbiguous), state: sallyport.StateAmbiguous},
+		{name: "invalid", tool: "nothing", decision: allow, state: sallyport.StateInvalid},
+		{name: "denied", tool: "write", decision: sallyport.Decision{Effect: sallyport.Deny, Reasons: []sallyport.Reason{{Code: "no"}}}, state: sallyport.StateDenied},
 		{
-			name: "approved_by_vote", tool: "write", decision: asks(1, 3600), state: sallyport.Succeeded,
+			name: "approved_by_vote", tool: "write", decision: asks(1, 3600), state: sallyport.StateSucceeded,
 			waiting: []func(string){vote("alice", sallyport.Approve), vote("bob", sallyport.Approve)},
 		},
 		{
-			name: "approved_by_signal", tool: "write", decision: asks(2, 3600), state: sallyport.Succeeded,
+			name: "approved_by_signal", tool: "write", decision: asks(2, 3600), state: sallyport.StateSucceeded,
 			waiting: []func(string){
 				func(id string) { g.signal("bob", id, sallyport.Approve, sallyport.NewDigest("another")) },
 				func(id string) { g.signal("bob", id, sallyport.Approve, g.Read(id).Ballot.Digest()) },
@@ -62,21 +62,21 @@ func TestEveryPath(t *testing.T) {
 			},
 		},
 		{
-			name: "approved_without_plan", tool: "read", decision: asks(1, 3600), state: sallyport.Succeeded,
+			name: "approved_without_plan", tool: "read", decision: asks(1, 3600), state: sallyport.StateSucceeded,
 			waiting: []func(string){vote("bob", sallyport.Approve)},
 		},
 		{
-			name: "drifted", tool: "write", decision: asks(1, 3600), state: sallyport.Refused,
+			name: "drifted", tool: "write", decision: asks(1, 3600), state: sallyport.StateDenied,
 			waiting: []func(string){func(id string) {
 				token := g.Attest(id, "bob", sallyport.Approve)
 				g.Policy.Set(asks(2, 3600), nil)
 				_ = g.calls.Vote(t.Context(), id, token)
 			}},
 		},
-		{name: "rejected", tool: "write", decision: asks(1, 3600), waiting: []func(string){vote("bob", sallyport.Reject)}, state: sallyport.Rejected},
-		{name: "expired", tool: "write", decision: asks(1, 1), state: sallyport.Expired},
+		{name: "rejected", tool: "write", decision: asks(1, 3600), waiting: []func(string){vote("bob", sallyport.Reject)}, state: sallyport.StateRejected},
+		{name: "expired", tool: "write", decision: asks(1, 1), state: sallyport.StateExpired},
 		{
-			name: "cancelled", tool: "write", decision: asks(1, 3600), state: sallyport.Cancelled,
+			name: "cancelled", tool: "write", decision: asks(1, 3600), state: sallyport.StateCancelled,
 			waiting: []func(string){func(id string) { _ = g.calls.Cancel(t.Context(), id, sallyport.Identity{}) }},
 		},
 	} {
@@ -85,7 +85,7 @@ func TestEveryPath(t *testing.T) {
 			g.Runner.RunFunc = tt.run
 			call := g.submit(tt.tool)
 			for _, do := range tt.waiting {
-				g.untilState(call.ID, sallyport.AwaitingApproval)
+				g.untilState(call.ID, sallyport.StateAwaitingApproval)
 				do(call.ID)
 			}
 			rec := g.until(call.ID, string(tt.state), func(r sallyport.Record) bool { return r.State.Final() })

@@ -37,11 +37,11 @@ func (g *gateway) history(id string) []byte {
 func TestAllowed(t *testing.T) {
 	g := start(t, temporaltest.Options{})
 	call := g.submit("write")
-	g.untilState(call.ID, sallyport.Succeeded)
+	g.untilState(call.ID, sallyport.StateSucceeded)
 	if err := g.awaitClosed(call.ID); err != nil {
 		t.Fatal(err)
 	}
-	g.WantEnd(call.ID, sallyport.Succeeded, "")
+	g.WantEnd(call.ID, sallyport.StateSucceeded, "")
 	if n := g.Runner.Effects(call.ID); n != 1 {
 		t.Errorf("%d effects", n)
 	}
@@ -63,7 +63,7 @@ func TestStartTwice(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	g.untilState(call.ID, sallyport.Succeeded)
+	g.untilState(call.ID, sallyport.StateSucceeded)
 	if err := g.awaitClosed(call.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestApprovedBySignal(t *testing.T) {
 	g := start(t, temporaltest.Options{})
 	g.Policy.Set(workflowstest.Asks(2), nil)
 	call := g.submit("write")
-	waiting := g.untilState(call.ID, sallyport.AwaitingApproval)
+	waiting := g.untilState(call.ID, sallyport.StateAwaitingApproval)
 	ballot := waiting.Ballot.Digest()
 
 	g.signal("alice", call.ID, sallyport.Approve, ballot) // the owner
@@ -99,7 +99,7 @@ func TestApprovedBySignal(t *testing.T) {
 	g.signal("bob", call.ID, sallyport.Approve, ballot)
 	g.signal("bob", call.ID, sallyport.Approve, ballot) // again
 	rec := g.until(call.ID, "refusing three", func(r sallyport.Record) bool { return len(r.Refusals) == 3 })
-	if rec.State != sallyport.AwaitingApproval || len(rec.Votes) != 1 {
+	if rec.State != sallyport.StateAwaitingApproval || len(rec.Votes) != 1 {
 		t.Fatalf("the call is %s with votes %+v", rec.State, rec.Votes)
 	}
 	for i, code := range []string{"own_agent", "other_ballot", "already_voted"} {
@@ -110,8 +110,8 @@ func TestApprovedBySignal(t *testing.T) {
 	if err := g.calls.Vote(t.Context(), call.ID, g.Attest(call.ID, "carol", sallyport.Approve)); err != nil {
 		t.Fatal(err)
 	}
-	rec = g.untilState(call.ID, sallyport.Succeeded)
-	g.WantEnd(call.ID, sallyport.Succeeded, "")
+	rec = g.untilState(call.ID, sallyport.StateSucceeded)
+	g.WantEnd(call.ID, sallyport.StateSucceeded, "")
 	want := []sallyport.EvidenceClass{sallyport.TemporalPrincipal, sallyport.APIAttested}
 	for i, v := range rec.Votes {
 		if v.Evidence.Class != want[i] {
@@ -128,16 +128,16 @@ func TestCancel(t *testing.T) {
 
 	g.Policy.Set(workflowstest.Asks(1), nil)
 	waiting := g.submit("write")
-	g.untilState(waiting.ID, sallyport.AwaitingApproval)
+	g.untilState(waiting.ID, sallyport.StateAwaitingApproval)
 	if err := g.calls.Cancel(t.Context(), waiting.ID, sallyport.Identity{}); err != nil {
 		t.Fatal(err)
 	}
-	g.untilState(waiting.ID, sallyport.Cancelled)
-	g.WantEnd(waiting.ID, sallyport.Cancelled, "cancelled")
+	g.untilState(waiting.ID, sallyport.StateCancelled)
+	g.WantEnd(waiting.ID, sallyport.StateCancelled, "cancelled")
 
 	g.Policy.Set(sallyport.Decision{Effect: sallyport.Allow}, nil)
 	ended := g.submit("write")
-	g.untilState(ended.ID, sallyport.Succeeded)
+	g.untilState(ended.ID, sallyport.StateSucceeded)
 	if err := g.awaitClosed(ended.ID); err != nil {
 		t.Fatal(err)
 	}

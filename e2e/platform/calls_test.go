@@ -150,7 +150,7 @@ func jobs(ctx context.Context, callID string) []batchv1.Job {
 
 func TestReadInProduction(t *testing.T) {
 	call, err := submit(t, agentClient(t, "deploy-bot"), "k8s_get_deployment", `{"namespace":"production","name":"api-server"}`)
-	if err != nil || call.State != sallyport.Succeeded || call.Result == nil || !call.Result.Untrusted || !strings.Contains(string(call.Result.Content), `"name":"api-server"`) {
+	if err != nil || call.State != sallyport.StateSucceeded || call.Result == nil || !call.Result.Untrusted || !strings.Contains(string(call.Result.Content), `"name":"api-server"`) {
 		t.Fatalf("the answer is %+v, %v; want the deployment's state", call, err)
 	}
 	nothingLeft(t, call.ID)
@@ -186,7 +186,7 @@ func TestLogs(t *testing.T) {
 		t.Fatalf("pods: %s, %v", list.Result.Content, err)
 	}
 	call, err := submit(t, agent, "k8s_pod_logs", `{"namespace":"staging","name":%q}`, pods.Pods[0].Name)
-	if err != nil || call.State != sallyport.Succeeded {
+	if err != nil || call.State != sallyport.StateSucceeded {
 		t.Errorf("logs in staging: %+v, %v", call, err)
 	}
 	_, err = submit(t, agent, "k8s_pod_logs", `{"namespace":"production","name":"api-server-0"}`)
@@ -197,7 +197,7 @@ func TestScale(t *testing.T) {
 	d := target(t, "staging", "scaled")
 	agent := agentClient(t, "deploy-bot")
 	call, err := submit(t, agent, "k8s_scale_deployment", `{"namespace":"staging","name":"scaled","replicas":2}`)
-	if err != nil || call.State != sallyport.Succeeded {
+	if err != nil || call.State != sallyport.StateSucceeded {
 		t.Fatalf("within the cap: %+v, %v", call, err)
 	}
 	scaledOnce(t, d, call.ID, 2)
@@ -244,7 +244,7 @@ func provenPlace(t *testing.T, agent *client.Client, callID string) {
 func asks(t *testing.T, agent *client.Client, d *appsv1.Deployment) client.Call {
 	t.Helper()
 	call, err := submit(t, agent, "k8s_scale_deployment", `{"namespace":"production","name":%q,"replicas":2}`, d.Name)
-	if err != nil || call.State != sallyport.AwaitingApproval || call.Plan == nil || call.Plan.Summary != "replicas 1 → 2" {
+	if err != nil || call.State != sallyport.StateAwaitingApproval || call.Plan == nil || call.Plan.Summary != "replicas 1 → 2" {
 		t.Fatalf("the answer is %+v (%+v), %v; want it to wait, with its plan", call, call.Plan, err)
 	}
 	return call
@@ -271,7 +271,7 @@ func TestApprovedInTheTemporalUI(t *testing.T) {
 		t.Errorf("there are %d runs before the approval", n)
 	}
 	approve(t, call, "bob")
-	if end := ended(t, agent, call.ID); end.State != sallyport.Succeeded || len(end.Ballot.Votes) != 1 || end.Ballot.Votes[0].Person != "bob" {
+	if end := ended(t, agent, call.ID); end.State != sallyport.StateSucceeded || len(end.Ballot.Votes) != 1 || end.Ballot.Votes[0].Person != "bob" {
 		t.Fatalf("it ended %s (%+v)", end.State, end.Error)
 	}
 	scaledOnce(t, d, call.ID, 2)
@@ -292,7 +292,7 @@ func TestDriftInBetween(t *testing.T) {
 		t.Fatal(err)
 	}
 	approve(t, call, "bob")
-	if end := ended(t, agent, call.ID); end.State != sallyport.Refused || end.Error == nil || end.Error.Code != "drift" {
+	if end := ended(t, agent, call.ID); end.State != sallyport.StateDenied || end.Error == nil || end.Error.Code != "drift" {
 		t.Errorf("it ended %s (%+v); want it denied for the drift", end.State, end.Error)
 	}
 	if now := current(t, d); *now.Spec.Replicas != 4 {
@@ -316,7 +316,7 @@ func TestFifty(t *testing.T) {
 			if err == nil && !call.State.Final() { // it took longer than the API lets a client wait
 				call = ended(t, agent, call.ID)
 			}
-			if err != nil || call.State != sallyport.Succeeded {
+			if err != nil || call.State != sallyport.StateSucceeded {
 				t.Errorf("one of %d calls ended %s (%+v), %v", calls, call.State, call.Error, err)
 			}
 			mu.Lock()

@@ -74,7 +74,7 @@ func TestWorkerKilledAtEachStep(t *testing.T) {
 			d := target(t, "staging", "killed-"+string(name[0]+32)+name[1:])
 			m := moments(d)[name]
 			call := killedAt(t, agent, d, m)
-			if call.State != sallyport.Succeeded {
+			if call.State != sallyport.StateSucceeded {
 				t.Errorf("it ended %s (%+v): %s", call.State, call.Error, m.reason)
 			}
 			scaledOnce(t, d, call.ID, 2)
@@ -165,7 +165,7 @@ func TestWorkerGoneForLong(t *testing.T) {
 	if err := shared.Ready(t.Context(), platform.Namespace, "sallyport-worker"); err != nil {
 		t.Fatal(err)
 	}
-	if end := ended(t, agent, id); end.State != sallyport.Succeeded || end.Result == nil {
+	if end := ended(t, agent, id); end.State != sallyport.StateSucceeded || end.Result == nil {
 		t.Errorf("it ended %s (%+v); want the outcome that its log still holds", end.State, end.Error)
 	}
 	scaledOnce(t, d, id, 2)

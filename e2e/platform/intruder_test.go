@@ -82,12 +82,12 @@ func answersForItself(t *testing.T) {
 	}
 	all := said(t, running(t, call.ID), 3)
 	call = ended(t, agent, call.ID)
-	if call.State != sallyport.Succeeded || call.Result == nil || !call.Result.Untrusted || string(call.Result.Content) != `{"said":"by the intruder"}` {
+	if call.State != sallyport.StateSucceeded || call.Result == nil || !call.Result.Untrusted || string(call.Result.Content) != `{"said":"by the intruder"}` {
 		t.Errorf("its call ended %+v (%+v); want what it said, untrusted", call, call.Error)
 	}
 	tried(t, own, all, true)
 	tried(t, slices.Concat(parts(t), other, again), all, false)
-	if first, err = agent.Get(t.Context(), first.ID, 0); err != nil || first.State != sallyport.Running {
+	if first, err = agent.Get(t.Context(), first.ID, 0); err != nil || first.State != sallyport.StateRunning {
 		t.Errorf("the other call is %s (%+v), %v; want it to wait for its own executor", first.State, first.Result, err)
 	}
 	if err := agent.Cancel(t.Context(), first.ID); err != nil {

@@ -84,7 +84,7 @@ func TestPlatform(t *testing.T) {
 		t.Fatal(err)
 	}
 	call, err := auditor.Get(t.Context(), problem.CallID, 0)
-	if err != nil || call.State != sallyport.Refused || call.Agent != "deploy-bot" {
+	if err != nil || call.State != sallyport.StateDenied || call.Agent != "deploy-bot" {
 		t.Errorf("the auditor sees %+v, %v; want a call of deploy-bot that was denied", call, err)
 	}
 	report, err := gateway.Verify(t.Context())
@@ -102,7 +102,7 @@ func TestCallRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if call.State != sallyport.Succeeded || call.Result == nil || !strings.Contains(string(call.Result.Content), "api-server") {
+	if call.State != sallyport.StateSucceeded || call.Result == nil || !strings.Contains(string(call.Result.Content), "api-server") {
 		t.Errorf("the call ended as %+v", call)
 	}
 }

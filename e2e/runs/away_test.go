@@ -51,7 +51,7 @@ func TestAway(t *testing.T) {
 			resume := time.AfterFunc(away, func() { _ = syscall.Kill(server, syscall.SIGCONT) })
 			defer resume.Stop()
 			o := <-outcome
-			if now := current(t, d); o.State != sallyport.Succeeded || *now.Spec.Replicas != 2 || now.Annotations[wire.AnnotationCall] != i.CallID || now.Generation != 2 {
+			if now := current(t, d); o.State != sallyport.StateSucceeded || *now.Spec.Replicas != 2 || now.Annotations[wire.AnnotationCall] != i.CallID || now.Generation != 2 {
 				t.Errorf("outcome %+v (%+v), deployment of %d replicas, generation %d; want it scaled once", o, o.Error, *now.Spec.Replicas, now.Generation)
 			}
 			wantNothingLeft(t, i)

@@ -76,7 +76,7 @@ func intrudingTool(t *testing.T, s intrusion.Scene, attempts []intrusion.Attempt
 	granted := []intrusion.Attempt{s.ReadTarget()}
 	planned(t, d, intrusion.Plan{Once: slices.Concat(granted, refused), Linger: i.CallID})
 	o, err := runner(t).Run(t.Context(), allowed(t, i))
-	if err != nil || o.State != sallyport.Succeeded {
+	if err != nil || o.State != sallyport.StateSucceeded {
 		t.Fatalf("Run = %+v (%+v), %v", o, o.Error, err)
 	}
 	var said struct{ Output string }
@@ -136,7 +136,7 @@ func intrudingExecutor(t *testing.T, s intrusion.Scene, attempts []intrusion.Att
 	if got := post(t, url+job, token(t, pod, pod, "sallyport-reply-"+job), `{"result":{"said":"succeeded"}}`); got != http.StatusNoContent {
 		t.Fatalf("its answer: status %d", got)
 	}
-	if o := <-outcome; o.State != sallyport.Succeeded {
+	if o := <-outcome; o.State != sallyport.StateSucceeded {
 		t.Fatalf("it ended %+v (%+v)", o, o.Error)
 	}
 	powerless(t, r, i, d, pod, lines)

@@ -68,7 +68,7 @@ func TestResultReceiver(t *testing.T) {
 	if got := post(t, url+job, good, `{"result":{"said":"something else"}}`); got != http.StatusConflict && got != http.StatusNotFound {
 		t.Errorf("its second result: status %d, want 409 or 404", got)
 	}
-	if o := <-outcomes; o.State != sallyport.Succeeded || string(o.Result) != `{"said":"it"}` {
+	if o := <-outcomes; o.State != sallyport.StateSucceeded || string(o.Result) != `{"said":"it"}` {
 		t.Errorf("outcome %+v; want what the pod said first", o)
 	}
 	wantNothingLeft(t, i)

@@ -61,7 +61,7 @@ func TestReconciler(t *testing.T) {
 			Intent: i,
 			Act: func(t *testing.T) string {
 				o, err := r.Run(t.Context(), allowed(t, i))
-				if err != nil || o.State != sallyport.Succeeded {
+				if err != nil || o.State != sallyport.StateSucceeded {
 					t.Fatalf("Run = %+v, %v", o, err)
 				}
 				return o.Reference
@@ -77,7 +77,7 @@ func TestReadDeployment(t *testing.T) {
 	r := runner(t)
 	i := intent(t, "k8s_get_deployment", map[string]any{"namespace": "staging", "name": d.Name})
 	o, err := r.Run(t.Context(), allowed(t, i))
-	if err != nil || o.State != sallyport.Succeeded || !strings.Contains(string(o.Result), d.Name) {
+	if err != nil || o.State != sallyport.StateSucceeded || !strings.Contains(string(o.Result), d.Name) {
 		t.Fatalf("Run = %+v, %v", o, err)
 	}
 	wantNothingLeft(t, i)
@@ -110,20 +110,20 @@ func TestEnds(t *testing.T) {
 		code, says   string
 		within       time.Duration
 	}{
-		"Said":             {"words are words, whatever stands in them", "odd_say", map[string]any{"word": "a b;$(CALL_ID)$$", "count": 7}, sallyport.Succeeded, "", `{"output":"--word=a b;$(CALL_ID)$$|7|$(HOME) $$(CALL_ID)\n"}`, 0},
-		"Optional":         {"a word of an absent argument is left out", "odd_say", map[string]any{}, sallyport.Succeeded, "", `{"output":"$(HOME) $$(CALL_ID)\n"}`, 0},
-		"Failed":           {"the tool's own failure", "odd_fail", nil, sallyport.Failed, "exit_code", "exit code 3: it \\u{001b}[31mhurts", 0},
-		"Shouted":          {"the manifest's limit of the output holds", "odd_shout", nil, sallyport.Failed, "output_too_large", "4096 bytes", 0},
-		"Ate":              {"a read that was killed is only a failure", "odd_eat", nil, sallyport.Failed, "out_of_memory", "OOMKilled", 0},
-		"AteWriting":       {"it may have written before", "odd_eat_write", nil, sallyport.Ambiguous, "out_of_memory", "OOMKilled", 0},
-		"Late":             {"it is ended", "odd_wait", nil, sallyport.Failed, "timeout", "in time", 0},
-		"LateWriting":      {"it may have written before", "odd_wait_write", nil, sallyport.Ambiguous, "timeout", "in time", 0},
-		"NoImage":          {"the registry will not have it in 20 s either", "odd_absent", nil, sallyport.Failed, "image_unavailable", "absent", 15 * time.Second},
-		"NoClass":          {"the cluster has no such runtime class", "odd_nowhere", nil, sallyport.Failed, "pod_refused", "nowhere", 15 * time.Second},
-		"NoNode":           {"no node is for that runtime class", "odd_homeless", nil, sallyport.Failed, "unschedulable", "didn't match", 15 * time.Second},
-		"Filled":           {"the node takes its disk back", "odd_fill", nil, sallyport.Failed, "evicted", "exceeds the limit", 0},
-		"Cancelled":        {"an operator cancels it", "odd_wait", nil, sallyport.Failed, "cancelled", "stopped", 0},
-		"CancelledWriting": {"it may have written before", "odd_wait_write", nil, sallyport.Ambiguous, "cancelled", "stopped", 0},
+		"Said":             {"words are words, whatever stands in them", "odd_say", map[string]any{"word": "a b;$(CALL_ID)$$", "count": 7}, sallyport.StateSucceeded, "", `{"output":"--word=a b;$(CALL_ID)$$|7|$(HOME) $$(CALL_ID)\n"}`, 0},
+		"Optional":         {"a word of an absent argument is left out", "odd_say", map[string]any{}, sallyport.StateSucceeded, "", `{"output":"$(HOME) $$(CALL_ID)\n"}`, 0},
+		"Failed":           {"the tool's own failure", "odd_fail", nil, sallyport.StateFailed, "exit_code", "exit code 3: it \\u{001b}[31mhurts", 0},
+		"Shouted":          {"the manifest's limit of the output holds", "odd_shout", nil, sallyport.StateFailed, "output_too_large", "4096 bytes", 0},
+		"Ate":              {"a read that was killed is only a failure", "odd_eat", nil, sallyport.StateFailed, "out_of_memory", "OOMKilled", 0},
+		"AteWriting":       {"it may have written before", "odd_eat_write", nil, sallyport.StateAmbiguous, "out_of_memory", "OOMKilled", 0},
+		"Late":             {"it is ended", "odd_wait", nil, sallyport.StateFailed, "timeout", "in time", 0},
+		"LateWriting":      {"it may have written before", "odd_wait_write", nil, sallyport.StateAmbiguous, "timeout", "in time", 0},
+		"NoImage":          {"the registry will not have it in 20 s either", "odd_absent", nil, sallyport.StateFailed, "image_unavailable", "absent", 15 * time.Second},
+		"NoClass":          {"the cluster has no such runtime class", "odd_nowhere", nil, sallyport.StateFailed, "pod_refused", "nowhere", 15 * time.Second},
+		"NoNode":           {"no node is for that runtime class", "odd_homeless", nil, sallyport.StateFailed, "unschedulable", "didn't match", 15 * time.Second},
+		"Filled":           {"the node takes its disk back", "odd_fill", nil, sallyport.StateFailed, "evicted", "exceeds the limit", 0},
+		"Cancelled":        {"an operator cancels it", "odd_wait", nil, sallyport.StateFailed, "cancelled", "stopped", 0},
+		"CancelledWriting": {"it may have written before", "odd_wait_write", nil, sallyport.StateAmbiguous, "cancelled", "stopped", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

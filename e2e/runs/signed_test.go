@@ -80,7 +80,7 @@ func TestSignedImage(t *testing.T) {
 		wantNothingLeft(t, i)
 	}
 	sign(t, shop, bench.odd, private)
-	if i, outcome, err := call(); err != nil || outcome.State != sallyport.Succeeded || len(jobs(t, i.CallID)) != 1 {
+	if i, outcome, err := call(); err != nil || outcome.State != sallyport.StateSucceeded || len(jobs(t, i.CallID)) != 1 {
 		t.Errorf("signed: Run = %+v (%+v), %v", outcome, outcome.Error, err)
 	}
 }

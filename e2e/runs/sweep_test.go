@@ -77,7 +77,7 @@ func TestSweepExpired(t *testing.T) {
 	}
 	wantNothingLeft(t, i)
 	o, err := r.Reconcile(t.Context(), i)
-	if err != nil || o == nil || o.State != sallyport.Succeeded {
+	if err != nil || o == nil || o.State != sallyport.StateSucceeded {
 		t.Errorf("Reconcile = %+v, %v; want the outcome of the Job that is still there", o, err)
 	}
 	if err := r.Release(t.Context(), i.CallID); err != nil {

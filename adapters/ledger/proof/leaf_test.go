@@ -66,7 +66,7 @@ func otherSteps(callID string) []sallyport.Entry {
 		{Kind: sallyport.EntryStart, Start: &sallyport.Start{Intent: digest, Plan: digest, Runner: "kube", Image: "tool@sha256:1", Place: "kube/agents/call"}},
 		{Kind: sallyport.EntryPlaced, Key: "uid", Placed: &sallyport.Placement{Place: "kube/agents/call", UID: "uid", Image: "tool@sha256:1"}},
 		{Kind: sallyport.EntryStop, Key: "stop", Stop: &sallyport.Stop{By: "olga", Freeze: callID, Reason: "it loops"}},
-		{Kind: sallyport.EntryOutcome, Outcome: &sallyport.Outcome{State: sallyport.Ambiguous, Error: &sallyport.Failure{Code: "interrupted", Message: "alice must look"}}},
+		{Kind: sallyport.EntryOutcome, Outcome: &sallyport.Outcome{State: sallyport.StateAmbiguous, Error: &sallyport.Failure{Code: "interrupted", Message: "alice must look"}}},
 		{Kind: sallyport.EntryErasure, Erasure: &sallyport.Erasure{By: "olga", Reason: "bob asked for it"}},
 		{Kind: sallyport.EntryFreeze, Freeze: &sallyport.Freeze{ID: callID, Agent: "deploy-bot", Tool: "http_probe", Namespace: "staging", By: "olga", Reason: "it loops", At: at}},
 		{Kind: sallyport.EntryLift, Lift: &sallyport.Lift{By: "olga", At: at}},

@@ -41,7 +41,7 @@ func (h *harness) call(ctx context.Context, agent int) (string, error) {
 	if err := json.Unmarshal(answer, &c); err != nil || resp.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("the gateway answered %s: %s", resp.Status, sallyport.Visible(string(answer)))
 	}
-	if c.State != sallyport.Succeeded || c.Result == nil {
+	if c.State != sallyport.StateSucceeded || c.Result == nil {
 		return "", fmt.Errorf("call %s ended as %s", c.ID, c.State)
 	}
 	return wire.WorkflowID(c.ID), nil

@@ -132,7 +132,7 @@ func (b *bench) call(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	if c.State != sallyport.Succeeded {
+	if c.State != sallyport.StateSucceeded {
 		return 0, fmt.Errorf("call %s ended %s: %+v", c.ID, c.State, c.Error)
 	}
 	b.ids = append(b.ids, c.ID)
