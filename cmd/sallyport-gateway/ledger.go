@@ -53,10 +53,11 @@ func migrateCommand() *cobra.Command {
 earlier version to this one. It has to be done as the database's owner, before a
 gateway of this version starts.
 
-With --grant, a role that exists already gets what API and worker need: it may
-add to the log and change what is derived from it, and can neither change nor
-delete what was written. Give the gateway that role, and nobody the owner's. With
---grant-eraser, another role gets what sallyport-gateway ledger erase needs, and no more.
+With --grant, an existing role gets the permissions of API and worker: it appends
+to the log and updates the tables derived from it, and can neither change nor
+delete entries. Give the gateway that role, and never the owner's. With
+--grant-eraser, another role gets the permissions of sallyport-gateway ledger erase
+alone.
 
 A ledger in SQLite needs no such step.`,
 		Example: `  sallyport-gateway ledger migrate --dsn-file owner.dsn --grant sallyport`,
@@ -75,7 +76,7 @@ A ledger in SQLite needs no such step.`,
 	}
 	cmd.Flags().StringVar(&dsnFile, "dsn-file", "", "`file` with the database's address, as its owner")
 	cmd.Flags().StringVar(&roles.Gateway, "grant", "", "`role` of the gateway")
-	cmd.Flags().StringVar(&roles.Eraser, "grant-eraser", "", "`role` of who erases")
+	cmd.Flags().StringVar(&roles.Eraser, "grant-eraser", "", "`role` for sallyport-gateway ledger erase")
 	if err := cmd.MarkFlagRequired("dsn-file"); err != nil {
 		panic(err) // it is defined above
 	}
@@ -88,8 +89,8 @@ func newKeyCommand() *cobra.Command {
 		Use:   "new-key NAME",
 		Short: "Make the key that signs the ledger's checkpoints",
 		Long: `Draw an Ed25519 key, write it to a file that only its owner can read, and print
-the public half, with which anybody verifies the ledger. A file that is there
-already stays as it is: a ledger has one key.
+the public key, with which auditors verify the ledger. An existing file stays as
+it is: a ledger has one key.
 
 NAME is the log's name, a URL without its scheme, such as
 sallyport.example.com/ledger. It stands in every checkpoint.`,

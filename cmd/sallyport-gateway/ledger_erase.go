@@ -30,8 +30,8 @@ func eraseCommand() *cobra.Command {
 		Short: "Erase what calls were about, and leave a leaf that says so",
 		Long: `Erase the contents of calls that have ended: arguments, reasons, plans, results,
 who voted and by what evidence, and what a search finds them by. Their leaves stay,
-and the log and all proofs of it verify. The call's salt is drawn anew, so that
-nobody can guess what its leaves commit to. A leaf says who had it done, and why.
+and the log and all proofs of it verify. The call gets a new random salt, so that an
+attacker can't guess what its leaves commit to. A leaf says who erased it, and why.
 
 It can't be undone. Backups of the database hold what they held: let them expire.
 

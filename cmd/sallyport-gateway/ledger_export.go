@@ -20,7 +20,7 @@ func exportCommand() *cobra.Command {
 its hash in the tree, leaf the leaf, and entry what it commits to, unless that was
 erased. With --closed there are no entries, and nothing personal.
 
-Whoever keeps a copy goes on with --from and the index after the last one.`,
+To extend a copy, pass --from with the index after its last leaf.`,
 		Example: `  sallyport-gateway ledger export > ledger.jsonl
   sallyport-gateway ledger export --closed --from 120000 | gzip > more.jsonl.gz`,
 		Args: cobra.NoArgs,
@@ -42,13 +42,13 @@ func rebuildCommand() *cobra.Command {
 	var database databaseFlags
 	cmd := &cobra.Command{
 		Use:   "rebuild",
-		Short: "Make anew what searches and answers are read from",
-		Long: `Make the ledger's projection anew from the log and what it commits to: the records
-of calls, what they are found by, and the freezes. The log stays as it is.
+		Short: "Rebuild the tables that searches and responses read",
+		Long: `Rebuild the ledger's projection from the log and its entries: the records of calls,
+their search terms, and the freezes. The log stays as it is.
 
 It is needed after an upgrade that says so, or where sallyport-gateway ledger verify finds
 records that are not what their entries add up to. On PostgreSQL it takes the
-database's owner. Whoever records meanwhile waits.`,
+database's owner. API and worker wait with new entries until it is done.`,
 		Example: `  sallyport-gateway ledger rebuild
   sallyport-gateway ledger rebuild --dsn-file owner.dsn`,
 		Args: cobra.NoArgs,

@@ -20,10 +20,10 @@ func gapsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "gaps",
 		Short: "List calls that have no end, and workflows that have no leaves",
-		Long: `List what the ledger should say more about: calls that started and have no outcome,
-calls that never started and have no end, and, with the gateway's configuration,
-workflows at the Temporal server that have no leaf, and calls that have no
-workflow. Calls that wait for people until their ballot closes are no gaps.
+		Long: `List calls that the ledger records incompletely: calls that started and have no
+outcome, calls that never started and have no end, and, with the gateway's
+configuration, workflows at the Temporal server that have no leaf, and calls that
+have no workflow. Calls that wait for people until their ballot closes are no gaps.
 
 The server forgets workflows that ended longer ago than its namespace's retention:
 ask more often than that.
@@ -70,7 +70,7 @@ func showGaps(w io.Writer, gaps []gateway.Gap, asked, asJSON bool) (err error) {
 	case len(gaps) == 0 && asked:
 		_, err = fmt.Fprintln(w, "every call has an end or is at work, and every workflow has leaves")
 	case len(gaps) == 0:
-		_, err = fmt.Fprintln(w, "every call has an end or may be at work; workflows were not looked at: say --config")
+		_, err = fmt.Fprintln(w, "every call has an end or may be at work; workflows were not checked: give --config")
 	}
 	for _, g := range gaps {
 		if asJSON {

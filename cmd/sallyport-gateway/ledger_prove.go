@@ -19,8 +19,8 @@ func proveCommand() *cobra.Command {
 		Short: "Write what the ledger says of a call, with proofs",
 		Long: `Write one file with all that the ledger says of a call, or of a freeze: its
 leaves, a proof for each that it is in the log, and the signed checkpoint that
-they are proven against. Anybody with the ledger's public key verifies it, without
-the ledger and without trusting whoever wrote it: sallyport verify FILE.
+they are proven against. An auditor verifies it with the ledger's public key alone,
+without the ledger and without trust in the file's author: sallyport verify FILE.
 
 The file also holds what the leaves commit to, with the salt that opens the
 commitments: arguments, plans, results, who agreed and by what evidence. With

@@ -21,8 +21,8 @@ what leaves show. Any web server can serve the directory, and any monitor of suc
 logs can follow it; sallyport verify --tiles reads it too.
 
 Run it by a timer: it goes on where it stopped. It refuses a log that does not
-extend the one that the directory has. Keep the directory where whoever can write
-to the ledger's database can't write.`,
+extend the one that the directory has. Keep the directory where no account with
+write access to the ledger's database can write.`,
 		Example: `  sallyport-gateway ledger publish /srv/ledger --key ledger.pub`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

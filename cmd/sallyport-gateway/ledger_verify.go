@@ -22,9 +22,9 @@ every vote that an identity provider signed against the key it had then.
 
 Only the public key is needed, in the signed-note form name+hash+base64, as text
 or as a file. What verification can't see is a ledger that was replaced as a
-whole together with its key: keep checkpoints elsewhere and compare. Nor can it
-see whose the keys of votes are that were kept: say which identity provider's
-they must be with --people-issuer, and which it published with --people-keys.
+whole together with its key: keep checkpoints elsewhere and compare. It can't see
+either which identity provider owns the stored keys of votes: name the provider
+with --people-issuer, and give its published keys with --people-keys.
 
 A proof, and a log that is published, need no database: ` + "`sallyport verify`" + ` checks
 them.

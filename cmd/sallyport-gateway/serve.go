@@ -19,8 +19,8 @@ func apiCommand() *cobra.Command {
 		Short: "Serve the REST API",
 		Long: `Serve the REST API that agents submit calls to.
 
-The API identifies agents and people, signs what they ask and hands it to
-Temporal. It holds the signing key and no right to run anything: give it its own
+The API authenticates agents and people, signs their calls and passes them to
+Temporal. It holds the signing key and no permission to run anything: give it its own
 configuration, its own Temporal credentials and no access to targets.`,
 		Example: `  sallyport-gateway api --config /etc/sallyport/api.yaml`,
 	}, "sallyport-api", func(ctx context.Context, g *gateway.Gateway, c gateway.Config) error {
@@ -39,9 +39,10 @@ func workerCommand() *cobra.Command {
 		Short: "Run calls",
 		Long: `Poll Temporal for calls and run them.
 
-The worker holds the public halves of the API's keys, the ledger and the way to
-the targets. It can invent no call: it runs what the API signed, what policy
-allows and what people approved, and derives all of it anew before each run.`,
+The worker is the policy enforcement point. It holds the API's public keys, the
+ledger and the way to the targets. It can invent no call: it runs calls that the
+API signed, policy allows and people approved, and verifies all three again before
+each run.`,
 		Example: `  sallyport-gateway worker --config /etc/sallyport/worker.yaml`,
 	}, "sallyport-worker", func(ctx context.Context, g *gateway.Gateway, _ gateway.Config) error {
 		return g.RunWorker(ctx)

@@ -20,7 +20,7 @@ func toolsCommand() *cobra.Command {
 		Long: `Print the union of what the manifests of tools ask of a Kubernetes cluster: of
 the built-in ones, and of those in a directory, as the gateway would load them.
 It is a piece of the Helm chart's values. The cluster's admission policies
-refuse roles with more, whoever has taken the worker over.`,
+refuse roles with more, also from an attacker who has taken the worker over.`,
 		Example: `  sallyport-gateway tools permissions --dir ./tools > permissions.yaml
   helm upgrade sallyport ./deploy/chart --install --values permissions.yaml`,
 		Args: cobra.NoArgs,

@@ -12,8 +12,8 @@ import (
 	"github.com/sallyport/sallyport/tools"
 )
 
-// TestChartAllowsTheBuiltInTools: what the chart lets the worker lend is what
-// the built-in manifests ask for, no less and no more.
+// TestChartAllowsTheBuiltInTools: the chart lets the worker grant exactly the
+// permissions that the built-in manifests ask for.
 func TestChartAllowsTheBuiltInTools(t *testing.T) {
 	type values struct {
 		Permissions tools.Union `yaml:"permissions"`

@@ -23,8 +23,8 @@ const pollWait = 20 * time.Second
 
 // Exit codes of `sallyport call`.
 const (
-	exitFailed  cli.ExitCode = 2 // it ran, and failed or is ambiguous
-	exitRefused cli.ExitCode = 3 // it did not run
+	exitFailed cli.ExitCode = 2 // it ran, and failed or is ambiguous
+	exitNotRun cli.ExitCode = 3 // it did not run
 )
 
 func callCommand() *cobra.Command {
@@ -43,7 +43,7 @@ JSON on standard output; progress goes to standard error. It was made by a tool
 and is untrusted: don't let a model take it for instructions.
 
 The exit code is 0 when the call succeeded, 2 when it ran and failed or is
-ambiguous, 3 when it did not run, and 1 when the gateway refused to take it.`,
+ambiguous, 3 when it did not run, and 1 when the gateway rejected the request.`,
 		Example: `  sallyport call gitops_get_manifest --as deploy-bot --arg environment=staging --arg name=api
   sallyport call gitops_scale_deployment --as deploy-bot --arg environment=production --arg name=api --arg replicas=5 --reason "load test"`,
 		Args: cobra.ExactArgs(1),
@@ -132,8 +132,8 @@ func makeCall(ctx context.Context, api *client.Client, s client.Submission, out,
 	return showEnd(call, out, progress)
 }
 
-// submit makes a call. One that was taken and has ended already is no error,
-// whatever it ended as: what it says of itself is more than its problem does.
+// submit makes a call. An accepted call that has ended already is no error, in
+// whatever state: its record says more than the problem does.
 func submit(ctx context.Context, api *client.Client, s client.Submission) (client.Call, error) {
 	call, err := api.Submit(ctx, s)
 	p, ok := errors.AsType[*client.Problem](err)
@@ -196,6 +196,6 @@ func showEnd(call client.Call, out, progress io.Writer) error {
 	case call.State.Ran():
 		return exitFailed
 	default:
-		return exitRefused
+		return exitNotRun
 	}
 }

@@ -87,7 +87,7 @@ func (c *connection) token(ctx context.Context) (string, error) {
 	case os.Getenv("SALLYPORT_TOKEN") != "":
 		return os.Getenv("SALLYPORT_TOKEN"), nil
 	default:
-		return "", errors.New("nobody to act as: give a token with --token-file or $SALLYPORT_TOKEN, or in development --as NAME")
+		return "", errors.New("no identity for this request: give a token with --token-file or $SALLYPORT_TOKEN, or in development --as NAME")
 	}
 }
 

@@ -18,13 +18,13 @@ func freezeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "freeze [--agent A] [--tool T] [--namespace N] --reason WHY",
 		Short: "Stop an agent, a tool, a namespace or everything, now",
-		Long: `Stop calls until somebody lifts it: new ones are denied, those that wait for
-people are ended, and those that run are killed with their credentials. With
-several of --agent, --tool and --namespace it stops what is of all of them;
---everything stops all.
+		Long: `The kill switch: stop calls until an operator lifts the freeze. New calls are
+denied, calls that wait for people are ended, and running calls are killed and
+their permissions revoked. With several of --agent, --tool and --namespace it stops the
+calls that match all of them; --everything stops all calls.
 
-No policy gets round it: a call's start is recorded in one transaction with the
-look at what is frozen. What a freeze has ended stays ended.`,
+No policy overrides a freeze: the ledger checks for freezes in the transaction that
+records a call's start. Calls that a freeze has ended stay ended.`,
 		Example: `  sallyport freeze --agent deploy-bot --reason 'it scales up and down' --as olga
   sallyport freeze list --as olga
   sallyport freeze lift ID --as olga`,

@@ -37,7 +37,7 @@ func (l *login) at(c *connection, out io.Writer) (client.Login, error) {
 	issuer := l.issuer
 	if issuer == "" {
 		if c.server != "" {
-			return client.Login{}, errors.New("nowhere to log in: give the identity provider with --issuer or $SALLYPORT_ISSUER")
+			return client.Login{}, errors.New("no identity provider to log in at: give its URL with --issuer or $SALLYPORT_ISSUER")
 		}
 		i, err := c.instance()
 		if err != nil {

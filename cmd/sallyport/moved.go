@@ -8,7 +8,7 @@ import (
 )
 
 // moved are the commands that sallyport had and sallyport-gateway has now.
-// They answer with the new command, because scripts and unit files call them.
+// Each fails and names the new command, because scripts and unit files call them.
 var moved = map[string]string{ //nolint:gochecknoglobals // a table
 	"api":    "sallyport-gateway api",
 	"worker": "sallyport-gateway worker",

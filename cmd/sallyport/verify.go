@@ -23,18 +23,18 @@ func verifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify {FILE | --tiles DIRECTORY|URL}",
 		Short: "Verify a proof, or a published log",
-		Long: `With FILE, check a proof that the API or ` + "`sallyport-gateway ledger prove`" + ` made, and
-say in words what it proves and what it does not. Nothing but public keys is
-needed.
+		Long: `With FILE, verify a proof that the API or ` + "`sallyport-gateway ledger prove`" + ` made, and
+print in plain text what it proves and what it does not. It needs public keys
+alone.
 
 With --tiles, read a log that is published and check that its leaves are the tree
 that was signed, and that no call lacks one. Keep checkpoints and give them with
 --from: the log must extend them.
 
 The log's public key has the signed-note form name+hash+base64, as text or as a
-file. Verification can't see whose the keys of votes are that a proof holds: say
-which identity provider's they must be with --people-issuer, and which it
-published with --people-keys.
+file. Verification can't see which identity provider owns the keys of votes in a
+proof: name the provider with --people-issuer, and give its published keys with
+--people-keys.
 
 The gateway's database is verified by ` + "`sallyport-gateway ledger verify`" + `.
 
@@ -174,19 +174,19 @@ func website(base, token string) func(context.Context, string) ([]byte, error) {
 		if token != "" {
 			r.Header.Set("Authorization", "Bearer "+token)
 		}
-		answer, err := c.Do(r)
+		response, err := c.Do(r)
 		if err != nil {
 			return nil, err
 		}
-		b, err := io.ReadAll(io.LimitReader(answer.Body, maxTile))
-		err = errors.Join(err, answer.Body.Close())
+		b, err := io.ReadAll(io.LimitReader(response.Body, maxTile))
+		err = errors.Join(err, response.Body.Close())
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("%s: %w", r.URL, err)
-		case answer.StatusCode != http.StatusOK:
-			return nil, fmt.Errorf("%s: %s", r.URL, answer.Status)
+		case response.StatusCode != http.StatusOK:
+			return nil, fmt.Errorf("%s: %s", r.URL, response.Status)
 		case len(b) == maxTile:
-			return nil, fmt.Errorf("%s: the answer is longer than any part of a log", r.URL)
+			return nil, fmt.Errorf("%s: the response is longer than any part of a log", r.URL)
 		}
 		return b, nil
 	}
