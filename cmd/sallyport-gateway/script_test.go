@@ -24,3 +24,5 @@ func TestScripts(t *testing.T) {
 }
 
 func TestHelpTeaches(t *testing.T) { clitest.HelpTeaches(t, command()) }
+
+func TestReference(t *testing.T) { clitest.Reference(t, command) }

@@ -26,6 +26,8 @@ func TestScripts(t *testing.T) {
 
 func TestHelpTeaches(t *testing.T) { clitest.HelpTeaches(t, command()) }
 
+func TestReference(t *testing.T) { clitest.Reference(t, command) }
+
 // given writes what a gateway gives to auditors: its ledger's public key, the
 // proof of a call and the published log, and an earlier checkpoint.
 func given(t *testing.T, dir string) error {
