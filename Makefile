@@ -89,20 +89,26 @@ bin/licenses/%.txt: force
 	@$(LICENSES) --out=$@ ./cmd/$*
 
 # A release has each program for each platform, the licence texts of what it
-# links, and one list of checksums.
-SHIPPED = sallyport sallyport-gateway toolexec kubeexec temporal-server
+# links, and one list of checksums. Agents, approvers and auditors have other
+# machines than the gateway.
+SHIPPED = sallyport-gateway toolexec kubeexec temporal-server
 PLATFORMS ?= linux_amd64 linux_arm64
-RELEASES = $(foreach p,$(PLATFORMS),$(SHIPPED:%=bin/release/$p/%))
+CLIENT_PLATFORMS ?= linux_amd64 linux_arm64 darwin_amd64 darwin_arm64 windows_amd64
+CLIENTS = $(foreach p,$(CLIENT_PLATFORMS),bin/release/$p/sallyport$(if $(filter windows_%,$p),.exe))
+RELEASES = $(CLIENTS) $(foreach p,$(PLATFORMS),$(SHIPPED:%=bin/release/$p/%))
 
 .PHONY: release
-release: check-build $(RELEASES) ## Build what ships for all PLATFORMS, with licence texts and checksums
+release: check-build $(RELEASES) ## Build what ships for all PLATFORMS and CLIENT_PLATFORMS, with licence texts and checksums
 	cd bin/release && sha256sum $(RELEASES:bin/release/%=%) $(RELEASES:bin/release/%=%.licenses.txt) >SHA256SUMS
+
+.PHONY: build-client-all
+build-client-all: check-build $(CLIENTS) ## Build the client alone, for all CLIENT_PLATFORMS
 
 bin/release/%: module = $(if $(filter temporal-server,$(@F)),temporal-server,.)
 bin/release/%: platform = $(subst _, ,$(notdir $(@D)))
 bin/release/%: force
-	cd $(module) && GOOS=$(word 1,$(platform)) GOARCH=$(word 2,$(platform)) $(RELEASE) -o $(CURDIR)/$@ ./cmd/$(@F)
-	@$(LICENSES) --dir=$(module) --os=$(word 1,$(platform)) --arch=$(word 2,$(platform)) --out=$@.licenses.txt ./cmd/$(@F)
+	cd $(module) && GOOS=$(word 1,$(platform)) GOARCH=$(word 2,$(platform)) $(RELEASE) -o $(CURDIR)/$@ ./cmd/$(basename $(@F))
+	@$(LICENSES) --dir=$(module) --os=$(word 1,$(platform)) --arch=$(word 2,$(platform)) --out=$@.licenses.txt ./cmd/$(basename $(@F))
 
 .PHONY: manifests
 manifests: check-build ## Render the Helm chart with its default values into deploy/manifests/
@@ -251,7 +257,7 @@ lint-policies: check-build
 SYMBOLS = CGO_ENABLED=0 $(GO) build -trimpath -ldflags=-w
 
 .PHONY: vulncheck
-vulncheck: $(SHIPPED:%=bin/vuln/%) ## Look for known vulnerabilities in what ships
+vulncheck: bin/vuln/sallyport $(SHIPPED:%=bin/vuln/%) ## Look for known vulnerabilities in what ships
 	.ci/vulncheck binary $^
 
 bin/vuln/sallyport bin/vuln/sallyport-gateway bin/vuln/toolexec bin/vuln/kubeexec: check-build force
@@ -306,4 +312,4 @@ bench-million: check-test check-postgres ## Measure proofs and searches where th
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "; print "make <target>"} \
 		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
