@@ -3,11 +3,11 @@
 package e2e_test
 
 import (
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sallyport/sallyport/sallyporttest/program"
 )
 
 // TestImageByDigest runs an image that was assembled as `make image` does, by
@@ -15,14 +15,12 @@ import (
 func TestImageByDigest(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "image.tar")
-	build := exec.CommandContext(t.Context(), "go", "run", "./deploy/image",
+	out, err := program.Go(t.Context(), "..", "run", "-trimpath", "./deploy/image",
 		"--name=registry.example.com/sallyport/box:1", "--out="+file, "/box="+shared.Programs.Testbox)
-	build.Dir, build.Stderr = "..", os.Stderr
-	out, err := build.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	ref, _, _ := strings.Cut(string(out), " ")
+	ref, _, _ := strings.Cut(out, " ")
 	if err := shared.Load(t.Context(), file); err != nil {
 		t.Fatal(err)
 	}

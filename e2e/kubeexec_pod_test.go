@@ -5,7 +5,6 @@ package e2e_test
 import (
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/e2e/cluster"
+	"github.com/sallyport/sallyport/sallyporttest/program"
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
@@ -22,14 +22,12 @@ const kubeexecImage = "cluster.local/kubeexec:1"
 // loadKubeexec builds the executor and loads an image of it.
 func loadKubeexec(t *testing.T) {
 	t.Helper()
-	dir := t.TempDir()
-	binary, archive := filepath.Join(dir, "kubeexec"), filepath.Join(dir, "kubeexec.tar")
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "github.com/sallyport/sallyport/cmd/kubeexec")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	dir, err := program.Build(t.Context(), os.Stderr, "..", "./cmd/kubeexec")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := (cluster.Image{Ref: kubeexecImage, Source: binary}).Write(archive); err != nil {
+	archive := filepath.Join(t.TempDir(), "kubeexec.tar")
+	if err := (cluster.Image{Ref: kubeexecImage, Source: filepath.Join(dir, "kubeexec")}).Write(archive); err != nil {
 		t.Fatal(err)
 	}
 	if err := shared.Load(t.Context(), archive); err != nil {

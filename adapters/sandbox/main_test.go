@@ -7,13 +7,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/adapters/sandbox"
+	"github.com/sallyport/sallyport/sallyporttest/program"
 	"github.com/sallyport/sallyport/tools"
 )
 
@@ -42,16 +42,9 @@ func withExecutors(run func() int) int {
 	if os.Getenv(envExecutors) != "" {
 		return run()
 	}
-	dir, err := os.MkdirTemp("", "sallyport-sandbox-test")
+	dir, err := program.Build(context.Background(), os.Stderr, "", "./testdata/executor", "../../cmd/toolexec")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", dir+"/", "./testdata/executor", "../../cmd/toolexec")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
 		return 1
 	}
 	if err := os.Setenv(envExecutors, dir); err != nil {

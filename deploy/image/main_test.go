@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,20 +18,18 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
 
-// program builds a tiny static one.
-func program(t *testing.T) string {
+// executable is a copy of the program that runs this test.
+func executable(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	source, binary := filepath.Join(dir, "main.go"), filepath.Join(dir, "tiny")
-	if err := os.WriteFile(source, []byte("package main\n\nfunc main() { println(`hello`) }\n"), 0o600); err != nil {
+	self, err := os.Executable()
+	if err != nil {
 		t.Fatal(err)
 	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, source)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	file := filepath.Join(t.TempDir(), "tiny")
+	if err := os.WriteFile(file, contents(t, self), 0o755); err != nil {
+		t.Fatal(err)
 	}
-	return binary
+	return file
 }
 
 func assemble(t *testing.T, args ...string) (line, file string) {
@@ -48,7 +45,7 @@ func assemble(t *testing.T, args ...string) (line, file string) {
 // TestSameFilesSameImage: a second build can be compared by digests, and so
 // see that what runs is what the sources say.
 func TestSameFilesSameImage(t *testing.T) {
-	binary := program(t)
+	binary := executable(t)
 	authorities := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(authorities, []byte("certificates\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -86,7 +83,7 @@ func contents(t *testing.T, file string) []byte {
 
 // TestReadBack looks at the image as a container runtime does.
 func TestReadBack(t *testing.T) {
-	line, file := assemble(t, "--arch", "arm64", "/bin/tiny="+program(t))
+	line, file := assemble(t, "--arch", "arm64", "/bin/tiny="+executable(t))
 	index, err := layout.ImageIndexFromPath(unpack(t, file))
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package instancetest_test
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -9,7 +10,7 @@ import (
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/client"
 	"github.com/sallyport/sallyport/dev/instancetest"
-	"github.com/sallyport/sallyport/dev/internal/program"
+	"github.com/sallyport/sallyport/sallyporttest/program"
 )
 
 // TestFreeze stops an agent whose call waits for people, kills the gateway, and
@@ -64,7 +65,7 @@ const timeToStop = 2 * time.Second
 func TestFreezeKillsRuns(t *testing.T) {
 	t.Parallel()
 	const executor = "github.com/sallyport/sallyport/dev/instancetest/testdata/stuckexec"
-	dir, err := program.Build(t.Context(), program.Source{Package: executor})
+	dir, err := program.Build(t.Context(), os.Stderr, "", executor)
 	if err != nil {
 		t.Fatal(err)
 	}

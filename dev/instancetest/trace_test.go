@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,7 +19,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/dev/instancetest"
-	"github.com/sallyport/sallyport/dev/internal/program"
+	"github.com/sallyport/sallyport/sallyporttest/program"
 )
 
 // span is what a collector is told of one.
@@ -84,7 +85,7 @@ func TestOneTrace(t *testing.T) {
 	receiver := httptest.NewServer(&c)
 	defer receiver.Close()
 	const executor = "github.com/sallyport/sallyport/dev/instancetest/testdata/traceexec"
-	dir, err := program.Build(t.Context(), program.Source{Package: executor})
+	dir, err := program.Build(t.Context(), os.Stderr, "", executor)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,16 +26,16 @@ import (
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 
-	"github.com/sallyport/sallyport/dev/internal/program"
 	"github.com/sallyport/sallyport/dev/temporaltest"
 	"github.com/sallyport/sallyport/sallyporttest/postgrestest"
+	"github.com/sallyport/sallyport/sallyporttest/program"
 	"github.com/sallyport/sallyport/strict"
 	"github.com/sallyport/sallyport/temporal-server/authz"
 )
 
 // executable is the path of cmd/temporal-server, built at the first call.
 var executable = sync.OnceValues(func() (string, error) {
-	dir, err := program.Build(context.Background(), program.Source{Package: "github.com/sallyport/sallyport/temporal-server/cmd/temporal-server"})
+	dir, err := program.Build(context.Background(), os.Stderr, "", "github.com/sallyport/sallyport/temporal-server/cmd/temporal-server")
 	return filepath.Join(dir, "temporal-server"), err
 })
 

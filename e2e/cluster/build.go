@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/sallyport/sallyport/e2e/internal/program"
+	"github.com/sallyport/sallyport/sallyporttest/program"
 )
 
 // Programs are the files of what a cluster is made of.
@@ -19,38 +19,34 @@ type Programs struct {
 	Testbox    string // for pods: see its own documentation
 }
 
+// module is this one, in whose directory the programs are built.
+const module = "github.com/sallyport/sallyport/e2e"
+
 // Build builds the programs that are not built yet, of exactly these sources,
 // and says so on w. They are kept in the user's cache directory.
-func Build(ctx context.Context, w io.Writer) (Programs, error) {
-	dir, err := program.Directory(ctx)
+func Build(ctx context.Context, w io.Writer) (p Programs, err error) {
+	dir, err := program.Module(ctx, module)
 	if err != nil {
-		return Programs{}, err
+		return p, err
 	}
-	var p Programs
-	err = program.Build(ctx, w, p.list(dir)...)
+	kubernetes := program.Kept{
+		Name: "kubernetes", Module: filepath.Join(dir, "cmd", "kubernetes"), Stamp: stamp,
+		Notice: "Building Kubernetes with etcd and kubectl as one program. The first time that compiles some 2,000 packages and " +
+			"takes up to some 20 minutes on two cores.",
+	}
+	if p.Kubernetes, err = kubernetes.Build(ctx, w); err != nil {
+		return p, err
+	}
+	coredns := program.Kept{
+		Name: "coredns", Module: filepath.Join(dir, "cmd", "coredns"),
+		Notice: "Building CoreDNS, the cluster's name server. The first time that takes a minute or two.",
+	}
+	if p.CoreDNS, err = coredns.Build(ctx, w); err != nil {
+		return p, err
+	}
+	own, err := program.Build(ctx, w, dir, "./cmd/node", "./cmd/netpold", "./cmd/testbox")
+	p.Node, p.Netpold, p.Testbox = filepath.Join(own, "node"), filepath.Join(own, "netpold"), filepath.Join(own, "testbox")
 	return p, err
-}
-
-// list says how each is built.
-func (p *Programs) list(dir string) []program.Source {
-	own := func(name string, file *string, sources ...string) program.Source {
-		sources = append(sources, "go.mod", "go.sum", "cmd/"+name)
-		return program.Source{Name: name, Module: dir, Package: "./cmd/" + name, Files: sources, File: file}
-	}
-	return []program.Source{
-		{
-			Name: "kubernetes", Module: filepath.Join(dir, "cmd", "kubernetes"), Package: ".", Files: []string{"."}, File: &p.Kubernetes, Stamp: stamp,
-			Notice: "Building Kubernetes with etcd and kubectl as one program. The first time that compiles some 2,000 packages and " +
-				"takes up to some 20 minutes on two cores; it is kept in %s.",
-		},
-		{
-			Name: "coredns", Module: filepath.Join(dir, "cmd", "coredns"), Package: ".", Files: []string{"."}, File: &p.CoreDNS,
-			Notice: "Building CoreDNS, the cluster's name server. The first time that takes a minute or two; it is kept in %s.",
-		},
-		own("node", &p.Node, "internal"),
-		own("netpold", &p.Netpold, "internal"),
-		own("testbox", &p.Testbox),
-	}
 }
 
 // stamp has Kubernetes say the version that its module requires: it is compiled

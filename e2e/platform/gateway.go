@@ -25,7 +25,7 @@ import (
 	"github.com/sallyport/sallyport/e2e/chart"
 	"github.com/sallyport/sallyport/e2e/cluster"
 	"github.com/sallyport/sallyport/e2e/internal/node"
-	"github.com/sallyport/sallyport/e2e/internal/program"
+	"github.com/sallyport/sallyport/sallyporttest/program"
 )
 
 // Where the chart puts the gateway.
@@ -97,7 +97,7 @@ func (g *Gateway) Upgrade(ctx context.Context, values map[string]any) error {
 // apply applies what the chart makes of values, after other documents, and
 // waits for API and worker.
 func (g *Gateway) apply(ctx context.Context, documents []byte, values map[string]any) error {
-	root, err := program.Directory(ctx)
+	root, err := program.Module(ctx, module)
 	if err != nil {
 		return err
 	}

@@ -2,11 +2,12 @@ package platform
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"path"
 	"path/filepath"
 
-	"github.com/sallyport/sallyport/e2e/internal/program"
+	"github.com/sallyport/sallyport/sallyporttest/program"
 )
 
 // Programs are the files of what runs in pods.
@@ -17,35 +18,33 @@ type Programs struct {
 	Gateway          map[string]string // the repository's own, by name: sallyport-gateway, kubeexec and image
 }
 
-// Build builds the programs that are not built yet, of exactly these sources,
-// and says so on w.
+const module = "github.com/sallyport/sallyport/e2e"
+
+// Build builds the programs and says so on w.
 func Build(ctx context.Context, w io.Writer) (Programs, error) {
-	module, err := program.Directory(ctx)
+	dir, err := program.Module(ctx, module)
 	if err != nil {
 		return Programs{}, err
 	}
-	root := filepath.Dir(module)
-	var p Programs
-	list := []program.Source{
-		{
-			Name: "temporal-server", Module: filepath.Join(root, "dev"), Package: "./cmd/temporal-server", File: &p.TemporalServer,
-			Notice: "Building the Temporal server with its Web UI. The first time that compiles some 2,000 packages and takes " +
-				"about 5 minutes on two cores; it is kept in %s.",
-		},
-		{Name: "intruder", Module: module, Package: "./cmd/intruder", File: &p.Intruder},
-		{Name: "idp", Module: filepath.Join(root, "dev"), Package: "./cmd/idp", File: &p.IdentityProvider},
+	_, _ = fmt.Fprintln(w, "Building the gateway and a Temporal server with its Web UI. The first time that compiles some 2,000 packages and takes "+
+		"about 5 minutes on two cores; later it takes seconds.")
+	built := map[string]string{}
+	for _, of := range []struct {
+		module   string
+		packages []string
+	}{
+		{"..", []string{"./cmd/sallyport-gateway", "./cmd/kubeexec", "./deploy/image"}},
+		{"../temporal-server", []string{"./cmd/temporal-server"}},
+		{"../dev", []string{"./cmd/idp"}},
+		{".", []string{"./cmd/intruder"}},
+	} {
+		programs, err := program.Build(ctx, w, filepath.Join(dir, of.module), of.packages...)
+		if err != nil {
+			return Programs{}, err
+		}
+		for _, p := range of.packages {
+			built[path.Base(p)] = filepath.Join(programs, path.Base(p))
+		}
 	}
-	names := []string{"./cmd/sallyport-gateway", "./cmd/kubeexec", "./deploy/image"}
-	files := make([]string, len(names))
-	for i, name := range names {
-		list = append(list, program.Source{Name: path.Base(name), Module: root, Package: name, File: &files[i]})
-	}
-	if err := program.Build(ctx, w, list...); err != nil {
-		return Programs{}, err
-	}
-	p.Gateway = map[string]string{}
-	for i, name := range names {
-		p.Gateway[path.Base(name)] = files[i]
-	}
-	return p, nil
+	return Programs{TemporalServer: built["temporal-server"], IdentityProvider: built["idp"], Intruder: built["intruder"], Gateway: built}, nil
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/sallyport/sallyport/e2e/chart"
 	"github.com/sallyport/sallyport/e2e/cluster"
 	"github.com/sallyport/sallyport/e2e/internal/intrusion"
+	"github.com/sallyport/sallyport/sallyporttest/program"
 	"github.com/sallyport/sallyport/tools"
 )
 
@@ -124,29 +125,17 @@ func prepare(ctx context.Context, dir string) (err error) {
 // image builds a program, makes an image of it, loads it into the cluster, and
 // returns its name by digest.
 func image(ctx context.Context, dir, name, module, pkg string) (string, error) {
-	binary, archive := filepath.Join(dir, name), filepath.Join(dir, name+".tar")
-	if _, err := command(ctx, module, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, pkg); err != nil {
+	programs, err := program.Build(ctx, os.Stderr, module, pkg)
+	if err != nil {
 		return "", err
 	}
-	out, err := command(ctx, "../..", "go", "run", "./deploy/image", "--name=cluster.local/"+name+":1", "--out="+archive, "/"+name+"="+binary)
+	archive := filepath.Join(dir, name+".tar")
+	out, err := program.Go(ctx, "../..", "run", "-trimpath", "./deploy/image", "--name=cluster.local/"+name+":1", "--out="+archive, "/"+name+"="+filepath.Join(programs, name))
 	if err != nil {
 		return "", err
 	}
 	ref, _, _ := strings.Cut(out, " ")
 	return ref, bench.cluster.Load(ctx, archive)
-}
-
-func command(ctx context.Context, dir, name string, args ...string) (string, error) {
-	c := exec.CommandContext(ctx, name, args...)
-	c.Dir, c.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
-	out, err := c.Output()
-	if err != nil {
-		if e, ok := errors.AsType[*exec.ExitError](err); ok {
-			err = fmt.Errorf("%w: %s", err, e.Stderr)
-		}
-		return "", fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
-	}
-	return string(out), nil
 }
 
 // install applies what the worker's rights and the cluster's admission policies
