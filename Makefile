@@ -299,14 +299,14 @@ bench: check-run bin/bench bin/toolexec ## Measure calls beside a bare workflow,
 # Enough of each for a stable figure: a bare commit is kept beside every entry.
 .PHONY: bench-ledger
 bench-ledger: check-test check-postgres ## Measure the ledger on both databases, beside bare commits
-	$(GO) test ./bench -run='^$$' -bench=Ledger -benchtime=10000x -timeout=20m
+	cd dev && $(GO) test ./bench -run='^$$' -bench=Ledger -benchtime=10000x -timeout=20m
 
 # One ledger of a million leaves, and one of a million calls in each database:
 # some 10 GiB in the temporary directory.
 .PHONY: bench-million
 bench-million: check-test check-postgres ## Measure proofs and searches where there are a million
-	$(GO) test ./bench -run='^$$' -bench=Proof -benchtime=1000x -timeout=20m -v
-	$(GO) test ./bench -run='^$$' -bench=Search -benchtime=1x -timeout=30m -v
+	cd dev && $(GO) test ./bench -run='^$$' -bench=Proof -benchtime=1000x -timeout=20m -v
+	cd dev && $(GO) test ./bench -run='^$$' -bench=Search -benchtime=1x -timeout=30m -v
 
 .PHONY: help
 help: ## Show this

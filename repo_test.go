@@ -84,9 +84,8 @@ var arrows = map[string][]string{
 	"temporal-server/standalone":          {"temporal-server/authz", "adapters/telemetry"},
 	"temporal-server/cmd/temporal-server": {"temporal-server/authz", "temporal-server/server", "temporal-server/standalone", "adapters/oidc", "workflows/wire"},
 
-	"dev/...":   {"*"},
-	"e2e/...":   {"*"},
-	"bench/...": {"*"},
+	"dev/...": {"*"},
+	"e2e/...": {"*"},
 }
 
 // libraries says which packages alone may import a library, by the prefix of
