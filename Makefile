@@ -250,7 +250,7 @@ lint-workflows: check-build
 lint-policies: check-build
 	$(OPA) fmt --fail --diff policies
 	$(OPA) check --strict policies
-	$(OPA) test --coverage --threshold 100 policies >/dev/null || $(OPA) test --verbose --coverage --threshold 100 policies
+	$(OPA) test --timeout 1m --coverage --threshold 100 policies >/dev/null || $(OPA) test --timeout 1m --verbose --coverage --threshold 100 policies
 
 # What ships, once more and with the symbols that releases leave out: without
 # them govulncheck can't tell which functions are in a program.
