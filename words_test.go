@@ -132,6 +132,7 @@ func lookIntoGo(t *testing.T, words *regexp.Regexp, names []string, name string)
 		case token.EOF:
 			lookAtNames(t, names, name, src)
 			return
+		default: // holds no text
 		}
 	}
 }

@@ -133,22 +133,32 @@ func read(root string, packages ...string) ([]text, error) {
 	}
 	var texts []text
 	for dir := range directories {
-		entries, err := os.ReadDir(dir)
+		found, err := textsIn(root, dir)
 		if err != nil {
 			return nil, err
 		}
-		for _, e := range entries {
-			if !e.Type().IsRegular() || !named(e.Name()) {
-				continue
-			}
-			t, err := recognise(root, filepath.Join(dir, e.Name()))
-			if err != nil {
-				return nil, err
-			}
-			texts = append(texts, t)
-		}
+		texts = append(texts, found...)
 	}
 	slices.SortFunc(texts, func(a, b text) int { return strings.Compare(a.name, b.name) })
+	return texts, nil
+}
+
+// textsIn finds the texts that stand in one directory.
+func textsIn(root, dir string) (texts []text, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if !e.Type().IsRegular() || !named(e.Name()) {
+			continue
+		}
+		t, err := recognise(root, filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		texts = append(texts, t)
+	}
 	return texts, nil
 }
 
@@ -182,7 +192,7 @@ func recognise(root, file string) (text, error) {
 func (p program) goTool(ctx context.Context, args ...string) (string, error) {
 	c := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the words above
 	c.Dir = p.dir
-	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+p.os, "GOARCH="+p.arch)
+	c.Env = append(c.Environ(), "CGO_ENABLED=0", "GOOS="+p.os, "GOARCH="+p.arch)
 	out, err := c.Output()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		err = fmt.Errorf("%w: %s", err, exit.Stderr)

@@ -60,5 +60,5 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // a file to give away
 		return err
 	}
-	return os.WriteFile(file, text.Bytes(), 0o644) //nolint:gosec // the same
+	return os.WriteFile(file, text.Bytes(), 0o644)
 }

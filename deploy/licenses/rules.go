@@ -32,7 +32,7 @@ type exception struct {
 }
 
 //go:embed texts/go-statsd-client.txt
-var statsd string //nolint:gochecknoglobals // embedded
+var statsd string
 
 // exceptions is the list of them. A test fails when no program needs one any more.
 func exceptions() []exception {

@@ -21,7 +21,8 @@ func Scripts(t *testing.T, setup func(*testscript.Env) error) {
 	})
 }
 
-// HelpTeaches: every command says what it is for, and shows it.
+// HelpTeaches fails where a command does not say what it is for, or shows no
+// example.
 func HelpTeaches(t *testing.T, root *cobra.Command) {
 	t.Helper()
 	var visit func(*cobra.Command)
