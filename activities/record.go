@@ -69,7 +69,7 @@ func stopped(s sallyport.Stop) *sallyport.Failure {
 func (a *Activities) Lost(ctx context.Context, rec sallyport.Record, why string) (Ended, error) {
 	return a.finish(ctx, rec, sallyport.Outcome{
 		State: sallyport.StateCancelled,
-		Error: &sallyport.Failure{Code: sallyport.CodeWorkflowLost, Message: why + "; nothing was run"},
+		Error: &sallyport.Failure{Code: sallyport.CodeWorkflowLost, Message: why + "; the ledger shows no run"},
 	})
 }
 
