@@ -34,7 +34,12 @@ func seeded(t *testing.T, targets ...string) *instancetest.Instance {
 // commits counts the commits of each call, by their trailers.
 func commits(t *testing.T, i *instancetest.Instance) map[string]int {
 	t.Helper()
-	repo, err := git.PlainOpen(i.Path("demo.git"))
+	return commitsIn(t, i.Path("demo.git"))
+}
+
+func commitsIn(t *testing.T, repository string) map[string]int {
+	t.Helper()
+	repo, err := git.PlainOpen(repository)
 	if err != nil {
 		t.Fatal(err)
 	}

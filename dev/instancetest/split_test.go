@@ -60,9 +60,12 @@ func newSplit(t *testing.T) *split {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ledger.CreateKey(filepath.Join(s.dir, "ledger.key"), "split.test"); err != nil {
+	private, verifier, err := ledger.NewKey("split.test")
+	if err != nil {
 		t.Fatal(err)
 	}
+	s.write(t, "ledger.key", private)
+	s.write(t, "ledger.pub", verifier)
 	both := fmt.Sprintf("temporal: {address: %q}\nledger: {path: ledger.db, key_file: ledger.key}\npolicies: policies\nidentities: identities.yaml\n"+
 		"payload_keys: [{id: k1, file: payload.key}]\n", s.temporal.FrontendAddr())
 	s.write(t, "identities.yaml", string(idp.Table(server.URL)))
