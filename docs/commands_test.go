@@ -124,3 +124,30 @@ func TestFlagsExist(t *testing.T) {
 		}
 	}
 }
+
+// TestUnits holds the units for systemd against the programs and the files that
+// the operators' page installs.
+func TestUnits(t *testing.T) {
+	units, err := filepath.Glob(filepath.Join(root, "deploy/systemd/*.service"))
+	if err != nil || len(units) == 0 {
+		t.Fatalf("there are no units: %v", err)
+	}
+	start := regexp.MustCompile(`(?m)^ExecStart=/usr/local/bin/sallyport-gateway ([a-z]+) --config /etc/sallyport/([a-z]+\.yaml)$`)
+	uses, _ := commands(t, "cmd/sallyport-gateway")
+	page := read(t, "docs/operators/machines.md")
+	for _, unit := range units {
+		text := read(t, filepath.Join("deploy/systemd", filepath.Base(unit)))
+		m := start.FindStringSubmatch(text)
+		if m == nil || !slices.Contains(uses, m[1]) {
+			t.Errorf("%s starts no command of sallyport-gateway", unit)
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(root, "deploy/examples", m[2])); err != nil {
+			t.Errorf("%s reads %s, of which there is no example: %v", unit, m[2], err)
+		}
+		user := regexp.MustCompile(`(?m)^User=(\S+)$`).FindStringSubmatch(text)
+		if user == nil || !strings.Contains(page, "--groups sallyport "+user[1]+"\n") {
+			t.Errorf("%s runs as %v, a user that docs/operators/machines.md does not make", unit, user)
+		}
+	}
+}

@@ -187,3 +187,30 @@ func TestSampleSaysTheDefaults(t *testing.T) {
 		}
 	}
 }
+
+// TestExamples loads the short examples, and wants both programs to agree on what
+// they share and neither to have what is the other's.
+func TestExamples(t *testing.T) {
+	api, err := gateway.Load("../deploy/examples/api.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	worker, err := gateway.Load("../deploy/examples/worker.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, pair := range map[string][2]any{
+		"temporal":                      {api.Temporal, worker.Temporal},
+		"ledger":                        {api.Ledger, worker.Ledger},
+		"payload_keys":                  {api.Payloads, worker.Payloads},
+		"identities":                    {api.Identities, worker.Identities},
+		"the worker's signing key":      {"", worker.Signing.PrivateKeyFile},
+		"the API server's public keys":  {"", api.Signing.PublicKeysFile},
+		"the API server's repository":   {"", api.Git.Repository},
+		"the API server's metrics port": {"", api.Worker.Listen},
+	} {
+		if d := cmp.Diff(pair[0], pair[1]); d != "" {
+			t.Errorf("%s: %s", what, d)
+		}
+	}
+}
