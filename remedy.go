@@ -36,7 +36,7 @@ const (
 	aboutVotes = "The vote did not count and changed nothing; the call still waits. It is recorded on the call as a refusal."
 	aboutRuns  = "The tool was about to run, or ran. Where the call is `failed`, nothing was changed, or the tool itself says how far it came. " +
 		"Where it is `ambiguous` (502), its effect may be there: look at the target before anything is tried again."
-	aboutKubernetes = "As above. The Job and its pod are in the namespace `kubernetes.namespace`; `kubectl describe` of both says more " +
+	aboutKubernetes = "As for [all runs](#runs). The Job and its pod are in the namespace `kubernetes.namespace`; `kubectl describe` of both says more " +
 		"as long as they are kept (`kubernetes.ttl`)."
 	aboutGit = "The gateway reads the one file of the call, and after the run commits the content that the tool answered. " +
 		"A commit that is refused with a code of this group was not made, unless the call is `ambiguous`."

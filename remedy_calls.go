@@ -49,7 +49,7 @@ func callCodes() []Code {
 
 // strayClient is the remedy where a step was not started by the call's own workflow.
 const strayClient = "A client of Temporal other than the gateway started an activity or changed a workflow. The worker's log has the workflow's id " +
-	"(`a step was started that the API did not sign`); take that client's access away."
+	"(`rejected a step: the API did not sign its call for this workflow`); take that client's access away."
 
 // driftCodes are those of calls that were no longer what was recorded or agreed to.
 func driftCodes() []Code {

@@ -40,7 +40,7 @@ func kubernetesCodes() []Code {
 			"Check its health and the worker's way to it. Plans are tried again by themselves; a run whose Job may exist is `ambiguous`."),
 		explain(CodeKubernetesRefused, RetryChanged, []int{200, 403},
 			"Kubernetes rejected the call's ServiceAccount, Role, NetworkPolicy or Job.",
-			"The worker's log has the reason (`Kubernetes refused a call`): mostly the worker's own rights or an admission policy. With tools of your own, apply `sallyport-gateway tools permissions` again."),
+			"The worker's log has the reason (`the Kubernetes API server did not create an object of a call`): mostly the worker's own rights or an admission policy. With tools of your own, apply `sallyport-gateway tools permissions` again."),
 		explain(CodeNamespaceNotServed, RetryChanged, []int{200, 403},
 			"The call's namespace is not among `kubernetes.targets`.",
 			"Use a namespace that is, or add it to `kubernetes.targets` and to `targets` of the chart."),

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -72,5 +74,26 @@ func retry(r sallyport.Retry) string {
 		return "after the remedy"
 	default:
 		return "unknown"
+	}
+}
+
+// TestMessagesExist: a message of a log that a remedy tells operators to look for
+// is one that the code writes.
+func TestMessagesExist(t *testing.T) {
+	said := parseTree(t).said
+	message := regexp.MustCompile("`([A-Za-z]+(?: [A-Za-z]+:?)+)`")
+	commands := []string{"git", "kubectl", "sallyport", "sallyport-gateway"}
+	named := 0
+	for _, m := range message.FindAllStringSubmatch(read(t, "docs/reference/errors.md"), -1) {
+		if first, _, _ := strings.Cut(m[1], " "); slices.Contains(commands, first) {
+			continue
+		}
+		named++
+		if !said[m[1]] {
+			t.Errorf("docs/reference/errors.md quotes %q, which no code writes", m[1])
+		}
+	}
+	if named < 5 {
+		t.Errorf("only %d messages are quoted: the pattern does not find them any more", named)
 	}
 }
