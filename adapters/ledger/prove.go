@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -85,20 +84,6 @@ func notSigned(id string) error {
 	e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeNotSignedYet, "no checkpoint covers all leaves of call %s yet; try again", id)
 	e.RetryAfter = time.Second
 	return e
-}
-
-// signedHead is the last checkpoint, whose signature the reader verifies.
-func (a *Archive) signedHead(ctx context.Context) (checkpoint, error) {
-	var c checkpoint
-	if err := a.db.QueryRowContext(ctx, sqlLastCheckpoint).Scan(&c.seq, &c.note); err != nil {
-		return c, unreadable(err)
-	}
-	said, err := proof.ReadCheckpoint(c.note)
-	if err != nil {
-		return c, unreadable(fmt.Errorf("the last checkpoint: %w", err))
-	}
-	c.tree = said.Tree
-	return c, nil
 }
 
 // Prove is [Archive.Prove] as JSON.

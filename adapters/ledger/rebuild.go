@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -45,33 +44,6 @@ func Rebuild(ctx context.Context, d Database) (n int, err error) {
 		return 0, fmt.Errorf("the projection stays as it was: %w", err)
 	}
 	return n, nil
-}
-
-// eachStep goes through the log call by call.
-func eachStep(ctx context.Context, db queryer, visit func(stored) error) error {
-	for last := (stored{number: -1}); ; {
-		steps, err := stepsAfter(ctx, db, last)
-		if err != nil || len(steps) == 0 {
-			return err
-		}
-		for _, s := range steps {
-			if err := visit(s); err != nil {
-				return err
-			}
-		}
-		last = steps[len(steps)-1]
-	}
-}
-
-// stepsAfter are the next ones after one, by call.
-func stepsAfter(ctx context.Context, db queryer, last stored) (steps []stored, err error) {
-	err = each(ctx, db, func(rows *sql.Rows) error {
-		var s stored
-		err := rows.Scan(&s.index, &s.callID, &s.number, &s.kind, &s.key, &s.leaf, &s.there, &s.content)
-		steps = append(steps, s)
-		return err
-	}, sqlStepsAfter, last.callID, last.number, pageSize)
-	return steps, err
 }
 
 // rebuilding folds one call after the other.

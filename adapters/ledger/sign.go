@@ -53,13 +53,6 @@ func (s noteSigner) KeyHash() uint32 { return s.Verifier().KeyHash() }
 
 func (s noteSigner) Sign(msg []byte) ([]byte, error) { return s.Signer.Sign(s.ctx, msg) }
 
-// checkpoint is a head that was signed.
-type checkpoint struct {
-	seq  int64 // how many there were
-	tree tlog.Tree
-	note []byte
-}
-
 // notary signs heads, beside what is appended.
 type notary struct {
 	db      *sql.DB
@@ -133,51 +126,6 @@ func (n *notary) lastCheckpoint(ctx context.Context, seq int64) (tlog.Tree, erro
 		return tlog.Tree{}, tamperedError{what: fmt.Sprintf("the last checkpoint is not signed by this key, nor by one that it has replaced: %v", err)}
 	}
 	return c.Tree, nil
-}
-
-// readHead reads the tree's size and hash, and how many checkpoints there are.
-func readHead(ctx context.Context, db queryer) (head tlog.Tree, checkpoints int64, err error) {
-	var hash []byte
-	err = db.QueryRowContext(ctx, sqlHead).Scan(&head.N, &hash, &checkpoints)
-	copy(head.Hash[:], hash)
-	return head, checkpoints, err
-}
-
-// hashesOf reads stored hashes, which never change.
-func hashesOf(ctx context.Context, db queryer) tlog.HashReader {
-	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
-		if len(indexes) == 0 {
-			return nil, nil
-		}
-		args := make([]any, len(indexes))
-		for i, x := range indexes {
-			args[i] = x
-		}
-		stored := make(map[int64]tlog.Hash, len(indexes))
-		err := each(ctx, db, func(rows *sql.Rows) error {
-			var x int64
-			var b []byte
-			if err := rows.Scan(&x, &b); err != nil {
-				return err
-			}
-			var h tlog.Hash
-			copy(h[:], b)
-			stored[x] = h
-			return nil
-		}, selectNodes(len(args)), args...)
-		if err != nil {
-			return nil, fmt.Errorf("nodes: %w", err)
-		}
-		hashes := make([]tlog.Hash, len(indexes))
-		for i, x := range indexes {
-			h, ok := stored[x]
-			if !ok {
-				return nil, tamperedError{what: fmt.Sprintf("node %d is missing", x)}
-			}
-			hashes[i] = h
-		}
-		return hashes, nil
-	})
 }
 
 // addCheckpoint stores a checkpoint, unless another process has stored one

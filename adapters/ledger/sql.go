@@ -1,8 +1,10 @@
 package ledger
 
 import (
+	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sallyport/sallyport"
 )
@@ -159,6 +161,19 @@ func selectCalls(q sallyport.Query, after *cursor, limit int) (string, []any) {
 	s.args = append(s.args, limit+1)
 	return "SELECT c.record FROM " + from + " WHERE " + strings.Join(s.where, " AND ") +
 		" ORDER BY " + order + ".received_at DESC, " + order + ".call_id DESC LIMIT $" + strconv.Itoa(len(s.args)), s.args
+}
+
+// nanos is t for an SQL column: nanoseconds since 1970. A time that these
+// can't hold becomes the nearest one that they can.
+func nanos(t time.Time) int64 {
+	switch {
+	case t.Before(time.Unix(0, math.MinInt64)):
+		return math.MinInt64
+	case t.After(time.Unix(0, math.MaxInt64)):
+		return math.MaxInt64
+	default:
+		return t.UnixNano()
+	}
 }
 
 // selectNodes is the statement that reads some nodes.

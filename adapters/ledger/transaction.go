@@ -68,54 +68,6 @@ func (t *transaction) load(ctx context.Context, edge proof.Frontier) error {
 	return err
 }
 
-// followEdge is the edge of a tree of this size and hash: the one that is known,
-// or one read anew.
-func followEdge(edge proof.Frontier, size int64, hash []byte, nodes tlog.HashReader) (proof.Frontier, error) {
-	edge = edge.Clone()
-	if ok, err := hasRoot(edge, size, hash); ok || err != nil {
-		return edge, err
-	}
-	edge, err := proof.LoadFrontier(size, nodes)
-	if err != nil {
-		return edge, fmt.Errorf("the tree of %d leaves can't be read: %w", size, err)
-	}
-	ok, err := hasRoot(edge, size, hash)
-	if err == nil && !ok {
-		err = tamperedError{what: fmt.Sprintf("the head's hash is not that of the tree of %d leaves", size)}
-	}
-	return edge, err
-}
-
-func hasRoot(f proof.Frontier, size int64, hash []byte) (bool, error) {
-	if f.Size() != size {
-		return false, nil
-	}
-	root, err := f.Root()
-	return err == nil && string(root[:]) == string(hash), err
-}
-
-// nodesOf reads stored hashes.
-func nodesOf(ctx context.Context, conn connection) tlog.HashReader {
-	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
-		stored := make([][]byte, len(indexes))
-		reads := make([]*statement, len(indexes))
-		for i, x := range indexes {
-			reads[i] = query([]any{&stored[i]}, sqlNode, x)
-		}
-		if err := conn.run(ctx, reads...); err != nil {
-			return nil, fmt.Errorf("nodes: %w", err)
-		}
-		hashes := make([]tlog.Hash, len(indexes))
-		for i, x := range indexes {
-			if reads[i].none {
-				return nil, tamperedError{what: fmt.Sprintf("node %d is missing", x)}
-			}
-			copy(hashes[i][:], stored[i])
-		}
-		return hashes, nil
-	})
-}
-
 // learn reads all that deciding about some entries takes: what the ledger holds
 // of their calls and of the entries themselves, freezes, and their agents' usage.
 func (t *transaction) learn(ctx context.Context, entries []sallyport.Entry, limits func(agent string) sallyport.Limits) error {

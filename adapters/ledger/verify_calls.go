@@ -13,20 +13,6 @@ import (
 	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
 
-// stored is one step of a call as the database has it.
-type stored struct {
-	index   int64
-	callID  string
-	number  int
-	kind    string
-	key     string
-	leaf    []byte
-	content []byte // nil when it is erased, or missing
-	there   bool   // it is not missing
-}
-
-func (s stored) where() string { return fmt.Sprintf("leaf %d", s.index) }
-
 // calls goes through the log call by call.
 func (v *verification) calls(ctx context.Context) error {
 	var call *callCheck

@@ -7,7 +7,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -71,57 +70,6 @@ func (v *verification) openSigned(where string, msg []byte) (proof.Checkpoint, b
 	}
 	v.signed = append(v.signed, signedTree{where: where, tree: c.Tree})
 	return c, true
-}
-
-// pageSize is how many rows are read at once: a connection to PostgreSQL answers
-// one question after the other.
-const pageSize = 4096
-
-// row is a leaf or a node as the database has it.
-type row struct {
-	index int64
-	value []byte
-}
-
-// rows reads a table in the order of its index.
-type rows struct {
-	tx   *sql.Tx
-	text string
-	last int64
-	page []row
-}
-
-func newRows(tx *sql.Tx, text string) *rows { return &rows{tx: tx, text: text, last: math.MinInt64} }
-
-// next is the next row. At the end there is none.
-func (r *rows) next(ctx context.Context) (row, bool, error) {
-	if len(r.page) == 0 {
-		err := each(ctx, r.tx, func(s *sql.Rows) error {
-			var one row
-			err := s.Scan(&one.index, &one.value)
-			r.page = append(r.page, one)
-			return err
-		}, r.text, r.last, pageSize)
-		if err != nil || len(r.page) == 0 {
-			return row{}, false, err
-		}
-	}
-	one := r.page[0]
-	r.page, r.last = r.page[1:], one.index
-	return one, true, nil
-}
-
-// each calls f for each row that is left.
-func (r *rows) each(ctx context.Context, f func(row) error) error {
-	for {
-		one, ok, err := r.next(ctx)
-		if err != nil || !ok {
-			return err
-		}
-		if err := f(one); err != nil {
-			return err
-		}
-	}
 }
 
 // tree makes the Merkle tree from the leaves and compares nodes and
