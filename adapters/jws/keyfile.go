@@ -8,8 +8,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -25,12 +23,9 @@ const (
 // LoadPrivateKey reads an Ed25519 key from a PEM file (PKCS #8, as openssl
 // genpkey -algorithm ed25519 writes it) that others may not read.
 func LoadPrivateKey(path string) (ed25519.PrivateKey, error) {
-	data, info, err := readKeyFile(path)
+	data, err := strict.Private(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the API's signing key: %w", err)
-	}
-	if err := strict.Private(info); err != nil {
-		return nil, fmt.Errorf("the private key %s %w", path, err)
 	}
 	block, rest := pem.Decode(data)
 	if block == nil || block.Type != privateBlock || len(bytes.TrimSpace(rest)) > 0 {
@@ -50,7 +45,7 @@ func LoadPrivateKey(path string) (ed25519.PrivateKey, error) {
 // LoadPublicKeys reads one or more Ed25519 keys from a PEM file (SPKI). A
 // file that holds anything else, such as a private key, is rejected.
 func LoadPublicKeys(path string) ([]ed25519.PublicKey, error) {
-	rest, _, err := readKeyFile(path)
+	rest, err := strict.ReadFile(path, maxKeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("reading the API's public keys: %w", err)
 	}
@@ -78,7 +73,7 @@ func LoadPublicKeys(path string) ([]ed25519.PublicKey, error) {
 }
 
 // CreateKey makes a key and writes it to a file that must not exist yet
-// (otherwise the error wraps [fs.ErrExist]), for its owner alone. The file
+// (otherwise the error wraps [io/fs.ErrExist]), for its owner alone. The file
 // appears whole or not at all.
 func CreateKey(path string) (ed25519.PrivateKey, error) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
@@ -111,30 +106,6 @@ func PublicPEM(keys ...ed25519.PublicKey) ([]byte, error) {
 		}
 	}
 	return out.Bytes(), nil
-}
-
-// readKeyFile takes content and mode from the one file that it opened.
-func readKeyFile(path string) ([]byte, fs.FileInfo, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("%s: is not a regular file", path)
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
-	if err != nil {
-		return nil, nil, err
-	}
-	if len(data) > maxKeyFile {
-		return nil, nil, fmt.Errorf("%s: is longer than %d bytes", path, maxKeyFile)
-	}
-	return data, info, nil
 }
 
 // writeNew writes beside path and links into place, which, unlike a rename,

@@ -91,14 +91,7 @@ func CreateKey(path, name string) (Key, error) {
 
 // LoadKey reads a key's file, and rejects one that other users can read.
 func LoadKey(path string) (Key, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return Key{}, fmt.Errorf("the ledger's key can't be read: %w", err)
-	}
-	if err := strict.Private(info); err != nil {
-		return Key{}, fmt.Errorf("the ledger's key %s %w, or replace the key if another user may have read it", path, err)
-	}
-	b, err := os.ReadFile(path)
+	b, err := strict.Private(path)
 	if err != nil {
 		return Key{}, fmt.Errorf("the ledger's key can't be read: %w", err)
 	}

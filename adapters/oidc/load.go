@@ -3,9 +3,7 @@ package oidc
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"path/filepath"
 
 	"github.com/go-jose/go-jose/v4"
@@ -20,7 +18,7 @@ const maxFile = 8 << 20
 // load reads the table. It returns old itself where nothing has changed, and
 // keeps what is known of the keys of issuers that have not.
 func (i *Identities) load(old *snapshot) (*snapshot, error) {
-	source, err := readFile(i.opts.Table)
+	source, err := strict.ReadFile(i.opts.Table, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("reading the identity table: %w", err)
 	}
@@ -73,7 +71,7 @@ func (i *Identities) readKeys(table Table, found *strict.Faults) (map[string][]b
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(filepath.Dir(i.opts.Table), path)
 		}
-		content, err := readFile(path)
+		content, err := strict.ReadFile(path, maxFile)
 		if err == nil {
 			files[path] = content
 			sets[entry.URL], err = parseKeys(content)
@@ -102,20 +100,4 @@ func (s *snapshot) fill(table Table) {
 // groups are written in one way.
 func groups(g []string) []string {
 	return append([]string{}, g...)
-}
-
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("%s: is longer than %d bytes", path, maxFile)
-	}
-	return data, nil
 }

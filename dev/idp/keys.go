@@ -62,7 +62,7 @@ func newIssuer(url, dir, file string) (*issuer, error) {
 // loadKey reads a key, or makes it at the first start.
 func loadKey(dir, file string) (*rsa.PrivateKey, error) {
 	path := filepath.Join(dir, file)
-	data, err := readSecret(path)
+	data, err := strict.Private(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return makeKey(path)
 	}
@@ -104,7 +104,7 @@ type secrets map[string]string
 func loadSecrets(opts Options) (secrets, error) {
 	path := filepath.Join(opts.Dir, secretFile)
 	kept := secrets{}
-	data, err := readSecret(path)
+	data, err := strict.Private(path)
 	if err == nil {
 		err = strict.Decode(data, &kept)
 	}
@@ -138,33 +138,10 @@ func loadSecrets(opts Options) (secrets, error) {
 	return given, writeSecret(path, append(data, '\n'))
 }
 
-// readSecret refuses what others than its owner may read.
-func readSecret(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := strict.Private(info); err != nil {
-		return nil, fmt.Errorf("%s %w", path, err)
-	}
-	return os.ReadFile(path)
-}
-
 // writeSecret replaces a file as a whole.
 func writeSecret(path string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".secret-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return strict.WritePrivate(path, data)
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/sallyport/sallyport/strict"
 	"github.com/sallyport/sallyport/temporal-server/authz"
 )
 
@@ -34,30 +35,13 @@ func (t Tokens) Write() error {
 	for _, role := range []authz.Role{authz.Gateway, authz.Worker} {
 		token, err := t.Issue(role)
 		if err == nil {
-			err = replace(filepath.Join(t.Dir, string(role)+".token"), token)
+			err = strict.WritePrivate(filepath.Join(t.Dir, string(role)+".token"), []byte(token+"\n"))
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("tokens: %s.token: %w", role, err))
 		}
 	}
 	return errors.Join(errs...)
-}
-
-func replace(path, token string) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".token-") // with mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.WriteString(token + "\n")
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
 
 // Keep renews the files until ctx ends. It logs a failure, and tries again.

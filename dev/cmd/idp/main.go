@@ -135,14 +135,7 @@ func provider(f flags, logger *slog.Logger) (*idp.Provider, error) {
 }
 
 func readSecrets(path string) (map[string]string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := strict.Private(info); err != nil {
-		return nil, fmt.Errorf("%s %w", path, err)
-	}
-	text, err := os.ReadFile(path)
+	text, err := strict.Private(path)
 	if err != nil {
 		return nil, err
 	}
