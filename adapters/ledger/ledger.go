@@ -114,7 +114,11 @@ func (l *Ledger) Close() error {
 		ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 		defer cancel()
 		l.notary.store = l.storeNow
-		if err := l.notary.sign(ctx); err != nil { // the next Open signs it
+		err := l.notary.sign(ctx)
+		for n := 0; err != nil && n < maxReaders; n++ { // each may be a connection that the server has lost
+			err = l.notary.sign(ctx)
+		}
+		if err != nil { // the next Open signs it
 			l.log.LogAttrs(ctx, slog.LevelError, "ledger checkpoint not signed", slog.Any("error", err))
 		}
 		l.closeErr = l.write.close()

@@ -46,6 +46,23 @@ func TestServerGoneWhileRecording(t *testing.T) {
 	}
 }
 
+// TestCloseSignsAfterOutage closes a ledger whose idle connections the server
+// has lost: the last signature is not lost with them.
+func TestCloseSignsAfterOutage(t *testing.T) {
+	pg := postgrestest.Start(t)
+	p := placeOn(t, pg)
+	l := p.open(t)
+	mustRecord(t, l, sallyporttest.Approved(0)...)
+	eventually(t, "all is signed", func() bool { return p.mustVerify(t).Unsigned == 0 })
+	pg.Kill(t)
+	pg.Restart(t)
+	recordAtLast(t, l, sallyporttest.Approved(1)[0])
+	mustClose(t, l)
+	if r := p.mustVerify(t); r.Unsigned != 0 {
+		t.Errorf("%d leaves are unsigned", r.Unsigned)
+	}
+}
+
 // recordAtLast records a step as soon as the ledger lets it.
 func recordAtLast(t *testing.T, l sallyport.Recorder, e sallyport.Entry) {
 	for t.Context().Err() == nil {
