@@ -140,7 +140,7 @@ func byIDToken() []forgery {
 		handsIn("NoSubject", "the token names no person", "must name its subject", with(claims{"sub": nil})),
 		handsIn("NoExpiry", "it could be kept for ever", "must say when", with(claims{"exp": nil})),
 		{
-			name: "IDTokenOwner", reason: "a signature makes no owner a stranger", says: "alice answers for", leaf: "own_agent",
+			name: "IDTokenOwner", reason: "a signature makes no owner a stranger", says: "alice owns the agent", leaf: "own_agent",
 			try: func(f *forger) error {
 				return f.posts(f.Token(f.t, "alice"), f.yes(), f.signed(f.people, claims{"sub": "alice"}))
 			},
