@@ -5,6 +5,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"strconv"
@@ -84,19 +85,38 @@ func dialable(addr string) string {
 	}
 }
 
-// listen opens the address. If its port is in use and not fixed, it opens any
-// other port of the host.
+// listen opens the address. If its port is 0, or in use and not fixed, it opens
+// a free port of the host.
 func listen(addr string, fixed bool) (net.Listener, error) {
-	host, _, err := net.SplitHostPort(addr)
+	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
 	}
-	network := family(host)
-	l, err := net.Listen(network, addr) //nolint:noctx // returns at once
-	if fixed || !errors.Is(err, syscall.EADDRINUSE) {
-		return l, err
+	if port != "0" {
+		l, err := net.Listen(family(host), addr) //nolint:noctx // returns at once
+		if fixed || !errors.Is(err, syscall.EADDRINUSE) {
+			return l, err
+		}
 	}
-	return net.Listen(network, net.JoinHostPort(host, "0")) //nolint:noctx // returns at once
+	return listenAnywhere(host)
+}
+
+// Free ports are drawn from below Linux's ephemeral range: between reserve and
+// the server's own listeners, any outgoing connection could take one of that.
+const (
+	firstPort = 12_000
+	lastPort  = 32_000
+)
+
+func listenAnywhere(host string) (l net.Listener, err error) {
+	for range 100 {
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		l, err = net.Listen(family(host), net.JoinHostPort(host, strconv.Itoa(port))) //nolint:noctx // returns at once
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+	}
+	return l, err
 }
 
 // family keeps 0.0.0.0 an IPv4 address: Go would else listen on [::], which the
