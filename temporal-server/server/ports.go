@@ -3,9 +3,10 @@
 package server
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"math/big"
 	"net"
 	"net/netip"
 	"strconv"
@@ -108,15 +109,18 @@ const (
 	lastPort  = 32_000
 )
 
-func listenAnywhere(host string) (l net.Listener, err error) {
+func listenAnywhere(host string) (net.Listener, error) {
 	for range 100 {
-		port := firstPort + rand.IntN(lastPort-firstPort)
-		l, err = net.Listen(family(host), net.JoinHostPort(host, strconv.Itoa(port))) //nolint:noctx // returns at once
+		n, err := rand.Int(rand.Reader, big.NewInt(lastPort-firstPort))
+		if err != nil {
+			return nil, err
+		}
+		l, err := net.Listen(family(host), net.JoinHostPort(host, strconv.FormatInt(firstPort+n.Int64(), 10))) //nolint:noctx // returns at once
 		if !errors.Is(err, syscall.EADDRINUSE) {
-			break
+			return l, err
 		}
 	}
-	return l, err
+	return nil, fmt.Errorf("no port of %s from %d to %d is free: %w", host, firstPort, lastPort, syscall.EADDRINUSE)
 }
 
 // family keeps 0.0.0.0 an IPv4 address: Go would else listen on [::], which the
