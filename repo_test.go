@@ -52,7 +52,8 @@ var arrows = map[string][]string{
 	"adapters/gitops":          {"tools/unidiff"},
 	"adapters/ledger":          {"adapters/ledger/proof"},
 	"adapters/ledger/proof":    nil,
-	"adapters/oidc":            nil,
+	"adapters/oidc":            {"adapters/oidc/jwks"},
+	"adapters/oidc/jwks":       nil,
 	"adapters/notify":          nil,
 	"adapters/telemetry":       nil,
 	"adapters/jws":             nil,
@@ -62,7 +63,7 @@ var arrows = map[string][]string{
 	"client":                {"api/wire"},
 	"cmd/sallyport":         {"client", "adapters/jws", "adapters/ledger/proof", "cmd/internal/cli"},
 	"cmd/sallyport-gateway": {"*"},
-	"cmd/internal/cli":      {"adapters/ledger/proof", "adapters/oidc"},
+	"cmd/internal/cli":      {"adapters/ledger/proof", "adapters/oidc", "adapters/oidc/jwks"},
 	"cmd/toolexec":          {"tools/wire", "tools/builtin", "adapters/sandbox/confine"},
 	"cmd/kubeexec":          {"tools/wire", "tools/k8s"},
 	"deploy/image":          nil, // makes images of these; no part of them
@@ -109,7 +110,7 @@ var libraries = map[string][]string{
 	"github.com/labstack/echo":               {"api"},
 	"github.com/coreos/go-oidc":              {"client", "temporal-server/...", "dev/..."}, // it logs people in; see the decision on verifying tokens
 	"golang.org/x/oauth2":                    {"client", "e2e/..."},
-	"github.com/go-jose":                     {"adapters/jws", "adapters/oidc", "sallyporttest/workflowstest", "temporal-server/...", "dev/..."},
+	"github.com/go-jose":                     {"adapters/jws", "adapters/oidc", "adapters/oidc/jwks", "sallyporttest/workflowstest", "temporal-server/...", "dev/..."},
 	"github.com/go-git":                      {"adapters/gitops", "dev/..."},
 	"github.com/landlock-lsm":                {"adapters/sandbox/confine"},
 	"github.com/santhosh-tekuri":             {"tools"},

@@ -1,12 +1,12 @@
 package oidc
 
 import (
-	"context"
-	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/sallyport/sallyport/adapters/oidc/jwks"
 )
 
 // issuer is an entry of the table, ready to check tokens.
@@ -17,18 +17,8 @@ type issuer struct {
 	votes      string // the audience of votes, or ""
 	algorithms []jose.SignatureAlgorithm
 	maxAge     time.Duration
-	keys       keySource
+	keys       jwks.Source
 }
-
-// keySource finds the keys that may have signed a token.
-type keySource interface {
-	// find returns at least one key, or errUnknownKey, or an error of kind
-	// Unavailable.
-	find(ctx context.Context, kid string) ([]jose.JSONWebKey, error)
-}
-
-// errUnknownKey says that the issuer has no such key.
-var errUnknownKey = errors.New("the issuer has no such key")
 
 // newIssuer keeps the keys that an issuer's predecessor has fetched.
 func (i *Identities) newIssuer(entry Issuer, set []jose.JSONWebKey, old *snapshot) *issuer {
@@ -46,16 +36,16 @@ func (i *Identities) newIssuer(entry Issuer, set []jose.JSONWebKey, old *snapsho
 		made.maxAge = entry.MaxAge
 	}
 	if entry.JWKS != "" {
-		made.keys = fileKeys(set)
+		made.keys = jwks.File(set)
 		return made
 	}
 	if old != nil && old.issuers[entry.URL] != nil {
-		if remote, ok := old.issuers[entry.URL].keys.(*remoteKeys); ok {
+		if remote, ok := old.issuers[entry.URL].keys.(*jwks.Remote); ok {
 			made.keys = remote
 			return made
 		}
 	}
 	logger := i.opts.Logger.With(slog.String("issuer", entry.URL))
-	made.keys = newRemoteKeys(entry.URL, i.opts.Client, i.opts.Now, logger)
+	made.keys = jwks.NewRemote(entry.URL, i.opts.Client, i.opts.Now, logger)
 	return made
 }

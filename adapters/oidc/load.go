@@ -9,6 +9,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/oidc/jwks"
 	"github.com/sallyport/sallyport/strict"
 )
 
@@ -74,7 +75,7 @@ func (i *Identities) readKeys(table Table, found *strict.Faults) (map[string][]b
 		content, err := strict.ReadFile(path, maxFile)
 		if err == nil {
 			files[path] = content
-			sets[entry.URL], err = parseKeys(content)
+			sets[entry.URL], err = jwks.Parse(content)
 		}
 		if err != nil {
 			found.Add(at(nil, "issuers", n, "jwks"), "the keys of issuer %s: %v", entry.URL, err)

@@ -9,6 +9,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/oidc/jwks"
 )
 
 func unauthenticated(code, format string, args ...any) error {
@@ -44,8 +45,8 @@ func (i *issuer) checkSignature(ctx context.Context, token string, h header) (jo
 	if !slices.Contains(i.algorithms, jose.SignatureAlgorithm(h.Alg)) {
 		return jose.JSONWebKey{}, unauthenticated(sallyport.CodeBadToken, "the token is signed with %.20q, and of %s only %v are accepted", h.Alg, i.url, i.algorithms)
 	}
-	keys, err := i.keys.find(ctx, h.Kid)
-	if errors.Is(err, errUnknownKey) {
+	keys, err := i.keys.Find(ctx, h.Kid)
+	if errors.Is(err, jwks.ErrUnknown) {
 		return jose.JSONWebKey{}, unauthenticated(sallyport.CodeBadToken, "the token's key %.100q is none of %s", h.Kid, i.url)
 	}
 	if err != nil {

@@ -151,9 +151,6 @@ func (k Kept) signed(v sallyport.Vote, h header) error {
 	return nil
 }
 
-// ParseKeys reads a JWKS, such as an identity provider publishes.
-func ParseKeys(data []byte) ([]jose.JSONWebKey, error) { return parseKeys(data) }
-
 func sameKey(a, b jose.JSONWebKey) bool {
 	x, errX := a.Thumbprint(crypto.SHA256)
 	y, errY := b.Thumbprint(crypto.SHA256)

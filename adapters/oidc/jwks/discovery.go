@@ -1,4 +1,4 @@
-package oidc
+package jwks
 
 import (
 	"context"
@@ -19,7 +19,7 @@ const maxResponse = 1 << 20
 
 // fetch gets the issuer's keys from an endpoint, or where it is "" from the
 // one that discovery names, which it returns.
-func (r *remoteKeys) fetch(ctx context.Context, endpoint string) ([]jose.JSONWebKey, string, error) {
+func (r *Remote) fetch(ctx context.Context, endpoint string) ([]jose.JSONWebKey, string, error) {
 	if endpoint == "" {
 		var err error
 		if endpoint, err = r.discover(ctx); err != nil {
@@ -30,7 +30,7 @@ func (r *remoteKeys) fetch(ctx context.Context, endpoint string) ([]jose.JSONWeb
 	if err != nil {
 		return nil, "", err
 	}
-	keys, err := parseKeys(data)
+	keys, err := Parse(data)
 	if err != nil {
 		return nil, "", fmt.Errorf("%s: %w", endpoint, err)
 	}
@@ -39,7 +39,7 @@ func (r *remoteKeys) fetch(ctx context.Context, endpoint string) ([]jose.JSONWeb
 
 // discover reads the issuer's jwks_uri (OpenID Connect Discovery 1.0, section
 // 4). A document of another issuer is rejected.
-func (r *remoteKeys) discover(ctx context.Context) (string, error) {
+func (r *Remote) discover(ctx context.Context) (string, error) {
 	document := strings.TrimSuffix(r.issuer, "/") + "/.well-known/openid-configuration"
 	data, err := r.get(ctx, document)
 	if err != nil {
@@ -62,7 +62,7 @@ func (r *remoteKeys) discover(ctx context.Context) (string, error) {
 	return metadata.Keys, nil
 }
 
-func (r *remoteKeys) get(ctx context.Context, from string) ([]byte, error) {
+func (r *Remote) get(ctx context.Context, from string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
 	if err != nil {
 		return nil, err

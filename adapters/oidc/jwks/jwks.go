@@ -1,4 +1,7 @@
-package oidc
+// Package jwks finds the public keys of an issuer of tokens: in a JWKS (RFC 7517)
+// that is a file, or in the one that the issuer publishes, by OpenID Connect
+// discovery.
+package jwks
 
 import (
 	"context"
@@ -10,17 +13,27 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
+// Source finds the keys that may have signed a token.
+type Source interface {
+	// Find returns at least one key, or [ErrUnknown], or an error of kind
+	// Unavailable.
+	Find(ctx context.Context, kid string) ([]jose.JSONWebKey, error)
+}
+
+// ErrUnknown says that the issuer has no such key.
+var ErrUnknown = errors.New("the issuer has no such key")
+
 // leastRSABits is what NIST SP 800-131A still allows.
 const leastRSABits = 2048
 
-// fileKeys are an issuer's keys from a JWKS file.
-type fileKeys []jose.JSONWebKey
+// File is an issuer's keys from a JWKS file.
+type File []jose.JSONWebKey
 
-func (f fileKeys) find(_ context.Context, kid string) ([]jose.JSONWebKey, error) {
+func (f File) Find(_ context.Context, kid string) ([]jose.JSONWebKey, error) {
 	if keys := match(f, kid); len(keys) > 0 {
 		return keys, nil
 	}
-	return nil, errUnknownKey
+	return nil, ErrUnknown
 }
 
 // match finds the keys of an id. A token that names no key can only mean the
@@ -38,11 +51,11 @@ func match(keys []jose.JSONWebKey, kid string) []jose.JSONWebKey {
 	return found
 }
 
-// parseKeys reads a JWKS (RFC 7517). Keys of kinds that we don't know, that
+// Parse reads a JWKS. Keys of kinds that we don't know, that
 // are too weak or not for signatures, are skipped, as section 5 allows. A
 // private key in the set is published and compromised: then no key of the set
 // is accepted.
-func parseKeys(data []byte) ([]jose.JSONWebKey, error) {
+func Parse(data []byte) ([]jose.JSONWebKey, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}

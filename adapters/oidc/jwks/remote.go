@@ -1,4 +1,4 @@
-package oidc
+package jwks
 
 import (
 	"context"
@@ -26,9 +26,9 @@ const (
 	mostUnknown   = 1024        // how many of those
 )
 
-// remoteKeys are an issuer's keys by discovery. Nothing is fetched before a
+// Remote is an issuer's keys by discovery. Nothing is fetched before a
 // token needs it, and all waiting requests share one fetch.
-type remoteKeys struct {
+type Remote struct {
 	issuer string
 	client *http.Client
 	now    func() time.Time
@@ -50,15 +50,16 @@ type fetch struct {
 	err  error
 }
 
-func newRemoteKeys(issuer string, client *http.Client, now func() time.Time, logger *slog.Logger) *remoteKeys {
-	return &remoteKeys{
+// NewRemote makes the keys of an issuer, of which nothing is known yet.
+func NewRemote(issuer string, client *http.Client, now func() time.Time, logger *slog.Logger) *Remote {
+	return &Remote{
 		issuer: issuer, client: client, now: now, logger: logger,
 		limit:   rate.NewLimiter(rate.Every(fetchEvery), fetchBurst),
 		unknown: map[string]time.Time{},
 	}
 }
 
-func (r *remoteKeys) find(ctx context.Context, kid string) ([]jose.JSONWebKey, error) {
+func (r *Remote) Find(ctx context.Context, kid string) ([]jose.JSONWebKey, error) {
 	keys, attempt, err := r.look(ctx, kid)
 	if attempt == nil {
 		return keys, err
@@ -79,7 +80,7 @@ func (r *remoteKeys) find(ctx context.Context, kid string) ([]jose.JSONWebKey, e
 
 // look returns known keys, or a fetch to wait for and the keys to use if it
 // fails.
-func (r *remoteKeys) look(ctx context.Context, kid string) ([]jose.JSONWebKey, *fetch, error) {
+func (r *Remote) look(ctx context.Context, kid string) ([]jose.JSONWebKey, *fetch, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
@@ -93,7 +94,7 @@ func (r *remoteKeys) look(ctx context.Context, kid string) ([]jose.JSONWebKey, *
 	case fresh && len(keys) > 0:
 		return keys, nil, nil
 	case fresh && now.Sub(r.unknown[kid]) < unknownFor:
-		return nil, nil, errUnknownKey
+		return nil, nil, ErrUnknown
 	case r.inflight != nil:
 		return keys, r.inflight, nil
 	case r.limit.AllowN(now, 1):
@@ -107,7 +108,7 @@ func (r *remoteKeys) look(ctx context.Context, kid string) ([]jose.JSONWebKey, *
 
 // lookAgain returns keys after a fetch, and remembers a key id that it did not
 // bring.
-func (r *remoteKeys) lookAgain(kid string) ([]jose.JSONWebKey, error) {
+func (r *Remote) lookAgain(kid string) ([]jose.JSONWebKey, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if keys := match(r.keys, kid); len(keys) > 0 {
@@ -117,12 +118,12 @@ func (r *remoteKeys) lookAgain(kid string) ([]jose.JSONWebKey, error) {
 		clear(r.unknown)
 	}
 	r.unknown[kid] = r.now()
-	return nil, errUnknownKey
+	return nil, ErrUnknown
 }
 
 // start begins a fetch that outlives the request which caused it. The lock is
 // held.
-func (r *remoteKeys) start(ctx context.Context) *fetch {
+func (r *Remote) start(ctx context.Context) *fetch {
 	attempt := &fetch{done: make(chan struct{})}
 	r.inflight = attempt
 	endpoint := r.endpoint
@@ -138,7 +139,7 @@ func (r *remoteKeys) start(ctx context.Context) *fetch {
 	return attempt
 }
 
-func (r *remoteKeys) finish(ctx context.Context, attempt *fetch, keys []jose.JSONWebKey, endpoint string, err error) {
+func (r *Remote) finish(ctx context.Context, attempt *fetch, keys []jose.JSONWebKey, endpoint string, err error) {
 	if err != nil {
 		r.logger.WarnContext(ctx, "fetching an issuer's keys failed", slog.Any("error", err))
 	}
@@ -158,7 +159,7 @@ func (r *remoteKeys) finish(ctx context.Context, attempt *fetch, keys []jose.JSO
 	close(attempt.done)
 }
 
-func (r *remoteKeys) unavailable(err error) error {
+func (r *Remote) unavailable(err error) error {
 	e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeIssuerUnavailable, "the keys of issuer %s are out of reach at the moment", r.issuer)
 	e.Err = err
 	e.RetryAfter = fetchEvery

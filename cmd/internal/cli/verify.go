@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport/sallyport/adapters/ledger/proof"
 	"github.com/sallyport/sallyport/adapters/oidc"
+	"github.com/sallyport/sallyport/adapters/oidc/jwks"
 )
 
 // VoteClient is the application as which people log in to vote. Its ID tokens
@@ -73,7 +74,7 @@ func (t *Trust) Votes() (oidc.Kept, error) {
 		return oidc.Kept{}, fmt.Errorf("the identity provider's keys can't be read: %w", err)
 	}
 	votes := t.votes
-	if votes.Keys, err = oidc.ParseKeys(b); err != nil {
+	if votes.Keys, err = jwks.Parse(b); err != nil {
 		return oidc.Kept{}, fmt.Errorf("%s: %w", t.people, err)
 	}
 	return votes, nil
