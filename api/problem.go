@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/api/wire"
 )
 
 // retryLater is when to try again where the error does not say.
@@ -22,22 +23,17 @@ const retryLater = 5 * time.Second
 // have had its effect, and a second call could have it twice.
 const kindAmbiguous sallyport.Kind = "ambiguous"
 
-// problem is an RFC 9457 problem.
+// problem is an error as the caller gets it, and when to try again.
 type problem struct {
-	Type    string             `json:"type"`
-	Title   string             `json:"title"`
-	Status  int                `json:"status"`
-	Code    string             `json:"code"`
-	Detail  string             `json:"detail"`
-	Errors  []sallyport.Field  `json:"errors,omitempty"`
-	Reasons []sallyport.Reason `json:"reasons,omitempty"`
-	CallID  string             `json:"call_id,omitempty"`
+	wire.Problem
 
 	retryAfter time.Duration
 }
 
 func newProblem(kind sallyport.Kind, status int, code, detail string) *problem {
-	return &problem{Type: "urn:sallyport:problem:" + string(kind), Title: titleOf(kind), Status: status, Code: code, Detail: detail}
+	return &problem{Problem: wire.Problem{
+		Type: "urn:sallyport:problem:" + string(kind), Title: titleOf(kind), Status: status, Code: code, Detail: detail,
+	}}
 }
 
 // problemOf is an error as the caller sees it.

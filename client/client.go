@@ -68,34 +68,7 @@ func (c *Client) Proof(ctx context.Context, id string) (json.RawMessage, error) 
 }
 
 // Problem is an error of the gateway (RFC 9457).
-type Problem struct {
-	Type    string             `json:"type"`
-	Title   string             `json:"title"`
-	Status  int                `json:"status"`
-	Detail  string             `json:"detail"`
-	Code    string             `json:"code"`
-	CallID  string             `json:"call_id"`
-	Errors  []sallyport.Field  `json:"errors"`
-	Reasons []sallyport.Reason `json:"reasons"`
-}
-
-// Error is the text for a person.
-func (p *Problem) Error() string {
-	var b strings.Builder
-	b.WriteString(p.Detail)
-	if p.Detail == "" {
-		b.WriteString(p.Title)
-	}
-	for _, f := range p.Errors {
-		fmt.Fprintf(&b, "\n  %s: %s", f.Pointer, f.Detail)
-	}
-	for _, r := range p.Reasons {
-		if r.Message != p.Detail {
-			fmt.Fprintf(&b, "\n  %s: %s", r.Code, r.Message)
-		}
-	}
-	return sallyport.Visible(b.String())
-}
+type Problem = wire.Problem
 
 // Submit makes a call. The call may not have ended yet: see its state.
 func (c *Client) Submit(ctx context.Context, s Submission) (Call, error) {

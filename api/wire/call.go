@@ -1,4 +1,4 @@
-// Package wire holds the JSON of a call as the REST API sends it. The API
+// Package wire holds the JSON of calls and errors as the REST API sends it. The API
 // writes it and the client reads it; neither needs the other's libraries.
 package wire
 
