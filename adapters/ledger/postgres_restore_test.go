@@ -20,8 +20,8 @@ func TestDumpIsALedger(t *testing.T) {
 	mustClose(t, l)
 
 	dump, restored := filepath.Join(t.TempDir(), "ledger.dump"), pg.DSN(pg.Database(t))
-	command(t, "pg_dump", "--format=custom", "--file="+dump, "--dbname="+p.dsn)
-	command(t, "pg_restore", "--exit-on-error", "--dbname="+restored, dump)
+	command(t, pg.Program("pg_dump"), "--format=custom", "--file="+dump, "--dbname="+p.dsn)
+	command(t, pg.Program("pg_restore"), "--exit-on-error", "--dbname="+restored, dump)
 	p.dsn = restored
 	p.mustVerify(t)
 	l = p.open(t)

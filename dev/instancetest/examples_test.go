@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport/sallyport/adapters/jws"
 	"github.com/sallyport/sallyport/adapters/ledger"
 	"github.com/sallyport/sallyport/dev/instancetest"
+	"github.com/sallyport/sallyport/dev/internal/address"
 	"github.com/sallyport/sallyport/dev/temporaltest"
 	"github.com/sallyport/sallyport/workflows/wire"
 )
@@ -23,7 +24,7 @@ import (
 func TestExamplesStart(t *testing.T) {
 	t.Parallel()
 	dir, state := t.TempDir(), t.TempDir()
-	api, metrics := instancetest.FreeAddress(t), instancetest.FreeAddress(t)
+	api, metrics := address.Free(t), address.Free(t)
 	temporal := temporaltest.Start(t, temporaltest.Options{Open: true, SearchAttributes: wire.SearchAttributes()})
 	here := strings.NewReplacer("127.0.0.1:8080", api, "127.0.0.1:9090", metrics, "127.0.0.1:7233", temporal.FrontendAddr(), "/var/lib/sallyport", state)
 	for _, name := range []string{"api.yaml", "worker.yaml", "identities.yaml"} {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/client"
+	"github.com/sallyport/sallyport/dev/internal/address"
 )
 
 // How long an instance may take to be ready, to stop, and to do what a test
@@ -28,6 +29,18 @@ const pollEvery = 20 * time.Millisecond
 
 // ours are environment variables that programs of ours look at.
 var ours = regexp.MustCompile(`^(OTEL|SALLYPORT)_`)
+
+// environment is this process's own without what would change what an
+// instance does.
+func environment() []string {
+	var kept []string
+	for _, v := range os.Environ() {
+		if !ours.MatchString(v) {
+			kept = append(kept, v)
+		}
+	}
+	return kept
+}
 
 // Options of an instance. The zero value is one on new state.
 type Options struct {
@@ -73,7 +86,7 @@ func New(tb testing.TB, o Options) *Instance {
 		{"--api", o.API}, {"--temporal", o.Temporal}, {"--temporal-ui", o.TemporalUI}, {"--identity-provider", o.IdentityProvider},
 	} {
 		if a.addr == "" {
-			a.addr = FreeAddress(tb)
+			a.addr = address.Free(tb)
 		}
 		i.addresses = append(i.addresses, a.flag, a.addr)
 	}

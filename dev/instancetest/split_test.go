@@ -19,6 +19,7 @@ import (
 	"github.com/sallyport/sallyport/client"
 	"github.com/sallyport/sallyport/dev/idp"
 	"github.com/sallyport/sallyport/dev/instancetest"
+	"github.com/sallyport/sallyport/dev/internal/address"
 	"github.com/sallyport/sallyport/dev/temporaltest"
 	"github.com/sallyport/sallyport/policies"
 	"github.com/sallyport/sallyport/workflows/wire"
@@ -37,7 +38,7 @@ type split struct {
 
 func newSplit(t *testing.T) *split {
 	t.Helper()
-	s := &split{dir: t.TempDir(), api: instancetest.FreeAddress(t), metrics: instancetest.FreeAddress(t)}
+	s := &split{dir: t.TempDir(), api: address.Free(t), metrics: address.Free(t)}
 	s.temporal = temporaltest.Start(t, temporaltest.Options{Open: true, SearchAttributes: wire.SearchAttributes()})
 
 	var handler http.Handler

@@ -26,6 +26,7 @@ import (
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 
+	"github.com/sallyport/sallyport/dev/internal/address"
 	"github.com/sallyport/sallyport/dev/temporaltest"
 	"github.com/sallyport/sallyport/sallyporttest/postgrestest"
 	"github.com/sallyport/sallyport/sallyporttest/program"
@@ -54,7 +55,7 @@ type server struct {
 // a moment ago, and stays there when the server is started again.
 func newServer(t *testing.T, pg *postgrestest.Cluster) *server {
 	t.Helper()
-	s := &server{dir: t.TempDir(), provider: temporaltest.NewProvider(t), frontend: free(t), ui: free(t)}
+	s := &server{dir: t.TempDir(), provider: temporaltest.NewProvider(t), frontend: address.Free(t), ui: address.Free(t)}
 	s.roots = s.certificate(t)
 	s.write(t, "postgres.password", pg.Password)
 	s.write(t, "ui.secret", "not-a-secret")
@@ -202,16 +203,6 @@ func (s *server) service(t *testing.T, role authz.Role) client.Client {
 func (s *server) person(t *testing.T, subject string) client.Client {
 	t.Helper()
 	return s.dial(t, func(context.Context) (string, error) { return s.provider.AccessToken(subject), nil })
-}
-
-func free(t *testing.T) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 func wantError(t *testing.T, err error, text string) {

@@ -13,17 +13,15 @@ import (
 	"strconv"
 )
 
-type programs struct{ initdb, postgres string }
-
 // debian is where Debian's packages have the programs, by major version.
 const debian = "/usr/lib/postgresql/*/bin"
 
-// find looks for the programs of the newest PostgreSQL of Debian's, or else
-// for those in PATH.
-func find() (programs, error) {
+// find looks for the directory with the programs of the newest PostgreSQL of
+// Debian's, or else for that of those in PATH.
+func find() (string, error) {
 	dirs, err := filepath.Glob(debian)
 	if err != nil {
-		return programs{}, err
+		return "", err
 	}
 	newest, of := "", 0
 	for _, d := range dirs {
@@ -36,14 +34,13 @@ func find() (programs, error) {
 		}
 	}
 	if newest != "" {
-		return programs{filepath.Join(newest, "initdb"), filepath.Join(newest, "postgres")}, nil
+		return newest, nil
 	}
-	initdb, first := exec.LookPath("initdb")
-	postgres, second := exec.LookPath("postgres")
-	if err := errors.Join(first, second); err != nil {
-		return programs{}, fmt.Errorf("PostgreSQL's programs are neither in %s nor in PATH: sudo apt-get install postgresql (%w)", debian, err)
+	initdb, err := exec.LookPath("initdb")
+	if err != nil {
+		return "", fmt.Errorf("PostgreSQL's programs are neither in %s nor in PATH: sudo apt-get install postgresql (%w)", debian, err)
 	}
-	return programs{initdb, postgres}, nil
+	return filepath.Dir(initdb), nil
 }
 
 // account is an ordinary user.

@@ -42,7 +42,7 @@ type Cluster struct {
 	Password string // of User
 	dir      string
 	durable  bool
-	programs programs
+	bin      string   // with its programs
 	account  *account // that runs it; nil for our own
 	postgres *exec.Cmd
 	gone     chan struct{} // closed when the server has ended
@@ -64,14 +64,14 @@ func StartDurable(tb testing.TB) *Cluster {
 
 func start(tb testing.TB, durable bool) *Cluster {
 	tb.Helper()
-	p, err := find()
+	bin, err := find()
 	switch {
 	case err != nil && os.Getenv("CI") == "true":
 		tb.Fatal(err)
 	case err != nil:
 		tb.Skip(err)
 	}
-	c := &Cluster{programs: p, Password: rand.Text(), durable: durable}
+	c := &Cluster{bin: bin, Password: rand.Text(), durable: durable}
 	if c.account, err = ordinary(); err != nil {
 		tb.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func (c *Cluster) initialize(ctx context.Context) error {
 	if !c.durable {
 		arguments = append(arguments, "--wal-segsize=1") // a small log is made sooner, and fits below a limit of file sizes
 	}
-	cmd := exec.CommandContext(ctx, c.programs.initdb, arguments...) //nolint:gosec // found by find
+	cmd := exec.CommandContext(ctx, c.Program("initdb"), arguments...) //nolint:gosec // found by find
 	cmd.SysProcAttr = c.attributes()
 	cmd.Dir = c.dir
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -125,6 +125,9 @@ func (c *Cluster) initialize(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Program is the path of one of PostgreSQL's programs, of the server's version.
+func (c *Cluster) Program(name string) string { return filepath.Join(c.bin, name) }
 
 func (c *Cluster) data() string { return filepath.Join(c.dir, "data") }
 
@@ -166,7 +169,7 @@ func (c *Cluster) launch() error {
 		// it is acknowledged: Kill loses none.
 		arguments = append(arguments, "-c", "fsync=off", "-c", "full_page_writes=off")
 	}
-	cmd := exec.Command(c.programs.postgres, arguments...) //nolint:gosec,noctx // found by find; ended by Kill
+	cmd := exec.Command(c.Program("postgres"), arguments...) //nolint:gosec,noctx // found by find; ended by Kill
 	cmd.SysProcAttr = c.attributes()
 	cmd.Dir = c.dir
 	c.log.Reset()
