@@ -15,12 +15,18 @@ BENCHFLAGS ?=
 TESTFLAGS ?=
 DEVFLAGS ?=
 
+# Everything is compiled in two ways at most, because each compiles all that is
+# linked anew: with the race detector, or as what ships is, STATIC. The tools
+# that read packages have them compiled too.
+STATIC = CGO_ENABLED=0 $(GO) test -trimpath $(TESTFLAGS)
+
 # Tools come from the module proxy, in the versions that .ci/tools.mod and .ci/opa.mod
 # pin. OPA's command line stands apart because it and golangci-lint need two
 # versions of one library.
-GOLANGCI = $(GO) tool -modfile=$(CURDIR)/.ci/tools.mod golangci-lint
-WORKFLOWCHECK = $(GO) tool -modfile=$(CURDIR)/.ci/tools.mod workflowcheck
-OPA = $(GO) tool -modfile=$(CURDIR)/.ci/opa.mod opa
+TOOL = CGO_ENABLED=0 GOFLAGS=-trimpath $(GO) tool
+GOLANGCI = $(TOOL) -modfile=$(CURDIR)/.ci/tools.mod golangci-lint
+WORKFLOWCHECK = $(TOOL) -modfile=$(CURDIR)/.ci/tools.mod workflowcheck
+OPA = $(TOOL) -modfile=$(CURDIR)/.ci/opa.mod opa
 
 # The race detector needs cgo.
 RACE = CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout=20m $(TESTFLAGS)
@@ -112,7 +118,7 @@ bin/release/%: force
 
 .PHONY: manifests
 manifests: check-build ## Render the Helm chart with its default values into deploy/manifests/
-	$(E2E) test ./chart -count=1 -run='^TestManifests$$' -args -update
+	$(E2E) test -trimpath ./chart -count=1 -run='^TestManifests$$' -args -update
 
 .PHONY: clean
 clean: ## Remove what was built; the state in .sallyport/ stays
@@ -135,7 +141,7 @@ cluster-down: check-build ## End it
 # One package after the other, because each has a cluster of its own.
 .PHONY: e2e
 e2e: check-e2e check-postgres ## Run the tests that need one, on clusters that they start and end
-	$(E2E) test -trimpath -tags=e2e -count=1 -p=1 -timeout=60m $(TESTFLAGS) ./...
+	cd e2e && $(STATIC) -tags=e2e -count=1 -p=1 -timeout=60m ./...
 
 .PHONY: bench-cluster
 bench-cluster: check-e2e ## Measure calls in a cluster beside bare Jobs, and print the ratio
@@ -174,17 +180,17 @@ test: check-test test-root test-temporal-server test-dev test-e2e ## Run the tes
 test-root:
 	$(RACE) ./...
 	@echo "what tries one change after the other, without -race:"
-	CGO_ENABLED=0 $(GO) test -timeout=20m $(TESTFLAGS) -run='^(TestEvery|TestKilled)' ./adapters/ledger/...
+	$(STATIC) -timeout=20m -run='^(TestEvery|TestKilled)' ./adapters/ledger/...
 
 .PHONY: test-temporal-server
 test-temporal-server:
 	@echo "temporal-server, without -race, as the server is built:"
-	cd temporal-server && CGO_ENABLED=0 $(GO) test -trimpath -shuffle=on -timeout=20m $(TESTFLAGS) ./...
+	cd temporal-server && $(STATIC) -shuffle=on -timeout=20m ./...
 
 .PHONY: test-dev
 test-dev:
 	@echo "dev, what links the Temporal server, without -race:"
-	@cd dev && packages=$$($(LIST_SERVERS) servers=1) && CGO_ENABLED=0 $(GO) test -trimpath -shuffle=on -timeout=20m $(TESTFLAGS) $$packages
+	@cd dev && packages=$$($(LIST_SERVERS) servers=1) && $(STATIC) -shuffle=on -timeout=20m $$packages
 	@echo "dev, the rest, with -race:"
 	@cd dev && packages=$$($(LIST_SERVERS) servers=0) && $(RACE) $$packages
 
@@ -196,7 +202,7 @@ test-e2e:
 .PHONY: test-oldest
 test-oldest: export GOTOOLCHAIN = go$(shell sed -n 's/^go //p' go.mod)
 test-oldest: check-test ## Test the first module, and compile the others, with the oldest Go release that go.mod allows
-	CGO_ENABLED=0 $(GO) test -timeout=20m $(TESTFLAGS) ./...
+	$(STATIC) -timeout=20m ./...
 	cd dev && CGO_ENABLED=0 $(GO) build -trimpath ./...
 	cd e2e && CGO_ENABLED=0 $(GO) build -trimpath ./...
 
@@ -204,13 +210,13 @@ test-oldest: check-test ## Test the first module, and compile the others, with t
 # tests run as processes links the Temporal server; they do not.
 .PHONY: chaos
 chaos: check-test check-postgres ## Run each test that kills processes CHAOSCOUNT (10) times
-	cd dev && CGO_ENABLED=0 $(GO) test -trimpath -count=$(CHAOSCOUNT) -timeout=2h $(TESTFLAGS) -run='^TestKill' ./instancetest ./temporaltest
-	CGO_ENABLED=0 $(GO) test -count=$(CHAOSCOUNT) -timeout=2h $(TESTFLAGS) -run='^TestKill' ./adapters/gitops ./adapters/ledger ./adapters/sandbox
+	cd dev && $(STATIC) -count=$(CHAOSCOUNT) -timeout=2h -run='^TestKill' ./instancetest ./temporaltest
+	$(STATIC) -count=$(CHAOSCOUNT) -timeout=2h -run='^TestKill' ./adapters/gitops ./adapters/ledger ./adapters/sandbox
 
 # Outside of test, because it needs a browser, and Node to drive it.
 .PHONY: test-browser
 test-browser: check-browser dev/browsertest/node_modules ## Vote in the Temporal UI with a browser; pictures are kept in .sallyport/browser/
-	cd dev && $(GO) test -tags=browser -count=1 -timeout=10m $(TESTFLAGS) ./browsertest
+	cd dev && $(STATIC) -tags=browser -count=1 -timeout=10m ./browsertest
 
 dev/browsertest/node_modules: dev/browsertest/package.json dev/browsertest/package-lock.json
 	cd $(@D) && npm ci
@@ -218,7 +224,7 @@ dev/browsertest/node_modules: dev/browsertest/package.json dev/browsertest/packa
 
 .PHONY: record-history
 record-history: check-test ## Record workflow histories of every path for the replay tests
-	cd dev && $(GO) test ./integration -count=1 -run='^TestEveryPath$$' -args -record=$(CURDIR)/workflows/testdata/histories
+	cd dev && $(STATIC) ./integration -count=1 -run='^TestEveryPath$$' -args -record=$(CURDIR)/workflows/testdata/histories
 
 .PHONY: lint
 lint: lint-root lint-temporal-server lint-dev lint-e2e lint-workflows lint-policies ## Check style, architecture, determinism and policies
@@ -294,19 +300,19 @@ bin/bench: force
 .PHONY: bench
 bench: check-run bin/bench bin/toolexec ## Measure calls beside a bare workflow, then run the packages' benchmarks
 	bin/bench $(BENCHFLAGS)
-	$(GO) test -run='^$$' -bench=. -benchmem -benchtime=$(BENCHTIME) ./...
+	$(STATIC) -run='^$$' -bench=. -benchmem -benchtime=$(BENCHTIME) ./...
 
 # Enough of each for a stable figure: a bare commit is kept beside every entry.
 .PHONY: bench-ledger
 bench-ledger: check-test check-postgres ## Measure the ledger on both databases, beside bare commits
-	cd dev && $(GO) test ./bench -run='^$$' -bench=Ledger -benchtime=10000x -timeout=20m
+	cd dev && $(STATIC) ./bench -run='^$$' -bench=Ledger -benchtime=10000x -timeout=20m
 
 # One ledger of a million leaves, and one of a million calls in each database:
 # some 10 GiB in the temporary directory.
 .PHONY: bench-million
 bench-million: check-test check-postgres ## Measure proofs and searches where there are a million
-	cd dev && $(GO) test ./bench -run='^$$' -bench=Proof -benchtime=1000x -timeout=20m -v
-	cd dev && $(GO) test ./bench -run='^$$' -bench=Search -benchtime=1x -timeout=30m -v
+	cd dev && $(STATIC) ./bench -run='^$$' -bench=Proof -benchtime=1000x -timeout=20m -v
+	cd dev && $(STATIC) ./bench -run='^$$' -bench=Search -benchtime=1x -timeout=30m -v
 
 .PHONY: help
 help: ## Show this
