@@ -7,7 +7,7 @@
 // the time of a call goes.
 //
 // The kubelet looks every 300 ms whether a pod's volumes are there
-// (podAttachAndMountRetryInterval of Kubernetes 1.34), and so no process with a
+// (podAttachAndMountRetryInterval of Kubernetes 1.37), and so no process with a
 // token starts sooner. That is the difference between the two bare Jobs.
 //
 //	bench -runs 20

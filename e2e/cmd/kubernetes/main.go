@@ -3,7 +3,7 @@
 // they share is compiled and linked once. The first argument says which one
 // it is; the rest is that program's own.
 //
-// It is a module of its own: Kubernetes 1.34 compiles with its own versions
+// It is a module of its own: Kubernetes 1.37 compiles with its own versions
 // of k8s.io/client-go alone, and the gateway uses a newer one.
 package main
 
