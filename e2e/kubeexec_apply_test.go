@@ -28,9 +28,13 @@ func manifest(kind, name string, more object) object {
 }
 
 func template(name string) object {
-	return object{"metadata": object{"labels": object{"app": name}}, "spec": object{"containers": []any{
-		object{"name": "app", "image": cluster.Testbox, "args": []any{"pause"}, "imagePullPolicy": "Never"},
-	}}}
+	return object{"metadata": object{"labels": object{"app": name}}, "spec": object{
+		"securityContext": object{"runAsNonRoot": true, "seccompProfile": object{"type": "RuntimeDefault"}},
+		"containers": []any{object{
+			"name": "app", "image": cluster.Testbox, "args": []any{"pause"}, "imagePullPolicy": "Never",
+			"securityContext": object{"allowPrivilegeEscalation": false, "capabilities": object{"drop": []any{"ALL"}}},
+		}},
+	}}
 }
 
 func workload(name string) object {
@@ -184,10 +188,9 @@ func TestKubeexecApplyDoesNotBorrowSecrets(t *testing.T) {
 	})
 	for name, code := range map[string]string{"secret": sallyport.CodeReadsSecrets, "account": sallyport.CodeOtherAccount} {
 		t.Run(name, func(t *testing.T) {
-			pods := object{"spec": object{"selector": object{"matchLabels": object{"app": name}}, "template": object{
-				"metadata": object{"labels": object{"app": name}},
-				"spec":     object{"containers": []any{object{"name": "printer", "image": cluster.Testbox, "args": []any{"print", "$(PASSWORD)"}}}},
-			}}}
+			pods := workload(name)
+			printer := pods["spec"].(object)["template"].(object)["spec"].(object)["containers"].([]any)[0].(object)
+			printer["name"], printer["args"] = "printer", []any{"print", "$(PASSWORD)"}
 			c := applying(t, ns, manifest("Deployment", name, pods))
 			wantCode(t, c.in(t, wire.ModePlan, nil), code)
 			wantCode(t, c.in(t, wire.ModeRun, nil), code)
@@ -201,7 +204,7 @@ func TestKubeexecApplyRejected(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
 	for name, m := range map[string]object{
-		"unknown-field": manifest("ConfigMap", "x", object{"spec": object{}}),
+		"unknown-field": manifest("Service", "x", object{"spec": object{"ports": []any{object{"port": 80}}, "sessionAffinityConfig": object{"sticky": true}}}),
 		"invalid":       manifest("Service", "x", object{"spec": object{"ports": []any{object{"port": 99999999}}}}),
 	} {
 		t.Run(name, func(t *testing.T) {

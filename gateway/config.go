@@ -122,6 +122,7 @@ type KubernetesConfig struct {
 	Targets       []string      `yaml:"targets"`         // namespaces that calls may be about
 	ExecutorImage string        `yaml:"executor_image"`  // of the built-in tools, by digest
 	APIServer     []string      `yaml:"api_server"`      // host:port of the API server's own addresses, for network policies; CIDR:port too
+	Annotations   []string      `yaml:"annotations"`     // that manifests may set, beside the tool's own; keys, and prefixes that end with a slash
 	ImageKeys     []string      `yaml:"image_keys"`      // PEM files of public keys that sign tools' images; empty verifies none
 	TTL           time.Duration `yaml:"ttl"`             // how long a Job is kept after its outcome is recorded
 	ScheduleTime  time.Duration `yaml:"schedule_within"` // how long a pod may find no node

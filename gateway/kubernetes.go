@@ -55,7 +55,7 @@ func (g *Gateway) kubernetes() (*kube.Runner, error) {
 		return nil, err
 	}
 	o := kube.Options{
-		Client: client, Recorder: g.ledger, Catalogue: g.catalogue, Namespace: k.Namespace, Targets: k.Targets, Executor: k.ExecutorImage, APIServer: servers,
+		Client: client, Recorder: g.ledger, Catalogue: g.catalogue, Namespace: k.Namespace, Targets: k.Targets, Executor: k.ExecutorImage, APIServer: servers, Annotations: k.Annotations,
 		TTL: k.TTL, Patience: k.ScheduleTime, Logger: g.o.Logger,
 	}
 	if o.Images, err = k.images(); err != nil {

@@ -90,7 +90,7 @@ func (r *Runner) container(t task) (corev1.Container, error) {
 		c.Command, c.Args, err = t.command()
 		return c, err
 	}
-	request, err := t.request()
+	request, err := r.request(t)
 	c.Env = append(c.Env, corev1.EnvVar{Name: wire.EnvRequest, Value: literally(request)})
 	return c, err
 }

@@ -41,14 +41,15 @@ type ResultReceiver struct {
 
 // Options configure a [Runner]. All but Images and ResultReceiver are required.
 type Options struct {
-	Client    kubernetes.Interface
-	Recorder  sallyport.Recorder // records which Job a run has
-	Catalogue Catalogue
-	Namespace string          // where Jobs run
-	Targets   []string        // the namespaces that calls may be about
-	Executor  string          // the image of cmd/kubeexec, by digest
-	APIServer []tools.Network // where pods reach the API server: its own addresses, not its Service's
-	Images    Images          // nil: images that policy requires to be signed are refused
+	Client      kubernetes.Interface
+	Recorder    sallyport.Recorder // records which Job a run has
+	Catalogue   Catalogue
+	Namespace   string          // where Jobs run
+	Targets     []string        // the namespaces that calls may be about
+	Executor    string          // the image of cmd/kubeexec, by digest
+	APIServer   []tools.Network // where pods reach the API server: its own addresses, not its Service's
+	Annotations []string        // that manifests may set, beside the tool's own
+	Images      Images          // nil: images that policy requires to be signed are refused
 	// ResultReceiver may be nil: the worker reads every outcome from the pod's log.
 	ResultReceiver *ResultReceiver
 	TTL            time.Duration // how long a Job is kept after its outcome is recorded

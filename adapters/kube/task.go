@@ -64,12 +64,12 @@ func (t task) rules() []tools.KubernetesRule {
 }
 
 // request is the executor's request, as JSON.
-func (t task) request() (string, error) {
-	r := wire.Request{Mode: t.mode, Intent: t.intent, Plan: t.plan, TraceParent: t.trace}
+func (r *Runner) request(t task) (string, error) {
+	q := wire.Request{Mode: t.mode, Intent: t.intent, Plan: t.plan, TraceParent: t.trace, Annotations: r.o.Annotations}
 	if t.leased() {
-		r.Expires = t.begin
+		q.Expires = t.begin
 	}
-	b, err := json.Marshal(r)
+	b, err := json.Marshal(q)
 	if err != nil {
 		return "", sallyport.Errorf(sallyport.Internal, sallyport.CodeBadRequest, "cannot write the request to the executor as JSON: %w", err)
 	}

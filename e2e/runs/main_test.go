@@ -151,7 +151,7 @@ func install(ctx context.Context) error {
 		return err
 	}
 	var text bytes.Buffer
-	for _, name := range []string{"namespace.yaml", "rbac.yaml", "network.yaml", "admission-calls.yaml", "admission-execution.yaml", "admission-jobs.yaml", "admission-worker.yaml"} {
+	for _, name := range []string{"namespace.yaml", "rbac.yaml", "network.yaml", "admission-calls.yaml", "admission-execution.yaml", "admission-jobs.yaml", "admission-manifests.yaml", "admission-worker.yaml"} {
 		if files[name] == "" {
 			return fmt.Errorf("the chart makes no %s", name)
 		}

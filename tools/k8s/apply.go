@@ -21,42 +21,6 @@ import (
 	"github.com/sallyport/sallyport/tools/wire"
 )
 
-// appliedKind is a kind that k8s_apply_manifest applies.
-type appliedKind struct {
-	apiVersion string
-	resource   string
-	runsPods   bool // it has a pod template at /spec/template
-}
-
-// appliedKinds include no Secrets, no RBAC, and no kinds that decide about other
-// objects.
-func appliedKinds() map[string]appliedKind {
-	return map[string]appliedKind{
-		"ConfigMap":               {apiVersion: "v1", resource: "configmaps"},
-		"DaemonSet":               {apiVersion: "apps/v1", resource: "daemonsets", runsPods: true},
-		"Deployment":              {apiVersion: "apps/v1", resource: "deployments", runsPods: true},
-		"HorizontalPodAutoscaler": {apiVersion: "autoscaling/v2", resource: "horizontalpodautoscalers"},
-		"Ingress":                 {apiVersion: "networking.k8s.io/v1", resource: "ingresses"},
-		"PodDisruptionBudget":     {apiVersion: "policy/v1", resource: "poddisruptionbudgets"},
-		"Service":                 {apiVersion: "v1", resource: "services"},
-		"StatefulSet":             {apiVersion: "apps/v1", resource: "statefulsets", runsPods: true},
-	}
-}
-
-// Kinds that k8s_apply_manifest takes, with their API versions.
-func Kinds() map[string]string {
-	all := map[string]string{}
-	for kind, k := range appliedKinds() {
-		all[kind] = k.apiVersion
-	}
-	return all
-}
-
-func (k appliedKind) gvr() schema.GroupVersionResource {
-	gv, _ := schema.ParseGroupVersion(k.apiVersion) // always nil for the constants above
-	return gv.WithResource(k.resource)
-}
-
 type applyArguments struct {
 	Namespace string          `json:"namespace"`
 	Manifest  json.RawMessage `json:"manifest"`
@@ -90,53 +54,12 @@ func checkApply(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := checkMembers(u, c.Intent.Namespace); err != nil {
-		return err
-	}
-	if k.runsPods {
-		return checkTemplate(u.Object)
-	}
-	return nil
-}
-
-// checkMembers refuses members that would change more than the object itself.
-func checkMembers(u *unstructured.Unstructured, namespace string) error {
-	for member := range u.Object {
-		if !slices.Contains([]string{"apiVersion", "kind", "metadata", "spec", "data", "binaryData", "immutable"}, member) {
-			return failf(sallyport.CodeNotApplicable, "remove the member %.64q from the manifest: the cluster sets it", member)
-		}
-	}
-	metadata, _ := u.Object["metadata"].(map[string]any)
-	for member := range metadata {
-		if !slices.Contains([]string{"name", "namespace", "labels", "annotations"}, member) {
-			return failf(sallyport.CodeNotApplicable, "remove metadata.%.64s from the manifest; want only name, namespace, labels and annotations", member)
-		}
-	}
-	if ns, stated := metadata["namespace"]; stated && ns != namespace {
+	stated, _ := u.Object["metadata"].(map[string]any)
+	if ns, ok := stated["namespace"]; ok && ns != c.Intent.Namespace {
 		return failf(sallyport.CodeNotApplicable, "metadata.namespace differs from the namespace of the call; leave it out")
 	}
-	template, _, _ := unstructured.NestedMap(u.Object, "spec", "template", "metadata")
-	if err := checkMarks(template); err != nil {
-		return err
-	}
-	return checkMarks(metadata)
+	return k.members(metadata(c.Annotations).check).check("", u.Object)
 }
-
-// checkMarks refuses labels and annotations that look like the gateway's own.
-func checkMarks(metadata map[string]any) error {
-	for _, member := range []string{"labels", "annotations"} {
-		values, _ := metadata[member].(map[string]any)
-		for key := range values {
-			if prefix, _, _ := strings.Cut(key, "/"); prefix == marksPrefix || strings.HasSuffix(prefix, "."+marksPrefix) {
-				return failf(sallyport.CodeNotApplicable, "remove %.64[2]q from metadata.%[1]s: only the gateway sets it", member, key)
-			}
-		}
-	}
-	return nil
-}
-
-// marksPrefix is the prefix of the gateway's own annotations and labels.
-const marksPrefix = "sallyport.dev"
 
 func appliedResource(c *call) (schema.GroupVersionResource, error) {
 	_, k, err := c.manifest()
@@ -152,6 +75,9 @@ func draftApply(ctx context.Context, c *call, live *unstructured.Unstructured) (
 	}
 	u.SetNamespace(c.Intent.Namespace)
 	pin(u, live)
+	if c.Mode == wire.ModeRun { // also for its dry run: admission sees what it will see
+		mark(u, c.Intent)
+	}
 	a := &application{call: c, kind: k, manifest: u}
 	merged, err := a.try(ctx)
 	if err != nil {
@@ -162,7 +88,7 @@ func draftApply(ctx context.Context, c *call, live *unstructured.Unstructured) (
 		d.plan, err = a.planCreation()
 		return d, err
 	}
-	if k.runsPods {
+	if k.template {
 		if err := checkMerged(live.Object, merged.Object); err != nil {
 			return nil, err
 		}
@@ -183,18 +109,30 @@ func pin(u, live *unstructured.Unstructured) {
 	u.SetResourceVersion(live.GetResourceVersion())
 }
 
+// mark adds the call's marks to a manifest.
+func mark(u *unstructured.Unstructured, i sallyport.Intent) {
+	annotations := u.GetAnnotations()
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	for k, v := range marks(i) {
+		annotations[k], _ = v.(string)
+	}
+	u.SetAnnotations(annotations)
+}
+
 // application is the application of one manifest.
 type application struct {
 	call     *call
 	kind     appliedKind
-	manifest *unstructured.Unstructured // bound to a version
+	manifest *unstructured.Unstructured // bound to a version; for a run, with the call's marks
 }
 
 // try asks the API server for the result of the change, as a dry run.
 func (a *application) try(ctx context.Context) (merged *unstructured.Unstructured, err error) {
 	moved := false
 	err = ask(ctx, func(ctx context.Context) (err error) {
-		merged, err = a.patch(ctx, a.manifest, metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+		merged, err = a.apply(ctx, metav1.DryRunAll)
 		if moved = fateOf(err) == fateMoved; moved {
 			return nil
 		}
@@ -206,23 +144,22 @@ func (a *application) try(ctx context.Context) (merged *unstructured.Unstructure
 	return merged, err
 }
 
-// send applies the manifest with the call's marks. It forces only the marks of an
-// earlier call, and only on the version that was read.
+// send carries out the change.
 func (a *application) send(ctx context.Context) error {
-	marked := a.manifest.DeepCopy()
-	annotations := marked.GetAnnotations()
-	if annotations == nil {
-		annotations = map[string]string{}
-	}
-	for k, v := range marks(a.call.Intent) {
-		annotations[k], _ = v.(string)
-	}
-	marked.SetAnnotations(annotations)
-	_, err := a.patch(ctx, marked, metav1.PatchOptions{})
-	if onlyMarks(ownedFields(err)) && marked.GetUID() != "" {
-		_, err = a.patch(ctx, marked, metav1.PatchOptions{Force: new(true)})
-	}
+	_, err := a.apply(ctx)
 	return err
+}
+
+// apply applies the manifest. It forces only the marks of an earlier call, and
+// only on the version that was read.
+func (a *application) apply(ctx context.Context, dryRun ...string) (*unstructured.Unstructured, error) {
+	o := metav1.PatchOptions{DryRun: dryRun, FieldManager: fieldManager, FieldValidation: metav1.FieldValidationStrict}
+	merged, err := a.patch(ctx, o)
+	if onlyMarks(ownedFields(err)) && a.manifest.GetUID() != "" {
+		o.Force = new(true)
+		merged, err = a.patch(ctx, o)
+	}
+	return merged, err
 }
 
 // onlyMarks reports whether all of the fields are the gateway's own annotations.
@@ -235,12 +172,12 @@ func onlyMarks(fields []string) bool {
 	return len(fields) > 0
 }
 
-func (a *application) patch(ctx context.Context, u *unstructured.Unstructured, o metav1.PatchOptions) (*unstructured.Unstructured, error) {
+func (a *application) patch(ctx context.Context, o metav1.PatchOptions) (*unstructured.Unstructured, error) {
+	u := a.manifest
 	data, err := json.Marshal(u.Object)
 	if err != nil {
 		return nil, err
 	}
-	o.FieldManager, o.FieldValidation = fieldManager, metav1.FieldValidationStrict
 	return a.call.cluster.objects.Resource(a.kind.gvr()).Namespace(u.GetNamespace()).Patch(ctx, u.GetName(), types.ApplyPatchType, data, o)
 }
 

@@ -13,13 +13,14 @@ import (
 )
 
 const applied = `{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "api"%metadata%}, %top%
-"spec": {"replicas": 2, "template": {%template% "spec": {%spec% "containers": [{"name": "app", "image": "app:1"%container%}]}}}}`
+"spec": {"replicas": 2%workload%, "template": {%template% "spec": {%spec% "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}%pod%},
+"containers": [{"name": "app", "image": "app:1", "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]%capabilities%}%security%}%container%}]}}}}`
 
 // applying makes a request of a manifest with something in one of its places.
 func applying(t *testing.T, place, more string) wire.Request {
 	t.Helper()
 	text := applied
-	for _, p := range []string{"metadata", "top", "template", "spec", "container"} {
+	for _, p := range []string{"metadata", "top", "workload", "template", "spec", "pod", "container", "security", "capabilities"} {
 		with := ""
 		if p == place {
 			with = more
@@ -35,7 +36,16 @@ func applying(t *testing.T, place, more string) wire.Request {
 	}
 	req := request(t, "k8s_apply_manifest", nil)
 	req.Intent.Arguments, req.Intent.Resource = raw, "Deployment"
+	for _, kind := range []string{"Service", "Ingress"} {
+		if strings.Contains(text, `"kind": "`+kind+`", "metadata": {"name": "api"}, "spec"`) {
+			req.Intent.Resource = kind
+		}
+	}
 	return req
+}
+
+func aService(spec string) string {
+	return `{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "api"}, "spec": {` + spec + `}}`
 }
 
 func TestApplyRefuses(t *testing.T) {
@@ -78,11 +88,42 @@ func TestApplyRefuses(t *testing.T) {
 		"HostNetwork":      {"policies don't see it", "spec", `"hostNetwork": true,`, sallyport.CodeHostAccess},
 		"HostPID":          {"it sees all processes", "spec", `"hostPID": true,`, sallyport.CodeHostAccess},
 		"HostIPC":          {"it sees their memory", "spec", `"hostIPC": true,`, sallyport.CodeHostAccess},
-		"Privileged":       {"it is the node", "container", `, "securityContext": {"privileged": true}`, sallyport.CodeHostAccess},
-		"Capability":       {"nearly", "container", `, "securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}`, sallyport.CodeHostAccess},
-		"ProcMount":        {"it unmasks the kernel's files", "container", `, "securityContext": {"procMount": "Unmasked"}`, sallyport.CodeHostAccess},
-		"HostProcess":      {"privileged, elsewhere", "container", `, "securityContext": {"windowsOptions": {"hostProcess": true}}`, sallyport.CodeHostAccess},
-		"PodHostProcess":   {"the same for all", "spec", `"securityContext": {"windowsOptions": {"hostProcess": true}},`, sallyport.CodeHostAccess},
+		"Privileged":       {"it is the node", "security", `, "privileged": true`, sallyport.CodeHostAccess},
+		"Capability":       {"nearly", "capabilities", `, "add": ["SYS_ADMIN"]`, sallyport.CodeHostAccess},
+		"ProcMount":        {"it unmasks the kernel's files", "security", `, "procMount": "Unmasked"`, sallyport.CodeHostAccess},
+		"HostProcess":      {"privileged, elsewhere", "security", `, "windowsOptions": {"hostProcess": true}`, sallyport.CodeHostAccess},
+		"PodHostProcess":   {"the same for all", "pod", `, "windowsOptions": {"hostProcess": true}`, sallyport.CodeHostAccess},
+		"GMSA":             {"it is an account of the domain", "pod", `, "windowsOptions": {"gmsaCredentialSpecName": "admin"}`, sallyport.CodeNotApplicable},
+		"Root":             {"root in the container is nearly root outside", "pod", `, "runAsUser": 0`, sallyport.CodeHostAccess},
+		"ContainerRoot":    {"a container overrules its pod", "security", `, "runAsNonRoot": false`, sallyport.CodeHostAccess},
+		"Unconfined":       {"all system calls", "security", `, "seccompProfile": {"type": "Unconfined"}`, sallyport.CodeHostAccess},
+		"AppArmor":         {"all files", "pod", `, "appArmorProfile": {"type": "Unconfined"}`, sallyport.CodeHostAccess},
+		"SELinux":          {"spc_t is unconfined", "pod", `, "seLinuxOptions": {"type": "spc_t"}`, sallyport.CodeHostAccess},
+		"SELinuxUser":      {"a label of the node's own", "security", `, "seLinuxOptions": {"user": "system_u"}`, sallyport.CodeHostAccess},
+		"Sysctl":           {"it is the node's", "pod", `, "sysctls": [{"name": "kernel.msgmax", "value": "1"}]`, sallyport.CodeHostAccess},
+		"NodeName":         {"it goes around the scheduler", "spec", `"nodeName": "master",`, sallyport.CodeHostAccess},
+		"Priority":         {"it evicts the cluster's own pods", "spec", `"priorityClassName": "system-node-critical",`, sallyport.CodeHostAccess},
+		"PriorityNumber":   {"the same", "spec", `"priority": 2000001000,`, sallyport.CodeNotApplicable},
+		"Toleration":       {"it gets onto the control plane", "spec", `"tolerations": [{"key": "node-role.kubernetes.io/control-plane"}],`, sallyport.CodeHostAccess},
+		"Tolerations":      {"the same", "spec", `"tolerations": [{"operator": "Exists"}],`, sallyport.CodeHostAccess},
+		"Runtime":          {"it may be no sandbox", "spec", `"runtimeClassName": "host",`, sallyport.CodeNotApplicable},
+		"Claim":            {"it may be another workload's data", "spec", `"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "db"}}],`, sallyport.CodeReadsSecrets},
+		"CopiedClaim":      {"the same, copied", "spec", `"volumes": [{"name": "v", "ephemeral": {"volumeClaimTemplate": {"spec": {"dataSource": {"kind": "PersistentVolumeClaim", "name": "db"}}}}}],`, sallyport.CodeNotApplicable},
+		"NamedVolume":      {"the same, by its volume", "spec", `"volumes": [{"name": "v", "ephemeral": {"volumeClaimTemplate": {"spec": {"volumeName": "pv-db"}}}}],`, sallyport.CodeNotApplicable},
+		"HostPort":         {"it is the node's address", "container", `, "ports": [{"containerPort": 80, "hostPort": 80}]`, sallyport.CodeHostAccess},
+		"ProbeElsewhere":   {"the kubelet would make the request", "container", `, "livenessProbe": {"httpGet": {"host": "169.254.169.254", "port": 80}}`, sallyport.CodeHostAccess},
+		"TCPElsewhere":     {"the same", "container", `, "startupProbe": {"tcpSocket": {"host": "10.0.0.1", "port": 22}}`, sallyport.CodeHostAccess},
+		"HookElsewhere":    {"the same", "container", `, "lifecycle": {"preStop": {"httpGet": {"host": "169.254.169.254", "port": 80}}}`, sallyport.CodeHostAccess},
+		"Propagation":      {"mounts would reach the node", "container", `, "volumeMounts": [{"name": "a", "mountPath": "/a", "mountPropagation": "Bidirectional"}]`, sallyport.CodeHostAccess},
+		"Unknown":          {"a reviewer has not seen it yet", "container", `, "tomorrow": true`, sallyport.CodeNotApplicable},
+		"NotRestricted":    {"it says nothing of privileges", "spec", `"initContainers": [{"name": "i", "image": "i:1"}],`, sallyport.CodeHostAccess},
+		"Annotation":       {"an ingress controller would run it", "metadata", `, "annotations": {"nginx.ingress.kubernetes.io/configuration-snippet": "x"}`, sallyport.CodeNotApplicable},
+		"PodAnnotation":    {"admission would inject a container", "template", `"metadata": {"annotations": {"vault.hashicorp.com/agent-inject": "true"}},`, sallyport.CodeNotApplicable},
+		"ExternalName":     {"its clients are sent elsewhere", "whole", aService(`"type": "ExternalName", "externalName": "db.example.com"`), sallyport.CodeNotApplicable},
+		"ExternalIPs":      {"it takes traffic of other hosts", "whole", aService(`"externalIPs": ["10.0.0.1"]`), sallyport.CodeNotApplicable},
+		"LoadBalancerIP":   {"the same", "whole", aService(`"loadBalancerIP": "10.0.0.1"`), sallyport.CodeNotApplicable},
+		"ClusterIP":        {"it may be another service's", "whole", aService(`"clusterIP": "10.96.0.10"`), sallyport.CodeNotApplicable},
+		"Backend":          {"it is no service", "whole", `{"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "api"}, "spec": {"defaultBackend": {"resource": {"kind": "Bucket", "name": "b"}}}}`, sallyport.CodeNotApplicable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, mode := range []wire.Mode{wire.ModePlan, wire.ModeRun} {
@@ -101,14 +142,20 @@ func TestApplyRefuses(t *testing.T) {
 func TestApplyTakes(t *testing.T) {
 	for name, tt := range map[string][2]string{
 		"Plain":      {"", ""},
-		"Namespace":  {"metadata", `, "namespace": "staging", "labels": {"app": "api"}, "annotations": {"a/b": "c"}`},
+		"Namespace":  {"metadata", `, "namespace": "staging", "labels": {"app": "api"}, "annotations": {"description": "c", "prometheus.io/scrape": "true"}`},
+		"Extended":   {"metadata", `, "annotations": {"example.com/team": "shop", "linkerd.io/inject": "enabled"}`},
+		"Probes":     {"container", `, "readinessProbe": {"httpGet": {"path": "/", "port": 80}, "periodSeconds": 5}, "lifecycle": {"preStop": {"sleep": {"seconds": 5}}}`},
+		"Ephemeral":  {"spec", `"volumes": [{"name": "v", "ephemeral": {"volumeClaimTemplate": {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}}}],`},
+		"Service":    {"whole", aService(`"type": "ClusterIP", "clusterIP": "None", "selector": {"app": "api"}, "ports": [{"port": 80}]`)},
 		"Default":    {"spec", `"serviceAccountName": "default", "hostNetwork": false, "imagePullSecrets": [{"name": "registry"}],`},
 		"Volumes":    {"spec", `"volumes": [{"name": "a", "emptyDir": {}}, {"name": "b", "configMap": {"name": "c"}}, {"name": "d", "projected": {"sources": [{"configMap": {}}, {"downwardAPI": {}}]}}],`},
 		"Variables":  {"container", `, "env": [{"name": "A", "value": "b"}, {"name": "C", "valueFrom": {"configMapKeyRef": {}}}], "envFrom": [{"configMapRef": {}, "prefix": "x"}]`},
-		"Restricted": {"container", `, "securityContext": {"privileged": false, "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}}`},
+		"Restricted": {"security", `, "privileged": false, "procMount": "Default", "runAsUser": 65532`},
+		"Port80":     {"capabilities", `, "add": ["NET_BIND_SERVICE"]`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := &call{Request: applying(t, tt[0], tt[1])}
+			c.Annotations = []string{"example.com/", "linkerd.io/inject"}
 			if err := checkApply(c); err != nil {
 				t.Error(err)
 			}
@@ -146,7 +193,7 @@ func TestPlansHideValues(t *testing.T) {
 	config := parse(t, `{"kind": "ConfigMap", "data": {"kept": "a", "changed": "b"}}`)
 	next := parse(t, `{"kind": "ConfigMap", "data": {"kept": "a", "changed": "c"}}`)
 	hide(config, next)
-	want := map[string]any{"kept": unchanged, "changed": "b"}
+	want := map[string]any{"kept": unchanged, "changed": hidden}
 	if d := cmp.Diff(want, config["data"]); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}

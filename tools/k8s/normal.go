@@ -41,7 +41,7 @@ func normal(u *unstructured.Unstructured) map[string]any {
 }
 
 // hide replaces values in both versions of an object before a plan shows them:
-// present environment variables, unchanged entries of a ConfigMap, and the copy
+// present environment variables, present entries of a ConfigMap, and the copy
 // of the object that kubectl keeps in an annotation.
 func hide(was, is map[string]any) {
 	for _, o := range []map[string]any{was, is} {
@@ -55,7 +55,7 @@ func hide(was, is map[string]any) {
 		before, _ := was[member].(map[string]any)
 		after, _ := is[member].(map[string]any)
 		for key, value := range before {
-			if reflect.DeepEqual(value, after[key]) {
+			if before[key] = hidden; reflect.DeepEqual(value, after[key]) {
 				before[key], after[key] = unchanged, unchanged
 			}
 		}

@@ -37,6 +37,9 @@ type Request struct {
 	Files       map[string][]byte `json:"files,omitempty"` // what the tool may read, by slash-separated path
 	TraceParent string            `json:"traceparent,omitempty"`
 	Expires     time.Time         `json:"expires,omitzero"` // a write must not begin later
+	// Annotations are those that the operators let manifests set, beside the
+	// tool's own: keys, and prefixes that end with a slash.
+	Annotations []string `json:"annotations,omitempty"`
 }
 
 // Response is the executor's response. Exactly one of Error, Plan (when

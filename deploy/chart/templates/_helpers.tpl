@@ -130,6 +130,9 @@ capabilities:
 namespace: {{ .Values.execution.namespace }}
 targets: {{ .Values.targets | toJson }}
 executor_image: {{ .Values.images.executor }}
+{{- with .Values.execution.annotations }}
+annotations: {{ toJson . }}
+{{- end }}
 api_server:
   {{- $port := .Values.network.apiServer.port }}
   {{- range .Values.network.apiServer.cidrs }}
