@@ -41,6 +41,7 @@ const (
 	CodeOtherAudience     = "other_audience"
 	CodeUnknownIssuer     = "unknown_issuer"
 	CodeUnknownSubject    = "unknown_subject"
+	CodeDelegatedToken    = "delegated_token"
 	CodeIssuerUnavailable = "issuer_unavailable"
 	CodeNotAnAgent        = "not_an_agent"
 	CodeNotAPerson        = "not_a_person"

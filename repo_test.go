@@ -80,7 +80,7 @@ var arrows = map[string][]string{
 
 	"docs": nil, // tests of the documentation
 
-	"temporal-server/authz":               nil,
+	"temporal-server/authz":               {"adapters/oidc"},
 	"temporal-server/server":              {"temporal-server/authz"},
 	"temporal-server/standalone":          {"temporal-server/authz", "adapters/telemetry"},
 	"temporal-server/cmd/temporal-server": {"temporal-server/authz", "temporal-server/server", "temporal-server/standalone", "adapters/oidc", "workflows/wire"},

@@ -40,6 +40,7 @@ func (i *Identities) load(old *snapshot) (*snapshot, error) {
 		issuers: make(map[string]*issuer, len(table.Issuers)),
 		agents:  make(map[sallyport.Account]sallyport.Agent, len(table.Agents)),
 		people:  map[sallyport.Account]sallyport.Person{},
+		clients: map[string]bool{},
 	}
 	for _, entry := range table.Issuers {
 		next.issuers[entry.URL] = i.newIssuer(entry, sets[entry.URL], old)
@@ -89,6 +90,9 @@ func (s *snapshot) fill(table Table) {
 	for _, a := range table.Agents {
 		account := sallyport.Account{Issuer: a.Issuer, Subject: a.Subject}
 		s.agents[account] = sallyport.Agent{ID: a.ID, Account: account, Owner: a.Owner, Groups: groups(a.Groups)}
+		for _, client := range a.names() {
+			s.clients[client] = true
+		}
 	}
 	for _, p := range table.People {
 		for _, a := range p.Accounts {

@@ -57,6 +57,7 @@ type snapshot struct {
 	issuers map[string]*issuer // by URL
 	agents  map[sallyport.Account]sallyport.Agent
 	people  map[sallyport.Account]sallyport.Person
+	clients map[string]bool // that are agents'
 }
 
 // New reads the table. An error names file, line and reason, and is of kind

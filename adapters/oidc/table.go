@@ -56,7 +56,14 @@ type Agent struct {
 	Subject string   `yaml:"subject"`
 	Owner   string   `yaml:"owner"` // id of a person below
 	Groups  []string `yaml:"groups"`
+	// Clients are the client ids that identity providers know the agent by,
+	// where they are neither its subject nor its id. A token that a client of
+	// these holds is no person's, whatever its subject is.
+	Clients []string `yaml:"clients"`
 }
+
+// names are all client ids that can mean the agent.
+func (a Agent) names() []string { return append([]string{a.Subject, a.ID}, a.Clients...) }
 
 // Person is one person, with any number of accounts.
 type Person struct {

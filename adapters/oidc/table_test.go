@@ -65,6 +65,8 @@ func TestBadTables(t *testing.T) {
 		"BadGroup":      {"groups stand in policies", head + "people:\n  - id: alice\n    groups: [\"*\"]\n    accounts: [{issuer: \"https://p.example.com\", subject: alice}]\n", []string{`:6: group "*" must be`}},
 		"AgentsVote":    {"agents don't vote", "issuers:\n  - url: https://a.example.com\n    kind: agent\n    audiences: [x]\n    vote_audience: v\n", []string{":5: issuer https://a.example.com is of kind agent"}},
 		"VoteAudience":  {"another token of the person would vote", "issuers:\n  - url: https://p.example.com\n    kind: person\n    audiences: [x]\n    vote_audience: x\n", []string{`:5: audience "x" of votes is among the audiences of issuer https://p.example.com`}},
+		"AgentAudience": {"an agent's ID token would vote", "issuers:\n  - {url: \"https://a.example.com\", kind: agent, audiences: [x]}\n  - url: https://p.example.com\n    kind: person\n    audiences: [x]\n    vote_audience: bot-app\n" + alice + "agents:\n  - {id: bot, issuer: \"https://a.example.com\", subject: b, owner: alice, clients: [bot-app]}\n", []string{`:6: audience "bot-app" of votes is a client of agent "bot"`}},
+		"EmptyClient":   {"tokens without a client would be the agent's", head + alice + "agents:\n  - id: bot\n    issuer: https://a.example.com\n    subject: b\n    owner: alice\n    clients:\n      - \"\"\n", []string{`:13: client "" of agent "bot" must be`}},
 		"AllAtOnce":     {"who repairs a table wants to know everything", head + "people:\n  - id: A\n  - id: B\n", []string{`:5: id "A"`, `:5: person "A"`, `:6: id "B"`, `:6: person "B"`}},
 	} {
 		t.Run(name, func(t *testing.T) {

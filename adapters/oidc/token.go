@@ -41,9 +41,18 @@ type claims struct {
 	Issued   *float64 `json:"iat"`
 	Begins   *float64 `json:"nbf"`
 
-	// Only read from ID tokens that vote.
+	// Actor is the party that acts for the subject (RFC 8693, section 4.1);
+	// may_act (section 4.4) only permits the issuer to issue such a token.
+	Actor jsontext.Value `json:"act"`
+
+	// The client that the token was issued to, as issuers spell it, besides azp.
+	Client     any `json:"client_id"` // RFC 9068, section 2.2
+	ClientOkta any `json:"cid"`
+	ClientV1   any `json:"appid"` // Entra, version 1
+
+	// Only read from ID tokens that vote, but for azp.
 	Nonce      any `json:"nonce"`
-	Authorized any `json:"azp"`
+	Authorized any `json:"azp"` // the client again: OpenID Connect Core 1.0, section 2
 	LoggedIn   any `json:"auth_time"`
 }
 

@@ -95,6 +95,11 @@ func (c *checker) checkVoteAudience(path []string, i Issuer) {
 			c.Add(path, "audience %q of votes is among the audiences of issuer %s: it must be for nothing else", i.VoteAudience, other.URL)
 		}
 	}
+	for _, a := range c.table.Agents {
+		if slices.Contains(a.names(), i.VoteAudience) {
+			c.Add(path, "audience %q of votes is a client of agent %q: tokens that an agent can ask for must not vote", i.VoteAudience, a.ID)
+		}
+	}
 }
 
 // checkURL says what is wrong with a URL that we would trust keys from.
@@ -127,6 +132,11 @@ func (c *checker) checkAgent(path []string, a Agent) {
 	c.checkID(path, a.ID)
 	c.checkGroups(path, a.Groups)
 	c.checkAccount(path, a.ID, Account{Issuer: a.Issuer, Subject: a.Subject}, KindAgent)
+	for n, client := range a.Clients {
+		if client == "" || len(client) > maxSubject || strings.TrimSpace(client) != client {
+			c.Add(at(path, "clients", n), "client %q of agent %q must be 1 to %d bytes without space around", client, a.ID, maxSubject)
+		}
+	}
 	if !c.people[a.Owner] {
 		c.Add(at(path, "owner"), "owner %q of agent %q is not listed under people", a.Owner, a.ID)
 	}

@@ -36,6 +36,9 @@ func (s *snapshot) verify(ctx context.Context, token, audience string, now time.
 	if err := i.checkClaims(c, audiences, now); err != nil {
 		return nil, sallyport.Account{}, err
 	}
+	if err := s.checkDelegation(i, c); err != nil {
+		return nil, sallyport.Account{}, unauthenticated(sallyport.CodeDelegatedToken, "the token is not its subject's own: %w", err)
+	}
 	return i, sallyport.Account{Issuer: i.url, Subject: c.Subject}, nil
 }
 

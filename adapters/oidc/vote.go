@@ -54,6 +54,9 @@ func (s *snapshot) verifyVote(ctx context.Context, token string, now time.Time) 
 	if err != nil {
 		return sallyport.SignedVote{}, err
 	}
+	if err := c.personal(s.agentClient); err != nil {
+		return sallyport.SignedVote{}, noVote("the ID token is not its subject's own: %w", err)
+	}
 	if begins, ok := numericDate(c.Begins); c.Begins != nil && (!ok || now.Add(Leeway).Before(begins)) {
 		return sallyport.SignedVote{}, noVote("the ID token is not valid yet (nbf)")
 	}
@@ -84,8 +87,10 @@ func readVote(h header, c claims, audience string) (sallyport.SignedVote, error)
 		return v, noVote("it is an access token, and a vote is an ID token")
 	case !slices.Equal(c.Audience, []string{audience}):
 		return v, noVote("the ID token is for %.200q and a vote's is for %q alone", []string(c.Audience), audience)
-	case c.Authorized != nil && c.Authorized != audience:
-		return v, noVote("the ID token was given to another application (azp) than the one that votes")
+	case c.delegated() != nil:
+		return v, noVote("the ID token is not its subject's own: %w", c.delegated())
+	case c.Authorized != nil && c.Authorized != audience, c.Client != nil && c.Client != audience:
+		return v, noVote("the ID token was given to another application (azp, client_id) than the one that votes")
 	case c.Subject == "" || len(c.Subject) > maxSubject:
 		return v, noVote("the ID token must name its subject (sub) in 1 to %d bytes", maxSubject)
 	case !issued || !expires || !v.IssuedAt.Before(v.ExpiresAt):

@@ -204,7 +204,8 @@ func (r *running) startTemporal(ctx context.Context, ui string) (err error) {
 		TaskQueues: r.options.TaskQueues, SearchAttributes: wire.SearchAttributes(), CodecEndpoint: r.instance.API + gateway.CodecPath, Logger: r.options.Logger,
 		Auth: &server.Auth{People: authz.People{
 			JWKS: r.idp.PeopleIssuer() + "/keys", Issuer: r.idp.PeopleIssuer(), Audience: idp.TemporalAudience,
-			Role: func(subject string) authz.Role { return roles[subject] },
+			Role:  func(subject string) authz.Role { return roles[subject] },
+			Agent: isAgent,
 		}},
 		Login: &server.Login{Provider: r.idp.PeopleIssuer(), ClientID: idp.UIClient, ClientSecret: secret},
 	})
@@ -217,6 +218,12 @@ func (r *running) startTemporal(ctx context.Context, ui string) (err error) {
 		r.options.OnTemporal(r.temporal)
 	}
 	return nil
+}
+
+// isAgent reports whether a client of the demo's identity provider is an agent's.
+func isAgent(client string) bool {
+	_, agents := idp.Demo()
+	return slices.ContainsFunc(agents, func(a idp.AgentEntry) bool { return a.ID == client })
 }
 
 // rolesOf says what the demo's people are at the Temporal server.

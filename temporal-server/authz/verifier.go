@@ -9,6 +9,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/oidc"
 )
 
 const (
@@ -23,6 +24,7 @@ type People struct {
 	Issuer   string                    // "iss" of its tokens
 	Audience string                    // "aud" that a token for this server carries
 	Role     func(subject string) Role // None for a person without a role
+	Agent    func(client string) bool  // whether a client of the identity provider is an agent's
 }
 
 // Services is how tokens of services are verified that another issuer issued,
@@ -54,6 +56,8 @@ func NewVerifier(people People, services *ServiceTokens, others *Services) (*Ver
 		return nil, sallyport.Errorf(sallyport.Invalid, "issuer", "the issuer of people's tokens must not be %q", serviceIssuer)
 	case people.Role == nil:
 		return nil, sallyport.Errorf(sallyport.Invalid, "no_roles", "people need a function that returns their role")
+	case people.Agent == nil:
+		return nil, sallyport.Errorf(sallyport.Invalid, "no_agents", "people need a function that says which clients are agents'")
 	case services == nil:
 		return nil, sallyport.Errorf(sallyport.Invalid, "no_services", "a verifier needs the issuer of service tokens")
 	}
@@ -104,7 +108,7 @@ func (v *Verifier) Caller(ctx context.Context, authorization string) (*Caller, e
 	case issuer == serviceIssuer:
 		return v.service(parsed)
 	case issuer == v.people.Issuer:
-		return v.person(ctx, parsed)
+		return v.person(ctx, token, parsed)
 	case v.others != nil && issuer == v.others.Issuer:
 		return v.other(ctx, parsed)
 	default:
@@ -112,14 +116,17 @@ func (v *Verifier) Caller(ctx context.Context, authorization string) (*Caller, e
 	}
 }
 
-func (v *Verifier) person(ctx context.Context, token *jwt.JSONWebToken) (*Caller, error) {
-	key, err := v.keys.key(ctx, token.Headers[0].KeyID)
+func (v *Verifier) person(ctx context.Context, token string, parsed *jwt.JSONWebToken) (*Caller, error) {
+	key, err := v.keys.key(ctx, parsed.Headers[0].KeyID)
 	if err != nil {
 		return nil, refuse("the token's key can't be fetched: %w", err)
 	}
-	subject, err := v.subject(token, key.Key, v.people.Issuer, v.people.Audience)
+	subject, err := v.subject(parsed, key.Key, v.people.Issuer, v.people.Audience)
 	if err != nil {
 		return nil, err
+	}
+	if err := oidc.Personal(token, v.people.Agent); err != nil {
+		return nil, refuse("the token is not its subject's own: %w", err)
 	}
 	return &Caller{Kind: Person, Subject: subject, Role: v.people.Role(subject)}, nil
 }

@@ -73,7 +73,7 @@ func (p *provider) verifier(t *testing.T, services *authz.ServiceTokens) *authz.
 func (p *provider) people() authz.People {
 	return authz.People{JWKS: p.url, Issuer: "https://idp.example", Audience: "temporal", Role: func(subject string) authz.Role {
 		return map[string]authz.Role{"bob": authz.Approver}[subject]
-	}}
+	}, Agent: func(client string) bool { return client == "deploy-bot" }}
 }
 
 // token signs claims as bob's would be, changed by change.
@@ -115,6 +115,8 @@ func TestCaller(t *testing.T) {
 		"ES256":        {"Bearer " + token(t, jose.ES256, "e", idp.ecdsa, nil), authz.Caller{Kind: authz.Person, Subject: "bob", Role: authz.Approver}},
 		"Lowercase":    {"bearer " + bob(nil), authz.Caller{Kind: authz.Person, Subject: "bob", Role: authz.Approver}},
 		"TwoAudiences": {"Bearer " + bob(func(c map[string]any) { c["aud"] = []string{"x", "temporal"} }), authz.Caller{Kind: authz.Person, Subject: "bob", Role: authz.Approver}},
+		"PublicClient": {"Bearer " + bob(func(c map[string]any) { c["azp"], c["client_id"] = "temporal-ui", "temporal-ui" }), authz.Caller{Kind: authz.Person, Subject: "bob", Role: authz.Approver}},
+		"MayAct":       {"Bearer " + bob(func(c map[string]any) { c["may_act"] = map[string]any{"sub": "deploy-bot"} }), authz.Caller{Kind: authz.Person, Subject: "bob", Role: authz.Approver}},
 		"Stranger":     {"Bearer " + bob(func(c map[string]any) { c["sub"] = "mallory" }), authz.Caller{Kind: authz.Person, Subject: "mallory", Role: authz.None}},
 		"NamedGateway": {"Bearer " + bob(func(c map[string]any) { c["sub"] = "gateway" }), authz.Caller{Kind: authz.Person, Subject: "gateway", Role: authz.None}},
 		"Gateway":      {"Bearer " + gateway, authz.Caller{Kind: authz.Service, Subject: "gateway", Role: authz.Gateway}},
@@ -180,6 +182,14 @@ func TestCallerRefuses(t *testing.T) {
 		"NotYet":         {"valid in an hour", "Bearer " + set("nbf", now+hour)},
 		"NoSubject":      {"a token names its subject", "Bearer " + rs(func(c map[string]any) { delete(c, "sub") })},
 		"NumericSubject": {"a subject is a string", "Bearer " + set("sub", 7)},
+		"Actor":          {"an agent acts for bob", "Bearer " + set("act", map[string]any{"sub": "deploy-bot"})},
+		"ActorIsBob":     {"another token than bob's own", "Bearer " + set("act", map[string]any{"sub": "bob"})},
+		"ActorNull":      {"an actor that can't be read", "Bearer " + set("act", nil)},
+		"ActorText":      {"an actor that can't be read", "Bearer " + set("act", "deploy-bot")},
+		"ActorList":      {"an actor that can't be read", "Bearer " + set("act", []string{})},
+		"AgentsClient":   {"it was issued to an agent", "Bearer " + set("client_id", "deploy-bot")},
+		"AgentsParty":    {"it was issued to an agent", "Bearer " + set("azp", "deploy-bot")},
+		"PartyList":      {"a client that can't be read", "Bearer " + set("azp", []string{"deploy-bot"})},
 		"ForeignService": {"another server's service token", "Bearer " + foreign},
 		"ServiceByIDP":   {"the provider can't make services", "Bearer " + set("iss", "urn:sallyport:services")},
 		"ServiceByTheLook": {"nor with all claims right", "Bearer " + rs(func(c map[string]any) {
@@ -264,6 +274,7 @@ func TestNewVerifierRefuses(t *testing.T) {
 		"NoIssuer":      func(p *authz.People) { p.Issuer = "" },
 		"NoAudience":    func(p *authz.People) { p.Audience = "" },
 		"NoRoles":       func(p *authz.People) { p.Role = nil },
+		"NoAgents":      func(p *authz.People) { p.Agent = nil },
 		"ServiceIssuer": func(p *authz.People) { p.Issuer = "urn:sallyport:services" },
 	} {
 		people := newProvider(t).people()

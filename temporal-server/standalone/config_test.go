@@ -112,6 +112,8 @@ func (d table) Person(a sallyport.Account) (sallyport.Person, error) {
 	return sallyport.Person{ID: a.Subject, Groups: groups}, nil
 }
 
+func (d table) AgentClient(string) bool { return false }
+
 func TestRole(t *testing.T) {
 	people := standalone.People{
 		Issuer: "https://login.example.com", ApproverGroups: []string{"sre", "leads"}, OperatorGroups: []string{"operators"}, ReaderGroups: []string{"auditors"},

@@ -5,10 +5,11 @@ import (
 	"github.com/sallyport/sallyport/temporal-server/authz"
 )
 
-// Directory finds people by their accounts, as the gateway's identity table
-// does.
+// Directory finds people by their accounts, and says which of the identity
+// provider's clients are agents', as the gateway's identity table does.
 type Directory interface {
 	Person(account sallyport.Account) (sallyport.Person, error)
+	AgentClient(client string) bool
 }
 
 // Role returns the role of a subject of the issuer, by the groups that the table

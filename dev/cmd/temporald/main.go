@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -101,7 +102,8 @@ func readConfig(line []byte, logs io.Writer) (server.Options, error) {
 	if p := c.People; p != nil {
 		o.Auth = &server.Auth{People: authz.People{
 			JWKS: p.JWKS, Issuer: p.Issuer, Audience: p.Audience,
-			Role: func(subject string) authz.Role { return p.Roles[subject] },
+			Role:  func(subject string) authz.Role { return p.Roles[subject] },
+			Agent: func(client string) bool { return slices.Contains(p.Agents, client) },
 		}}
 	}
 	if l := c.Login; l != nil {

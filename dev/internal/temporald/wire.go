@@ -35,7 +35,8 @@ type People struct {
 	JWKS     string                `json:"jwks"`
 	Issuer   string                `json:"issuer"`
 	Audience string                `json:"audience"`
-	Roles    map[string]authz.Role `json:"roles"` // by subject; others have none
+	Roles    map[string]authz.Role `json:"roles"`  // by subject; others have none
+	Agents   []string              `json:"agents"` // clients of the issuer that are agents'
 }
 
 // Login is how people log in to the UI.

@@ -89,7 +89,7 @@ func options(ctx context.Context, c standalone.Config, ids standalone.Directory,
 		FrontendAddr: c.Listen, TLS: certificate(c.TLS), FixedPorts: true,
 		Namespace: c.Namespace, Retention: c.Retention, SearchAttributes: wire.SearchAttributes(),
 		Auth: &server.Auth{People: authz.People{
-			JWKS: jwks, Issuer: c.People.Issuer, Audience: c.People.Audience, Role: c.People.Role(ids),
+			JWKS: jwks, Issuer: c.People.Issuer, Audience: c.People.Audience, Role: c.People.Role(ids), Agent: ids.AgentClient,
 		}, Services: c.Services.Accounts()},
 		Logger: logger,
 	}
