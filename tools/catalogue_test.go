@@ -117,7 +117,7 @@ func TestLoadRefuses(t *testing.T) {
 		"EgressDots":        {"servers read them differently", "egress: []", "egress: ['https://example.com/a/../b']", "must be in normal form"},
 		"EgressCase":        {"hosts are compared in lowercase", "egress: []", "egress: ['https://Example.com/']", "must be in normal form"},
 		"Timestamp":         {"JSON Schema has numbers, not dates", "count: {type: integer}", "count: {const: .inf}", "a.yaml:4: input_schema is not JSON"},
-		"KeysOfNumbers":     {"JSON has keys of text alone", "count: {type: integer}", "count: {1: x}", "a.yaml:4: input_schema is not JSON"},
+		"KeyOfNothing":      {"JSON has keys of text alone", "count: {type: integer}", "count: {~: x}", "a.yaml:1: a key must be text"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := strings.Replace(good, tt.old, tt.new, 1)
@@ -324,4 +324,17 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestDatesInSchemas: a date in a schema is the text that arguments have.
+func TestDatesInSchemas(t *testing.T) {
+	c, err := tools.Load(dir(strings.Replace(good, "note: {type: string}", "note: {type: string, enum: [2026-12-24, 2026-12-31]}", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tool := range c.Tools() {
+		if want := `"enum":["2026-12-24","2026-12-31"]`; !strings.Contains(string(tool.InputSchema), want) {
+			t.Errorf("%s; want %s in it", tool.InputSchema, want)
+		}
+	}
 }

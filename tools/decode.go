@@ -26,6 +26,13 @@ func loadFile(dir fs.FS, name string) (entry, error) {
 	if err != nil {
 		return entry{}, err
 	}
+	whole, err := f.Value() // the schema's dates are text, as those of policies' data
+	if err != nil {
+		return entry{}, err
+	}
+	if members, ok := whole.(map[string]any); ok {
+		m.InputSchema = members["input_schema"]
+	}
 	if m.Plan == "" {
 		m.Plan = PlanOnAsk
 	}

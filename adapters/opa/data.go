@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/open-policy-agent/opa/v1/util"
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/strict"
@@ -40,21 +41,24 @@ func documents(files map[string][]byte) (map[string]any, error) {
 func document(name string, content []byte) (map[string]any, error) {
 	raw := content
 	if path.Ext(name) != ".json" {
-		var v map[string]any
-		if err := strict.YAML(name, content, &v); err != nil {
+		f, err := strict.Document(name, content, &map[string]any{})
+		if err != nil {
 			return nil, err
 		}
-		var err error
+		v, err := f.Value()
+		if err != nil {
+			return nil, err
+		}
 		if raw, err = strict.Canonical(v); err != nil {
 			return nil, fmt.Errorf("%s:1: not all of this can be written as JSON: %w", name, err)
 		}
 	}
-	checked, err := strict.JSON(raw, strict.Limits{Depth: 32, Tokens: maxBytes})
-	if err != nil {
+	if _, err := strict.JSON(raw, strict.Limits{Depth: 32, Tokens: maxBytes}); err != nil {
 		return nil, located(name, content, err)
 	}
+	// OPA's own reader, because a number is what its literal says and no float.
 	var doc map[string]any
-	if err := strict.Decode(checked, &doc); err != nil || doc == nil {
+	if err := util.UnmarshalJSON(raw, &doc); err != nil || doc == nil {
 		return nil, fmt.Errorf("%s:1: data must be an object", name)
 	}
 	return doc, nil

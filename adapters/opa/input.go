@@ -3,6 +3,7 @@ package opa
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/sallyport/sallyport"
@@ -147,5 +148,25 @@ func value(what string, raw json.RawMessage) (any, error) {
 			Kind: sallyport.Invalid, Code: sallyport.CodeBadJSON, Message: fmt.Sprintf("policy can't evaluate %s: %v", what, err), Err: err,
 		}
 	}
-	return v, nil
+	return whole(v), nil
+}
+
+// whole makes integers of numbers that are, as a policy that formats them
+// expects. All that reach us are exact within ±(2^53-1).
+func whole(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, member := range v {
+			v[name] = whole(member)
+		}
+	case []any:
+		for i, item := range v {
+			v[i] = whole(item)
+		}
+	case float64:
+		if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
+			return int64(v)
+		}
+	}
+	return v
 }

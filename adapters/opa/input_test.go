@@ -2,7 +2,9 @@ package opa_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -96,4 +98,42 @@ func decoded(t *testing.T, b []byte) any {
 		t.Fatal(err)
 	}
 	return v
+}
+
+// TestNumbersAreExact: a number within ±(2^53-1) is an integer to a policy, in
+// the input and in the data, so that a rule can compare it as text.
+func TestNumbersAreExact(t *testing.T) {
+	fsys := tinyFSOf(strings.Replace(tiny, "default decision := ", `decision := {"effect": "deny", "reasons": [{"code": "numbers", "message": text}]} if {
+	text := sprintf("%d %d %v %d %v %d", [input.arguments.replicas, input.arguments.least, input.arguments.share, input.plan.changes[0].after, data.cap, data.json])
+}
+
+default decision := `, 1))
+	fsys["data.yaml"] = &fstest.MapFile{Data: []byte("cap: 1234567\n")}
+	fsys["more.json"] = &fstest.MapFile{Data: []byte(`{"json": 9007199254740991}`)}
+	q := question(t, planned("/spec/replicas", "1000000"), arguments(`{"replicas":1234567,"least":-9007199254740991,"share":0.5}`))
+	d, err := newEngine(t, opa.Options{Embedded: fsys}).Decide(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := d.Reasons[0].Message, "1234567 -9007199254740991 0.5 1000000 1234567 9007199254740991"; got != want {
+		t.Errorf("policy sees %s, want %s", got, want)
+	}
+}
+
+// TestDaysOfData: a day in a policy's data is the text that its rules compare.
+func TestDaysOfData(t *testing.T) {
+	fsys := tinyFSOf(strings.Replace(tiny, `"message": "no"}]}`, `"message": "no"}]}
+
+decision := {"effect": "allow", "reasons": []} if {
+	input.action == "scale"
+	not substring(input.time, 0, 10) in data.days
+}`, 1))
+	fsys["data.yaml"] = &fstest.MapFile{Data: []byte("days: [2026-11-23]\n")}
+	engine := newEngine(t, opa.Options{Embedded: fsys})
+	for day, want := range map[time.Time]sallyport.Effect{noon: sallyport.Deny, noon.AddDate(0, 0, 1): sallyport.Allow} {
+		d, err := engine.Decide(t.Context(), question(t, at(day)))
+		if err != nil || d.Effect != want {
+			t.Errorf("%s: %s, %v; want %s", day.Format(time.DateOnly), d.Effect, err, want)
+		}
+	}
 }
