@@ -17,8 +17,26 @@ type Ballot struct {
 
 // Digest identifies the ballot in a vote: it is over call id, nonce, intent, plan
 // and terms.
-func (b Ballot) Digest() Digest {
-	return NewDigest("sallyport/ballot/v1", []byte(b.CallID), []byte(b.Nonce), []byte(b.Intent), []byte(b.Plan), mustJSON(b.Terms))
+func (b Ballot) Digest() Digest { return b.Covered().Digest() }
+
+// Covered are the parts that the digest is over.
+func (b Ballot) Covered() BallotParts {
+	return BallotParts{CallID: b.CallID, Nonce: b.Nonce, Intent: b.Intent, Plan: b.Plan, Terms: string(mustJSON(b.Terms))}
+}
+
+// BallotParts are the parts of a ballot's digest, each with the very bytes that
+// are hashed. A voter's own program recomputes the digest from them.
+type BallotParts struct {
+	CallID string `json:"call_id"`
+	Nonce  string `json:"nonce"`
+	Intent Digest `json:"intent"`
+	Plan   Digest `json:"plan"`  // empty where the tool plans nothing
+	Terms  string `json:"terms"` // their JSON
+}
+
+// Digest is that of the ballot.
+func (p BallotParts) Digest() Digest {
+	return NewDigest("sallyport/ballot/v1", []byte(p.CallID), []byte(p.Nonce), []byte(p.Intent), []byte(p.Plan), []byte(p.Terms))
 }
 
 // Verdict is a person's yes or no.

@@ -41,15 +41,11 @@ func (d Digest) Valid() bool {
 	return err == nil && s == strings.ToLower(s)
 }
 
-// digestJSON hashes v's JSON as encoding/json writes it: struct fields in
-// declared order, no insignificant space, raw messages compacted.
-func digestJSON(domain string, v any) Digest {
-	return NewDigest(domain, mustJSON(v))
-}
-
-// mustJSON marshals this package's own types. Only a raw message that is not
-// JSON can fail, which the intake rules out; what it yields then is not JSON
-// either, so that it hashes like nothing that could be decoded.
+// mustJSON marshals this package's own types for a digest, as encoding/json writes
+// them: struct fields in declared order, no insignificant space, raw messages
+// compacted. Only a raw message that is not JSON can fail, which the intake rules
+// out; what it yields then is not JSON either, so that it hashes like nothing that
+// could be decoded.
 func mustJSON(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {

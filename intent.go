@@ -32,9 +32,14 @@ type ToolRef struct {
 
 // Digest is over all of the intent as it may be stored, call id and agent
 // included.
-func (i Intent) Digest() Digest {
-	return digestJSON("sallyport/intent/v1", i.Redacted())
-}
+func (i Intent) Digest() Digest { return IntentDigest(i.Covered()) }
+
+// Covered are the bytes that the digest is over: the intent's JSON as it may be
+// stored.
+func (i Intent) Covered() []byte { return mustJSON(i.Redacted()) }
+
+// IntentDigest recomputes an intent's digest from the bytes that it is over.
+func IntentDigest(covered []byte) Digest { return NewDigest("sallyport/intent/v1", covered) }
 
 // Redacted is the intent as it may be stored; see [Call.Redacted].
 func (i Intent) Redacted() Intent {

@@ -18,6 +18,10 @@ type Change struct {
 }
 
 // Digest is over all of the plan.
-func (p Plan) Digest() Digest {
-	return digestJSON("sallyport/plan/v1", p)
-}
+func (p Plan) Digest() Digest { return PlanDigest(p.Covered()) }
+
+// Covered are the bytes that the digest is over: the plan's JSON.
+func (p Plan) Covered() []byte { return mustJSON(p) }
+
+// PlanDigest recomputes a plan's digest from the bytes that it is over.
+func PlanDigest(covered []byte) Digest { return NewDigest("sallyport/plan/v1", covered) }

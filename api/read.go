@@ -29,7 +29,11 @@ func (s *Server) getCall(c echo.Context, who sallyport.Identity) error {
 	if !record.State.Final() {
 		c.Response().Header().Set(echo.HeaderRetryAfter, retrySeconds(record.State))
 	}
-	return respond(c, http.StatusOK, s.view(record))
+	view := s.view(record)
+	if who.Person != nil {
+		view.Covered = coveredOf(record)
+	}
+	return respond(c, http.StatusOK, view)
 }
 
 // find is the call that the path names. A call that does not exist and one that

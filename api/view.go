@@ -114,6 +114,22 @@ func addOutcome(v *wire.Call, o *sallyport.Outcome) {
 	}
 }
 
+// coveredOf is nil for a call that has no digests yet.
+func coveredOf(r sallyport.Record) *wire.Covered {
+	if r.Intent == nil {
+		return nil
+	}
+	v := &wire.Covered{Intent: string(r.Intent.Covered())}
+	if r.Plan != nil {
+		v.Plan = string(r.Plan.Covered())
+	}
+	if r.Ballot != nil {
+		parts := r.Ballot.Covered()
+		v.Ballot = &parts
+	}
+	return v
+}
+
 func intentOf(i sallyport.Intent) wire.Intent {
 	return wire.Intent{Action: i.Action, Resource: i.Resource, Namespace: i.Namespace, Name: i.Name}
 }

@@ -26,6 +26,19 @@ type Call struct {
 	FinishedAt *time.Time      `json:"finished_at"`
 	TraceID    *string         `json:"trace_id"`
 	Links      Links           `json:"links"`
+
+	// Covered is for people who ask for this one call, and nil for agents.
+	Covered *Covered `json:"covered,omitempty"`
+}
+
+// Covered holds the very bytes that the call's digests are over, so that a voter's
+// own program can recompute the digests and show what they cover. They are texts
+// and not JSON values: a program on the way may write a value anew, with other
+// bytes.
+type Covered struct {
+	Intent string                 `json:"intent"`         // JSON of a [sallyport.Intent] as it is stored
+	Plan   string                 `json:"plan,omitempty"` // JSON of a [sallyport.Plan]
+	Ballot *sallyport.BallotParts `json:"ballot,omitempty"`
 }
 
 // Intent is the action and its target. A dry run's has no digest: a digest is
