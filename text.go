@@ -1,6 +1,8 @@
 package sallyport
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"unicode"
@@ -75,6 +77,29 @@ func Inline(s string, limit int) string {
 		return ""
 	}
 	return span(s)
+}
+
+// Indented shows JSON with each member on a line of its own. Strings stay as JSON
+// writes them, so that no text in them can pass for a member, except that the
+// escapes of <, > and & that digests are over are undone.
+func Indented(document json.RawMessage) string {
+	var plain, b bytes.Buffer
+	for i := 0; i < len(document); i++ {
+		switch rest := document[i:]; {
+		case bytes.HasPrefix(rest, []byte(`\u003c`)), bytes.HasPrefix(rest, []byte(`\u003e`)), bytes.HasPrefix(rest, []byte(`\u0026`)):
+			plain.WriteByte(map[byte]byte{'c': '<', 'e': '>', '6': '&'}[rest[5]])
+			i += 5
+		case rest[0] == '\\' && len(rest) > 1: // the next character is a part of this escape
+			plain.Write(rest[:2])
+			i++
+		default:
+			plain.WriteByte(rest[0])
+		}
+	}
+	if err := json.Indent(&b, plain.Bytes(), "", "  "); err != nil {
+		return string(document)
+	}
+	return b.String()
 }
 
 // span shows one line as a markdown code span.

@@ -227,3 +227,21 @@ func TestCut(t *testing.T) {
 		})
 	}
 }
+
+func TestIndented(t *testing.T) {
+	for name, tt := range map[string]struct{ reason, document, want string }{
+		"Members":   {"each on a line of its own, in their order", `{"b":[1,null],"a":{}}`, "{\n  \"b\": [\n    1,\n    null\n  ],\n  \"a\": {}\n}"},
+		"Escapes":   {"digests are over these escapes, and people read the characters", `"\u003cb\u003e \u0026"`, `"<b> &"`},
+		"Escaped":   {"a backslash and a u are no escape", `"\\u003c \\\u003c"`, `"\\u003c \\<"`},
+		"LineFeed":  {"a text can't begin a line", `{"a":"x\n  \"b\": 1"}`, "{\n  \"a\": \"x\\n  \\\"b\\\": 1\"\n}"},
+		"NotJSON":   {"it is shown as it is", `{\u003c`, `{\u003c`},
+		"Numbers":   {"they stay as they are", `1e400`, `1e400`},
+		"Duplicate": {"nothing is left out", `{"a":1,"a":2}`, "{\n  \"a\": 1,\n  \"a\": 2\n}"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := sallyport.Indented([]byte(tt.document)); got != tt.want {
+				t.Errorf("Indented(%s) = %s, want %s: %s", tt.document, got, tt.want, tt.reason)
+			}
+		})
+	}
+}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,11 +19,13 @@ func approveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "approve CALL",
 		Short: "See what a call would do, and vote on it",
-		Long: `Show what a call would do, who asks and why policy asks you, then vote.
+		Long: `Show what a call would do and why, then vote.
 
-The vote names the digest of what was shown: if anything about it changes, the
-vote is for something else and does not count. Why the agent asks, in its own
-words, stands in the Temporal UI.
+The program recomputes the digest that the vote names from the call's intent with
+its arguments, its plan, and the terms of the approval, and shows these. It
+signs nothing if any digest does not hold. What no digest covers stands under
+"The gateway says": a gateway that was taken over can lie there. If anything
+that was shown changes, the vote is for something else and does not count.
 
 You log in twice in your browser: to see the call, and once more to vote. The
 second time the identity provider signs your verdict on this very ballot, so
@@ -67,10 +68,16 @@ func (v *voting) run(cmd *cobra.Command, id string) error {
 	if err != nil {
 		return err
 	}
-	if err := showBallot(out, call); err != nil {
-		return err
+	if call.Ballot == nil || call.State != sallyport.StateAwaitingApproval {
+		return fmt.Errorf("call %s does not wait for votes: it is %s", id, sallyport.Visible(string(call.State)))
 	}
-	paper := sallyport.BallotPaper{Verdict: sallyport.Approve, Ballot: call.Ballot.Digest, Reason: v.reason}
+	covered, err := client.Cover(id, call)
+	if err != nil {
+		return fmt.Errorf("nothing was signed: %w", err)
+	}
+	showCovered(out, covered)
+	showGatewaysWord(out, call)
+	paper := sallyport.BallotPaper{Verdict: sallyport.Approve, Ballot: covered.Ballot, Reason: v.reason}
 	if v.reject {
 		paper.Verdict = sallyport.Reject
 	}
@@ -85,7 +92,7 @@ func (v *voting) run(cmd *cobra.Command, id string) error {
 			return err
 		}
 	}
-	if call, err = api.VoteSigned(ctx, call.ID, paper, idToken); err != nil {
+	if call, err = api.VoteSigned(ctx, id, paper, idToken); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(out, "your vote counted; the call is %s\n", call.State)
@@ -117,24 +124,6 @@ func (v *voting) connect(ctx context.Context, out io.Writer) (*client.Client, *c
 	}
 	api, err := client.New(server, token)
 	return api, &l, err
-}
-
-func showBallot(w io.Writer, call client.Call) error {
-	if call.Ballot == nil || call.State != sallyport.StateAwaitingApproval {
-		return fmt.Errorf("call %s does not wait for votes: it is %s", call.ID, call.State)
-	}
-	fmt.Fprintf(w, "agent    %s\ntool     %s\n", sallyport.Visible(call.Agent), sallyport.Visible(call.Tool))
-	if i := call.Intent; i != nil {
-		fmt.Fprintf(w, "what     %s %s\ntarget   %s/%s\n", sallyport.Visible(i.Action), sallyport.Visible(i.Resource),
-			sallyport.Visible(i.Namespace), sallyport.Visible(i.Name))
-	}
-	fmt.Fprintf(w, "ballot   %s\nneeds    %d of %v by %s\n\n", call.Ballot.Digest, call.Ballot.Quorum, call.Ballot.Groups,
-		call.Ballot.ExpiresAt.Format(time.RFC3339))
-	showPlan(w, call)
-	for _, v := range call.Ballot.Votes {
-		fmt.Fprintf(w, "%s voted %s %s\n", sallyport.Visible(v.Person), v.Verdict, sallyport.Visible(v.Reason))
-	}
-	return nil
 }
 
 func confirm(in io.Reader, out io.Writer, v sallyport.Verdict) error {

@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -125,7 +128,14 @@ func TestApproveByLogin(t *testing.T) {
 		}
 	}
 
-	out, err := d.approves(id, []string{"bob", "bob"}, "--reason", "looks fine")
+	// An API that was taken over shows another plan: bob is not asked to sign.
+	provider := d.Info().IdentityProvider + "/people"
+	out, err := d.approves(id, []string{"bob"}, "--server", d.liar("3 → 5", "are 5 already"), "--issuer", provider)
+	if err == nil || !strings.Contains(out, "nothing was signed: the digest of the plan") {
+		t.Errorf("at an API that lies: %v, %q", err, out)
+	}
+
+	out, err = d.approves(id, []string{"bob", "bob"}, "--reason", "looks fine")
 	if err != nil || !strings.Contains(out, "your vote counted") || !strings.Contains(out, "replicas 3 → 5") {
 		t.Fatalf("%v, %q", err, out)
 	}
@@ -146,6 +156,27 @@ func TestApproveByLogin(t *testing.T) {
 		t.Errorf("%d votes carry a signature, want 2", r.SignedVotes)
 	}
 	wantSound(t, d.Instance, d.book.calls())
+}
+
+// liar is an API that shows something else than was recorded.
+func (d *doomed) liar(recorded, shown string) (address string) {
+	d.t.Helper()
+	target, err := url.Parse(d.Info().API)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	proxy := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		ModifyResponse: func(r *http.Response) error {
+			body, err := io.ReadAll(r.Body)
+			lie := strings.ReplaceAll(string(body), recorded, shown)
+			r.Body, r.ContentLength = io.NopCloser(strings.NewReader(lie)), int64(len(lie))
+			r.Header.Set("Content-Length", strconv.Itoa(len(lie)))
+			return err
+		},
+	})
+	d.t.Cleanup(proxy.Close)
+	return proxy.URL
 }
 
 // votedBy checks the one vote that a call has.

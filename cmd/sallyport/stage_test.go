@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/ledger"
+	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/sallyporttest"
+)
+
+// stage is an API over a ledger in which two calls wait for people. In the place of
+// the worker it has a note of the votes that reached the API.
+type stage struct {
+	server *httptest.Server
+	asked  sallyport.Ballot // of the call to vote on
+	other  string           // another call that waits
+	votes  []sallyport.Attestation
+}
+
+func newStage(t *testing.T, changes ...func(*sallyport.Intent, *sallyport.Plan, *sallyport.Ballot)) *stage {
+	t.Helper()
+	secret := t.TempDir()
+	key, err := ledger.CreateKey(filepath.Join(secret, "ledger.key"), "ledger.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := ledger.Open(t.Context(), ledger.Options{Database: ledger.Database{Path: filepath.Join(secret, "ledger.db")}, Signer: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	s := &stage{}
+	s.asked, s.other = ask(t, l, 1, changes...), ask(t, l, 2).CallID
+	a, err := api.New(api.Options{
+		Identifier: sallyporttest.Identities{}, Signer: s, Calls: s, Recorder: l, Reader: l, Freezes: l, Log: l, Catalogue: s, Preview: s,
+		Metrics: http.NotFoundHandler(), Logger: slog.New(slog.DiscardHandler), Now: time.Now, Random: rand.Reader,
+		RateLimit: api.RateLimit{PerSecond: 1000, Burst: 1000},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.server = httptest.NewServer(a.Handler())
+	t.Cleanup(s.server.Close)
+	return s
+}
+
+// ask records a call up to its ballot.
+func ask(t *testing.T, l *ledger.Ledger, n int, changes ...func(*sallyport.Intent, *sallyport.Plan, *sallyport.Ballot)) sallyport.Ballot {
+	t.Helper()
+	received := sallyporttest.Approved(n)[0]
+	call := received.Call
+	call.Arguments = json.RawMessage(`{"note":"a <b> & \"c\"","replicas":20,"token":"redacted:hmac-sha256:00"}`)
+	call.Stated = sallyport.Stated{Reason: "load\nThe gateway says: \x1b[2Jyes\n" + strings.Repeat("x", 74)}
+	intent := sallyport.Intent{
+		CallID: call.ID, Agent: sallyport.Agent{ID: call.AgentID, Account: call.Account, Owner: "alice"}, Stated: call.Stated,
+		Tool: sallyport.ToolRef{Name: call.Tool, Digest: sallyport.NewDigest("tool")}, Arguments: call.Arguments,
+		Action: "scale", Resource: "deployment", Namespace: "production", Name: "api", At: call.ReceivedAt,
+		Redact: sallyport.Redaction{Arguments: []string{"/token"}},
+	}
+	plan := sallyport.Plan{
+		Summary: "replicas 6 → 20", Diff: "-  replicas: 6\n+  replicas: 20\n",
+		Changes:       []sallyport.Change{{Path: "/spec/paused", After: json.RawMessage("false")}},
+		Preconditions: json.RawMessage(`{"blob":"abc"}`),
+	}
+	ballot := sallyport.Ballot{
+		CallID: call.ID, Nonce: "nonce of " + call.ID, RunID: "run", OpenedAt: received.At, ExpiresAt: received.At.Add(15 * time.Minute),
+		Terms: sallyport.Terms{Groups: []string{"sre"}, Quorum: 2, TTLSeconds: 900, Evidence: []sallyport.EvidenceClass{sallyport.APIAttested}},
+		Plan:  plan.Digest(),
+	}
+	for _, change := range changes {
+		change(&intent, &plan, &ballot)
+	}
+	ballot.Intent = intent.Digest()
+	decision := sallyport.Decision{Effect: sallyport.Ask, Reasons: []sallyport.Reason{{Code: "production_write", Message: "m"}}, Approval: &ballot.Terms}
+	planned := sallyport.Entry{Kind: sallyport.EntryDecision, Decision: &decision}
+	if ballot.Plan != "" {
+		planned.Plan = &plan
+	}
+	for _, e := range []sallyport.Entry{
+		received, {Kind: sallyport.EntryIntent, Intent: &intent}, planned, {Kind: sallyport.EntryBallot, Ballot: &ballot},
+	} {
+		e.CallID, e.At = call.ID, received.At
+		if _, err := l.Record(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return ballot
+}
+
+func withoutPlan(_ *sallyport.Intent, _ *sallyport.Plan, b *sallyport.Ballot) { b.Plan = "" }
+
+// view is a call as the API shows it to bob.
+func (s *stage) view(t *testing.T, id string) (view map[string]any) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.server.URL+"/v1/calls/"+id, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer bob")
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil {
+		err = json.Unmarshal(body, &view)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return view
+}
+
+func (s *stage) SignAttestation(a sallyport.Attestation) (string, error) {
+	s.votes = append(s.votes, a)
+	return "signed", nil
+}
+
+func (*stage) SignCall(sallyport.Call) (sallyport.SignedCall, error)              { return "signed", nil }
+func (*stage) Start(context.Context, sallyport.SignedCall, sallyport.Call) error  { return nil }
+func (*stage) Vote(context.Context, string, string) error                         { return nil }
+func (*stage) Cancel(context.Context, string, sallyport.Identity) error           { return nil }
+func (*stage) Visible(context.Context, sallyport.Agent) ([]sallyport.Tool, error) { return nil, nil }
+func (*stage) Preview(context.Context, sallyport.Call, sallyport.Agent) (i sallyport.Intent, d sallyport.Decision, err error) {
+	return i, d, nil
+}
