@@ -23,8 +23,9 @@ every vote that an identity provider signed against the key it had then.
 Only the public key is needed, in the signed-note form name+hash+base64, as text
 or as a file. What verification can't see is a ledger that was replaced as a
 whole together with its key: keep checkpoints elsewhere and compare. It can't see
-either which identity provider owns the stored keys of votes: name the provider
-with --people-issuer, and give its published keys with --people-keys.
+either which identity provider owns the stored keys of votes: that the provider
+signed them is proven with the keys that it published, given with --people-keys.
+--people-issuer alone compares a name.
 
 A proof, and a log that is published, need no database: ` + "`sallyport verify`" + ` checks
 them.
@@ -48,7 +49,7 @@ ledger could not be verified.`,
 			if err != nil {
 				return err
 			}
-			return cli.ShowReport(cmd.OutOrStdout(), report)
+			return trust.ShowReport(cmd.OutOrStdout(), report)
 		},
 	}
 	database.flags(cmd.Flags())

@@ -30,16 +30,7 @@ type stage struct {
 
 func newStage(t *testing.T, changes ...func(*sallyport.Intent, *sallyport.Plan, *sallyport.Ballot)) *stage {
 	t.Helper()
-	secret := t.TempDir()
-	key, err := ledger.CreateKey(filepath.Join(secret, "ledger.key"), "ledger.example")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := ledger.Open(t.Context(), ledger.Options{Database: ledger.Database{Path: filepath.Join(secret, "ledger.db")}, Signer: key})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
+	l, _ := openLedger(t)
 	s := &stage{}
 	s.asked, s.other = ask(t, l, 1, changes...), ask(t, l, 2).CallID
 	a, err := api.New(api.Options{
@@ -53,6 +44,21 @@ func newStage(t *testing.T, changes ...func(*sallyport.Intent, *sallyport.Plan, 
 	s.server = httptest.NewServer(a.Handler())
 	t.Cleanup(s.server.Close)
 	return s
+}
+
+func openLedger(t *testing.T) (l *ledger.Ledger, publicKey string) {
+	t.Helper()
+	dir := t.TempDir()
+	key, err := ledger.CreateKey(filepath.Join(dir, "ledger.key"), "ledger.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err = ledger.Open(t.Context(), ledger.Options{Database: ledger.Database{Path: filepath.Join(dir, "ledger.db")}, Signer: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l, key.Public
 }
 
 // ask records a call up to its ballot.

@@ -32,9 +32,9 @@ that was signed, and that no call lacks one. Keep checkpoints and give them with
 --from: the log must extend them.
 
 The log's public key has the signed-note form name+hash+base64, as text or as a
-file. Verification can't see which identity provider owns the keys of votes in a
-proof: name the provider with --people-issuer, and give its published keys with
---people-keys.
+file. Keys of votes in a proof are on the log's word, which its owner could have
+made: that the identity provider signed the votes is proven with the keys that it
+published, given with --people-keys. --people-issuer alone compares a name.
 
 The gateway's database is verified by ` + "`sallyport-gateway ledger verify`" + `.
 
@@ -111,7 +111,7 @@ func (v *verifying) proofOptions() (proof.Options, error) {
 	if err != nil {
 		return o, err
 	}
-	o.SignedVote = votes.Verify
+	o.SignedVote, o.ProviderKeys = votes.Verify, v.trust.ProviderKeys()
 	if v.api == "" {
 		return o, nil
 	}
@@ -152,7 +152,7 @@ func (v *verifying) published(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return cli.ShowReport(w, report)
+	return v.trust.ShowReport(w, report)
 }
 
 func directory(dir string) func(context.Context, string) ([]byte, error) {

@@ -147,8 +147,12 @@ func (c *fileCheck) limit(class sallyport.EvidenceClass) string {
 	case sallyport.TemporalPrincipal:
 		return "that votes of the class temporal-principal were cast: they rest on the Temporal server's history, which is not in the file"
 	case sallyport.IDPSigned:
-		if !c.opened || c.o.SignedVote == nil {
-			return "that the identity provider signed the votes of the class idp-signed: their tokens were not verified"
+		const limit = "that the identity provider signed the votes of the class idp-signed: "
+		switch {
+		case !c.opened || c.o.SignedVote == nil:
+			return limit + "their tokens were not verified"
+		case !c.o.ProviderKeys:
+			return limit + "the keys that verify them are on the log's word; give the keys that the provider published (--people-keys)"
 		}
 	case sallyport.APIAttested:
 		if !c.opened || c.o.Attestation == nil {

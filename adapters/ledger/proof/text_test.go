@@ -11,9 +11,11 @@ import (
 // verified, so that an auditor does not take the log's word for the voter's.
 func TestLimitsOfEvidence(t *testing.T) {
 	verifiers := Options{
-		SignedVote:  func(sallyport.Vote, sallyport.Ballot) error { return nil },
+		SignedVote: func(sallyport.Vote, sallyport.Ballot) error { return nil }, ProviderKeys: true,
 		Attestation: func(string) (sallyport.Attestation, error) { return sallyport.Attestation{}, nil },
 	}
+	logsKeys := verifiers
+	logsKeys.ProviderKeys = false
 	for _, class := range sallyport.EvidenceClasses() {
 		for name, tt := range map[string]struct {
 			opened   bool
@@ -22,6 +24,7 @@ func TestLimitsOfEvidence(t *testing.T) {
 		}{
 			"Closed":    {opened: false, options: verifiers},
 			"NoKeys":    {opened: true},
+			"LogsKeys":  {opened: true, options: logsKeys, verified: class == sallyport.APIAttested},
 			"Verifiers": {opened: true, options: verifiers, verified: class != sallyport.TemporalPrincipal},
 		} {
 			t.Run(string(class)+"/"+name, func(t *testing.T) {

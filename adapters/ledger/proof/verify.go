@@ -21,6 +21,10 @@ type Options struct {
 	// SignedVote verifies a vote that an identity provider signed. Nil leaves
 	// that out.
 	SignedVote func(sallyport.Vote, sallyport.Ballot) error
+	// ProviderKeys says that SignedVote accepts only keys that the caller has from
+	// the identity provider. Without it SignedVote takes the key that the log holds
+	// beside the vote, and the owner of the log's key could have made that one.
+	ProviderKeys bool
 	// SignedCall and Attestation open what the API signed. Nil leaves that
 	// out.
 	SignedCall  func(sallyport.SignedCall) (sallyport.Call, error)
@@ -166,7 +170,11 @@ func (c *fileCheck) evidence(callID string, v sallyport.Vote) error {
 		if err := c.o.SignedVote(v, *c.record.Ballot); err != nil {
 			return fmt.Errorf("the identity provider did not sign this vote: %w", err)
 		}
-		c.said = append(c.said, "  the identity provider signed it, with a key that is kept beside it")
+		said := "  its ID token is signed, with a key for which the log alone vouches"
+		if c.o.ProviderKeys {
+			said = "  the identity provider signed it, with one of the keys that you gave"
+		}
+		c.said = append(c.said, said)
 	case sallyport.APIAttested:
 		if c.o.Attestation == nil {
 			return nil

@@ -80,11 +80,19 @@ func (t *Trust) Votes() (oidc.Kept, error) {
 	return votes, nil
 }
 
+// ProviderKeys reports whether votes are verified with keys from the identity
+// provider, and not with those that the log holds.
+func (t *Trust) ProviderKeys() bool { return t.people != "" }
+
 // ShowReport writes what the verification of a whole log found.
-func ShowReport(w io.Writer, r proof.Report) error {
+func (t *Trust) ShowReport(w io.Writer, r proof.Report) error {
 	fmt.Fprintf(w, "%d leaves of %d calls, %d signed checkpoints\nroot hash %s\n", r.Leaves, r.Calls, r.Checkpoints, r.Root)
-	if r.SignedVotes > 0 {
+	switch {
+	case r.SignedVotes > 0 && t.ProviderKeys():
 		fmt.Fprintf(w, "%d votes carry the identity provider's signature\n", r.SignedVotes)
+	case r.SignedVotes > 0:
+		fmt.Fprintf(w, "%d votes carry a signature by keys for which the ledger alone vouches: that the identity provider signed them is not proven; "+
+			"give the keys that it published (--people-keys)\n", r.SignedVotes)
 	}
 	if r.Unsigned > 0 {
 		fmt.Fprintf(w, "the last %d leaves are not signed yet; the running gateway does so within moments\n", r.Unsigned)
