@@ -44,13 +44,12 @@ type database interface {
 	connect(ctx context.Context) (connection, error)
 	// probe writes the head and leaves it as it is.
 	probe() []*statement
-	close() error
-}
-
-// purger removes copies of erased contents that a database itself keeps. Rest
-// describes the copies that it can't remove.
-type purger interface {
+	// erase empties a call's contents but the erasure's own, and replaces its salt.
+	erase(callID string, salt []byte) []*statement
+	// purge removes copies of erased contents that the database itself keeps. Rest
+	// describes the copies that it can't remove.
 	purge(ctx context.Context) (rest string, err error)
+	close() error
 }
 
 // connection is where transactions are run, one at a time.

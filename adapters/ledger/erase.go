@@ -14,12 +14,15 @@ import (
 
 // Eraser erases the contents of calls from a ledger: arguments, plans, results,
 // votes and their evidence. The leaves stay, and with them the log and every
-// proof of it. It signs nothing, so that it needs no key: a gateway that has the
-// ledger open signs what it appends. Not safe for concurrent use; several
-// processes may erase at once.
+// proof of it. It has no key: a gateway that has the ledger open signs the leaf
+// that says so. Not safe for concurrent use; several processes may erase at once.
+//
+// In SQLite it erases itself: a process that can write to the file can do
+// anything to it. In PostgreSQL it asks: its role may add a request and nothing
+// else, and a gateway that has the ledger open erases.
 type Eraser struct {
 	archive *Archive
-	purger  purger
+	db      database
 	write   *writer
 }
 
@@ -32,12 +35,8 @@ func OpenEraser(ctx context.Context, d Database) (*Eraser, error) {
 	if err != nil {
 		return nil, notOpened(err)
 	}
-	p, ok := db.(purger)
-	if !ok {
-		return nil, errors.Join(fmt.Errorf("nothing can be erased from a %T", db), db.close())
-	}
 	w := newWriter(db, Options{Logger: slog.New(slog.DiscardHandler)})
-	return &Eraser{&Archive{db: db.reads()}, p, w}, nil
+	return &Eraser{&Archive{db: db.reads()}, db, w}, nil
 }
 
 // Close closes the database.
@@ -46,18 +45,26 @@ func (r *Eraser) Close() error { return r.write.close() }
 // Erase erases a call's contents, and appends a leaf that names the person who
 // ordered it, and the reason. It fails with an error of kind
 // [sallyport.NotFound] for an unknown or erased call, and with one of kind
-// [sallyport.Conflict] for one that has not ended.
+// [sallyport.Conflict] for one that has not ended. Where it asks a gateway, the
+// leaf names the role that asked, and Erase waits until the gateway has erased or
+// ctx ends; the request stays.
 func (r *Eraser) Erase(ctx context.Context, callID string, e sallyport.Erasure, at time.Time) (sallyport.Receipt, error) {
 	entry, content, err := proof.Normalise(sallyport.Entry{CallID: callID, Kind: sallyport.EntryErasure, At: at, Erasure: &e})
 	if err != nil {
 		return sallyport.Receipt{}, err
+	}
+	if r.Asks() {
+		if err := r.Request(ctx, callID, e.Reason); err != nil {
+			return sallyport.Receipt{}, err
+		}
+		return r.await(ctx, callID)
 	}
 	var receipt sallyport.Receipt
 	err = r.write.transaction(ctx, func(t *transaction) error {
 		if err := t.learnCalls(ctx, []sallyport.Entry{entry}); err != nil {
 			return err
 		}
-		if receipt, err = t.erase(entry, content); err != nil {
+		if receipt, err = t.append(entry, content); err != nil {
 			return err
 		}
 		return t.setHead()
@@ -75,11 +82,8 @@ func (r *Eraser) Erase(ctx context.Context, callID string, e sallyport.Erasure, 
 // under the old salt can't be tested by guessing any more.
 func (t *transaction) erase(e sallyport.Entry, content []byte) (sallyport.Receipt, error) {
 	k := t.calls[e.CallID]
-	switch {
-	case k.fresh || k.freeze.Entries > 0:
-		return sallyport.Receipt{}, rejectedError{sallyport.Errorf(sallyport.NotFound, sallyport.CodeNoSuchCall, "there is no call %q", e.CallID)}
-	case k.erased:
-		return sallyport.Receipt{}, rejectedError{erased(e.CallID)}
+	if k.fresh || k.freeze.Entries > 0 {
+		return sallyport.Receipt{}, rejectedError{noSuchCall(e.CallID)}
 	}
 	next, err := k.record.Apply(e)
 	if err != nil {
@@ -91,12 +95,11 @@ func (t *transaction) erase(e sallyport.Entry, content []byte) (sallyport.Receip
 	if err != nil {
 		return sallyport.Receipt{}, rejectedError{err}
 	}
+	k.erased = true
 	r := sallyport.Receipt{Index: t.edge.Size(), Number: k.record.Entries, Leaf: proof.LeafDigest(leaf), Entry: e}
-	t.write(sqlEraseContents, e.CallID)
-	t.write(sqlEraseSalt, e.CallID, k.salt)
-	t.write(sqlEraseTerms, e.CallID)
-	t.write(sqlEraseCall, e.CallID, nanos(next.UpdatedAt), next.Entries)
 	t.addLeaf(r, "", content, leaf)
+	t.writes = append(t.writes, t.db.erase(e.CallID, k.salt)...)
+	t.write(sqlEraseCall, e.CallID, nanos(next.UpdatedAt), next.Entries)
 	return r, t.grow(leaf)
 }
 
@@ -113,7 +116,7 @@ func (r *Eraser) Expired(ctx context.Context, before time.Time) ([]string, error
 // describes the copies that it can't remove.
 func (r *Eraser) Purge(ctx context.Context) (rest string, err error) {
 	if err = r.write.drop(); err == nil {
-		rest, err = r.purger.purge(ctx)
+		rest, err = r.db.purge(ctx)
 	}
 	if err != nil {
 		return "", fmt.Errorf("what was erased may still be in the database's files: %w", err)

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/adapters/ledger"
@@ -43,8 +45,13 @@ func (p place) erasing(t testing.TB) *ledger.Eraser {
 	return e
 }
 
+// erase erases a call, in PostgreSQL by a gateway that is asked to.
 func (p place) erase(t testing.TB, id string) {
 	t.Helper()
+	if p.dsn != "" {
+		l := p.open(t)
+		defer mustClose(t, l)
+	}
 	e := p.erasing(t)
 	if _, err := e.Erase(t.Context(), id, wish(), time.Now()); err != nil {
 		t.Fatal(err)
@@ -312,30 +319,128 @@ func TestErasedFromFile(t *testing.T) {
 	p.mustVerify(t)
 }
 
-// TestEraserRole: who erases can't take out anything but contents.
+// TestEraserRole: the eraser's role may ask for an erasure, and nothing else. It
+// can't read what calls were about, nor write to the log: a role that could
+// append a leaf could end a call that waits for people.
 func TestEraserRole(t *testing.T) {
 	p := onPostgres(t)(t)
 	l := p.open(t)
 	mustRecord(t, l, sallyporttest.Approved(1)...)
+	mustRecord(t, l, sallyporttest.Approved(2)[:4]...) // it waits for people
 	mustClose(t, l)
-	db := connect(t, p.eraser)
-	for _, text := range []string{
-		"UPDATE leaves SET leaf = leaf", "DELETE FROM leaves", "DELETE FROM nodes", "DELETE FROM checkpoints", "DELETE FROM contents", "UPDATE contents SET idx = idx",
-		"DELETE FROM salts", "UPDATE salts SET call_id = call_id", "DELETE FROM calls", "DELETE FROM freezes", "UPDATE freezes SET lifted = 1", "UPDATE head SET size = size - 1",
-		"INSERT INTO checkpoints SELECT seq + 1, size + 1, note FROM checkpoints", "TRUNCATE terms",
-	} {
-		if _, err := db.ExecContext(t.Context(), text); err == nil {
-			t.Errorf("who erases may %s", text)
+	owner, db := connect(t, p.owner), connect(t, p.eraser)
+	_, tables := rowsOf(t, owner, "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
+	if len(tables) < 10 {
+		t.Fatalf("the schema has the tables %v", tables)
+	}
+	if _, err := owner.ExecContext(t.Context(), "GRANT INSERT ON leaves, nodes, contents TO eraser; GRANT UPDATE ON head, calls TO eraser; GRANT UPDATE (entry) ON contents TO eraser"); err != nil {
+		t.Fatal(err) // as an earlier version granted it
+	}
+	if err := ledger.Migrate(t.Context(), p.owner, ledger.Roles{Gateway: gateway, Eraser: eraser}); err != nil {
+		t.Fatal(err)
+	}
+	refused := func(text string) {
+		t.Helper()
+		_, err := db.ExecContext(t.Context(), text)
+		if e, ok := errors.AsType[*pgconn.PgError](err); !ok || e.Code != "42501" { // insufficient_privilege
+			t.Errorf("the eraser's role may %s: %v", text, err)
 		}
 	}
-	// And the gateway can't erase.
-	e, err := ledger.OpenEraser(t.Context(), p.database())
+	for _, row := range tables {
+		table := fmt.Sprint(row[0])
+		for _, text := range []string{
+			"DELETE FROM " + table, "TRUNCATE " + table, "DROP TABLE " + table, "INSERT INTO " + table + " SELECT * FROM " + table,
+			"CREATE TRIGGER quiet BEFORE INSERT ON " + table + " FOR EACH ROW EXECUTE FUNCTION head_only_grows()", "DO 'BEGIN LOCK TABLE " + table + " IN EXCLUSIVE MODE; END'",
+		} {
+			if !slices.Contains(eraserMay, text) {
+				refused(text)
+			}
+		}
+		columns, _ := rowsOf(t, owner, "SELECT * FROM "+table+" LIMIT 0")
+		for _, c := range columns {
+			for _, text := range []string{
+				"UPDATE " + table + " SET " + c + " = DEFAULT", "INSERT INTO " + table + " (" + c + ") VALUES (DEFAULT)", "SELECT " + c + " FROM " + table,
+			} {
+				if !slices.Contains(eraserMay, text) {
+					refused(text)
+				}
+			}
+		}
+	}
+	for _, text := range []string{
+		"INSERT INTO erasures (call_id, reason, asked_by) VALUES ('a', 'b', 'alice')", "CREATE TABLE more (a text)", "SET session_replication_role = replica",
+		"SET SESSION AUTHORIZATION gateway", "SET ROLE gateway", `SELECT erase_contents('` + sallyporttest.Approved(1)[0].CallID + `', '\x' || repeat('00', 32)::bytea)`,
+		"CREATE OR REPLACE FUNCTION erasure_asked() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+	} {
+		refused(text)
+	}
+	p.mustVerify(t)
+}
+
+// eraserMay is what TestEraserRole tries that the eraser's role needs.
+var eraserMay = []string{
+	"SELECT call_id FROM calls", "SELECT final FROM calls", "SELECT updated_at FROM calls",
+	"SELECT idx FROM leaves", "SELECT call_id FROM leaves", "SELECT kind FROM leaves",
+	"INSERT INTO erasures (call_id) VALUES (DEFAULT)", "INSERT INTO erasures (reason) VALUES (DEFAULT)", "SELECT call_id FROM erasures",
+	"SELECT id FROM goose_db_version", "SELECT version_id FROM goose_db_version",
+	"SELECT is_applied FROM goose_db_version", "SELECT tstamp FROM goose_db_version",
+}
+
+// TestErasureByRequest: the leaf of an erasure names the role that asked, whatever
+// the eraser says. The gateway empties contents for a request of the eraser alone.
+func TestErasureByRequest(t *testing.T) {
+	p := onPostgres(t)(t)
+	l := p.open(t)
+	first, second := sallyporttest.Approved(1), sallyporttest.Approved(2)
+	mustRecord(t, l, append(first, second...)...)
+	e := p.erasing(t)
+	r, err := e.Erase(t.Context(), first[0].CallID, wish(), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer e.Close()
-	if _, err := e.Erase(context.Background(), sallyporttest.Approved(1)[0].CallID, wish(), time.Now()); err == nil {
-		t.Error("the gateway's role erased a call")
+	var said ledger.ExportedLeaf
+	if err := l.Export(t.Context(), r.Index, true, func(x ledger.ExportedLeaf) error { said = x; return nil }); err != nil {
+		t.Fatal(err)
 	}
-	p.mustVerify(t)
+	if !strings.Contains(string(said.Entry), `"erasure":{"by":"`+eraser+`","reason":"its subject asked for it"}`) {
+		t.Errorf("the leaf %d commits to %s", r.Index, said.Entry)
+	}
+	eventually(t, "the erasure is signed", func() bool { return p.mustVerify(t).Unsigned == 0 })
+
+	// The gateway does it without a request neither by its code nor by hand.
+	order := wish()
+	if _, err := l.Record(t.Context(), sallyport.Entry{CallID: second[0].CallID, Kind: sallyport.EntryErasure, At: time.Now(), Erasure: &order}); sallyport.KindOf(err) != sallyport.Unavailable {
+		t.Errorf("the gateway erased a call without a request: %v", err)
+	}
+	db := connect(t, p.dsn)
+	for _, text := range []string{
+		"UPDATE contents SET entry = NULL", "UPDATE salts SET salt = NULL", "DELETE FROM terms", "INSERT INTO erasures (call_id, reason) VALUES ('a', 'b')",
+		`SELECT erase_contents('` + second[0].CallID + `', '\x' || repeat('00', 32)::bytea)`,
+		"CREATE TEMPORARY TABLE erasures AS SELECT '" + second[0].CallID + "' AS call_id; CREATE TEMPORARY TABLE leaves AS SELECT '" + second[0].CallID + "' AS call_id, 'erasure' AS kind, 8 AS idx; " +
+			`SELECT erase_contents('` + second[0].CallID + `', '\x' || repeat('00', 32)::bytea)`,
+	} {
+		if _, err := db.ExecContext(t.Context(), text); err == nil {
+			t.Errorf("the gateway's role may %s", text)
+		}
+	}
+
+	// What can't be erased is refused, and the request is gone.
+	asked := connect(t, p.eraser)
+	if _, err := asked.ExecContext(t.Context(), "INSERT INTO erasures (call_id, reason) VALUES ($1, 'again'), ('no call', 'x')", first[0].CallID); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the gateway removes what it refuses", func() bool {
+		_, rows := rowsOf(t, asked, "SELECT call_id FROM erasures")
+		return len(rows) == 0
+	})
+	if r := p.mustVerify(t); len(r.Erased) != 1 || r.Leaves != 17 {
+		t.Errorf("%d leaves, erased calls %v", r.Leaves, r.Erased)
+	}
+	// Without a gateway the request stays.
+	mustClose(t, l)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := e.Erase(ctx, second[0].CallID, wish(), time.Now()); sallyport.KindOf(err) != sallyport.Unavailable {
+		t.Errorf("no gateway runs: %v", err)
+	}
 }

@@ -85,6 +85,9 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	l.running.Go(func() { l.write.run(background, l.closing) })
 	l.running.Go(func() { l.signSoon(background) })
 	l.running.Go(func() { l.poll(background) })
+	if o.Database.DSN != "" {
+		l.running.Go(func() { l.eraseAsked(background) })
+	}
 	return l, nil
 }
 

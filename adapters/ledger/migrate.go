@@ -38,8 +38,8 @@ func migrator(db *sql.DB, dialect goose.Dialect) (*goose.Provider, error) {
 // Roles are the roles of a PostgreSQL server that work with a ledger. An empty
 // one is granted nothing.
 type Roles struct {
-	Gateway string // may append to the log and to the store, and update the projection
-	Eraser  string // may erase contents from the store, and append the erasure to the log
+	Gateway string // may append to the log and to the store, update the projection, and do the erasures that were asked for
+	Eraser  string // may ask the gateway to erase contents
 }
 
 // Migrate brings the schema of a PostgreSQL database to this version, and

@@ -31,6 +31,11 @@ func (d *postgresDatabase) reads() *sql.DB { return d.read }
 
 func (d *postgresDatabase) close() error { return d.read.Close() }
 
+// erase has a function erase, which takes a request of the eraser's role.
+func (*postgresDatabase) erase(callID string, salt []byte) []*statement {
+	return []*statement{exec(sqlErasePostgres, callID, salt)}
+}
+
 func (*postgresDatabase) purge(context.Context) (string, error) {
 	return "PostgreSQL keeps old versions of rows until the tables are vacuumed (VACUUM contents, salts, calls, terms), and longer in its log and in backups", nil
 }
@@ -177,16 +182,19 @@ func grantRoles(ctx context.Context, db *sql.DB, roles Roles) error {
 		return err
 	}
 	for _, r := range []struct{ name, grants string }{
-		{roles.Gateway, `GRANT INSERT ON leaves, nodes, checkpoints, salts, contents, calls, terms, freezes, followers TO {role};
-			GRANT UPDATE ON head, calls, freezes, followers TO {role}`},
-		{roles.Eraser, `GRANT INSERT ON leaves, nodes, contents TO {role}; GRANT UPDATE ON head, calls TO {role};
-			GRANT UPDATE (entry) ON contents TO {role}; GRANT UPDATE (salt) ON salts TO {role}; GRANT DELETE ON terms TO {role}`},
+		{roles.Gateway, `GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role};
+			GRANT INSERT ON leaves, nodes, checkpoints, salts, contents, calls, terms, freezes, followers TO {role};
+			GRANT UPDATE ON head, calls, freezes, followers TO {role};
+			GRANT DELETE ON erasures TO {role}; GRANT EXECUTE ON FUNCTION erase_contents(text, bytea) TO {role}`},
+		{roles.Eraser, `GRANT INSERT (call_id, reason) ON erasures TO {role}; GRANT SELECT (call_id) ON erasures TO {role};
+			GRANT SELECT (call_id, final, updated_at) ON calls TO {role}; GRANT SELECT (idx, call_id, kind) ON leaves TO {role};
+			GRANT SELECT ON goose_db_version TO {role}`},
 	} {
 		if r.name == "" {
 			continue
 		}
-		const all = `REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role}; GRANT USAGE ON SCHEMA {schema} TO {role};
-			GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}; `
+		const all = `REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role};
+			REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {schema} FROM {role}; GRANT USAGE ON SCHEMA {schema} TO {role}; `
 		names := strings.NewReplacer("{role}", pgx.Identifier{r.name}.Sanitize(), "{schema}", pgx.Identifier{schema}.Sanitize())
 		for text := range strings.SplitSeq(all+r.grants, ";") {
 			if _, err := db.ExecContext(ctx, names.Replace(text)); err != nil {

@@ -93,3 +93,7 @@ func decodeFreeze(b []byte) (sallyport.FreezeRecord, error) {
 func erased(callID string) error {
 	return sallyport.Errorf(sallyport.NotFound, sallyport.CodeErased, "the contents of call %s were erased", callID)
 }
+
+func noSuchCall(callID string) error {
+	return sallyport.Errorf(sallyport.NotFound, sallyport.CodeNoSuchCall, "there is no call %q", callID)
+}

@@ -63,7 +63,7 @@ func (a *Archive) prove(ctx context.Context, id string, contents bool) (proof.Fi
 	case err != nil:
 		return proof.File{}, unreadable(err)
 	case len(p.Leaves) == 0:
-		return proof.File{}, sallyport.Errorf(sallyport.NotFound, sallyport.CodeNoSuchCall, "there is no call %q", id)
+		return proof.File{}, noSuchCall(id)
 	case unsigned:
 		return proof.File{}, notSigned(id)
 	}

@@ -40,7 +40,7 @@ func (a *Archive) Call(ctx context.Context, id string) (sallyport.Record, error)
 	err := a.db.QueryRowContext(ctx, sqlRecord, id).Scan(&b)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return sallyport.Record{}, sallyport.Errorf(sallyport.NotFound, sallyport.CodeNoSuchCall, "there is no call %q", id)
+		return sallyport.Record{}, noSuchCall(id)
 	case err != nil:
 		return sallyport.Record{}, unreadable(err)
 	case b == nil:

@@ -73,13 +73,24 @@ const (
 	sqlAtWork          = `SELECT count(*), count(CASE WHEN state = 'running' THEN 1 END) FROM calls
 		WHERE agent = $1 AND final = 0 AND state <> 'awaiting_approval'`
 
-	// For erasing, which the gateway's role may not do.
-	sqlEraseContents = `UPDATE contents SET entry = NULL WHERE idx IN (SELECT idx FROM leaves WHERE call_id = $1)`
+	// For erasing. What these do in SQLite, a function does in PostgreSQL.
+	sqlEraseContents = `UPDATE contents SET entry = NULL WHERE idx IN (SELECT idx FROM leaves WHERE call_id = $1 AND kind <> 'erasure')`
 	sqlEraseSalt     = `UPDATE salts SET salt = $2 WHERE call_id = $1`
 	sqlEraseTerms    = `DELETE FROM terms WHERE call_id = $1`
 	sqlEraseCall     = `UPDATE calls SET record = NULL, arguments = '', updated_at = $2, entries = $3 WHERE call_id = $1`
-	sqlExpired       = `SELECT call_id FROM calls WHERE final = 1 AND record IS NOT NULL AND updated_at < $1 ORDER BY updated_at, call_id`
 	sqlTruncateLog   = `PRAGMA wal_checkpoint(TRUNCATE)`
+	sqlErasePostgres = `SELECT erase_contents($1, $2)`
+
+	// What the eraser's role reads of calls.
+	sqlExpired = `SELECT call_id FROM calls c WHERE final = 1 AND updated_at < $1
+		AND NOT EXISTS (SELECT 1 FROM leaves l WHERE l.call_id = c.call_id AND l.kind = 'erasure') ORDER BY updated_at, call_id`
+	sqlErasable = `SELECT c.final, coalesce((SELECT l.idx FROM leaves l WHERE l.call_id = c.call_id AND l.kind = 'erasure'), -1),
+		(SELECT count(*) FROM erasures e WHERE e.call_id = c.call_id) FROM calls c WHERE c.call_id = $1`
+
+	// Requests to erase, which there are in PostgreSQL alone.
+	sqlAskErasure  = `INSERT INTO erasures (call_id, reason) VALUES ($1, $2) ON CONFLICT DO NOTHING`
+	sqlErasures    = `SELECT call_id, reason, asked_by FROM erasures ORDER BY asked_at, call_id LIMIT $1`
+	sqlDropErasure = `DELETE FROM erasures WHERE call_id = $1`
 
 	// For Rebuild.
 	sqlClearTerms   = `DELETE FROM terms`
@@ -252,7 +263,8 @@ SELECT 'rule ' || t.relname || '.' || r.rulename, r.ev_type::text || ' ' || r.ev
 UNION ALL
 SELECT 'policy ' || t.relname || '.' || y.polname, y.polcmd::text FROM pg_policy y JOIN tables t ON y.polrelid = t.oid
 UNION ALL
-SELECT 'function ' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')', md5(p.prosrc) FROM pg_proc p JOIN ours ON p.pronamespace = ours.oid
+SELECT 'function ' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')', md5(p.prosrc) || CASE WHEN p.prosecdef
+    THEN ' as its owner ' || replace(coalesce(p.proconfig::text, ''), quote_ident(current_schema()), 'schema') ELSE '' END FROM pg_proc p JOIN ours ON p.pronamespace = ours.oid
 UNION ALL
 SELECT 'event trigger ' || evtname, evtevent || ' ' || evtenabled::text FROM pg_event_trigger`
 

@@ -115,6 +115,10 @@ func (*sqliteDatabase) probe() []*statement {
 	return []*statement{exec(sqlMoveHead, 1), exec(sqlMoveHead, -1)}
 }
 
+func (*sqliteDatabase) erase(callID string, salt []byte) []*statement {
+	return []*statement{exec(sqlEraseContents, callID), exec(sqlEraseSalt, callID, salt), exec(sqlEraseTerms, callID)}
+}
+
 // purge truncates the write-ahead log, which holds earlier versions of pages.
 // SQLite overwrites the pages themselves when it frees them.
 func (d *sqliteDatabase) purge(ctx context.Context) (string, error) {

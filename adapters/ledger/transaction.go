@@ -29,6 +29,7 @@ func (e tamperedError) Error() string { return e.what }
 // the commit.
 type transaction struct {
 	conn        connection
+	db          database
 	edge        proof.Frontier
 	checkpoints int64 // how many there are
 	calls       map[string]*known
@@ -184,6 +185,9 @@ func (t *transaction) append(e sallyport.Entry, content []byte) (sallyport.Recei
 	k := t.calls[e.CallID]
 	if k.erased {
 		return sallyport.Receipt{}, rejectedError{erased(e.CallID)}
+	}
+	if e.Kind == sallyport.EntryErasure {
+		return t.erase(e, content)
 	}
 	at := k.slot(e)
 	if stored, ok := k.stored[at]; ok {

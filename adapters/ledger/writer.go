@@ -14,14 +14,16 @@ import (
 // maxBatch bounds how many entries share a transaction.
 const maxBatch = 128
 
-// request is an entry to be written, a follower to be moved or a checkpoint to
-// be stored, or, without any of these, the question whether anything could be.
+// request is an entry to be written, a follower to be moved, a checkpoint to be
+// stored or the request of an erasure to be removed, or, without any of these,
+// the question whether anything could be.
 type request struct {
 	ctx        context.Context // of the waiting caller
 	entry      *sallyport.Entry
 	content    []byte // the entry's JSON
 	move       *move
 	checkpoint *checkpoint
+	refused    string // id of the call whose erasure was asked for in vain
 	response   chan response
 }
 
@@ -173,6 +175,9 @@ func (w *writer) step(ctx context.Context, t *transaction, r *request, resp *res
 	case r.checkpoint != nil:
 		t.addCheckpoint(*r.checkpoint)
 		return nil
+	case r.refused != "":
+		t.write(sqlDropErasure, r.refused)
+		return nil
 	case r.entry == nil:
 		return t.conn.run(ctx, w.db.probe()...)
 	}
@@ -212,7 +217,7 @@ func (w *writer) begin(ctx context.Context) (*transaction, error) {
 		}
 		w.conn = conn
 	}
-	t := &transaction{conn: w.conn}
+	t := &transaction{conn: w.conn, db: w.db}
 	if err := t.conn.begin(ctx); err != nil {
 		return nil, err
 	}

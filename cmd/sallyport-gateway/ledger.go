@@ -55,9 +55,10 @@ gateway of this version starts.
 
 With --grant, an existing role gets the permissions of API and worker: it appends
 to the log and updates the tables derived from it, and can neither change nor
-delete entries. Give the gateway that role, and never the owner's. With
---grant-eraser, another role gets the permissions of sallyport-gateway ledger erase
-alone.
+delete entries, but for the contents of calls whose erasure was asked for. Give the
+gateway that role, and never the owner's. With --grant-eraser, another role gets the
+permission to ask for erasures, which sallyport-gateway ledger erase does, and no
+other.
 
 A ledger in SQLite needs no such step.`,
 		Example: `  sallyport-gateway ledger migrate --dsn-file owner.dsn --grant sallyport`,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -38,8 +39,11 @@ It can't be undone. Backups of the database hold what they held: let them expire
 With --expired, the calls are those that ended longer ago than the configuration's
 ledger.retention says; run it by a timer.
 
-On PostgreSQL it takes a role of its own, which the gateway does not have:
-sallyport-gateway ledger migrate --grant-eraser ROLE.`,
+On SQLite the command erases itself. On PostgreSQL it asks a gateway that runs to
+erase, and waits up to 30 seconds; a request that no gateway has taken by then stays
+until one does. Asking takes a role of its own, which may do nothing else:
+sallyport-gateway ledger migrate --grant-eraser ROLE. The leaf names that role: the
+database says which one asked, and --by is refused.`,
 		Example: `  sallyport-gateway ledger erase ii67cfqdxj7iwn3l26mgwug2ru --reason "asked for by its subject"
   sallyport-gateway ledger erase --expired --config sallyport.yaml --dsn-file eraser.dsn`,
 		RunE: func(cmd *cobra.Command, ids []string) error {
@@ -55,7 +59,10 @@ sallyport-gateway ledger migrate --grant-eraser ROLE.`,
 			if err != nil {
 				return err
 			}
-			if e.expired {
+			if eraser.Asks() && cmd.Flags().Changed("by") {
+				err = errors.New("--by is for SQLite: PostgreSQL says which role asks for an erasure; leave it out, or name the person in --reason")
+			}
+			if err == nil && e.expired {
 				ids, err = eraser.Expired(cmd.Context(), before)
 			}
 			if err == nil {
@@ -68,7 +75,7 @@ sallyport-gateway ledger migrate --grant-eraser ROLE.`,
 	e.database.flags(f)
 	f.StringVarP(&e.config, "config", "c", "", "configuration `file` of the gateway, with ledger.retention and where the ledger is")
 	f.StringVar(&e.reason, "reason", "", "why; it stands in the ledger")
-	f.StringVar(&e.by, "by", "", "who wants it; without, the user that this runs as")
+	f.StringVar(&e.by, "by", "", "on SQLite, who wants it; without, the user that this runs as")
 	f.BoolVar(&e.expired, "expired", false, "erase all that is older than ledger.retention")
 	return cmd
 }
@@ -108,12 +115,26 @@ func (e *erasure) prepare(cmd *cobra.Command, ids int) (before time.Time, err er
 	return time.Now().Add(-kept), nil
 }
 
+// eraseWait is how long to wait for a gateway that was asked to erase.
+const eraseWait = 30 * time.Second
+
 func (e *erasure) erase(cmd *cobra.Command, eraser *ledger.Eraser, ids []string) error {
 	out := cmd.OutOrStdout()
 	done := 0
 	var errs []error
+	ctx := cmd.Context()
+	if eraser.Asks() {
+		for _, id := range ids { // all at once: what is refused is refused again below
+			if err := eraser.Request(ctx, id, e.reason); sallyport.KindOf(err) == sallyport.Unavailable {
+				return err
+			}
+		}
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, eraseWait)
+		defer cancel()
+	}
 	for _, id := range ids {
-		r, err := eraser.Erase(cmd.Context(), id, sallyport.Erasure{By: e.by, Reason: e.reason}, time.Now().UTC())
+		r, err := eraser.Erase(ctx, id, sallyport.Erasure{By: e.by, Reason: e.reason}, time.Now().UTC())
 		if err != nil {
 			errs = append(errs, err)
 			if sallyport.KindOf(err) == sallyport.Unavailable {
