@@ -1,6 +1,9 @@
 package sallyport
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // EntryKind says what an [Entry] records.
 type EntryKind string
@@ -32,7 +35,7 @@ const (
 func (k EntryKind) OfFreeze() bool { return k == EntryFreeze || k == EntryLift }
 
 // Entry is one step of one call, or of one freeze, as the ledger keeps it. The
-// fields that its kind names are set.
+// fields that its kind names are set, and no others.
 type Entry struct {
 	CallID string    `json:"call_id"` // of the call, or of the freeze
 	Kind   EntryKind `json:"kind"`
@@ -57,44 +60,58 @@ type Entry struct {
 	Lift     *Lift      `json:"lift,omitempty"`
 }
 
-// Check reports, with an error of kind [Invalid], an entry that lacks the members
-// of its kind.
+// Check reports, with an error of kind [Invalid], an entry that lacks a member of
+// its kind, or that has one that its kind does not name.
 func (e Entry) Check() error {
 	ok := false
 	switch e.Kind {
 	case EntryReceived:
-		ok = e.Call != nil && e.Signed != "" && e.Call.ID == e.CallID
+		ok = e.has(e.Call != nil, e.Signed != "") && e.Call.ID == e.CallID
 	case EntryIntent:
-		ok = e.Intent != nil && e.Intent.CallID == e.CallID
+		ok = e.has(e.Intent != nil) && e.Intent.CallID == e.CallID
 	case EntryDecision:
-		ok = e.Decision != nil
+		ok = e.has(e.Decision != nil) || e.has(e.Decision != nil, e.Plan != nil)
 	case EntryBallot:
-		ok = e.Ballot != nil && e.Ballot.CallID == e.CallID
+		ok = e.has(e.Ballot != nil) && e.Ballot.CallID == e.CallID
 	case EntryVote:
-		ok = e.Vote != nil
+		ok = e.has(e.Vote != nil)
 	case EntryRefusal:
-		ok = e.Refusal != nil
+		ok = e.has(e.Refusal != nil)
 	case EntryStart:
-		ok = e.Start != nil && e.Key == ""
+		ok = e.has(e.Start != nil) && e.Key == ""
 	case EntryPlan:
-		ok = e.Plan != nil && e.Key == ""
+		ok = e.has(e.Plan != nil) && e.Key == ""
 	case EntryDrift:
-		ok = e.Drift != nil
+		ok = e.has(e.Drift != nil)
 	case EntryPlaced:
-		ok = e.Placed != nil
+		ok = e.has(e.Placed != nil)
 	case EntryStop:
-		ok = e.Stop != nil
+		ok = e.has(e.Stop != nil)
 	case EntryOutcome:
-		ok = e.Outcome != nil && e.Outcome.State.Final() && e.Key == ""
+		ok = e.has(e.Outcome != nil) && e.Outcome.State.Final() && e.Key == ""
 	case EntryErasure:
-		ok = e.Erasure != nil && e.Key == ""
+		ok = e.has(e.Erasure != nil) && e.Key == ""
 	case EntryFreeze:
-		ok = e.Freeze != nil && e.Freeze.ID == e.CallID && e.Key == ""
+		ok = e.has(e.Freeze != nil) && e.Freeze.ID == e.CallID && e.Key == ""
 	case EntryLift:
-		ok = e.Lift != nil && e.Key == ""
+		ok = e.has(e.Lift != nil) && e.Key == ""
 	}
 	if !ok || !ValidCallID(e.CallID) || e.At.IsZero() {
-		return Errorf(Invalid, CodeBadEntry, "an entry of kind %q for call %q lacks the members of its kind", e.Kind, e.CallID)
+		return Errorf(Invalid, CodeBadEntry, "an entry of kind %q for call %q has not exactly the members of its kind", e.Kind, e.CallID)
 	}
 	return nil
+}
+
+// has reports whether the named members are there, and no other.
+func (e Entry) has(named ...bool) bool {
+	n := 0
+	for _, there := range []bool{
+		e.Call != nil, e.Signed != "", e.Intent != nil, e.Decision != nil, e.Plan != nil, e.Ballot != nil, e.Vote != nil, e.Refusal != nil,
+		e.Drift != nil, e.Start != nil, e.Placed != nil, e.Stop != nil, e.Outcome != nil, e.Erasure != nil, e.Freeze != nil, e.Lift != nil,
+	} {
+		if there {
+			n++
+		}
+	}
+	return n == len(named) && !slices.Contains(named, false)
 }

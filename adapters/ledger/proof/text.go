@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -94,8 +95,9 @@ func because(codes []string) string {
 
 // shown is a value of a leaf: what is committed to is not shown.
 func shown(s string) string {
-	if strings.HasPrefix(s, "hmac-sha256:") {
-		return s[:len("hmac-sha256:")+12] + "…"
+	const prefix, digits = "hmac-sha256:", 2 * sha256.Size
+	if strings.HasPrefix(s, prefix) && len(s) == len(prefix)+digits {
+		return sallyport.Visible(s[:len(prefix)+12]) + "…"
 	}
 	return sallyport.Visible(s)
 }

@@ -122,6 +122,9 @@ func (c *fileCheck) open(i int, l Leaf, p Included) error {
 	if err != nil {
 		return fmt.Errorf("its entry can't be read: %w", err)
 	}
+	if stored, err := Encode(e); err != nil || string(stored) != p.Entry {
+		return fmt.Errorf("its entry is not as it was stored: a leaf commits to its bytes")
+	}
 	if again, err := LeafAs(l.Version, e, i, c.proof.Salt); err != nil || !bytes.Equal(again, []byte(p.Leaf)) {
 		return fmt.Errorf("it does not commit to the entry that the file shows")
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/sallyporttest"
 )
 
@@ -21,73 +22,106 @@ func bits(s string, try func(flipped string)) {
 	}
 }
 
-// proven is a log in memory with two calls, and the proof of the second one.
-func proven(t testing.TB) (File, note.Verifier) {
+// testLog is a log in memory.
+type testLog struct {
+	t        testing.TB
+	signer   note.Signer
+	verifier note.Verifier
+	edge     Frontier
+	stored   []tlog.Hash
+	salt     []byte
+	files    map[string]File // by call, without proofs
+}
+
+func newLog(t testing.TB) *testLog {
 	t.Helper()
 	private, public, err := note.GenerateKey(rand.Reader, "ledger.example")
 	if err != nil {
 		t.Fatal(err)
 	}
-	signer, err := note.NewSigner(private)
-	if err != nil {
+	l := &testLog{t: t, edge: NewFrontier(), salt: make([]byte, SaltSize), files: map[string]File{}}
+	_, _ = rand.Read(l.salt) // it never fails
+	if l.signer, err = note.NewSigner(private); err != nil {
 		t.Fatal(err)
 	}
-	verifier, err := ParseVerifier(public)
-	if err != nil {
+	if l.verifier, err = ParseVerifier(public); err != nil {
 		t.Fatal(err)
 	}
-	var stored []tlog.Hash
-	edge := NewFrontier()
-	f := File{Version: FileVersion, Salt: make([]byte, SaltSize)}
-	_, _ = rand.Read(f.Salt) // it never fails
-	for call := range 2 {
-		f.Leaves = nil
-		for n, e := range sallyporttest.Approved(call) {
-			_, content, err := Normalise(e)
-			if err != nil {
-				t.Fatal(err)
-			}
-			leaf, err := LeafOf(e, n, f.Salt)
-			if err != nil {
-				t.Fatal(err)
-			}
-			f.Call = e.CallID
-			f.Leaves = append(f.Leaves, Included{Index: edge.Size(), Leaf: string(leaf), Entry: string(content)})
-			_, hashes, err := edge.Add(tlog.RecordHash(leaf))
-			if err != nil {
-				t.Fatal(err)
-			}
-			stored = append(stored, hashes...)
-		}
-	}
-	return f.signed(t, edge, stored, signer), verifier
+	return l
 }
 
-// signed adds what the log's signer and its tree say of a file's leaves.
-func (f File) signed(t testing.TB, edge Frontier, stored []tlog.Hash, signer note.Signer) File {
-	t.Helper()
-	root, err := edge.Root()
-	if err != nil {
-		t.Fatal(err)
+// add appends entries, whether they may come next or not.
+func (l *testLog) add(entries ...sallyport.Entry) *testLog {
+	l.t.Helper()
+	for _, e := range entries {
+		content, err := Encode(e)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		leaf, err := LeafOf(e, len(l.files[e.CallID].Leaves), l.salt)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		l.addLeaf(e.CallID, string(leaf), string(content))
 	}
-	checkpoint, err := SignCheckpoint(tlog.Tree{N: edge.Size(), Hash: root}, signer)
+	return l
+}
+
+func (l *testLog) addLeaf(call, leaf, content string) {
+	l.t.Helper()
+	f := l.files[call]
+	f.Leaves = append(slices.Clip(f.Leaves), Included{Index: l.edge.Size(), Leaf: leaf, Entry: content})
+	l.files[call] = f
+	_, hashes, err := l.edge.Add(tlog.RecordHash([]byte(leaf)))
 	if err != nil {
-		t.Fatal(err)
+		l.t.Fatal(err)
+	}
+	l.stored = append(l.stored, hashes...)
+}
+
+// file is the proof of a call, with all that its leaves commit to.
+func (l *testLog) file(call string) File {
+	l.t.Helper()
+	f := l.files[call]
+	f.Version, f.Call, f.Salt, f.Leaves = FileVersion, call, l.salt, slices.Clone(f.Leaves)
+	root, err := l.edge.Root()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	checkpoint, err := SignCheckpoint(tlog.Tree{N: l.edge.Size(), Hash: root}, l.signer)
+	if err != nil {
+		l.t.Fatal(err)
 	}
 	f.Checkpoint = string(checkpoint)
-	for i, l := range f.Leaves {
-		f.Leaves[i].Inclusion, err = tlog.ProveRecord(edge.Size(), l.Index, tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+	for i, leaf := range f.Leaves {
+		f.Leaves[i].Inclusion, err = tlog.ProveRecord(l.edge.Size(), leaf.Index, tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
 			var hashes []tlog.Hash
 			for _, x := range indexes {
-				hashes = append(hashes, stored[x])
+				hashes = append(hashes, l.stored[x])
 			}
 			return hashes, nil
 		}))
 		if err != nil {
-			t.Fatal(err)
+			l.t.Fatal(err)
 		}
 	}
 	return f
+}
+
+// closed is a proof without what its leaves commit to.
+func (f File) closed() File {
+	f.Salt, f.Leaves = nil, slices.Clone(f.Leaves)
+	for i := range f.Leaves {
+		f.Leaves[i].Entry = ""
+	}
+	return f
+}
+
+// proven is a log in memory with two calls, and the proof of the second one.
+func proven(t testing.TB) (File, note.Verifier) {
+	t.Helper()
+	l := newLog(t).add(sallyporttest.Approved(0)...).add(sallyporttest.Approved(1)...)
+	return l.file(sallyporttest.Approved(1)[0].CallID), l.verifier
 }
 
 // TestEveryBitOfAProof flips each bit of a proof's checkpoint, leaves, hashes,
