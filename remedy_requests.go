@@ -95,7 +95,7 @@ func requestCodes() []Code {
 func malformedCodes() []Code {
 	return []Code{
 		explain(CodeRateLimited, RetryLater, []int{429},
-			"The agent sent more calls than `api.calls_per_second` and `api.calls_burst`, or `limits.calls_per_minute`, allow; or a person more votes.",
+			"An agent or a person sent more than its share: of calls and dry runs (`api.calls_per_second`, `api.calls_burst`, `limits.calls_per_minute`), of reads (`api.reads_per_second`, `api.reads_burst`), or of votes, freezes and cancels; or has more than 8 requests at work at once.",
 			"Wait for `Retry-After`. An agent that meets this all the time is in a loop, or needs another limit."),
 		explain(CodeTooManyRunning, RetryLater, []int{429},
 			"As many calls of this agent are at work as `limits.running` allows. Calls that wait for approval do not count.",

@@ -80,7 +80,7 @@ func (c *contract) statuses() []string {
 	for _, op := range c.operations() {
 		method, p, _ := strings.Cut(op, " ")
 		for status := range member(c.document, "paths", p, strings.ToLower(method), "responses") {
-			if status != "500" {
+			if status != "429" && status != "500" { // any request may get these
 				names = append(names, op+" "+status)
 			}
 		}

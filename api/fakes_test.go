@@ -60,6 +60,7 @@ func newGateway(tb testing.TB) *gateway {
 		Tiles:          api.TilesAuditors,
 		ApproveURL:     func(r sallyport.Record) string { return "http://temporal.test/call-" + r.Call.ID + "/user-metadata" },
 		RateLimit:      api.RateLimit{PerSecond: 1000, Burst: 1000},
+		ReadLimit:      api.RateLimit{PerSecond: 1000, Burst: 1000},
 	}
 	return g
 }

@@ -2,11 +2,8 @@ package api
 
 import (
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/labstack/echo/v4"
-	"golang.org/x/time/rate"
 
 	"github.com/sallyport/sallyport"
 )
@@ -45,45 +42,17 @@ func notTokenChar(r rune) bool {
 	return !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=", r)
 }
 
+// identityKey tells agents from people of the same name.
+func identityKey(who sallyport.Identity) string {
+	if who.Agent != nil {
+		return "agent/" + who.Agent.ID
+	}
+	return "person/" + who.Person.ID
+}
+
 func identityID(who sallyport.Identity) string {
 	if who.Agent != nil {
 		return who.Agent.ID
 	}
 	return who.Person.ID
-}
-
-// limiter holds one token bucket per agent and per person. The identity table
-// bounds how many there are.
-type limiter struct {
-	limit RateLimit
-	now   func() time.Time
-
-	mu      sync.Mutex
-	buckets map[string]*rate.Limiter
-}
-
-func newLimiter(limit RateLimit, now func() time.Time) *limiter {
-	return &limiter{limit: limit, now: now, buckets: map[string]*rate.Limiter{}}
-}
-
-// take counts one request of an agent or a person, or says when the next may come.
-func (l *limiter) take(who string) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	bucket := l.buckets[who]
-	if bucket == nil {
-		bucket = rate.NewLimiter(l.limit.PerSecond, l.limit.Burst)
-		l.buckets[who] = bucket
-	}
-	now := l.now()
-	reservation := bucket.ReserveN(now, 1)
-	delay := reservation.DelayFrom(now)
-	if delay == 0 {
-		return nil
-	}
-	reservation.CancelAt(now)
-	_, name, _ := strings.Cut(who, "/")
-	err := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeRateLimited, "%s exceeds the rate limit", name)
-	err.RetryAfter = delay
-	return err
 }

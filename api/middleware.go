@@ -22,6 +22,7 @@ type exchange struct {
 	requestID string
 	identity  string
 	callID    string
+	turn      *turn // nil without a token
 }
 
 const exchangeKey = "sallyport.exchange"

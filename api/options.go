@@ -46,12 +46,13 @@ type Options struct {
 	// Wrap wraps the server's handler, for tracing and for other paths. Optional.
 	Wrap func(http.Handler) http.Handler
 
-	RateLimit RateLimit
+	RateLimit RateLimit     // of calls and dry runs; and of votes, freezes and cancels
+	ReadLimit RateLimit     // of reads, of which lists and proofs are several
 	MaxWait   time.Duration // longest Prefer: wait, 1s to 10m; 0 means 60s
 	Timeouts  Timeouts      // optional
 }
 
-// RateLimit bounds the calls and dry runs of one agent.
+// RateLimit bounds the requests of one identity.
 type RateLimit struct {
 	PerSecond rate.Limit
 	Burst     int
@@ -167,6 +168,7 @@ func (o Options) check() error {
 		"Now":        o.Now == nil,
 		"Random":     o.Random == nil,
 		"RateLimit":  o.RateLimit.PerSecond <= 0 || o.RateLimit.Burst <= 0,
+		"ReadLimit":  o.ReadLimit.PerSecond <= 0 || o.ReadLimit.Burst <= 0,
 	} {
 		if absent {
 			missing = append(missing, name)

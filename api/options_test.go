@@ -22,6 +22,7 @@ func TestNewRefuses(t *testing.T) {
 		"Now":        func(o *api.Options) { o.Now = nil },
 		"Random":     func(o *api.Options) { o.Random = nil },
 		"RateLimit":  func(o *api.Options) { o.RateLimit.Burst = 0 },
+		"ReadLimit":  func(o *api.Options) { o.ReadLimit = api.RateLimit{} },
 		"Ready":      func(o *api.Options) { o.Ready = []api.Check{{Name: "x"}} },
 		"MaxWait":    func(o *api.Options) { o.MaxWait = time.Hour },
 	} {

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"context"
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -12,56 +14,66 @@ import (
 type audience int
 
 const (
-	anyone  audience = iota // without a token
-	known                   // every identity
-	agents                  // identities that are agents
-	limited                 // agents, counted against their rate limit
-	people                  // identities that are people
-	voters                  // people, counted against their rate limit
+	anyone audience = iota // without a token
+	probes                 // without a token, and with a share of their own
+	known                  // every identity
+	agents                 // identities that are agents
+	people                 // identities that are people
+	voters                 // people, whose refusals are recorded
 )
 
 // handler handles a request of an identity that the route's audience admits.
 type handler func(c echo.Context, who sallyport.Identity) error
 
+// route is one operation of the API, which draws its cost from a lane.
 type route struct {
 	method, path string
 	who          audience
+	lane         lane
+	cost         int
 	handle       handler
 }
 
 func (s *Server) routes() []route {
 	return []route{
-		{http.MethodPost, "/v1/calls", limited, s.submit},
-		{http.MethodGet, "/v1/calls", known, s.listCalls},
-		{http.MethodGet, "/v1/calls/:id", known, s.getCall},
-		{http.MethodGet, "/v1/calls/:id/proof", known, s.proof},
-		{http.MethodPost, "/v1/calls/:id/cancel", known, s.cancel},
-		{http.MethodPost, "/v1/calls/:id/votes", voters, s.vote},
-		{http.MethodGet, "/v1/ledger", people, s.search},
-		{http.MethodGet, "/v1/ballots", people, s.listBallots},
-		{http.MethodPost, "/v1/freezes", people, s.freeze},
-		{http.MethodGet, "/v1/freezes", people, s.listFreezes},
-		{http.MethodDelete, "/v1/freezes/:id", people, s.lift},
-		{http.MethodGet, "/v1/tools", agents, s.listTools},
-		{http.MethodPost, "/v1/decisions", limited, s.decide},
-		{http.MethodGet, "/ledger/checkpoint", anyone, s.tile},
-		{http.MethodGet, "/ledger/tile/*", anyone, s.tile},
-		{http.MethodGet, "/healthz", anyone, s.healthy},
-		{http.MethodGet, "/readyz", anyone, s.ready},
-		{http.MethodGet, "/metrics", anyone, s.metrics},
-		{http.MethodGet, "/openapi.yaml", anyone, s.openAPI},
+		{http.MethodPost, "/v1/calls", agents, toCall, costOne, s.submit},
+		{http.MethodGet, "/v1/calls", known, toRead, costList, s.listCalls},
+		{http.MethodGet, "/v1/calls/:id", known, toRead, costOne, s.getCall},
+		{http.MethodGet, "/v1/calls/:id/proof", known, toRead, costProof, s.proof},
+		{http.MethodPost, "/v1/calls/:id/cancel", known, toControl, costOne, s.cancel},
+		{http.MethodPost, "/v1/calls/:id/votes", voters, toControl, costOne, s.vote},
+		{http.MethodGet, "/v1/ledger", people, toRead, costList, s.search},
+		{http.MethodGet, "/v1/ballots", people, toRead, costList, s.listBallots},
+		{http.MethodPost, "/v1/freezes", people, toControl, costOne, s.freeze},
+		{http.MethodGet, "/v1/freezes", people, toControl, costOne, s.listFreezes},
+		{http.MethodDelete, "/v1/freezes/:id", people, toControl, costOne, s.lift},
+		{http.MethodGet, "/v1/tools", agents, toRead, costList, s.listTools},
+		{http.MethodPost, "/v1/decisions", agents, toCall, costOne, s.decide},
+		{http.MethodGet, "/ledger/checkpoint", anyone, "", 0, s.tile},
+		{http.MethodGet, "/ledger/tile/*", anyone, "", 0, s.tile},
+		{http.MethodGet, "/healthz", probes, "", 0, s.healthy},
+		{http.MethodGet, "/readyz", probes, "", 0, s.ready},
+		{http.MethodGet, "/metrics", probes, "", 0, s.metrics},
+		{http.MethodGet, "/openapi.yaml", anyone, "", 0, s.openAPI},
 	}
 }
 
-// admit lets a route's audience through to its handler.
+// admit lets a route's audience through to its handler, within its share.
 func (s *Server) admit(r route) echo.HandlerFunc {
+	switch r.who {
+	case anyone:
+		return s.within(s.open, r.handle)
+	case probes:
+		return s.within(s.probes, r.handle)
+	}
 	return func(c echo.Context) error {
-		if r.who == anyone {
-			return r.handle(c, sallyport.Identity{})
-		}
 		who, err := s.identify(c)
 		if err == nil {
-			err = s.check(r.who, who)
+			err = check(r.who, who)
+		}
+		var mine *turn
+		if err == nil {
+			mine, err = s.limiter.take(c.Request().Context(), identityKey(who), r.lane, r.cost)
 		}
 		if err != nil {
 			if r.who == voters {
@@ -69,21 +81,53 @@ func (s *Server) admit(r route) echo.HandlerFunc {
 			}
 			return err
 		}
+		defer mine.end()
+		exchangeOf(c).turn = mine
+		if err := s.thawed(c.Request().Context(), r, who); err != nil {
+			return err
+		}
 		return r.handle(c, who)
 	}
 }
 
-// check checks an identity against a route's audience and its rate limit.
-func (s *Server) check(a audience, who sallyport.Identity) error {
+// within lets as many requests without a token through as the room has places.
+func (s *Server) within(room chan struct{}, handle handler) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if !enter(c.Request().Context(), room, turnTime) {
+			err := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeRateLimited, "too many requests without a token are at work")
+			err.RetryAfter = time.Second
+			return err
+		}
+		defer func() { <-room }()
+		return handle(c, sallyport.Identity{})
+	}
+}
+
+// check checks an identity against a route's audience.
+func check(a audience, who sallyport.Identity) error {
 	switch {
-	case (a == agents || a == limited) && who.Agent == nil:
+	case a == agents && who.Agent == nil:
 		return sallyport.Errorf(sallyport.Denied, sallyport.CodeNotAnAgent, "this route is for agents, and the token is a person's")
 	case (a == people || a == voters) && who.Person == nil:
 		return sallyport.Errorf(sallyport.Denied, sallyport.CodeNotAPerson, "this route is for people, and the token is an agent's")
-	case a == limited:
-		return s.limiter.take("agent/" + who.Agent.ID)
-	case a == voters:
-		return s.limiter.take("person/" + who.Person.ID)
+	}
+	return nil
+}
+
+// thawed refuses what a frozen agent may not do: it may look at single calls and
+// cancel them. Its submissions are recorded and denied.
+func (s *Server) thawed(ctx context.Context, r route, who sallyport.Identity) error {
+	if who.Agent == nil || r.lane == toControl || r.cost == costOne && r.path != "/v1/decisions" {
+		return nil
+	}
+	held, err := s.opts.Freezes.Held(ctx)
+	if err != nil {
+		return err
+	}
+	for _, f := range held {
+		if f.Freeze.Agent == who.Agent.ID && f.Freeze.Stops(who.Agent.ID, "", "") {
+			return f.Freeze.Denial()
+		}
 	}
 	return nil
 }

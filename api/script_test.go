@@ -63,7 +63,9 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-func isFault(seen string) bool { return strings.HasSuffix(seen, " 500") }
+func isFault(seen string) bool {
+	return strings.HasSuffix(seen, " 429") || strings.HasSuffix(seen, " 500")
+}
 
 func sortedKeys(m map[string]bool) []string {
 	var keys []string

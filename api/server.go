@@ -23,6 +23,9 @@ type Server struct {
 	opts       Options
 	echo       *echo.Echo
 	limiter    *limiter
+	open       chan struct{} // one for each request at work without a token
+	probes     chan struct{} // the same, of health checks
+	readiness  readiness
 	rejections *rejectionLog
 
 	draining context.Context // ends when the server stops waiting for calls
@@ -35,7 +38,10 @@ func New(opts Options) (*Server, error) {
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
-	s := &Server{opts: opts, echo: echo.New(), limiter: newLimiter(opts.RateLimit, opts.Now), rejections: newRejectionLog()}
+	s := &Server{
+		opts: opts, echo: echo.New(), rejections: newRejectionLog(), limiter: newLimiter(opts.RateLimit, opts.ReadLimit, opts.Now),
+		open: make(chan struct{}, mostOpen), probes: make(chan struct{}, mostProbes),
+	}
 	s.draining, s.drain = context.WithCancel(context.Background())
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.Use(s.observe, protect, s.recoverPanic)

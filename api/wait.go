@@ -47,6 +47,11 @@ func (s *Server) await(c echo.Context, record sallyport.Record, n time.Duration,
 	if n == 0 || done(record.State) {
 		return s.refresh(c.Request().Context(), record)
 	}
+	wake, ok := exchangeOf(c).turn.rest()
+	if !ok { // the answer says when to ask again
+		return s.refresh(c.Request().Context(), record)
+	}
+	defer wake()
 	ctx, cancel := context.WithTimeout(c.Request().Context(), n)
 	defer cancel()
 	defer context.AfterFunc(s.draining, cancel)()

@@ -107,6 +107,12 @@ func (c *checker) checkAPI(conf APIConfig) {
 	if conf.CallsBurst < 1 {
 		c.add("api.calls_burst", "must be at least 1, or no agent could call")
 	}
+	if conf.ReadsPerSecond <= 0 {
+		c.add("api.reads_per_second", "must be more than 0, or no call could be read")
+	}
+	if conf.ReadsBurst < 1 {
+		c.add("api.reads_burst", "must be at least 1, or no call could be read")
+	}
 }
 
 func (c *checker) checkTemporal(conf TemporalConfig) {

@@ -45,6 +45,8 @@ type APIConfig struct {
 	MaxWait        time.Duration `yaml:"max_wait"`         // the longest Prefer: wait; default 60s
 	CallsPerSecond rate.Limit    `yaml:"calls_per_second"` // of one agent, sustained
 	CallsBurst     int           `yaml:"calls_burst"`      // of one agent, at once
+	ReadsPerSecond rate.Limit    `yaml:"reads_per_second"` // of one agent or person, sustained
+	ReadsBurst     int           `yaml:"reads_burst"`      // of one agent or person, at once
 	OperatorGroups []string      `yaml:"operator_groups"`  // people who see every call and may cancel it
 	AuditorGroups  []string      `yaml:"auditor_groups"`   // people who see every call
 }
@@ -182,7 +184,7 @@ func Load(path string) (Config, error) {
 // Defaults are the values of keys that a configuration file doesn't set.
 func Defaults() Config {
 	return Config{
-		API:      APIConfig{Listen: "127.0.0.1:8080", MaxWait: time.Minute, CallsPerSecond: 20, CallsBurst: 50},
+		API:      APIConfig{Listen: "127.0.0.1:8080", MaxWait: time.Minute, CallsPerSecond: 20, CallsBurst: 50, ReadsPerSecond: 200, ReadsBurst: 1000},
 		Temporal: TemporalConfig{Config: temporal.Config{Address: "127.0.0.1:7233", Namespace: "default"}},
 		Ledger:   LedgerConfig{Tiles: string(api.TilesNobody)},
 		Limits:   LimitsConfig{Limits: Limits{CallsPerMinute: 1200, Running: 64}},

@@ -106,7 +106,7 @@ func newAPI(t *testing.T, l *ledger.Ledger) http.Handler {
 		Signer: signer, Recorder: l, Reader: l, Freezes: l, Log: l, Calls: quiet{}, Catalogue: quiet{}, Preview: quiet{},
 		Redactions: func(string) []string { return []string{"/token"} },
 		Metrics:    http.NotFoundHandler(), Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return noon },
-		Random: bytes.NewReader(bytes.Repeat([]byte{7}, 1<<12)), RateLimit: api.RateLimit{PerSecond: 100, Burst: 100},
+		Random: bytes.NewReader(bytes.Repeat([]byte{7}, 1<<12)), RateLimit: api.RateLimit{PerSecond: 100, Burst: 100}, ReadLimit: api.RateLimit{PerSecond: 100, Burst: 100},
 	})
 	if err != nil {
 		t.Fatal(err)
