@@ -187,6 +187,7 @@ const (
 	CodeUnknownContainer  = "unknown_container"
 	CodeBadManifest       = "bad_manifest"
 	CodeWrongKind         = "wrong_kind"
+	CodeOtherNamespace    = "other_namespace"
 	CodeUnsupportedLayout = "unsupported_layout"
 	CodeUnreachable       = "unreachable"
 	CodeEgressDenied      = "egress_denied"

@@ -60,6 +60,11 @@ func (c *checker) check(conf Config) error {
 	if conf.Git.Repository != "" {
 		c.required("git.branch", conf.Git.Branch)
 	}
+	for environment, namespaces := range conf.Git.Environments {
+		if len(namespaces) == 0 || slices.Contains(namespaces, "") {
+			c.add("git.environments."+environment, "must list namespaces, such as [%s]", environment)
+		}
+	}
 	if conf.Kubernetes != nil {
 		c.checkKubernetes(*conf.Kubernetes)
 	}

@@ -145,6 +145,10 @@ type GitConfig struct {
 	Branch     string `yaml:"branch"`
 	Name       string `yaml:"name"`  // of the committer
 	Email      string `yaml:"email"` // of the committer
+	// Environments are the namespaces that objects of an environment (a
+	// directory of the repository) may name. One that is not listed has the
+	// namespace of its name.
+	Environments map[string][]string `yaml:"environments"`
 }
 
 // SweepConfig is about calls that lost their workflow.

@@ -73,6 +73,7 @@ func TestBadConfigurations(t *testing.T) {
 		"UI":            {least + "temporal:\n  ui: temporal.example.com\n", []string{`:5: temporal.ui is "temporal.example.com" and must be a URL`}},
 		"Level":         {least + "log: {level: loud}\n", []string{`:4: log level "loud" is not debug`}},
 		"Format":        {least + "log:\n  format: xml\n", []string{`:4: log telemetry: the log format is "xml"`}},
+		"NoNamespaces":  {least + "git:\n  repository: r.git\n  environments:\n    staging: []\n", []string{":7: git.environments.staging must list namespaces"}},
 		"NoBranch":      {least + "git:\n  repository: r.git\n  branch: \"\"\n", []string{":6: git.branch is missing"}},
 		"AllAtOnce":     {"api: {}\n", []string{":1: identities is missing", ":1: ledger.path is missing", ":1: ledger.key_file is missing", ":1: payload_keys is missing"}},
 		"HalfALedger":   {"identities: i.yaml\npayload_keys: [{id: k, file: f}]\nledger:\n  path: ledger.db\n", []string{":3: ledger.key_file is missing"}},

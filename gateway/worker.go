@@ -155,7 +155,7 @@ func (g *Gateway) sandbox() (*sandbox.Runner, *gitops.Repository, error) {
 		}
 		executor = filepath.Join(filepath.Dir(self), "toolexec")
 	}
-	o := sandbox.Options{Executor: executor, Catalogue: g.catalogue, Logger: g.o.Logger}
+	o := sandbox.Options{Executor: executor, Catalogue: g.catalogue, Logger: g.o.Logger, Environments: c.Git.Environments}
 	var repo *gitops.Repository
 	if c.Git.Repository != "" {
 		var err error

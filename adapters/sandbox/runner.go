@@ -43,6 +43,9 @@ type Options struct {
 	// Repository is required by tools with permissions.git, which can't run
 	// without it.
 	Repository Repository
+	// Environments are the namespaces that objects of an environment may name,
+	// by the environment. One that is not listed has the namespace of its name.
+	Environments map[string][]string
 	// HTTP carries out the requests that tools ask the broker for. The runner
 	// clones it, and uses no proxy and keeps no connection. The default is a
 	// transport with short timeouts.
@@ -61,6 +64,7 @@ type Options struct {
 type Runner struct {
 	catalogue  Catalogue
 	repository Repository
+	namespaces map[string][]string
 	transport  *http.Transport
 	logger     *slog.Logger
 	jail       *jail
@@ -88,6 +92,7 @@ func New(o Options) (*Runner, error) {
 	r := &Runner{
 		catalogue:  o.Catalogue,
 		repository: o.Repository,
+		namespaces: o.Environments,
 		transport:  brokerTransport(o.HTTP),
 		logger:     o.Logger,
 		jail:       j,
@@ -137,6 +142,7 @@ func (r *Runner) Plan(ctx context.Context, i sallyport.Intent) (sallyport.Plan, 
 		Mode:        wire.ModePlan,
 		Intent:      i,
 		Files:       files,
+		Namespaces:  r.namespaces[i.Namespace],
 		TraceParent: sallyport.TraceParent(trace.SpanContextFromContext(ctx)),
 	}, m.Limits.Timeout)
 	if err != nil {
@@ -165,6 +171,7 @@ func (r *Runner) Run(ctx context.Context, p sallyport.Permit) (sallyport.Outcome
 		Intent:      i,
 		Plan:        p.Plan(), // the tool checks its preconditions
 		Files:       files,
+		Namespaces:  r.namespaces[i.Namespace],
 		TraceParent: cmp.Or(sallyport.TraceParent(trace.SpanContextFromContext(ctx)), p.Call().TraceParent),
 	}, timeout(m, p.Decision()))
 	if err != nil {

@@ -411,3 +411,51 @@ func FuzzFile(f *testing.F) {
 		}
 	})
 }
+
+// TestNamespaces: what policy decided about the directory's name holds for the
+// object that is applied.
+func TestNamespaces(t *testing.T) {
+	of := func(line string) string {
+		return strings.Replace(deployment, "  labels: {app: api}", "  labels: {app: api}\n  "+line, 1)
+	}
+	for name, tt := range map[string]struct {
+		line    string
+		allowed []string
+		ok      bool
+	}{
+		"Own":          {"namespace: staging", nil, true},
+		"None":         {"annotations: {}", nil, true},
+		"Empty":        {`namespace: ""`, nil, true},
+		"Null":         {"namespace: ~", nil, true},
+		"Other":        {"namespace: production", nil, false},
+		"Prefix":       {"namespace: staging2", nil, false},
+		"OtherCase":    {"namespace: Staging", nil, false},
+		"Space":        {`namespace: "staging "`, nil, false},
+		"Number":       {"namespace: 7", nil, false},
+		"Date":         {"namespace: 2026-12-24", nil, false},
+		"List":         {"namespace: [staging]", nil, false},
+		"Alias":        {"annotations: {x: &p production}\n  namespace: *p", nil, false},
+		"Listed":       {"namespace: shop-staging", []string{"shop-staging"}, true},
+		"SecondListed": {"namespace: b", []string{"a", "b"}, true},
+		"NotListed":    {"namespace: production", []string{"shop-staging"}, false},
+		"OwnNotListed": {"namespace: staging", []string{"shop-staging"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, req := range []wire.Request{
+				scale(wire.ModePlan, "5", of(tt.line)), scale(wire.ModeRun, "5", of(tt.line)),
+				setImage(wire.ModeRun, "api", of(tt.line)), get("deployment", of(tt.line)),
+			} {
+				req.Namespaces = tt.allowed
+				res := run(t, req)
+				switch {
+				case !tt.ok:
+					wantCode(t, res, sallyport.CodeOtherNamespace)
+				case res.Error != nil:
+					t.Errorf("%s: %+v", req.Intent.Tool.Name, res.Error)
+				}
+			}
+		})
+	}
+	merged := "base: &b {name: api, namespace: production}\n" + strings.Replace(deployment, "metadata:\n  name:   api   # oddly spaced on purpose\n  labels: {app: api}", "metadata: {<<: *b}", 1)
+	wantCode(t, run(t, scale(wire.ModeRun, "5", merged)), sallyport.CodeOtherNamespace)
+}

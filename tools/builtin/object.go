@@ -3,6 +3,7 @@ package builtin
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"regexp"
 	"slices"
@@ -72,7 +73,7 @@ func target(req wire.Request) (*object, error) {
 	}
 	switch {
 	case len(found) == 1:
-		return found[0], nil
+		return found[0], found[0].checkNamespace(req)
 	case len(found) > 1:
 		return nil, failf(sallyport.CodeBadManifest, "%s declares the %s %s %d times", path, i.Resource, i.Name, len(found))
 	case other != "":
@@ -80,6 +81,23 @@ func target(req wire.Request) (*object, error) {
 	default:
 		return nil, failf(sallyport.CodeNotFound, "%s declares no %s %s", path, i.Resource, i.Name)
 	}
+}
+
+// checkNamespace refuses an object of another namespace than policy decided
+// about: a file of staging whose object is applied to production. An object that
+// names none gets it from the environment, as kustomizations do it.
+func (o *object) checkNamespace(req wire.Request) error {
+	metadata, _ := o.decoded["metadata"].(map[string]any)
+	value := metadata["namespace"]
+	allowed := req.Namespaces
+	if len(allowed) == 0 {
+		allowed = []string{req.Intent.Namespace}
+	}
+	if text, ok := value.(string); value == nil || ok && (text == "" || slices.Contains(allowed, text)) {
+		return nil
+	}
+	return failf(sallyport.CodeOtherNamespace, "the %s %s in %s is of namespace %.80q, and objects of environment %s may be of %q: git.environments lists them",
+		req.Intent.Resource, req.Intent.Name, o.path, fmt.Sprint(value), req.Intent.Namespace, allowed)
 }
 
 func split(file []byte) []document {

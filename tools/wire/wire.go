@@ -33,8 +33,9 @@ const BrokerFD = 3
 type Request struct {
 	Mode        Mode              `json:"mode"`
 	Intent      sallyport.Intent  `json:"intent"`
-	Plan        *sallyport.Plan   `json:"plan,omitempty"`  // the approved plan; its preconditions must hold
-	Files       map[string][]byte `json:"files,omitempty"` // what the tool may read, by slash-separated path
+	Plan        *sallyport.Plan   `json:"plan,omitempty"`       // the approved plan; its preconditions must hold
+	Files       map[string][]byte `json:"files,omitempty"`      // what the tool may read, by slash-separated path
+	Namespaces  []string          `json:"namespaces,omitempty"` // that the object in the file may be of; none is the intent's alone
 	TraceParent string            `json:"traceparent,omitempty"`
 	Expires     time.Time         `json:"expires,omitzero"` // a write must not begin later
 	// Annotations are those that the operators let manifests set, beside the
