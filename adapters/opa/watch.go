@@ -75,12 +75,20 @@ func (e *Engine) follow(ctx context.Context, w *fsnotify.Watcher, dir string) {
 // false when ctx ends.
 func (e *Engine) awaitChange(ctx context.Context, w *fsnotify.Watcher, poll <-chan time.Time, dir string) bool {
 	var quiet, enough <-chan time.Time // nil until something changes
+	mark := func() {
+		quiet = time.After(quietFor)
+		if enough == nil {
+			enough = time.After(quietAtMost)
+		}
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return false
 		case <-poll:
-			return true
+			if quiet == nil { // it may fall between two files of a deployment
+				mark()
+			}
 		case <-quiet:
 			return true
 		case <-enough:
@@ -92,10 +100,7 @@ func (e *Engine) awaitChange(ctx context.Context, w *fsnotify.Watcher, poll <-ch
 			if event.Name != dir && !strings.HasPrefix(event.Name, dir+string(filepath.Separator)) {
 				continue
 			}
-			quiet = time.After(quietFor)
-			if enough == nil {
-				enough = time.After(quietAtMost)
-			}
+			mark()
 		}
 	}
 }
