@@ -57,7 +57,7 @@ var arrows = map[string][]string{
 	"adapters/notify":          nil,
 	"adapters/telemetry":       nil,
 	"adapters/jws":             nil,
-	"adapters/temporal":        {"activities", "workflows/details", "workflows/wire"},
+	"adapters/temporal":        {"activities", "workflows/wire"},
 
 	"gateway":               {"*"},
 	"client":                {"api/wire"},

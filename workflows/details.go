@@ -14,10 +14,7 @@ import (
 	"github.com/sallyport/sallyport/workflows/wire"
 )
 
-const (
-	diffLimit      = 64 << 10 // bytes of a diff; the server takes details of 2 MB at most
-	attributeLimit = 255      // bytes of a search attribute's value
-)
+const attributeLimit = 255 // bytes of a search attribute's value
 
 // showWaiting shows approvers the ballot, and what became of the last vote.
 func (c *toolCall) showWaiting(ctx workflow.Context) {
@@ -26,45 +23,69 @@ func (c *toolCall) showWaiting(ctx workflow.Context) {
 	}
 	workflow.SetCurrentDetails(ctx, c.waitingDetails())
 	if c.approval.after == 0 && len(c.approval.votes) == 0 && c.approval.refused == nil {
-		upsert(ctx, sallyport.StateAwaitingApproval, c.valid.Intent.Namespace)
+		upsert(ctx, sallyport.StateAwaitingApproval, c.valid.Intent)
 	}
 }
 
 // showApproved says that the wait is over and the call runs.
 func (c *toolCall) showApproved(ctx workflow.Context) {
 	c.approval.closed = true
-	var b strings.Builder
-	b.WriteString("## Approved, and running\n\n")
-	c.votesSoFar(&b)
+	b := c.page("Approved, and running")
+	c.showCall(b)
 	workflow.SetCurrentDetails(ctx, b.String())
-	upsert(ctx, sallyport.StateRunning, c.valid.Intent.Namespace)
+	upsert(ctx, sallyport.StateRunning, c.valid.Intent)
+}
+
+// page begins a page with what approvers look for first.
+func (c *toolCall) page(heading string) *strings.Builder {
+	var b strings.Builder
+	b.WriteString("## " + heading + "\n\n" + details.Origin)
+	c.votesSoFar(&b)
+	return &b
+}
+
+// showCall shows the call, once it is known.
+func (c *toolCall) showCall(b *strings.Builder) {
+	if c.valid.Intent.CallID == "" {
+		return
+	}
+	details.Call(b, c.valid.Intent)
+	if c.plan != nil {
+		details.Plan(b, *c.plan)
+	}
+	if c.approval.ballot != nil {
+		b.WriteString("\n### Why policy asks\n\n")
+		for _, r := range c.decision.Reasons {
+			fmt.Fprintf(b, "- %s: %s\n", sallyport.Inline(r.Code, details.CellLimit), sallyport.Inline(r.Message, details.CellLimit))
+		}
+	}
+	details.Words(b, c.valid.Intent)
+}
+
+// covers reports whether the ballot is about the intent and the plan that the
+// workflow remembers: it shows these.
+func (c *toolCall) covers(ballot sallyport.Ballot) bool {
+	var plan sallyport.Digest
+	if c.plan != nil {
+		plan = c.plan.Digest()
+	}
+	return ballot.CallID == c.valid.Intent.CallID && ballot.Intent == c.valid.Intent.Digest() && ballot.Plan == plan
 }
 
 func (c *toolCall) waitingDetails() string {
 	ballot, t := c.approval.ballot, c.approval.tally()
-	i := c.valid.Intent
-	var b strings.Builder
-	fmt.Fprintf(&b, "## Waiting for approval: %d of %d\n\n", len(t.People), ballot.Terms.Quorum)
-	c.votesSoFar(&b)
-	details.Facts(&b,
-		"agent", sallyport.Inline(i.Agent.ID, details.CellLimit)+" (owner "+sallyport.Inline(i.Agent.Owner, details.CellLimit)+")",
-		"tool", sallyport.Inline(i.Tool.Name, details.CellLimit),
-		"what", sallyport.Inline(i.Action+" "+i.Resource, details.CellLimit),
-		"target", sallyport.Inline(i.Namespace+"/"+i.Name, details.CellLimit),
+	b := c.page(fmt.Sprintf("Waiting for approval: %d of %d", len(t.People), ballot.Terms.Quorum))
+	if !c.covers(*ballot) {
+		b.WriteString("### Do not vote\n\nThe ballot is about another intent or plan than this workflow remembers. Tell the gateway's operators.\n")
+		return b.String()
+	}
+	details.Facts(b,
 		"needed", terms(ballot.Terms),
 		"open until", ballot.ExpiresAt.Format(time.RFC3339),
 		"ballot", sallyport.Inline(string(ballot.Digest()), details.CellLimit),
 	)
-	if c.plan != nil {
-		b.WriteString("\n### What would change\n\n" + sallyport.Inline(c.plan.Summary, details.CellLimit) + "\n\n" + sallyport.Fence(details.Cut(c.plan.Diff, diffLimit)) + "\n")
-	}
-	b.WriteString("\n### Why policy asks\n\n")
-	for _, r := range c.decision.Reasons {
-		fmt.Fprintf(&b, "- %s: %s\n", sallyport.Inline(r.Code, details.CellLimit), sallyport.Inline(r.Message, details.CellLimit))
-	}
-	if r := i.Stated.Reason; r != "" {
-		b.WriteString("\n### Why the agent asks, in its own words (untrusted)\n\n" + sallyport.Lines(r) + "\n")
-	}
+	b.WriteString("\n")
+	c.showCall(b)
 	b.WriteString("\n### How to vote\n\nChoose *More Actions*, *Send a Signal*, `approve`, and give it this input; to vote no, with `\"reject\"` as the verdict. One no ends the call.\n\n" +
 		sallyport.Inline(paperTemplate(*ballot), details.CellLimit) + "\n\nThen press R: the top shows what became of your vote.\n")
 	return b.String()
@@ -89,21 +110,29 @@ func (c *toolCall) votesSoFar(b *strings.Builder) {
 
 // show says how the call ended.
 func (c *toolCall) show(ctx workflow.Context, end activities.Ended) {
-	var b strings.Builder
-	b.WriteString("## Ended: " + string(end.State) + "\n\n")
+	heading := "Ended: " + string(end.State)
 	if end.Code != "" {
-		b.WriteString("Reason: " + sallyport.Inline(end.Code, details.CellLimit) + "\n\n")
+		heading += ", " + sallyport.Inline(end.Code, details.CellLimit)
 	}
-	c.votesSoFar(&b)
+	b := c.page(heading)
+	c.showCall(b)
 	workflow.SetCurrentDetails(ctx, b.String())
-	upsert(ctx, end.State, c.valid.Intent.Namespace)
+	upsert(ctx, end.State, c.valid.Intent)
 }
 
-func upsert(ctx workflow.Context, s sallyport.State, namespace string) {
+// upsert sets the search attributes by which people find the call. Agent and tool
+// stand there already, from the API; those of a call that was verified replace
+// them.
+func upsert(ctx workflow.Context, s sallyport.State, i sallyport.Intent) {
 	updates := []temporal.SearchAttributeUpdate{temporal.NewSearchAttributeKeyKeyword(wire.StateAttribute).ValueSet(string(s))}
-	if namespace != "" {
-		updates = append(updates, temporal.NewSearchAttributeKeyKeyword(wire.NamespaceAttribute).ValueSet(details.Cut(namespace, attributeLimit)))
+	set := func(attribute, value string) {
+		if value != "" {
+			updates = append(updates, temporal.NewSearchAttributeKeyKeyword(attribute).ValueSet(details.Cut(value, attributeLimit)))
+		}
 	}
+	set(wire.AgentAttribute, i.Agent.ID)
+	set(wire.ToolAttribute, i.Tool.Name)
+	set(wire.NamespaceAttribute, i.Namespace)
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
 		workflow.GetLogger(ctx).Warn("search attributes were not set", "error", err)
 	}

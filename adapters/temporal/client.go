@@ -11,7 +11,6 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/activities"
-	"github.com/sallyport/sallyport/workflows/details"
 	"github.com/sallyport/sallyport/workflows/wire"
 )
 
@@ -29,7 +28,8 @@ func NewClient(c client.Client) (*Client, error) {
 	return &Client{c}, nil
 }
 
-// Start starts a call's workflow. One that was started already, even long
+// Start starts a call's workflow. It writes no summary and no details for people to
+// read: those are the worker's, which verifies the call. One that was started already, even long
 // ago, is no error and is not started again.
 func (c *Client) Start(ctx context.Context, signed sallyport.SignedCall, call sallyport.Call) error {
 	_, err := c.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
@@ -38,8 +38,6 @@ func (c *Client) Start(ctx context.Context, signed sallyport.SignedCall, call sa
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		EnableEagerStart:                         true, // taken up where the worker shares this process
-		StaticSummary:                            details.Summary(call),
-		StaticDetails:                            details.Call(call),
 		TypedSearchAttributes: temporal.NewSearchAttributes(
 			temporal.NewSearchAttributeKeyKeyword(wire.StateAttribute).ValueSet(string(sallyport.StatePending)),
 			temporal.NewSearchAttributeKeyKeyword(wire.AgentAttribute).ValueSet(call.AgentID),

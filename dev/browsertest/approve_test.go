@@ -180,7 +180,12 @@ func (s *story) shows(t *testing.T, call client.Call) {
 		"the target":             "production/api",
 		"the diff":               "-  replicas: 3\n+  replicas: 5\n   " + strings.ReplaceAll(comment, "\u202e", `\u{202e}`) + "\n",
 		"policy's reason":        call.Decision.Reasons[0].Code + ": " + call.Decision.Reasons[0].Message,
-		"the agent's words":      "Why the agent asks, in its own words (untrusted)\n" + shown + "\nHow to vote",
+		"the agent's words":      "Why the agent asks, in its own words (untrusted)\n" + shown + "\n",
+		"its session":            "session: " + strings.Repeat("<b>long</b>", 18),
+		"its task":               "task [a link](http://evil.example/)",
+		"the arguments":          "Arguments\n{\n\"environment\": \"production\",\n\"name\": \"api\",\n\"replicas\": 5\n}\n",
+		"the preconditions":      "What must still hold for the write\n{\n",
+		"that the worker wrote":  "The worker wrote Current Details from the call that it verified.",
 		"the terms":              "1 of sre",
 		"the deadline":           call.Ballot.ExpiresAt.UTC().Format(time.RFC3339),
 		"the ballot":             "ballot: " + string(call.Ballot.Digest),
@@ -193,12 +198,6 @@ func (s *story) shows(t *testing.T, call client.Call) {
 		}
 	}
 	wantInert(t, p)
-	details := s.read(t, "bob", "details", "Arguments")
-	if !strings.Contains(squeezed(details.Text), "The agent’s words (untrusted)\n"+shown) {
-		t.Errorf("the details do not show the agent's words: %s", details.Text)
-	}
-	wantInert(t, details)
-	wantInert(t, s.read(t, "bob", "summary", "deploy-bot calls gitops_scale_deployment"))
 }
 
 // squeezed is text without its empty lines, and with a tab as a space: they

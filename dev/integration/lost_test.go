@@ -134,8 +134,15 @@ func TestDetailsAfterTheEnd(t *testing.T) {
 	if err := v.Get(&m); err != nil {
 		t.Fatal(err)
 	}
-	if s := m.GetCurrentDetails(); !strings.HasPrefix(s, "## Approved, and running") {
+	if s := m.GetCurrentDetails(); !strings.HasPrefix(s, "## Approved, and running") || !strings.Contains(s, `"replicas": 5`) {
 		t.Errorf("while it runs, the UI says %q", s)
+	}
+	d, err := g.raw.DescribeWorkflowExecution(t.Context(), wire.WorkflowID(call.ID), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shown := d.GetExecutionConfig().GetUserMetadata(); shown.GetSummary() != nil || shown.GetDetails() != nil {
+		t.Errorf("beside what the worker shows of the call, the API wrote %v", shown)
 	}
 	close(release)
 	g.untilState(call.ID, sallyport.StateSucceeded)

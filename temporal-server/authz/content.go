@@ -47,7 +47,9 @@ func signal(request any) error {
 }
 
 // start permits the gateway to start a tool call, without options that would end
-// another call, or repeat, delay or call back.
+// another call, or repeat, delay or call back. It permits no summary and no details
+// for people (user_metadata): they would stand beside what the worker shows of the
+// call that it verified, and the API could write there whatever it likes.
 func (p *Policy) start(request any) error {
 	r, ok := request.(*workflowservice.StartWorkflowExecutionRequest)
 	switch {
@@ -66,7 +68,7 @@ func (p *Policy) start(request any) error {
 		return err
 	}
 	return only(r, "namespace", "workflow_id", "workflow_type", "task_queue", "input", "workflow_task_timeout", "identity", "request_id",
-		"workflow_id_reuse_policy", "workflow_id_conflict_policy", "memo", "search_attributes", "header", "request_eager_execution", "user_metadata")
+		"workflow_id_reuse_policy", "workflow_id_conflict_policy", "memo", "search_attributes", "header", "request_eager_execution")
 }
 
 // update permits the gateway to send a vote.

@@ -6,6 +6,7 @@ import (
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	sdkpb "go.temporal.io/api/sdk/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	updatepb "go.temporal.io/api/update/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
@@ -83,6 +84,7 @@ func TestContent(t *testing.T) {
 		"StartDelayed":   {"would start at another time than the call was made", authz.Gateway, "StartWorkflowExecution", starts(func(r *startRequest) { r.WorkflowStartDelay = durationpb.New(time.Hour) }), "field"},
 		"StartTimeout":   {"would end a call that waits", authz.Gateway, "StartWorkflowExecution", starts(func(r *startRequest) { r.WorkflowRunTimeout = durationpb.New(time.Second) }), "field"},
 		"StartNoTimeout": {"what the SDK sends", authz.Gateway, "StartWorkflowExecution", starts(func(r *startRequest) { r.WorkflowRunTimeout = durationpb.New(0) }), ""},
+		"StartDetails":   {"would show people another call than the worker verified", authz.Gateway, "StartWorkflowExecution", starts(func(r *startRequest) { r.UserMetadata = &sdkpb.UserMetadata{Details: &commonpb.Payload{}} }), "field"},
 		"StartRetry":     {"would run again", authz.Gateway, "StartWorkflowExecution", starts(func(r *startRequest) { r.RetryPolicy = &commonpb.RetryPolicy{MaximumAttempts: 3} }), "field"},
 		"StartLinks":     {"would refer to others", authz.Gateway, "StartWorkflowExecution", starts(func(r *startRequest) { r.Links = []*commonpb.Link{{}} }), "field"},
 		"StartConflict":  {"would attach to a call that runs", authz.Gateway, "StartWorkflowExecution", starts(func(r *startRequest) { r.OnConflictOptions = &workflowpb.OnConflictOptions{AttachLinks: true} }), "field"},

@@ -1,10 +1,11 @@
-// Package details renders a call for people in the Temporal UI.
-// Everything that came from an agent, a manifest, a target or a voter goes
-// through the root package's renderer.
+// Package details renders a call for people in the Temporal UI, from what the
+// worker verified. Everything that came from an agent, a manifest, a target or a
+// voter goes through the root package's renderer.
 package details
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,45 +15,68 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// CellLimit bounds the characters of untrusted text in a table's cell.
-const CellLimit = 200
+const (
+	// CellLimit bounds the characters of untrusted text in a table's cell.
+	CellLimit = 200
+	// textLimit bounds the bytes of a diff, and of arguments. The server takes
+	// details of 2 MB at most.
+	textLimit = 64 << 10
+)
+
+// Origin says which part of the page the worker wrote. The client that starts a
+// workflow, which is the API, could write the other two.
+const Origin = "*The worker wrote Current Details from the call that it verified. It writes nothing under Summary and Details: if anything stands there, do not go by it.*\n\n"
 
 // Cut shortens text to a number of bytes, and says so where there is room.
 func Cut(s string, limit int) string {
 	if len(s) <= limit {
 		return s
 	}
-	const note = "\n… (cut; the API has all of it)"
+	const note = "\n… (cut; sallyport approve shows all of it)"
 	if limit > 10*len(note) {
 		return sallyport.Head(s, limit-len(note)) + note
 	}
 	return sallyport.Head(s, limit)
 }
 
-// Summary is the static summary of a call's workflow: one line.
-func Summary(c sallyport.Call) string {
-	return sallyport.Inline(c.AgentID, 64) + " calls " + sallyport.Inline(c.Tool, 64)
+// Call shows a call as the worker verified it: what it would do to what, and its
+// arguments as they are stored.
+func Call(b *strings.Builder, i sallyport.Intent) {
+	b.WriteString("### The call\n\n")
+	Facts(b,
+		"agent", sallyport.Inline(i.Agent.ID, CellLimit)+" (owner "+sallyport.Inline(i.Agent.Owner, CellLimit)+")",
+		"tool", sallyport.Inline(i.Tool.Name, CellLimit),
+		"what", sallyport.Inline(i.Action+" "+i.Resource, CellLimit),
+		"target", sallyport.Inline(i.Namespace+"/"+i.Name, CellLimit),
+		"received", i.At.UTC().Format(time.RFC3339),
+		"call", sallyport.Inline(i.CallID, CellLimit),
+		"manifest", sallyport.Inline(string(i.Tool.Digest), CellLimit),
+		"image", sallyport.Inline(i.Tool.Image, CellLimit),
+	)
+	b.WriteString("\n### Arguments\n\n" + document(i.Arguments) + "\n")
+	if len(i.Redact.Arguments) > 0 {
+		b.WriteString("\nRedacted, and shown as commitments: " + sallyport.Inline(strings.Join(i.Redact.Arguments, ", "), CellLimit) + "\n")
+	}
 }
 
-// Call is the static details of a call's workflow: the call, with the agent's own
-// words.
-func Call(c sallyport.Call) string {
-	var b strings.Builder
-	b.WriteString("### The call\n\n")
-	Facts(&b,
-		"call", sallyport.Inline(c.ID, CellLimit),
-		"agent", sallyport.Inline(c.AgentID, CellLimit),
-		"tool", sallyport.Inline(c.Tool, CellLimit),
-		"received", c.ReceivedAt.Format(time.RFC3339),
+// Words shows the agent's own words.
+func Words(b *strings.Builder, i sallyport.Intent) {
+	b.WriteString("\n### Why the agent asks, in its own words (untrusted)\n\n" + sallyport.Lines(cmp.Or(i.Stated.Reason, "no reason given")) + "\n\n")
+	Facts(b,
+		"session", sallyport.Inline(i.Stated.Session, CellLimit),
+		"task", sallyport.Inline(i.Stated.Task, CellLimit),
 	)
-	b.WriteString("\n### The agent's words (untrusted)\n\n")
-	b.WriteString(sallyport.Lines(cmp.Or(c.Stated.Reason, "no reason given")) + "\n\n")
-	Facts(&b,
-		"session", sallyport.Inline(c.Stated.Session, CellLimit),
-		"task", sallyport.Inline(c.Stated.Task, CellLimit),
-	)
-	b.WriteString("\nArguments:\n\n" + sallyport.Fence(string(c.Arguments)) + "\n")
-	return b.String()
+}
+
+// Plan shows what a call would change.
+func Plan(b *strings.Builder, p sallyport.Plan) {
+	b.WriteString("\n### What would change\n\n" + sallyport.Inline(p.Summary, CellLimit) + "\n\n" + sallyport.Fence(Cut(p.Diff, textLimit)) + "\n" +
+		"\n### What must still hold for the write\n\n" + document(p.Preconditions) + "\n")
+}
+
+// document shows JSON in lines that wrap, so that nothing hides to their right.
+func document(v json.RawMessage) string {
+	return sallyport.Lines(Cut(sallyport.Indented(v), textLimit))
 }
 
 // unbroken is how long a word in a table's cell may be. The UI gives half of
