@@ -35,7 +35,7 @@ func text(n sallyport.Notification) string {
 	}
 	line("call", quote(n.CallID, wordLimit))
 	line("tool", quote(n.Tool, wordLimit))
-	line("what would change", quote(n.PlanSummary, reasonLimit))
+	line("quoted from the tool's plan (untrusted)", quote(n.PlanSummary, reasonLimit))
 	line("approved by", names(n.Approvers))
 	line("rejected by", names(n.Rejecters))
 	line("why it did not run", quote(n.Code, wordLimit))
@@ -47,6 +47,7 @@ func text(n sallyport.Notification) string {
 		line("open until", n.ExpiresAt.UTC().Format(time.RFC3339))
 		line("ballot", quote(string(n.Ballot), wordLimit))
 		line("the agent's own words (untrusted)", quote(n.StatedReason, reasonLimit))
+		line("before you vote", "compare the ballot above with the one that you are shown, and read the call there: this message is no ground for a vote")
 	}
 	if n.Link != "" {
 		line("look and vote", "<"+n.Link+">")

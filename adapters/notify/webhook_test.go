@@ -212,10 +212,11 @@ func TestEvent(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", d)
 	}
 	wantText := "**Approval requested**: `production/api`, `scale` `deployment` by agent `deploy-bot`\n\n" +
-		"- call: `" + n.CallID + "`\n- tool: `gitops_scale_deployment`\n- what would change: `replicas 3 → 5`\n" +
+		"- call: `" + n.CallID + "`\n- tool: `gitops_scale_deployment`\n- quoted from the tool's plan (untrusted): `replicas 3 → 5`\n" +
 		"- why policy asks: `production_write` `writes in production need approval`\n" +
 		"- who may vote: `sre` (1 needed), but not `alice`, who owns the agent\n- open until: 2026-11-21T22:15:01Z\n" +
 		"- ballot: `" + string(n.Ballot) + "`\n- the agent's own words (untrusted): `p95 latency above the objective`\n" +
+		"- before you vote: compare the ballot above with the one that you are shown, and read the call there: this message is no ground for a vote\n" +
 		"- look and vote: <https://temporal.example.com/x>\n"
 	if d := cmp.Diff(wantText, message); d != "" {
 		t.Errorf("the message (-want +got)\n%s", d)

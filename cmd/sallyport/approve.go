@@ -42,6 +42,7 @@ the gateway's word (evidence api-attested), or signed if you say --login.`,
 	f.BoolVar(&v.reject, "reject", false, "vote no: one no ends the call")
 	f.BoolVarP(&v.yes, "yes", "y", false, "don't ask before voting")
 	f.BoolVar(&v.signed, "login", false, "log in to vote although a token says who you are")
+	f.StringVar(&v.ballot, "ballot", "", "`digest` of the ballot that a notification names: vote on no other")
 	f.StringVar(&v.reason, "reason", "", "why; it is recorded and shown")
 	v.connection.flags(cmd)
 	v.login.flags(cmd)
@@ -52,6 +53,7 @@ the gateway's word (evidence api-attested), or signed if you say --login.`,
 type voting struct {
 	connection connection
 	login      login
+	ballot     string // that the person was told of, if any
 	reject     bool
 	yes        bool
 	signed     bool
@@ -74,6 +76,10 @@ func (v *voting) run(cmd *cobra.Command, id string) error {
 	covered, err := client.Cover(id, call)
 	if err != nil {
 		return fmt.Errorf("nothing was signed: %w", err)
+	}
+	if v.ballot != "" && v.ballot != string(covered.Ballot) {
+		return fmt.Errorf("nothing was signed: call %s waits for votes on ballot %s, not on %q; since a reset of its workflow it may be another wait: look without --ballot",
+			id, covered.Ballot, v.ballot)
 	}
 	showCovered(out, covered)
 	showGatewaysWord(out, call)

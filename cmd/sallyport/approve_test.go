@@ -143,6 +143,19 @@ func TestApproveShowsWhatIsCovered(t *testing.T) {
 	}
 }
 
+// TestApproveOtherBallot: a person who was told of a ballot votes on that one.
+func TestApproveOtherBallot(t *testing.T) {
+	s := newStage(t)
+	honest := func(map[string]any) {}
+	out, code := s.approve(t, honest, "--ballot", string(sallyport.NewDigest("another")))
+	if code == 0 || len(s.votes) > 0 || !strings.Contains(out, "nothing was signed: call "+s.asked.CallID+" waits for votes on ballot "+string(s.asked.Digest())) {
+		t.Errorf("it exits with %d, votes %+v and says %q", code, s.votes, out)
+	}
+	if out, code := s.approve(t, honest, "--ballot", string(s.asked.Digest())); code != 0 || len(s.votes) != 1 {
+		t.Errorf("it exits with %d, votes %+v and says %q", code, s.votes, out)
+	}
+}
+
 // TestApproveWithoutPlan: of a tool that makes no plan, an approver sees the
 // arguments.
 func TestApproveWithoutPlan(t *testing.T) {
