@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	sdkpb "go.temporal.io/api/sdk/v1"
-
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/dev/temporaltest"
 	"github.com/sallyport/sallyport/sallyporttest"
@@ -126,15 +124,7 @@ func TestDetailsAfterTheEnd(t *testing.T) {
 	if err := g.calls.Vote(t.Context(), call.ID, late); sallyport.CodeOf(err) != "not_waiting" {
 		t.Errorf("a vote while it runs: %v", err)
 	}
-	v, err := g.raw.QueryWorkflow(t.Context(), wire.WorkflowID(call.ID), "", "__temporal_workflow_metadata")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var m sdkpb.WorkflowMetadata
-	if err := v.Get(&m); err != nil {
-		t.Fatal(err)
-	}
-	if s := m.GetCurrentDetails(); !strings.HasPrefix(s, "## Approved, and running") || !strings.Contains(s, `"replicas": 5`) {
+	if s := g.page(call.ID); !strings.HasPrefix(s, "## Approved, and running") || !strings.Contains(s, `"replicas": 5`) {
 		t.Errorf("while it runs, the UI says %q", s)
 	}
 	d, err := g.raw.DescribeWorkflowExecution(t.Context(), wire.WorkflowID(call.ID), "")
