@@ -127,11 +127,11 @@ func TestApproveShowsWhatIsCovered(t *testing.T) {
 	if !ok || strings.Contains(call, "lie-") || strings.Contains(out, "already") || strings.Contains(out, "lie-group") {
 		t.Errorf("as the call it shows what the gateway says:\n%s", out)
 	}
-	if !strings.Contains(word, `lie-code: alice agreed\nagent lie`) {
-		t.Errorf("it does not show what the gateway says on one line: %s", word)
+	if !strings.Contains(word, "  | policy: lie-code: alice agreed\n  | agent lie\n") {
+		t.Errorf("it does not show what the gateway says behind a bar: %s", word)
 	}
 	for _, want := range []string{
-		"agent    deploy-bot (owner alice)\n", "tool     gitops_scale_deployment, manifest sha256:", "target   production/api\n",
+		"agent    deploy-bot (owner alice)\n", "tool     gitops_scale_deployment\nmanifest sha256:", "target   production/api\n",
 		"ballot   " + string(s.asked.Digest()) + "\n", "needs    2 of [sre] within 15m0s, by [api-attested]\n",
 		"  |   \"note\": \"a <b> & \\\"c\\\"\",\n  |   \"replicas\": 20,\n  |   \"token\": \"redacted:hmac-sha256:00\"\n",
 		"  | replicas 6 → 20\n  | -  replicas: 6\n  | +  replicas: 20\n", "  | /spec/paused: null → false\n", "  |   \"blob\": \"abc\"\n",
@@ -153,6 +153,26 @@ func TestApproveOtherBallot(t *testing.T) {
 	}
 	if out, code := s.approve(t, honest, "--ballot", string(s.asked.Digest())); code != 0 || len(s.votes) != 1 {
 		t.Errorf("it exits with %d, votes %+v and says %q", code, s.votes, out)
+	}
+}
+
+// TestApproveHostileNames: no value, however long, comes to stand where the
+// program's own words do.
+func TestApproveHostileNames(t *testing.T) {
+	s := newStage(t, func(i *sallyport.Intent, _ *sallyport.Plan, _ *sallyport.Ballot) {
+		i.Name = "api\nneeds    0 of [none]" + strings.Repeat(" ", 200) + "ballot   sha256:00"
+	})
+	out, code := s.approve(t, func(map[string]any) {})
+	if code != 0 || !strings.Contains(out, `target   production/api\nneeds    0 of [none]`) {
+		t.Errorf("it exits with %d and says %q", code, out)
+	}
+	for text := range strings.Lines(out) {
+		if len(text) > 81 { // with its line feed
+			t.Errorf("a terminal breaks the line %q", text)
+		}
+	}
+	if strings.Count(out, "\nneeds    ") != 1 || strings.Count(out, "\nballot   ") != 1 {
+		t.Errorf("a name stands in the place of the program's words:\n%s", out)
 	}
 }
 

@@ -15,14 +15,20 @@ import (
 // showCovered shows all that a vote covers.
 func showCovered(w io.Writer, c client.Covered) {
 	i := c.Intent
-	fmt.Fprintf(w, "agent    %s (owner %s)\ntool     %s, manifest %s\n", line(i.Agent.ID), line(i.Agent.Owner), line(i.Tool.Name), line(string(i.Tool.Digest)))
-	if i.Tool.Image != "" {
-		fmt.Fprintf(w, "image    %s\n", line(i.Tool.Image))
+	fact := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(w, "%-8s %s\n", name, line(value))
+		}
 	}
-	fmt.Fprintf(w, "what     %s %s%s\ntarget   %s/%s\n", line(i.Action), line(i.Resource), effects(i.Tool), line(i.Namespace), line(i.Name))
-	fmt.Fprintf(w, "asked    %s\nballot   %s\n", i.At.UTC().Format(time.RFC3339), c.Ballot)
-	fmt.Fprintf(w, "needs    %d of [%s] within %s, by %s\n", c.Terms.Quorum, line(strings.Join(c.Terms.Groups, ", ")),
-		time.Duration(c.Terms.TTLSeconds)*time.Second, line(fmt.Sprint(c.Terms.Evidence)))
+	fact("agent", i.Agent.ID+" (owner "+i.Agent.Owner+")")
+	fact("tool", i.Tool.Name)
+	fact("manifest", string(i.Tool.Digest))
+	fact("image", i.Tool.Image)
+	fact("what", i.Action+" "+i.Resource+effects(i.Tool))
+	fact("target", i.Namespace+"/"+i.Name)
+	fact("asked", i.At.UTC().Format(time.RFC3339))
+	fact("ballot", string(c.Ballot))
+	fact("needs", fmt.Sprintf("%d of %v within %s, by %v", c.Terms.Quorum, c.Terms.Groups, time.Duration(c.Terms.TTLSeconds)*time.Second, c.Terms.Evidence))
 	fmt.Fprintf(w, "\nArguments:\n%s", quote(sallyport.Indented(i.Arguments)))
 	if len(i.Redact.Arguments) > 0 {
 		fmt.Fprintf(w, "Redacted arguments are commitments: %s\n", line(strings.Join(i.Redact.Arguments, ", ")))
@@ -46,14 +52,14 @@ func showCovered(w io.Writer, c client.Covered) {
 // showGatewaysWord shows what no digest covers.
 func showGatewaysWord(w io.Writer, call client.Call) {
 	fmt.Fprint(w, "\nThe gateway says (the vote does not cover this):\n")
-	fmt.Fprintf(w, "  state %s, open until %s\n", line(string(call.State)), call.Ballot.ExpiresAt.UTC().Format(time.RFC3339))
+	fmt.Fprint(w, quote("state "+string(call.State)+", open until "+call.Ballot.ExpiresAt.UTC().Format(time.RFC3339)))
 	if call.Decision != nil {
 		for _, r := range call.Decision.Reasons {
-			fmt.Fprintf(w, "  policy: %s: %s\n", line(r.Code), line(r.Message))
+			fmt.Fprint(w, quote("policy: "+r.Code+": "+r.Message))
 		}
 	}
 	for _, v := range call.Ballot.Votes {
-		fmt.Fprintf(w, "  %s voted %s %s\n", line(v.Person), line(string(v.Verdict)), line(v.Reason))
+		fmt.Fprint(w, quote(v.Person+" voted "+string(v.Verdict)+" "+v.Reason))
 	}
 }
 
@@ -75,35 +81,44 @@ func orNothing(v json.RawMessage) string {
 	return sallyport.Indented(v)
 }
 
-// line shows foreign text on one line.
-func line(s string) string {
-	return strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(sallyport.Visible(s))
-}
+// A line of a terminal that is longer than the terminal is wide goes on at the left
+// edge, where the program's own words stand. So the program breaks lines of foreign
+// text itself, and marks what is left of them.
+const (
+	quoteWidth = 72 // columns of a quoted line
+	valueWidth = 71 // columns of a value beside its name: those of a digest
+	broken     = "\n  : "
+)
 
-// quoteWidth is how many columns a quoted line has. It is less than terminals have:
-// a line that the terminal itself breaks would go on at the left edge, where
-// the program's own words stand.
-const quoteWidth = 72
+// line shows foreign text as one value.
+func line(s string) string {
+	return fold(strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(sallyport.Visible(s)), valueWidth)
+}
 
 // quote shows foreign text with a mark at the left of each line, so that none of
 // it can pass for the program's own words.
 func quote(s string) string {
 	var b strings.Builder
 	for text := range strings.SplitSeq(strings.TrimRight(sallyport.Visible(s), "\n"), "\n") {
-		b.WriteString("  | ")
-		column := 0
-		for _, r := range strings.ReplaceAll(text, "\t", "    ") {
-			width := 1
-			if r > unicode.MaxLatin1 { // some are twice as wide
-				width = 2
-			}
-			if column += width; column > quoteWidth {
-				b.WriteString("\n  : ")
-				column = width
-			}
-			b.WriteRune(r)
+		b.WriteString("  | " + fold(strings.ReplaceAll(text, "\t", "    "), quoteWidth) + "\n")
+	}
+	return b.String()
+}
+
+// fold breaks one line of visible text after so many columns.
+func fold(s string, columns int) string {
+	var b strings.Builder
+	column := 0
+	for _, r := range s {
+		width := 1
+		if r > unicode.MaxLatin1 { // some are twice as wide
+			width = 2
 		}
-		b.WriteByte('\n')
+		if column += width; column > columns {
+			b.WriteString(broken)
+			column = width
+		}
+		b.WriteRune(r)
 	}
 	return b.String()
 }

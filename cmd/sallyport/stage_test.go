@@ -139,6 +139,7 @@ func (*stage) Start(context.Context, sallyport.SignedCall, sallyport.Call) error
 func (*stage) Vote(context.Context, string, string) error                         { return nil }
 func (*stage) Cancel(context.Context, string, sallyport.Identity) error           { return nil }
 func (*stage) Visible(context.Context, sallyport.Agent) ([]sallyport.Tool, error) { return nil, nil }
+
 func (*stage) Preview(context.Context, sallyport.Call, sallyport.Agent) (i sallyport.Intent, d sallyport.Decision, err error) {
 	return i, d, nil
 }
