@@ -50,6 +50,7 @@
 //   - freeze.go: a [Freeze], the kill switch for an agent, a tool or a namespace
 //   - entry.go: an [Entry], one step of a call or of a freeze
 //   - receipt.go: a [Receipt], the place of an entry in the ledger
+//   - sequence.go: a [Sequence], what may follow what
 //   - record.go: a [Record], the sum of a call's entries
 //   - search.go: a [Query] for calls, and the search terms of an entry
 //   - notification.go: a [Notification] about a call's wait for people

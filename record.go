@@ -37,7 +37,7 @@ func (r Record) Apply(e Entry) (Record, error) {
 	if err := e.Check(); err != nil {
 		return r, err
 	}
-	if err := r.admits(e); err != nil {
+	if err := r.sequence().admits(e.Link()); err != nil {
 		return r, err
 	}
 	r.Entries++
@@ -77,74 +77,30 @@ func (r Record) Apply(e Entry) (Record, error) {
 	return r, nil
 }
 
-// rejected reports whether a person rejected the latest ballot.
-func (r Record) rejected() bool { return r.Ballot != nil && NewTally(*r.Ballot, r.Votes).Rejected }
-
-// approved reports whether a start names exactly the people whose recorded
-// votes approve it. Without a ballot it names none.
-func (r Record) approved(s Start) bool {
+// sequence is what the record allows to come next. What the ledger admits is less
+// than what leaves show: votes have to count.
+func (r Record) sequence() Sequence {
+	s := Sequence{planned: r.Plan != nil, end: r.State}
+	for _, k := range []struct {
+		kind EntryKind
+		had  bool
+	}{
+		{EntryReceived, r.Entries > 0}, {EntryBallot, r.Ballot != nil}, {EntryStart, r.Start != nil}, {EntryStop, r.Stop != nil}, {EntryOutcome, r.Outcome != nil},
+	} {
+		if k.had {
+			s.had = append(s.had, k.kind)
+		}
+	}
 	if r.Ballot == nil {
-		return s.Ballot == "" && len(s.People) == 0
+		return s
 	}
 	t := NewTally(*r.Ballot, r.Votes)
-	return t.Approved && s.Ballot == r.Ballot.Digest() && slices.Equal(s.People, t.People)
-}
-
-func (r Record) admits(e Entry) error {
-	switch {
-	case e.Kind.OfFreeze():
-		return Errorf(Invalid, CodeBadEntry, "an entry of kind %s belongs to a freeze, not to a call", e.Kind)
-	case e.Kind != EntryReceived && r.Entries == 0:
-		return Errorf(Conflict, CodeNotReceived, "call %s was never received", e.CallID)
-	case r.has(e.Kind):
-		return Errorf(Conflict, CodeRepeated, "call %s already has an entry of kind %s", e.CallID, e.Kind)
-	case r.Outcome != nil && e.Kind != EntryRefusal && e.Kind != EntryErasure:
-		return Errorf(Conflict, CodeEnded, "call %s has ended as %s", e.CallID, r.State)
-	case r.Outcome == nil && e.Kind == EntryErasure:
-		return Errorf(Conflict, CodeNotEnded, "call %s has not ended", e.CallID)
-	case r.Start != nil:
-		return r.admitsStarted(e)
-	case e.Kind == EntryPlaced, e.Kind == EntryOutcome && e.Outcome.State.Ran():
-		return Errorf(Conflict, CodeNotStarted, "call %s never started", e.CallID)
-	case e.Kind == EntryStart || e.Kind == EntryBallot:
-		return r.admitsNext(e)
-	case r.Ballot != nil && (e.Kind == EntryDecision || e.Kind == EntryPlan):
-		return Errorf(Conflict, CodeAsked, "call %s has a ballot: its decision and its plan cannot change any more", e.CallID)
-	case e.Kind == EntryVote && !r.waitsFor(*e.Vote):
-		return Errorf(Conflict, CodeOtherBallot, "call %s does not wait for votes on ballot %s", e.CallID, e.Vote.Ballot)
+	s.ballot, s.rejected = r.Ballot.Digest(), t.Rejected
+	if t.Approved {
+		s.approvers = t.People
 	}
-	return nil
+	return s
 }
-
-// has reports whether the call already has the one entry of this kind that it
-// may have.
-func (r Record) has(k EntryKind) bool {
-	return k == EntryReceived && r.Entries > 0 || k == EntryPlan && r.Plan != nil || k == EntryStart && r.Start != nil || k == EntryOutcome && r.Outcome != nil
-}
-
-// admitsStarted rejects entries that may not follow a start.
-func (r Record) admitsStarted(e Entry) error {
-	if e.Kind == EntryPlan || e.Kind == EntryDecision || e.Kind == EntryBallot || e.Kind == EntryVote ||
-		e.Kind == EntryOutcome && e.Outcome.State.NeverRan() {
-		return Errorf(Conflict, CodeStarted, "call %s has started", e.CallID)
-	}
-	return nil
-}
-
-// admitsNext rejects a ballot or a start that may not come next.
-func (r Record) admitsNext(e Entry) error {
-	switch {
-	case r.Stop != nil:
-		return Errorf(Conflict, CodeStopped, "call %s is being stopped and cannot start", e.CallID)
-	case r.rejected():
-		return Errorf(Conflict, CodeRejected, "call %s was rejected", e.CallID)
-	case e.Kind == EntryStart && !r.approved(*e.Start):
-		return Errorf(Conflict, CodeNotApproved, "the recorded votes on call %s are not the ones that its start names", e.CallID)
-	}
-	return nil
-}
-
-func (r Record) waitsFor(v Vote) bool { return r.Ballot != nil && v.Ballot == r.Ballot.Digest() }
 
 // FreezeRecord is what a freeze's entries add up to.
 type FreezeRecord struct {
@@ -159,16 +115,24 @@ func (r FreezeRecord) Apply(e Entry) (FreezeRecord, error) {
 	if err := e.Check(); err != nil {
 		return r, err
 	}
-	switch {
-	case e.Kind == EntryFreeze && r.Entries == 0:
-		r.Freeze = *e.Freeze
-	case e.Kind == EntryLift && r.Entries > 0 && r.Lift == nil:
-		r.Lift = e.Lift
-	case e.Kind == EntryLift && r.Lift != nil:
-		return r, Errorf(Conflict, CodeLifted, "freeze %s was lifted at %s", e.CallID, r.Lift.At.Format(time.RFC3339))
-	default:
-		return r, Errorf(Conflict, CodeNotFrozen, "an entry of kind %s cannot come here: there is no freeze %s", e.Kind, e.CallID)
+	var s Sequence
+	if r.Entries > 0 {
+		s.had = append(s.had, EntryFreeze)
+	}
+	if r.Lift != nil {
+		s.had = append(s.had, EntryLift)
+	}
+	if err := s.admits(e.Link()); err != nil {
+		return r, err
 	}
 	r.Entries++
+	switch e.Kind {
+	case EntryFreeze:
+		r.Freeze = *e.Freeze
+	case EntryLift:
+		r.Lift = e.Lift
+	default:
+		return r, Errorf(Invalid, CodeBadEntry, "an entry of kind %s belongs to a call, not to a freeze", e.Kind)
+	}
 	return r, nil
 }

@@ -3,13 +3,106 @@ package ledger
 import (
 	"database/sql"
 	"fmt"
+	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 	"github.com/sallyport/sallyport/sallyporttest"
 )
+
+// TestSignedByMistake: an attacker with the database and without the key appends
+// leaves that no gateway admits, and a gateway signs them. Verify finds them, also
+// where the attacker erases the call, and makes the projection fit.
+func TestSignedByMistake(t *testing.T) {
+	whole := sallyporttest.Approved(1) // received, intent, decision, ballot, refusal, vote, start, outcome
+	id, at := whole[0].CallID, whole[0].At
+	erasure := sallyport.Entry{CallID: id, Kind: sallyport.EntryErasure, At: at.Add(time.Hour), Erasure: &sallyport.Erasure{By: "olga", Reason: "asked for"}}
+	late := sallyport.Entry{CallID: id, Kind: sallyport.EntryRefusal, Key: "late", At: at.Add(2 * time.Hour), Refusal: whole[4].Refusal}
+	for name, tt := range map[string]struct {
+		entries []sallyport.Entry
+		want    string // "" where nothing is wrong
+	}{
+		"Genuine":      {append(whole[:8:8], erasure), ""},
+		"NoVote":       {append(append(whole[:5:5], whole[6:]...), erasure), "recorded votes"},
+		"NoBallot":     {append(append(whole[:3:3], whole[6:]...), erasure), "recorded votes"},
+		"AfterErasure": {append(whole[:8:8], erasure, late), "were erased"},
+		"NotStarted":   {append(append(whole[:3:3], whole[7]), erasure), "never started"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := Database{Path: filepath.Join(t.TempDir(), "db")}
+			key, err := CreateKey(filepath.Join(t.TempDir(), "key"), "ledger.example")
+			if err != nil {
+				t.Fatal(err)
+			}
+			sign(t, d, key)
+			forge(t, d, tt.entries)
+			if _, err := Rebuild(t.Context(), d); err != nil {
+				t.Fatal(err)
+			}
+			sign(t, d, key)
+			r, err := Verify(t.Context(), VerifyOptions{Database: d, Verifiers: note.VerifierList(key.Verifier())})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if found := fmt.Sprint(r.Findings); r.OK() != (tt.want == "") || !strings.Contains(found, tt.want) {
+				t.Errorf("found %s, want %q", found, tt.want)
+			}
+		})
+	}
+}
+
+// sign opens a ledger, which signs what is there, and closes it.
+func sign(t *testing.T, d Database, key Key) {
+	t.Helper()
+	l, err := Open(t.Context(), Options{Database: d, Signer: key})
+	if err == nil {
+		err = l.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// forge appends entries of one call that was erased, whatever they are.
+func forge(t *testing.T, d Database, entries []sallyport.Entry) {
+	t.Helper()
+	db, err := d.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWriter(db, Options{Logger: slog.New(slog.DiscardHandler)})
+	defer w.close() //nolint:errcheck // it is thrown away
+	salt := make([]byte, proof.SaltSize)
+	err = w.transaction(t.Context(), func(tx *transaction) error {
+		tx.write(sqlAddSalt, entries[0].CallID, salt)
+		for n, e := range entries {
+			leaf, err := proof.LeafOf(e, n, salt)
+			if err != nil {
+				return err
+			}
+			var content []byte
+			if e.Kind == sallyport.EntryErasure {
+				if content, err = proof.Encode(e); err != nil {
+					return err
+				}
+			}
+			tx.addLeaf(sallyport.Receipt{Index: tx.edge.Size(), Number: n, Entry: e}, proof.SealKey(e.Key, salt), content, leaf)
+			if err := tx.grow(leaf); err != nil {
+				return err
+			}
+		}
+		return tx.setHead()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
 
 // bits flips each bit of a text, one at a time.
 func bits(s string, try func(flipped string)) {

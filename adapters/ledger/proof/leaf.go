@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -16,7 +17,9 @@ import (
 )
 
 const (
-	leafVersion = "sallyport/leaf/v2"
+	leafVersionPrefix = "sallyport/leaf/v"
+	lastLeafVersion   = 2
+	leafVersion       = "sallyport/leaf/v2"
 	// firstLeafVersion does not show why a call did not succeed.
 	firstLeafVersion = "sallyport/leaf/v1"
 	// MaxLeaf is what a tlog-tiles entry bundle can hold of a leaf, in bytes.
@@ -103,7 +106,8 @@ func LeafAs(version string, e sallyport.Entry, number int, salt []byte) ([]byte,
 }
 
 // ParseLeaf reads a leaf, which must be one that some version of this package
-// wrote.
+// wrote. For one of a later version the error is [ErrNewer], and the leaf has
+// its version and its call alone.
 func ParseLeaf(b []byte) (Leaf, error) {
 	var l Leaf
 	canonical, err := strict.JSON(b, strict.DefaultLimits)
@@ -111,10 +115,19 @@ func ParseLeaf(b []byte) (Leaf, error) {
 		err = fmt.Errorf("it is not canonical")
 	}
 	if err == nil {
-		err = strict.Decode(b, &l)
+		var v struct {
+			Version string `json:"version"`
+			Call    string `json:"call"`
+		}
+		if err = json.Unmarshal(b, &v); err == nil {
+			_, err = versionOf(v.Version)
+		}
+		if errors.Is(err, ErrNewer) {
+			return Leaf{Version: v.Version, Call: v.Call}, err
+		}
 	}
-	if err == nil && l.Version != leafVersion && l.Version != firstLeafVersion {
-		err = fmt.Errorf("it is of the unknown version %q", l.Version)
+	if err == nil {
+		err = strict.Decode(b, &l)
 	}
 	if err != nil {
 		return l, fmt.Errorf("it can't be read: %w", err)

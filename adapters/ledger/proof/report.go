@@ -1,6 +1,11 @@
 package proof
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/sallyport/sallyport"
+)
 
 // maxFindings bounds a report: a wrecked log would otherwise fill it.
 const maxFindings = 200
@@ -24,6 +29,10 @@ type Report struct {
 	// Erased calls have leaves and no contents. Compare them with the
 	// erasures that were ordered.
 	Erased []string `json:"erased"`
+
+	// Newer is how many leaves are of a version that this program does not know.
+	// A newer one verifies them: of their calls this report says nothing.
+	Newer int64 `json:"newer"`
 
 	// Findings are the values that were changed after they were written. An
 	// intact ledger has none.
@@ -49,11 +58,16 @@ type Finding struct {
 // String is the finding as a sentence.
 func (f Finding) String() string { return f.Where + ": " + f.What }
 
-// Find adds a finding.
+// visibleLine is a text on one line, with what it hides made visible.
+func visibleLine(s string) string {
+	return strings.ReplaceAll(sallyport.Visible(s), "\n", `\u{000a}`)
+}
+
+// Find adds a finding. What it quotes can be an attacker's text.
 func (r *Report) Find(where, format string, args ...any) {
 	if len(r.Findings) >= maxFindings {
 		r.Suppressed++
 		return
 	}
-	r.Findings = append(r.Findings, Finding{Where: where, What: fmt.Sprintf(format, args...)})
+	r.Findings = append(r.Findings, Finding{Where: visibleLine(where), What: visibleLine(fmt.Sprintf(format, args...))})
 }

@@ -3,7 +3,6 @@ package proof
 import (
 	"bytes"
 	"fmt"
-	"slices"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -77,6 +76,7 @@ type fileCheck struct {
 	proof  File
 	log    string // its name
 	tree   tlog.Tree
+	chain  Chain
 	leaves []Leaf
 	opened bool // entries are there
 	record sallyport.Record
@@ -95,15 +95,11 @@ func (c *fileCheck) check(i int) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case l.Call != c.proof.Call:
+	if l.Call != c.proof.Call {
 		return fmt.Errorf("it is of call %s", sallyport.Visible(l.Call))
-	case l.Number != i:
-		return fmt.Errorf("it has the number %d: a leaf is missing", l.Number)
-	case i > 0 && p.Index <= c.proof.Leaves[i-1].Index:
-		return fmt.Errorf("it comes before the one with the number before it")
-	case slices.ContainsFunc(c.leaves, func(o Leaf) bool { return o.Kind == l.Kind && o.Key == l.Key }):
-		return fmt.Errorf("there is a %s of the same key already", l.Kind)
+	}
+	if err := c.chain.Add(p.Index, l); err != nil {
+		return err
 	}
 	c.leaves = append(c.leaves, l)
 	c.said = append(c.said, l.say())
@@ -201,9 +197,6 @@ func (c *fileCheck) complete() error {
 			return fmt.Errorf("leaf %d of the call: its entry was left out, and others are there", i)
 		}
 	}
-	if first := c.leaves[0].Kind; first != sallyport.EntryReceived && first != sallyport.EntryFreeze {
-		return fmt.Errorf("it begins with a %s", first)
-	}
 	return nil
 }
 
@@ -211,9 +204,8 @@ func (c *fileCheck) report() Statement {
 	proves := []string{fmt.Sprintf("the log %s, of %d leaves, was signed as it then was, and these are %d of them, in this order:",
 		c.log, c.tree.N, len(c.leaves))}
 	last := c.leaves[len(c.leaves)-1].Kind
-	ended := slices.ContainsFunc(c.leaves, func(l Leaf) bool { return l.Kind == sallyport.EntryOutcome })
 	proves = append(proves, c.said...)
-	if !ended && !last.OfFreeze() {
+	if !c.chain.Ended() && !last.OfFreeze() {
 		proves = append(proves, "it had not ended then")
 	}
 	return Statement{Call: c.proof.Call, Proves: proves, Not: c.limits()}

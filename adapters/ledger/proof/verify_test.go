@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"context"
 	"crypto/rand"
 	"slices"
 	"strings"
@@ -29,6 +30,7 @@ type testLog struct {
 	verifier note.Verifier
 	edge     Frontier
 	stored   []tlog.Hash
+	leaves   [][]byte
 	salt     []byte
 	files    map[string]File // by call, without proofs
 }
@@ -76,14 +78,12 @@ func (l *testLog) addLeaf(call, leaf, content string) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	l.stored = append(l.stored, hashes...)
+	l.stored, l.leaves = append(l.stored, hashes...), append(l.leaves, []byte(leaf))
 }
 
-// file is the proof of a call, with all that its leaves commit to.
-func (l *testLog) file(call string) File {
+// checkpoint is the signed head.
+func (l *testLog) checkpoint() string {
 	l.t.Helper()
-	f := l.files[call]
-	f.Version, f.Call, f.Salt, f.Leaves = FileVersion, call, l.salt, slices.Clone(f.Leaves)
 	root, err := l.edge.Root()
 	if err != nil {
 		l.t.Fatal(err)
@@ -92,8 +92,40 @@ func (l *testLog) file(call string) File {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	f.Checkpoint = string(checkpoint)
+	return string(checkpoint)
+}
+
+// verifyTiles verifies the log as it is published, which takes less than two
+// bundles.
+func (l *testLog) verifyTiles() Report {
+	l.t.Helper()
+	r, err := VerifyTiles(l.t.Context(), TilesOptions{
+		Verifiers: note.VerifierList(l.verifier),
+		Fetch: func(_ context.Context, path string) ([]byte, error) {
+			if path == CheckpointPath {
+				return []byte(l.checkpoint()), nil
+			}
+			var b []byte
+			for _, leaf := range l.leaves {
+				b = AppendLeaf(b, leaf)
+			}
+			return b, nil
+		},
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return r
+}
+
+// file is the proof of a call, with all that its leaves commit to.
+func (l *testLog) file(call string) File {
+	l.t.Helper()
+	f := l.files[call]
+	f.Version, f.Call, f.Salt, f.Leaves = FileVersion, call, l.salt, slices.Clone(f.Leaves)
+	f.Checkpoint = l.checkpoint()
 	for i, leaf := range f.Leaves {
+		var err error
 		f.Leaves[i].Inclusion, err = tlog.ProveRecord(l.edge.Size(), leaf.Index, tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
 			var hashes []tlog.Hash
 			for _, x := range indexes {

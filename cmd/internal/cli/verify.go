@@ -110,6 +110,9 @@ func (t *Trust) ShowReport(w io.Writer, r proof.Report) error {
 		fmt.Fprintf(w, "the ledger is not as it was written: %d findings\n", len(r.Findings)+r.Suppressed)
 		return ExitCode(1)
 	}
+	if r.Newer > 0 {
+		return fmt.Errorf("%d leaves are of a version newer than this program, and what they say was not verified: verify the log with the version of the gateway that wrote it", r.Newer)
+	}
 	_, err := fmt.Fprintln(w, "nothing was changed, and nothing is missing between the first leaf and the last")
 	return err
 }
