@@ -64,8 +64,12 @@ func hashesOf(ctx context.Context, db queryer) tlog.HashReader {
 
 // signedHead is the last checkpoint, whose signature the reader verifies.
 func (a *Archive) signedHead(ctx context.Context) (checkpoint, error) {
+	return signedHead(ctx, a.db)
+}
+
+func signedHead(ctx context.Context, db queryer) (checkpoint, error) {
 	var c checkpoint
-	if err := a.db.QueryRowContext(ctx, sqlLastCheckpoint).Scan(&c.seq, &c.note); err != nil {
+	if err := db.QueryRowContext(ctx, sqlLastCheckpoint).Scan(&c.seq, &c.note); err != nil {
 		return c, unreadable(err)
 	}
 	said, err := proof.ReadCheckpoint(c.note)

@@ -93,3 +93,42 @@ func TestProofOfFreeze(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
+
+// TestProofOfOpenCall: the gateway signs how many leaves a call has that has not
+// ended. The archive, which has no key, does not, and the proof says what it lacks.
+func TestProofOfOpenCall(t *testing.T) {
+	onEach(t, func(t *testing.T, newPlace func(testing.TB) place) {
+		p := newPlace(t)
+		l := p.open(t)
+		ended, open := sallyporttest.Approved(1), sallyporttest.Approved(2)[:5]
+		mustRecord(t, l, append(ended, open...)...)
+		for _, contents := range []bool{true, false} {
+			file, err := l.Prove(t.Context(), open[0].CallID, contents)
+			if err != nil {
+				t.Fatal(err)
+			}
+			said := mustProve(t, p, file)
+			if !strings.Contains(said, "it had 5 leaves, which are these") || strings.Contains(said, "later ones may") {
+				t.Errorf("the gateway's proof says:\n%s", said)
+			}
+			var made proof.File
+			if err := json.Unmarshal(file, &made); err != nil {
+				t.Fatal(err)
+			}
+			made.Leaves = made.Leaves[:3]
+			if r, err := p.check(t, made); err == nil {
+				t.Errorf("the first 3 of 5 leaves were taken: %v", r.Proves)
+			}
+		}
+		if file, err := l.Prove(t.Context(), ended[0].CallID, false); err != nil || strings.Contains(string(file), `"count"`) {
+			t.Errorf("a call that has ended: %v, %s", err, file)
+		}
+		made, err := p.archive(t).Prove(t.Context(), open[0].CallID, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := p.check(t, made); err != nil || !strings.Contains(strings.Join(r.Not, "\n"), "later ones may have been left out") {
+			t.Errorf("%v: the archive's proof does not prove %v", err, r.Not)
+		}
+	})
+}

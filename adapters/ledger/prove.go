@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -39,13 +40,19 @@ func (a *Archive) Prove(ctx context.Context, id string, contents bool) (proof.Fi
 const proveLimit = 3 * time.Second
 
 func (a *Archive) prove(ctx context.Context, id string, contents bool) (proof.File, error) {
-	head, err := a.signedHead(ctx)
+	// One snapshot: the leaves are all that the call has in the checkpoint's tree.
+	tx, err := a.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return proof.File{}, unreadable(err)
+	}
+	defer tx.Rollback() //nolint:errcheck // it was only read
+	head, err := signedHead(ctx, tx)
 	if err != nil {
 		return proof.File{}, err
 	}
 	p := proof.File{Version: proof.FileVersion, Call: id, Checkpoint: string(head.note), Leaves: []proof.Included{}}
 	unsigned := false
-	err = each(ctx, a.db, func(rows *sql.Rows) error {
+	err = each(ctx, tx, func(rows *sql.Rows) error {
 		var l proof.Included
 		var leaf, content []byte
 		if err := rows.Scan(&l.Index, &leaf, &content); err != nil {
@@ -68,12 +75,12 @@ func (a *Archive) prove(ctx context.Context, id string, contents bool) (proof.Fi
 		return proof.File{}, notSigned(id)
 	}
 	for i, l := range p.Leaves {
-		if p.Leaves[i].Inclusion, err = tlog.ProveRecord(head.tree.N, l.Index, hashesOf(ctx, a.db)); err != nil {
+		if p.Leaves[i].Inclusion, err = tlog.ProveRecord(head.tree.N, l.Index, hashesOf(ctx, tx)); err != nil {
 			return proof.File{}, unreadable(err)
 		}
 	}
 	if contents {
-		if err := a.db.QueryRowContext(ctx, sqlSalt, id).Scan(&p.Salt); err != nil {
+		if err := tx.QueryRowContext(ctx, sqlSalt, id).Scan(&p.Salt); err != nil {
 			return proof.File{}, unreadable(err)
 		}
 	}
@@ -86,11 +93,45 @@ func notSigned(id string) error {
 	return e
 }
 
-// Prove is [Archive.Prove] as JSON.
+// Prove is [Archive.Prove] as JSON. Of what has not ended, it adds the log's word
+// on how many leaves there are, which takes the key.
 func (l *Ledger) Prove(ctx context.Context, id string, contents bool) ([]byte, error) {
 	p, err := l.Archive.Prove(ctx, id, contents)
+	if err == nil {
+		err = l.count(ctx, &p)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return json.Marshal(p)
+}
+
+// count signs how many leaves a proof has, unless the last ones show its end.
+func (l *Ledger) count(ctx context.Context, p *proof.File) error {
+	var c proof.Chain
+	for _, included := range p.Leaves {
+		leaf, err := proof.ParseLeaf([]byte(included.Leaf))
+		if err == nil {
+			err = c.Add(included.Index, leaf)
+		}
+		if err != nil {
+			return unreadable(fmt.Errorf("leaf %d: %w", included.Index, err))
+		}
+	}
+	if c.Ended() {
+		return nil
+	}
+	head, err := proof.OpenCheckpoint([]byte(p.Checkpoint), l.notary.trusted)
+	if err != nil {
+		return unreadable(fmt.Errorf("the last checkpoint: %w", err))
+	}
+	ctx, cancel := context.WithTimeout(ctx, proveLimit)
+	defer cancel()
+	counted := proof.Count{Call: p.Call, Leaves: len(p.Leaves), Tree: head.Tree, Time: time.Now()}
+	msg, err := proof.SignCount(counted, noteSigner{l.notary.signer, ctx})
+	if err != nil {
+		return unavailable(err, "the number of leaves of call %s can't be signed", p.Call)
+	}
+	p.Count = string(msg)
+	return nil
 }

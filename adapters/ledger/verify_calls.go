@@ -51,7 +51,7 @@ type callCheck struct {
 	chain  proof.Chain
 	leaves []proof.Leaf
 	terms  []string
-	intact int   // steps whose contents are in the store
+	intact int // steps whose contents are in the store
 	broken bool
 	erased bool // there is an erasure's content
 }

@@ -24,7 +24,11 @@ without the ledger and without trust in the file's author: sallyport verify FILE
 
 The file also holds what the leaves commit to, with the salt that opens the
 commitments: arguments, plans, results, who agreed and by what evidence. With
---closed it does not, and still proves what the leaves show.`,
+--closed it does not, and still proves what the leaves show.
+
+Of a call that has not ended, the file proves its leaves and not that these are all:
+that takes the ledger's key. The file that the API gives, GET /v1/calls/{id}/proof,
+has the log's signed word on how many leaves there are.`,
 		Example: `  sallyport-gateway ledger prove ii67cfqdxj7iwn3l26mgwug2ru --out proof.json
   sallyport verify proof.json --key ledger.pub`,
 		Args: cobra.ExactArgs(1),

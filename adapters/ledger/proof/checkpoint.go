@@ -54,25 +54,37 @@ func ReadCheckpoint(msg []byte) (Checkpoint, error) {
 // OpenCheckpoint opens a checkpoint that one of the verifiers signed as the
 // log itself.
 func OpenCheckpoint(msg []byte, verifiers note.Verifiers) (Checkpoint, error) {
-	n, err := note.Open(msg, verifiers)
+	n, signers, err := openNote(msg, verifiers)
 	if err != nil {
 		return Checkpoint{}, err
-	}
-	for _, s := range append(n.Sigs, n.UnverifiedSigs...) {
-		// The unused bits at the end of base64 have to be zero.
-		if _, err := base64.StdEncoding.Strict().DecodeString(s.Base64); err != nil {
-			return Checkpoint{}, fmt.Errorf("a signature is not spelt as it was made: %w", err)
-		}
 	}
 	c, err := parseCheckpoint(n.Text)
 	if err != nil {
 		return Checkpoint{}, err
 	}
-	for _, s := range n.Sigs {
-		if s.Name == c.Origin {
-			c.Key = s.Hash
-			return c, nil
+	var ok bool
+	if c.Key, ok = signers[c.Origin]; !ok {
+		return Checkpoint{}, fmt.Errorf("it is signed by others than its origin %q", c.Origin)
+	}
+	return c, nil
+}
+
+// openNote opens a signed note, and lists the keys by whose names it is signed.
+func openNote(msg []byte, verifiers note.Verifiers) (n *note.Note, signers map[string]uint32, err error) {
+	if n, err = note.Open(msg, verifiers); err != nil {
+		return nil, nil, err
+	}
+	for _, s := range append(n.Sigs, n.UnverifiedSigs...) {
+		// The unused bits at the end of base64 have to be zero.
+		if _, err := base64.StdEncoding.Strict().DecodeString(s.Base64); err != nil {
+			return nil, nil, fmt.Errorf("a signature is not spelt as it was made: %w", err)
 		}
 	}
-	return Checkpoint{}, fmt.Errorf("it is signed by others than its origin %q", c.Origin)
+	signers = map[string]uint32{}
+	for _, s := range n.Sigs {
+		if _, ok := signers[s.Name]; !ok {
+			signers[s.Name] = s.Hash
+		}
+	}
+	return n, signers, nil
 }

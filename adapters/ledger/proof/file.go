@@ -14,6 +14,10 @@ type File struct {
 	Checkpoint string     `json:"checkpoint"` // C2SP tlog-checkpoint
 	Leaves     []Included `json:"leaves"`     // in their order, without a gap
 	Salt       []byte     `json:"salt,omitempty"`
+	// Count is the log's word that these are all leaves of the call in the
+	// checkpoint's tree: a signed note, see [Count]. Calls that have ended need
+	// none.
+	Count string `json:"count,omitempty"`
 }
 
 // Included is a leaf with its inclusion proof.

@@ -3,6 +3,7 @@ package proof
 import (
 	"bytes"
 	"fmt"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -67,6 +68,9 @@ func Verify(data []byte, o Options) (Statement, error) {
 	if err := c.complete(); err != nil {
 		return Statement{}, err
 	}
+	if err := c.counted(); err != nil {
+		return Statement{}, fmt.Errorf("the count of its leaves: %w", err)
+	}
 	return c.report(), nil
 }
 
@@ -79,6 +83,7 @@ type fileCheck struct {
 	chain  Chain
 	leaves []Leaf
 	opened bool // entries are there
+	count  *Count
 	record sallyport.Record
 	freeze sallyport.FreezeRecord
 	said   []string
@@ -200,13 +205,49 @@ func (c *fileCheck) complete() error {
 	return nil
 }
 
+// counted verifies the log's word on how many leaves the call has.
+func (c *fileCheck) counted() error {
+	if c.proof.Count == "" {
+		return nil
+	}
+	n, err := OpenCount([]byte(c.proof.Count), c.o.Verifiers)
+	switch {
+	case err != nil:
+		return err
+	case n.Origin != c.log || n.Tree != c.tree:
+		return fmt.Errorf("it is of another tree than the checkpoint")
+	case n.Call != c.proof.Call:
+		return fmt.Errorf("it is of call %s", sallyport.Visible(n.Call))
+	case n.Leaves != len(c.leaves):
+		return fmt.Errorf("the call has %d leaves in that tree, and the file %d", n.Leaves, len(c.leaves))
+	}
+	c.count = &n
+	return nil
+}
+
 func (c *fileCheck) report() Statement {
 	proves := []string{fmt.Sprintf("the log %s, of %d leaves, was signed as it then was, and these are %d of them, in this order:",
 		c.log, c.tree.N, len(c.leaves))}
-	last := c.leaves[len(c.leaves)-1].Kind
 	proves = append(proves, c.said...)
-	if !c.chain.Ended() && !last.OfFreeze() {
-		proves = append(proves, "it had not ended then")
+	if c.chain.Ended() {
+		proves = append(proves, "it has ended, and no leaf before its end is missing")
 	}
-	return Statement{Call: c.proof.Call, Proves: proves, Not: c.limits()}
+	if c.count != nil {
+		proves = append(proves, fmt.Sprintf("at leaf %d of the log, at %s, it had %d leaves, which are these", c.tree.N-1, c.count.Time.Format(time.RFC3339), c.count.Leaves))
+	}
+	return Statement{Call: c.proof.Call, Proves: proves, Not: append(c.later(), c.limits()...)}
+}
+
+// later says which leaves of the call the file may lack.
+func (c *fileCheck) later() []string {
+	last := c.leaves[len(c.leaves)-1].Kind
+	switch {
+	case last == sallyport.EntryErasure || last == sallyport.EntryLift: // nothing follows these
+		return nil
+	case c.count != nil:
+		return []string{fmt.Sprintf("what came after leaf %d of the log", c.tree.N-1)}
+	case c.chain.Ended():
+		return []string{"that no vote was refused and nothing was erased after its end: such leaves may have been left out"}
+	}
+	return []string{"that these are all its leaves: later ones may have been left out, its end among them. A proof that the API makes has the log's word on how many there are"}
 }
