@@ -64,6 +64,9 @@ func (r *Eraser) Erase(ctx context.Context, callID string, e sallyport.Erasure, 
 		if err := t.learnCalls(ctx, []sallyport.Entry{entry}); err != nil {
 			return err
 		}
+		if err := t.learnShown(ctx, []sallyport.Entry{entry}); err != nil {
+			return err
+		}
 		if receipt, err = t.append(entry, content); err != nil {
 			return err
 		}
@@ -99,8 +102,39 @@ func (t *transaction) erase(e sallyport.Entry, content []byte) (sallyport.Receip
 	r := sallyport.Receipt{Index: t.edge.Size(), Number: k.record.Entries, Leaf: proof.LeafDigest(leaf), Entry: e}
 	t.addLeaf(r, "", content, leaf)
 	t.writes = append(t.writes, t.db.erase(e.CallID, k.salt)...)
-	t.write(sqlEraseCall, e.CallID, nanos(next.UpdatedAt), next.Entries)
+	c := k.shown
+	t.write(sqlEraseCall, e.CallID, c.agent, c.tool, c.namespace, c.receivedAt, nanos(next.UpdatedAt), next.Entries)
 	return r, t.grow(leaf)
+}
+
+// learnShown reads what the leaves of calls that are to be erased say in the
+// clear, which is all that is left in their rows.
+func (t *transaction) learnShown(ctx context.Context, entries []sallyport.Entry) error {
+	for _, e := range entries {
+		if k := t.calls[e.CallID]; e.Kind == sallyport.EntryErasure && k.record.Entries > 0 {
+			var received, intent []byte
+			reads := []*statement{
+				query([]any{&received}, sqlLeafOfKind, e.CallID, string(sallyport.EntryReceived)),
+				query([]any{&intent}, sqlLeafOfKind, e.CallID, string(sallyport.EntryIntent)),
+			}
+			if err := t.conn.run(ctx, reads...); err != nil {
+				return fmt.Errorf("the leaves of a call can't be read: %w", err)
+			}
+			for _, b := range [][]byte{received, intent} {
+				if b == nil { // a call without an intent
+					continue
+				}
+				l, err := proof.ParseLeaf(b)
+				if err == nil {
+					err = k.shown.show(l)
+				}
+				if err != nil {
+					return tamperedError{what: fmt.Sprintf("a leaf of call %s: %v", e.CallID, err)}
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // Expired lists the calls that ended before a time and whose contents are there.

@@ -96,7 +96,7 @@ func TestErase(t *testing.T) {
 				t.Errorf("its proof says:\n%s", said)
 			}
 		}
-		if said := mustProve(t, p, before); strings.Contains(said, "erased") {
+		if said := mustProve(t, p, before); strings.Contains(said, "contents were erased") {
 			t.Errorf("a proof that was made before says:\n%s", said)
 		}
 		if _, err := l.Call(t.Context(), id); sallyport.CodeOf(err) != "erased" {
@@ -191,6 +191,11 @@ func TestErasedByHand(t *testing.T) {
 		"Record":       "UPDATE calls SET record = NULL",
 		"ErasureAlone": "UPDATE contents SET entry = NULL WHERE idx = 16",
 		"ErasedState":  "UPDATE calls SET state = 'denied' WHERE record IS NULL",
+		"ErasedAgent":  "UPDATE calls SET agent = 'other' WHERE record IS NULL",
+		"ErasedTool":   "UPDATE calls SET tool = '' WHERE record IS NULL",
+		"ErasedWhere":  "UPDATE calls SET namespace = 'staging' WHERE record IS NULL",
+		"ErasedWhen":   "UPDATE calls SET received_at = received_at + 1 WHERE record IS NULL",
+		"ErasedSince":  "UPDATE calls SET updated_at = updated_at + 1 WHERE record IS NULL",
 		"ErasedSalt":   "UPDATE salts SET salt = zeroblob(32)",
 		"BroughtBack":  "UPDATE calls SET record = CAST('{}' AS BLOB) WHERE record IS NULL",
 		"FoundAgain":   "INSERT OR IGNORE INTO terms SELECT 'person:bob', received_at, call_id FROM calls",

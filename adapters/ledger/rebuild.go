@@ -77,7 +77,11 @@ func (b *rebuilding) step(ctx context.Context, s stored) error {
 }
 
 func (f *folding) add(s stored) error {
-	if err := f.show(s); err != nil {
+	l, err := proof.ParseLeaf(s.leaf)
+	if err == nil {
+		err = f.shown.show(l)
+	}
+	if err != nil {
 		return err
 	}
 	if s.content == nil {
@@ -98,24 +102,19 @@ func (f *folding) add(s stored) error {
 	return err
 }
 
-// show keeps what a leaf says in the clear.
-func (f *folding) show(s stored) error {
-	l, err := proof.ParseLeaf(s.leaf)
-	if err != nil {
-		return err
-	}
+// show adds what a call's next leaf says in the clear.
+func (c *columns) show(l proof.Leaf) error {
 	at, err := time.Parse(time.RFC3339Nano, l.Time)
 	if err != nil {
 		return fmt.Errorf("its time is not RFC 3339: %w", err)
 	}
-	c := &f.shown
 	c.updatedAt = nanos(at)
 	c.entries++
 	switch l.Kind { //nolint:exhaustive // the others say nothing of it
 	case sallyport.EntryReceived:
-		c.receivedAt, c.agent, c.tool = c.updatedAt, l.Agent, l.Tool
+		c.receivedAt, c.agent, c.tool = c.updatedAt, sallyport.Searchable(l.Agent), sallyport.Searchable(l.Tool)
 	case sallyport.EntryIntent:
-		c.namespace = l.Namespace
+		c.namespace = sallyport.Searchable(l.Namespace)
 	case sallyport.EntryOutcome:
 		c.state, c.final = l.State, 1
 	}

@@ -1,6 +1,8 @@
 package ledger_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -75,4 +77,43 @@ func (p place) exec(t *testing.T, statements ...string) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestErasedRow: an erasure leaves the row that Rebuild would write, in which an
+// agent's text is no more.
+func TestErasedRow(t *testing.T) {
+	onEach(t, func(t *testing.T, newPlace func(testing.TB) place) {
+		p := newPlace(t)
+		l := p.open(t)
+		story := sallyporttest.Approved(1)
+		text := "No tool of ours, but what an agent says"
+		story[0].Call.Tool = text
+		story[1].Intent.Namespace = strings.Repeat("long", 100)
+		story = []sallyport.Entry{story[0], story[1], {CallID: story[0].CallID, Kind: sallyport.EntryOutcome, At: story[0].At, Outcome: &sallyport.Outcome{State: sallyport.StateDenied, FinishedAt: story[0].At}}}
+		mustRecord(t, l, story...)
+		mustRecord(t, l, sallyporttest.Approved(2)...)
+		mustClose(t, l)
+		for _, e := range [][]sallyport.Entry{story, sallyporttest.Approved(2)} {
+			p.erase(t, e[0].CallID)
+		}
+		before := p.dump(t)
+		if strings.Contains(strings.Join(before, "\n"), text) {
+			t.Errorf("the agent's text is left: %q", before)
+		}
+		p.mustVerify(t)
+		owner := p.database()
+		if p.owner != "" {
+			owner.DSN = p.owner
+		}
+		if _, err := ledger.Rebuild(t.Context(), owner); err != nil {
+			t.Fatal(err)
+		}
+		after := p.dump(t)
+		slices.Sort(before)
+		slices.Sort(after)
+		if d := cmp.Diff(before, after); d != "" {
+			t.Errorf("(-erased +rebuilt)\n%s", d)
+		}
+		p.mustVerify(t)
+	})
 }

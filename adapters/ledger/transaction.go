@@ -45,6 +45,7 @@ type known struct {
 	erased bool
 	record sallyport.Record       // of a call
 	freeze sallyport.FreezeRecord // or of a freeze
+	shown  columns                // that are left after an erasure
 	frozen *sallyport.Freeze      // that stops the call
 	stored map[slot]sallyport.Receipt
 }
@@ -76,6 +77,9 @@ func (t *transaction) learn(ctx context.Context, entries []sallyport.Entry, limi
 		return err
 	}
 	if err := t.learnStored(ctx, entries); err != nil {
+		return err
+	}
+	if err := t.learnShown(ctx, entries); err != nil {
 		return err
 	}
 	if err := t.learnFreezes(ctx, entries); err != nil {
