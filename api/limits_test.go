@@ -140,8 +140,13 @@ func TestLongPollsAreBounded(t *testing.T) {
 	var all sync.WaitGroup
 	for range most + 4 {
 		all.Go(func() {
-			w := httptest.NewRecorder()
-			h.ServeHTTP(w, request(t, http.MethodGet, "/v1/calls/"+call.ID, "", "Prefer", "wait=60").WithContext(ctx))
+			poll := func() *httptest.ResponseRecorder {
+				return send(h, request(t, http.MethodGet, "/v1/calls/"+call.ID, "", "Prefer", "wait=60").WithContext(ctx))
+			}
+			w := poll()
+			for w.Code == http.StatusTooManyRequests { // on a slow machine its turn may come too late
+				w = poll()
+			}
 			if ended.Add(1) <= 4 && (w.Code != http.StatusOK || w.Header().Get("Retry-After") == "") {
 				t.Errorf("%d %v", w.Code, w.Header())
 			}

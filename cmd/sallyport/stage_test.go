@@ -36,7 +36,7 @@ func newStage(t *testing.T, changes ...func(*sallyport.Intent, *sallyport.Plan, 
 	a, err := api.New(api.Options{
 		Identifier: sallyporttest.Identities{}, Signer: s, Calls: s, Recorder: l, Reader: l, Freezes: l, Log: l, Catalogue: s, Preview: s,
 		Metrics: http.NotFoundHandler(), Logger: slog.New(slog.DiscardHandler), Now: time.Now, Random: rand.Reader,
-		RateLimit: api.RateLimit{PerSecond: 1000, Burst: 1000},
+		RateLimit: api.RateLimit{PerSecond: 1000, Burst: 1000}, ReadLimit: api.RateLimit{PerSecond: 1000, Burst: 1000},
 	})
 	if err != nil {
 		t.Fatal(err)
