@@ -79,13 +79,24 @@ func TestPageShowsTheCall(t *testing.T) {
 	}
 }
 
-// TestPageShowsCommitments: redacted arguments are on no page.
+// TestPageShowsCommitments: redacted arguments are on no page. The ballot is over the
+// commitments that stand in their place.
 func TestPageShowsCommitments(t *testing.T) {
 	h, call, signed := secretive(t, time.Now)
+	h.Policy.Set(workflowstest.Asks(1), nil)
 	env := h.Env(call)
+	waiting := ""
+	env.RegisterDelayedCallback(func() {
+		waiting = page(t, env)
+		env.CancelWorkflow()
+	}, time.Second)
 	env.ExecuteWorkflow(workflows.ToolCall, signed)
-	got := page(t, env)
-	if strings.Contains(got, secret) || !strings.Contains(got, `"token": "redacted:hmac-sha256:`) || !strings.Contains(got, "shown as commitments: `/token`") {
-		t.Errorf("the page shows\n%s", got)
+	for _, got := range []string{waiting, page(t, env)} {
+		if strings.Contains(got, secret) || !strings.Contains(got, `"token": "redacted:hmac-sha256:`) || !strings.Contains(got, "shown as commitments: `/token`") {
+			t.Errorf("the page shows\n%s", got)
+		}
+	}
+	if !strings.Contains(waiting, "### How to vote\n") {
+		t.Errorf("the page does not say how to vote:\n%s", waiting)
 	}
 }
