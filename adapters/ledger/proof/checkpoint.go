@@ -71,7 +71,7 @@ func OpenCheckpoint(msg []byte, verifiers note.Verifiers) (Checkpoint, error) {
 
 // openNote opens a signed note, and lists the keys by whose names it is signed.
 func openNote(msg []byte, verifiers note.Verifiers) (n *note.Note, signers map[string]uint32, err error) {
-	if n, err = note.Open(msg, verifiers); err != nil {
+	if n, err = openWith(msg, verifiers); err != nil {
 		return nil, nil, err
 	}
 	for _, s := range append(n.Sigs, n.UnverifiedSigs...) {

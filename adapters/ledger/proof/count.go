@@ -40,11 +40,22 @@ func OpenCount(msg []byte, verifiers note.Verifiers) (Count, error) {
 	if err != nil {
 		return Count{}, err
 	}
-	lines := strings.Split(n.Text, "\n")
+	c, err := parseCount(n.Text)
+	if err != nil {
+		return Count{}, err
+	}
+	if _, ok := signers[c.Origin]; !ok {
+		return Count{}, fmt.Errorf("it is signed by others than its origin %q", c.Origin)
+	}
+	return c, nil
+}
+
+func parseCount(text string) (c Count, err error) {
+	lines := strings.Split(text, "\n")
 	if len(lines) != 8 || lines[0] != countType {
 		return Count{}, fmt.Errorf("it is no count of a call's leaves")
 	}
-	c := Count{Origin: lines[1], Call: lines[2]}
+	c = Count{Origin: lines[1], Call: lines[2]}
 	if c.Leaves, err = strconv.Atoi(lines[3]); err == nil {
 		c.Tree.N, err = strconv.ParseInt(lines[4], 10, 64)
 	}
@@ -54,11 +65,8 @@ func OpenCount(msg []byte, verifiers note.Verifiers) (Count, error) {
 	if err == nil {
 		c.Time, err = time.Parse(time.RFC3339Nano, lines[6])
 	}
-	if err != nil || c.text() != n.Text {
+	if err != nil || c.text() != text {
 		return Count{}, fmt.Errorf("it is not spelt as a count of a call's leaves")
-	}
-	if _, ok := signers[c.Origin]; !ok {
-		return Count{}, fmt.Errorf("it is signed by others than its origin %q", c.Origin)
 	}
 	return c, nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/mod/sumdb/note"
@@ -28,7 +29,7 @@ type Trust struct {
 
 // KeyFlag adds the flag for the log's public keys.
 func (t *Trust) KeyFlag(f *pflag.FlagSet) {
-	f.StringArrayVar(&t.keys, "key", []string{".sallyport/ledger.pub"}, "public `key`, or a file that holds one; may be repeated")
+	f.StringArrayVar(&t.keys, "key", []string{".sallyport/ledger.pub"}, "public `key`, or a file that holds one; may be repeated; KEY@SIZE for one that was replaced at that size of the log")
 }
 
 // Flags adds the flags of a verification.
@@ -45,8 +46,14 @@ func (t *Trust) Verifiers() (note.Verifiers, error) {
 	keys := make([]string, len(t.keys))
 	for i, k := range t.keys {
 		keys[i] = k
+		file, size := k, ""
+		if at := strings.LastIndexByte(k, '@'); at >= 0 {
+			file, size = k[:at], k[at:]
+		}
 		if b, err := os.ReadFile(k); err == nil {
 			keys[i] = string(b)
+		} else if b, err := os.ReadFile(file); err == nil {
+			keys[i] = strings.TrimSpace(string(b)) + size
 		}
 	}
 	return proof.Verifiers(keys...)
