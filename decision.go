@@ -33,6 +33,9 @@ func (d Decision) Denial() *Error {
 	return e
 }
 
+// MaxTTLSeconds is how long a ballot may be open at most.
+const MaxTTLSeconds = 7 * 24 * 60 * 60
+
 // Terms are the conditions of an approval.
 type Terms struct {
 	Groups     []string        `json:"groups"`      // an approver must be in one of them

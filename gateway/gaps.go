@@ -66,6 +66,10 @@ func unrecorded(ctx context.Context, archive *ledger.Archive, c TemporalConfig) 
 	defer connection.Close()
 	running = map[string]bool{}
 	err = temporal.List(ctx, connection, func(w temporal.Listed) error {
+		if w.Type != wire.ToolCallName {
+			gaps = append(gaps, Gap{Kind: "stray_workflow", ID: w.ID, Detail: "it has the id of a call's workflow, and is of another type: a client with access to Temporal started it, and the call of this id can't have its own"})
+			return nil
+		}
 		id, ok := strings.CutPrefix(w.ID, wire.WorkflowIDPrefix)
 		if !ok || !sallyport.ValidCallID(id) {
 			gaps = append(gaps, Gap{Kind: "stray_workflow", ID: w.ID, Detail: "no call has this workflow: a client with access to Temporal started it without the API"})

@@ -66,8 +66,12 @@ func (c *OpenCall) add(leaf, content []byte) error {
 	case sallyport.EntryReceived:
 		c.Agent, c.Tool = l.Agent, l.Tool
 	case sallyport.EntryBallot:
+		// The store is not verified here. The leaf bounds what it can say.
 		if e, err := proof.DecodeEntry(content); err == nil && e.Ballot != nil {
 			c.Until = e.Ballot.ExpiresAt
+			if latest := c.Last.Add(sallyport.MaxTTLSeconds * time.Second); c.Until.After(latest) {
+				c.Until = latest
+			}
 		}
 	case sallyport.EntryStart:
 		c.Started, c.Until = true, time.Time{}

@@ -58,6 +58,21 @@ func TestOpenCalls(t *testing.T) {
 	})
 }
 
+// TestWaitIsBounded: what the store says of a ballot does not make a call wait for
+// longer than its leaf allows. The store can be changed unnoticed until the ledger
+// is verified.
+func TestWaitIsBounded(t *testing.T) {
+	p := newPlace(t)
+	l := p.open(t)
+	story := sallyporttest.Approved(1)[:4]
+	mustRecord(t, l, story...)
+	p.exec(t, `UPDATE contents SET entry = CAST(replace(CAST(entry AS TEXT), '"expires_at":"2026', '"expires_at":"2999') AS BLOB)`)
+	open, err := p.archive(t).Open(t.Context())
+	if want := story[3].At.Add(sallyport.MaxTTLSeconds * time.Second); err != nil || len(open) != 1 || !open[0].Until.Equal(want) {
+		t.Errorf("%v: %+v, want until %s", err, open, want)
+	}
+}
+
 // TestExport reads the log from a leaf on, with what it commits to and without.
 func TestExport(t *testing.T) {
 	onEach(t, func(t *testing.T, newPlace func(testing.TB) place) {

@@ -19,7 +19,7 @@ const (
 	maxCode    = 128
 	maxMessage = 1024 // bytes; longer ones are cut
 	maxGroups  = 100
-	maxTTL     = 7 * 24 * 60 * 60
+	maxTTL     = sallyport.MaxTTLSeconds
 	maxTimeout = 24 * 60 * 60
 	maxRedact  = 100
 )

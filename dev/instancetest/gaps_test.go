@@ -37,13 +37,14 @@ func TestGaps(t *testing.T) {
 		t.Fatal(err)
 	}
 	const unrecorded = "call-aaaaaaaaaaaaaaaaaaaaaaaaaa"
-	for _, id := range []string{unrecorded, "mine"} {
+	const otherType = "call-aaaaaaaaaaaaaaaaaaaaaaaaab"
+	for id, kind := range map[string]string{unrecorded: wire.ToolCallName, "mine": wire.ToolCallName, otherType: "Other"} {
 		o := temporalclient.StartWorkflowOptions{ID: id, TaskQueue: "without-worker"}
-		if _, err := temporal.ExecuteWorkflow(t.Context(), o, wire.ToolCallName); err != nil {
+		if _, err := temporal.ExecuteWorkflow(t.Context(), o, kind); err != nil {
 			t.Fatal(err)
 		}
 	}
-	instancetest.Await(t, "the server lists all three", func() bool {
+	instancetest.Await(t, "the server lists all four", func() bool {
 		n := 0
 		err := adapter.List(t.Context(), temporal, func(w adapter.Listed) error {
 			if w.Running != (w.ID == "call-"+call.ID) {
@@ -51,9 +52,9 @@ func TestGaps(t *testing.T) {
 			}
 			return nil
 		})
-		return err == nil && n == 3
+		return err == nil && n == 4
 	})
-	s.wantGaps(t, "0s", map[string]string{call.ID: "no_workflow", unrecorded[len("call-"):]: "no_leaves", "mine": "stray_workflow"})
+	s.wantGaps(t, "0s", map[string]string{call.ID: "no_workflow", unrecorded[len("call-"):]: "no_leaves", "mine": "stray_workflow", otherType: "stray_workflow"})
 	api.Stop(t)
 }
 
