@@ -208,6 +208,26 @@ func TestErasedByHand(t *testing.T) {
 	}
 }
 
+// TestFindingsAreVisible: what Verify quotes of a changed database can't steer a
+// terminal, hide itself or look like a line of the report.
+func TestFindingsAreVisible(t *testing.T) {
+	p := newPlace(t)
+	l := p.open(t)
+	mustRecord(t, l, sallyporttest.Approved(1)...)
+	mustClose(t, l)
+	p.exec(t, `UPDATE calls SET agent = 'bot' || char(27) || '[2K' || char(10) || 'nothing was changed' || char(8238)`)
+	p.exec(t, `INSERT INTO salts (call_id, salt) VALUES ('a' || char(10) || 'nothing was changed', zeroblob(32))`)
+	r, err := p.verify(t)
+	if err != nil || len(r.Findings) != 2 {
+		t.Fatalf("%v, findings %v", err, r.Findings)
+	}
+	for _, f := range r.Findings {
+		if strings.ContainsAny(f.String(), "\x1b\n\u202e") || !strings.Contains(f.String(), `\u{000a}`) {
+			t.Errorf("a finding reads %q", f)
+		}
+	}
+}
+
 // TestGuessAfterErasure is an attack by guessing: an attacker has the whole
 // database and knows a few arguments that are likely. Before the erasure the
 // commitments and digests show which guess is right, and after it they don't.

@@ -22,13 +22,15 @@ func gapsCommand() *cobra.Command {
 		Short: "List calls that have no end, and workflows that have no leaves",
 		Long: `List calls that the ledger records incompletely: calls that started and have no
 outcome, calls that never started and have no end, and, with the gateway's
-configuration, workflows at the Temporal server that have no leaf, and calls that
-have no workflow. Calls that wait for people until their ballot closes are no gaps.
+configuration, workflows at the Temporal server that have no leaf, calls that
+have no workflow, and workflows of other types that have the id of a call's. Calls
+that wait for people until their ballot closes are no gaps.
 
 The server forgets workflows that ended longer ago than its namespace's retention:
 ask more often than that.
 
-The exit code is 0 where there is none, and 1 where there is one.`,
+The exit code is 0 where there is none, 1 where there is one, and 2 where the ledger
+or the Temporal server can't be read.`,
 		Example: `  sallyport-gateway ledger gaps
   sallyport-gateway ledger gaps --config /etc/sallyport/worker.yaml --json`,
 		Args: cobra.NoArgs,
@@ -60,7 +62,7 @@ The exit code is 0 where there is none, and 1 where there is one.`,
 	f.StringVarP(&config, "config", "c", "", "configuration `file` of the gateway: where the ledger and the Temporal server are")
 	f.DurationVar(&grace, "grace", time.Hour, "how long a call that is at work may leave no leaf")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
-	return cmd
+	return cli.Looks(cmd)
 }
 
 func showGaps(w io.Writer, gaps []gateway.Gap, asked, asJSON bool) (err error) {

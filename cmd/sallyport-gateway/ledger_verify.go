@@ -30,8 +30,8 @@ signed them is proven with the keys that it published, given with --people-keys.
 A proof, and a log that is published, need no database: ` + "`sallyport verify`" + ` checks
 them.
 
-The exit code is 0 when nothing was changed, and 1 when something was or the
-ledger could not be verified.`,
+The exit code is 0 when nothing was changed, 1 when something was, and 2 when the
+ledger could not be verified to its end.`,
 		Example: `  sallyport-gateway ledger verify
   sallyport-gateway ledger verify --ledger /var/lib/sallyport/ledger.db --key /etc/sallyport/ledger.pub --people-keys jwks.json`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -54,7 +54,7 @@ ledger could not be verified.`,
 	}
 	database.flags(cmd.Flags())
 	trust.Flags(cmd.Flags())
-	return cmd
+	return cli.Looks(cmd)
 }
 
 func verifyOptions(d databaseFlags, trust *cli.Trust) (o ledger.VerifyOptions, err error) {

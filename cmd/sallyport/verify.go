@@ -38,8 +38,10 @@ published, given with --people-keys. --people-issuer alone compares a name.
 
 The gateway's database is verified by ` + "`sallyport-gateway ledger verify`" + `.
 
-The exit code is 0 when the proof holds or nothing was changed, and 1 when it does
-not, something was changed, or it could not be verified.`,
+The exit code is 0 when the proof holds or nothing was changed, 1 when it does not
+or something was changed, and 2 when it could not be verified: a file or a key that
+can't be read, a published log that can't be reached, a version newer than this
+program.`,
 		Example: `  sallyport verify proof.json --key ledger.pub --api-keys api.pub
   sallyport verify --tiles https://sallyport.example.com/ledger --key ledger.pub --from last-month.checkpoint`,
 		Args: cobra.MaximumNArgs(1),
@@ -64,7 +66,7 @@ not, something was changed, or it could not be verified.`,
 	for _, of := range []string{"api-keys", "people-keys", "people-issuer", "vote-audience"} { // a published log has no votes to verify
 		cmd.MarkFlagsMutuallyExclusive("tiles", of)
 	}
-	return cmd
+	return cli.Looks(cmd)
 }
 
 // verifying is what the flags of verify say.
@@ -86,6 +88,9 @@ func (v *verifying) file(w io.Writer, name string) error {
 		return err
 	}
 	r, err := proof.Verify(data, o)
+	if errors.Is(err, proof.ErrNewer) {
+		return fmt.Errorf("the proof is not verified: %w", err)
+	}
 	if err != nil {
 		fmt.Fprintf(w, "NOT PROVEN: %v\n", err)
 		return cli.ExitCode(1)

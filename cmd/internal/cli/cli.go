@@ -26,7 +26,7 @@ func Run(root *cobra.Command, args []string, in io.Reader, out, errs io.Writer) 
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errs)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	var code ExitCode
 	switch {
 	case err == nil:
@@ -35,8 +35,24 @@ func Run(root *cobra.Command, args []string, in io.Reader, out, errs io.Writer) 
 		return int(code)
 	default:
 		fmt.Fprintf(errs, "%s: %v\n", root.Name(), err)
+		if _, looks := cmd.Annotations[looksFor]; looks {
+			return NotLooked
+		}
 		return 1
 	}
+}
+
+// NotLooked is the exit status of a command that was to find out whether something
+// is wrong, and could not. It is 1 where something is.
+const NotLooked = 2
+
+const looksFor = "looks"
+
+// Looks makes a command that finds out whether something is wrong end with
+// [NotLooked] after an error.
+func Looks(cmd *cobra.Command) *cobra.Command {
+	cmd.Annotations = map[string]string{looksFor: ""}
+	return cmd
 }
 
 // ExitCode is the error of a command that has said all there is to say.
