@@ -77,8 +77,9 @@ func (r Record) Apply(e Entry) (Record, error) {
 	return r, nil
 }
 
-// sequence is what the record allows to come next. What the ledger admits is less
-// than what leaves show: votes have to count.
+// sequence is what the record allows to come next. Votes have to count, which
+// leaves do not show: a start takes both, that the votes which count suffice, and
+// that they are all there are.
 func (r Record) sequence() Sequence {
 	s := Sequence{planned: r.Plan != nil, end: r.State}
 	for _, k := range []struct {
@@ -94,10 +95,12 @@ func (r Record) sequence() Sequence {
 	if r.Ballot == nil {
 		return s
 	}
-	t := NewTally(*r.Ballot, r.Votes)
-	s.ballot, s.rejected = r.Ballot.Digest(), t.Rejected
-	if t.Approved {
-		s.approvers = t.People
+	s.ballot = r.Ballot.Digest()
+	for _, v := range r.Votes {
+		s.count(Link{Person: v.Person, Verdict: v.Verdict})
+	}
+	if t := NewTally(*r.Ballot, r.Votes); !t.Approved || !slices.Equal(s.approvers, t.People) {
+		s.approvers = nil
 	}
 	return s
 }

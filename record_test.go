@@ -173,6 +173,23 @@ func checkRecord(t *testing.T, r sallyport.Record, so []string) {
 	}
 }
 
+// TestVoteThatDoesNotCount: a start is not recorded beside an approving vote that
+// does not count. Its leaf would not name that person, and no verifier could tell
+// why.
+func TestVoteThatDoesNotCount(t *testing.T) {
+	all := entries()
+	stray, uncounted := all["vote"], *all["vote"].Vote
+	uncounted.Person, uncounted.Groups = "carol", []string{"elsewhere"}
+	stray.Vote = &uncounted
+	r := apply(t, sallyport.Record{}, all["received"], all["ballot"], all["vote"])
+	if _, err := r.Apply(all["start1"]); err != nil {
+		t.Errorf("a start by the one vote: %v", err)
+	}
+	if _, err := apply(t, r, stray).Apply(all["start1"]); sallyport.CodeOf(err) != sallyport.CodeNotApproved {
+		t.Errorf("a start beside a vote that does not count: %v", err)
+	}
+}
+
 // TestRecordsShareNothing: two records that grew out of one don't write into
 // each other's votes.
 func TestRecordsShareNothing(t *testing.T) {
