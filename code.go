@@ -70,6 +70,7 @@ const (
 	CodeErased               = "erased"
 	CodeEnded                = "ended"
 	CodeNoFreeze             = "no_freeze"
+	CodeUnknownScope         = "unknown_scope"
 	CodeLifted               = "lifted"
 	CodeNoTile               = "no_tile"
 	CodeNotSignedYet         = "not_signed_yet"

@@ -27,9 +27,17 @@ type Lift struct {
 }
 
 // Stops reports whether a call of this agent, tool and namespace is stopped.
-// Before a call is made precise, its namespace is "".
+// Before a call is made precise, its namespace is "". Upper and lower case of a
+// namespace are one: a freeze of Production stops production.
 func (f Freeze) Stops(agent, tool, namespace string) bool {
-	return fits(f.Agent, agent) && fits(f.Tool, tool) && fits(f.Namespace, namespace)
+	return fits(f.Agent, agent) && fits(f.Tool, tool) && (f.Namespace == "" || strings.EqualFold(f.Namespace, namespace))
+}
+
+// Same reports whether two freezes stop the same for the same reason, by the
+// same operator.
+func (f Freeze) Same(other Freeze) bool {
+	return f.Agent == other.Agent && f.Tool == other.Tool && strings.EqualFold(f.Namespace, other.Namespace) &&
+		f.Reason == other.Reason && f.By == other.By
 }
 
 func fits(want, have string) bool { return want == "" || want == have }

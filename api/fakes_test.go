@@ -46,6 +46,7 @@ func newGateway(tb testing.TB) *gateway {
 		Recorder:       g.ledger,
 		Reader:         reader{Ledger: g.ledger, down: g.down},
 		Freezes:        reader{Ledger: g.ledger, down: g.down},
+		Scopes:         scopes{down: g.down},
 		Log:            reader{Ledger: g.ledger, down: g.down},
 		Calls:          g.workflow,
 		Catalogue:      catalogue{down: g.down},
@@ -251,6 +252,25 @@ func (c catalogue) Visible(_ context.Context, a sallyport.Agent) ([]sallyport.To
 		})
 	}
 	return visible, nil
+}
+
+// scopes knows the agents of the tests, the catalogue's tools and two namespaces.
+type scopes struct{ down *outages }
+
+func (s scopes) has(name string, names ...string) (bool, error) {
+	return slices.Contains(names, name), s.down.check("catalogue")
+}
+
+func (s scopes) HasAgent(_ context.Context, id string) (bool, error) {
+	return s.has(id, "deploy-bot", "triage-bot")
+}
+
+func (s scopes) HasTool(_ context.Context, name string) (bool, error) {
+	return s.has(name, toolNames()...)
+}
+
+func (s scopes) HasNamespace(_ context.Context, name string) (bool, error) {
+	return s.has(name, "staging", "production")
 }
 
 type previewer struct{ down *outages }

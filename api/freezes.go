@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -23,6 +25,7 @@ type freezeBody struct {
 	Namespace  string `json:"namespace"`
 	Everything bool   `json:"everything"`
 	Reason     string `json:"reason"`
+	Force      bool   `json:"force"` // freeze names that the gateway does not know
 }
 
 func (b *freezeBody) check() error {
@@ -48,16 +51,27 @@ func (s *Server) freeze(c echo.Context, who sallyport.Identity) error {
 	if _, err := readBody(c, &body); err != nil {
 		return err
 	}
+	ctx, cancel := s.handover(c.Request().Context())
+	defer cancel()
+	scope := sallyport.Freeze{Agent: body.Agent, Tool: body.Tool, Namespace: strings.ToLower(body.Namespace)}
+	of := s.look(ctx, scope)
+	if err := of.err(); err != nil && !body.Force {
+		return err
+	}
+	f := scope
+	f.Reason, f.By, f.At = body.Reason, who.Person.ID, s.opts.Now().Round(0).UTC()
+	held, err := s.opts.Freezes.Held(ctx)
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(held, func(h sallyport.FreezeRecord) bool { return h.Freeze.Same(f) }); i >= 0 {
+		return s.answerFreeze(c, http.StatusOK, held[i].Freeze, of) // sent twice
+	}
 	var bits [16]byte
 	if _, err := io.ReadFull(s.opts.Random, bits[:]); err != nil {
 		return sallyport.Errorf(sallyport.Internal, sallyport.CodeNoRandom, "drawing a freeze's id: %w", err)
 	}
-	f := sallyport.Freeze{
-		ID: sallyport.CallID(bits), Agent: body.Agent, Tool: body.Tool, Namespace: body.Namespace,
-		Reason: body.Reason, By: who.Person.ID, At: s.opts.Now().Round(0).UTC(),
-	}
-	ctx, cancel := s.handover(c.Request().Context())
-	defer cancel()
+	f.ID = sallyport.CallID(bits)
 	receipt, err := s.opts.Recorder.Record(ctx, sallyport.Entry{CallID: f.ID, Kind: sallyport.EntryFreeze, At: f.At, Freeze: &f})
 	switch {
 	case err != nil:
@@ -65,12 +79,18 @@ func (s *Server) freeze(c echo.Context, who sallyport.Identity) error {
 	case receipt.Repeated:
 		return sallyport.Errorf(sallyport.Internal, sallyport.CodeIDDrawnTwice, "the random id %s belongs to another freeze", f.ID)
 	}
+	return s.answerFreeze(c, http.StatusCreated, f, of)
+}
+
+// answerFreeze describes a freeze that holds, and what it matches.
+func (s *Server) answerFreeze(c echo.Context, status int, f sallyport.Freeze, of scopeLookup) error {
 	v, err := s.freezeView(c, sallyport.FreezeRecord{Entries: 1, Freeze: f})
 	if err != nil {
 		return err
 	}
+	v.Matches, v.Warnings = of.matches, of.warnings
 	c.Response().Header().Set(echo.HeaderLocation, "/v1/freezes/"+f.ID)
-	return respond(c, http.StatusCreated, v)
+	return respond(c, status, v)
 }
 
 // listFreezes lists the freezes that hold, the earliest first.

@@ -21,6 +21,7 @@ type Options struct {
 	Recorder   sallyport.Recorder
 	Reader     sallyport.Reader
 	Freezes    sallyport.Freezes
+	Scopes     Scopes
 	Log        Log
 	Calls      Calls
 	Catalogue  Catalogue
@@ -159,6 +160,7 @@ func (o Options) check() error {
 		"Recorder":   o.Recorder == nil,
 		"Reader":     o.Reader == nil,
 		"Freezes":    o.Freezes == nil,
+		"Scopes":     o.Scopes == nil,
 		"Log":        o.Log == nil,
 		"Calls":      o.Calls == nil,
 		"Catalogue":  o.Catalogue == nil,

@@ -36,6 +36,8 @@ type freezeView struct {
 	Open       int        `json:"open"` // calls that it has yet to stop, 1000 at most
 	LiftedBy   *string    `json:"lifted_by,omitempty"`
 	LiftedAt   *time.Time `json:"lifted_at,omitempty"`
+	Matches    []string   `json:"matches,omitempty"`  // of what it names, what there is; in the answer to a freeze alone
+	Warnings   []string   `json:"warnings,omitempty"` // why it may hold less than it seems to
 }
 
 type toolsView struct {

@@ -119,6 +119,10 @@ type Freeze struct {
 	By         string    `json:"by,omitempty"`
 	At         time.Time `json:"at,omitzero"`
 	Open       int       `json:"open,omitempty"` // calls that it has yet to stop
+
+	Force    bool     `json:"force,omitempty"`    // sent: freeze names that the gateway does not know
+	Matches  []string `json:"matches,omitempty"`  // received: of what it names, what there is
+	Warnings []string `json:"warnings,omitempty"` // received: why it may hold less than it seems to
 }
 
 // Freeze stops calls until the freeze is lifted.

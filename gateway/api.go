@@ -66,7 +66,7 @@ func (g *Gateway) server(calls temporal.APIClient) (*api.Server, error) {
 	}
 	evaluator := g.evaluator()
 	return api.New(api.Options{
-		Identifier: g.ids, Signer: signer, Recorder: g.ledger, Reader: g.ledger, Freezes: g.ledger, Log: g.ledger, Calls: calls, Catalogue: evaluator, Preview: evaluator,
+		Identifier: g.ids, Signer: signer, Recorder: g.ledger, Reader: g.ledger, Freezes: g.ledger, Scopes: scopes{g}, Log: g.ledger, Calls: calls, Catalogue: evaluator, Preview: evaluator,
 		Redactions: func(tool string) []string {
 			t, _ := g.catalogue.Tool(tool)
 			return t.Redact.Arguments

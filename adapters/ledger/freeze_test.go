@@ -41,6 +41,7 @@ func TestFreezes(t *testing.T) {
 			"Tool":           {"it is of this tool", sallyport.Freeze{Tool: "gitops_scale_deployment"}, true},
 			"OtherTool":      {"it is of another", sallyport.Freeze{Tool: "gitops_set_image"}, false},
 			"Namespace":      {"the intent says where", sallyport.Freeze{Namespace: "production"}, true},
+			"OtherCase":      {"upper and lower case of a namespace are one", sallyport.Freeze{Namespace: "Production"}, true},
 			"OtherNamespace": {"it is elsewhere", sallyport.Freeze{Namespace: "staging"}, false},
 			"Both":           {"it is of both", sallyport.Freeze{Agent: "deploy-bot", Namespace: "production"}, true},
 			"OneOfTwo":       {"it is of one of them only", sallyport.Freeze{Agent: "triage-bot", Namespace: "production"}, false},

@@ -66,9 +66,9 @@ const (
 	sqlHeld       = `SELECT record FROM freezes WHERE lifted = 0 ORDER BY at, id`
 	sqlFreeze     = `SELECT record FROM freezes WHERE id = $1`
 	sqlFrozen     = `SELECT record FROM freezes WHERE lifted = 0 AND agent IN ('', $1) AND tool IN ('', $2)
-		AND (CAST($3 AS TEXT) IS NULL OR namespace IN ('', $3)) ORDER BY at, id LIMIT 1`
+		AND (CAST($3 AS TEXT) IS NULL OR lower(namespace) IN ('', lower(CAST($3 AS TEXT)))) ORDER BY at, id LIMIT 1`
 	sqlStopped = `SELECT record FROM calls WHERE final = 0 AND record IS NOT NULL AND $1 IN ('', agent) AND $2 IN ('', tool)
-		AND $3 IN ('', namespace) ORDER BY updated_at, call_id LIMIT $4`
+		AND lower(CAST($3 AS TEXT)) IN ('', lower(namespace)) ORDER BY updated_at, call_id LIMIT $4`
 	sqlReceivedBetween = `SELECT count(*), min(received_at) FROM calls WHERE agent = $1 AND received_at > $2 AND received_at < $3`
 	sqlAtWork          = `SELECT count(*), count(CASE WHEN state = 'running' THEN 1 END) FROM calls
 		WHERE agent = $1 AND final = 0 AND state <> 'awaiting_approval'`

@@ -141,6 +141,28 @@ func (s *snapshot) identify(ctx context.Context, token, audience string, now tim
 		"the token is genuine, but %q of %s is no %s of the identity table", account.Subject, account.Issuer, issuer.kind)
 }
 
+// HasAgent reports whether the table lists an agent of this id. Where it does
+// not, it reads the table again: an error means that an agent may have been
+// added that the gateway could not load.
+func (i *Identities) HasAgent(ctx context.Context, id string) (bool, error) {
+	if i.snapshot.Load().hasAgent(id) {
+		return true, nil
+	}
+	if _, err := i.Reload(ctx); err != nil {
+		return false, err
+	}
+	return i.snapshot.Load().hasAgent(id), nil
+}
+
+func (s *snapshot) hasAgent(id string) bool {
+	for _, a := range s.agents {
+		if a.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
 // Agent implements [sallyport.Directory].
 func (i *Identities) Agent(account sallyport.Account) (sallyport.Agent, error) {
 	return i.snapshot.Load().agent(account)

@@ -54,6 +54,27 @@ func (l *login) at(c *connection, out io.Writer) (client.Login, error) {
 	}}, nil
 }
 
+// client connects as a connection's flags say, and where they name no identity
+// after a log-in.
+func (l *login) client(ctx context.Context, c *connection, out io.Writer) (*client.Client, error) {
+	if !c.anonymous() {
+		return c.client(ctx)
+	}
+	server, err := c.address()
+	if err != nil {
+		return nil, err
+	}
+	at, err := l.at(c, out)
+	if err != nil {
+		return nil, err
+	}
+	token, err := at.AccessToken(ctx, l.audience)
+	if err != nil {
+		return nil, err
+	}
+	return client.New(server, token)
+}
+
 // openBrowser tries to. Where it can't, the address on the terminal is enough.
 func openBrowser(ctx context.Context, url string) {
 	opener := "xdg-open"

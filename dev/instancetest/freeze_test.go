@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,6 +53,42 @@ func TestFreeze(t *testing.T) {
 	d.Interrupt(t)
 	if r := verify(t, d.Instance); r.Freezes != 1 {
 		t.Errorf("the ledger has %d freezes", r.Freezes)
+	}
+}
+
+// TestFreezeByLogin freezes as operators do who have no token: by logging in.
+func TestFreezeByLogin(t *testing.T) {
+	t.Parallel()
+	d := start(t, seeded(t, "staging/api"))
+	for name, tt := range map[string]struct {
+		who  string
+		args []string
+		want string
+	}{
+		"Approver":  {"bob", []string{"--agent", "deploy-bot"}, "operators may freeze"},
+		"Misspelt":  {"olga", []string{"--agent", "deploy-bott"}, "--agent: the identity table has no agent deploy-bott: correct the name, or freeze it with --force"},
+		"Namespace": {"olga", []string{"--namespace", "stagging"}, "--namespace: no configuration and no call names the namespace stagging"},
+		"Tool":      {"olga", []string{"--tool", "gitops_scale"}, "--tool: the catalogue has no tool gitops_scale"},
+	} {
+		out, err := d.logsIn(append([]string{"freeze", "--reason", "it loops"}, tt.args...), []string{tt.who})
+		if err == nil || !strings.Contains(out, tt.want) || strings.Contains(out, "/agent") {
+			t.Errorf("%s: %v, %q; want %q", name, err, out, tt.want)
+		}
+	}
+	reading := read("staging/api")
+	reading.Wait = 30 * time.Second // its intent names the namespace
+	if _, err := d.bot.Submit(t.Context(), reading); err != nil {
+		t.Errorf("what was refused froze something: %v", err)
+	}
+	out, err := d.logsIn([]string{"freeze", "--agent", "deploy-bot", "--namespace", "Staging", "--reason", "it loops"}, []string{"olga"})
+	if err != nil || !strings.Contains(out, "it matches agent deploy-bot, namespace staging") {
+		t.Errorf("%v, %q", err, out)
+	}
+	next := scale("staging/api", 4)
+	next.Key = "frozen"
+	wantFrozen(t, d.bot, next)
+	if out, err := d.logsIn([]string{"freeze", "list"}, []string{"audra"}); err != nil || !strings.Contains(out, "it loops") {
+		t.Errorf("%v, %q", err, out)
 	}
 }
 

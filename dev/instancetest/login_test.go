@@ -66,9 +66,15 @@ func fetch(ctx context.Context, method, address string, form url.Values) (string
 // says for the first time, the second time, and so on.
 func (d *doomed) approves(id string, who []string, flags ...string) (string, error) {
 	d.t.Helper()
+	return d.logsIn(append([]string{"approve", id, "--yes"}, flags...), who)
+}
+
+// logsIn runs a command of `sallyport`, and logs in as approves does.
+func (d *doomed) logsIn(args, who []string) (string, error) {
+	d.t.Helper()
 	ctx, cancel := context.WithTimeout(d.t.Context(), time.Minute)
 	defer cancel()
-	args := append([]string{"approve", id, "--dev-dir", d.Path(""), "--no-browser", "--yes"}, flags...)
+	args = append(args, "--dev-dir", d.Path(""), "--no-browser")
 	cmd := exec.CommandContext(ctx, instancetest.Program(d.t, "sallyport"), args...)
 	var out strings.Builder
 	cmd.Stdout = &out

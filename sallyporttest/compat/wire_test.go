@@ -83,6 +83,9 @@ type quiet struct{}
 func (quiet) Start(context.Context, sallyport.SignedCall, sallyport.Call) error { return nil }
 func (quiet) Vote(context.Context, string, string) error                        { return nil }
 func (quiet) Cancel(context.Context, string, sallyport.Identity) error          { return nil }
+func (quiet) HasAgent(context.Context, string) (bool, error)                    { return false, nil }
+func (quiet) HasTool(context.Context, string) (bool, error)                     { return false, nil }
+func (quiet) HasNamespace(context.Context, string) (bool, error)                { return false, nil }
 func (quiet) Visible(context.Context, sallyport.Agent) ([]sallyport.Tool, error) {
 	return nil, nil
 }
@@ -103,7 +106,7 @@ func newAPI(t *testing.T, l *ledger.Ledger) http.Handler {
 		Identifier: sallyport.IdentifierFunc(func(context.Context, string) (sallyport.Identity, error) {
 			return sallyport.Identity{Account: bot.Account, Agent: &bot}, nil
 		}),
-		Signer: signer, Recorder: l, Reader: l, Freezes: l, Log: l, Calls: quiet{}, Catalogue: quiet{}, Preview: quiet{},
+		Signer: signer, Recorder: l, Reader: l, Freezes: l, Scopes: quiet{}, Log: l, Calls: quiet{}, Catalogue: quiet{}, Preview: quiet{},
 		Redactions: func(string) []string { return []string{"/token"} },
 		Metrics:    http.NotFoundHandler(), Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return noon },
 		Random: bytes.NewReader(bytes.Repeat([]byte{7}, 1<<12)), RateLimit: api.RateLimit{PerSecond: 100, Burst: 100}, ReadLimit: api.RateLimit{PerSecond: 100, Burst: 100},
