@@ -49,10 +49,11 @@ func whileWanted(ctx context.Context) (context.Context, func()) {
 	return wanted, func() { stop(); cancel(context.Canceled) }
 }
 
-// runs are those of this process, by call.
+// runs are those of this process, by call. A call has more than one where an
+// attempt goes on that Temporal has given up.
 type runs struct {
 	mu   sync.Mutex
-	stop map[string]context.CancelFunc
+	stop map[string]map[*context.CancelFunc]bool
 }
 
 // begin is a context that [Activities.StopRun] ends.
@@ -61,13 +62,19 @@ func (r *runs) begin(ctx context.Context, callID string) (context.Context, func(
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stop == nil {
-		r.stop = map[string]context.CancelFunc{}
+		r.stop = map[string]map[*context.CancelFunc]bool{}
 	}
-	r.stop[callID] = cancel
+	if r.stop[callID] == nil {
+		r.stop[callID] = map[*context.CancelFunc]bool{}
+	}
+	r.stop[callID][&cancel] = true
 	return ctx, func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		delete(r.stop, callID)
+		delete(r.stop[callID], &cancel)
+		if len(r.stop[callID]) == 0 {
+			delete(r.stop, callID)
+		}
 		cancel()
 	}
 }
@@ -77,8 +84,8 @@ func (r *runs) begin(ctx context.Context, callID string) (context.Context, func(
 func (a *Activities) StopRun(callID string) {
 	a.runs.mu.Lock()
 	defer a.runs.mu.Unlock()
-	if stop, ok := a.runs.stop[callID]; ok {
-		stop()
+	for stop := range a.runs.stop[callID] {
+		(*stop)()
 	}
 }
 

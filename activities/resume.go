@@ -70,6 +70,9 @@ func (a *Activities) findEffect(ctx context.Context, rec sallyport.Record) (*sal
 	if !ok {
 		return nil, nil //nolint:nilnil // without a reconciler no effect is found
 	}
+	// The run may go on and be followed: a freeze must reach it here too.
+	ctx, over := a.runs.begin(ctx, rec.Call.ID)
+	defer over()
 	found, err := r.Reconcile(ctx, *rec.Intent)
 	if err != nil {
 		return nil, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeUnavailable, "the target of call %s is out of reach, and its effect cannot be looked for: %w", rec.Call.ID, err)
