@@ -72,7 +72,7 @@ func requestCodes() []Code {
 			"Ask again after a second. If it stays so, no process signs: check that an API server or a worker runs and can write to the ledger."),
 		explain(CodeNotStarted, RetryLater, []int{503},
 			"The call is recorded, and the API server could not hand it over to Temporal.",
-			"Send it again, with the same `Idempotency-Key` where it had one. Operators: see [`unavailable`](#unavailable)."),
+			"Send it again, with the same `Idempotency-Key` where it had one, unless `detail` asks for another. Operators: see [`unavailable`](#unavailable)."),
 		explain(CodeNotReady, RetryLater, []int{503},
 			"`GET /readyz` found `policy`, `ledger` or `temporal` not usable, or the API server is `stopping`. `detail` names which.",
 			"The log has the cause under `readiness check failed`. A policy that does not load keeps a new API server from being ready."),

@@ -195,19 +195,22 @@ func (s *Server) handover(ctx context.Context) (context.Context, context.CancelF
 }
 
 // join is the call that a repeated request repeats. A pending call may not have
-// been handed over, so join hands it over again.
+// been handed over, so join hands it over again: but not with redacted arguments,
+// where this request may bring other values than the ledger received. The
+// sweeper ends such a call if it was never handed over.
 func (s *Server) join(ctx context.Context, call sallyport.Call, known sallyport.Record) (sallyport.Record, error) {
 	if known.Call.Body != call.Body || known.Call.AgentID != call.AgentID {
 		return sallyport.Record{}, sallyport.Errorf(sallyport.Conflict, sallyport.CodeIdempotencyMismatch, "this Idempotency-Key was used with another body; use a new key for a new call")
 	}
-	if known.State != sallyport.StatePending {
+	if known.State != sallyport.StatePending || len(known.Call.Redact) > 0 {
 		return known, nil
 	}
 	return known, s.start(ctx, known, call, true)
 }
 
-// start hands a call over. Without a key the agent cannot send it again, so start
-// ends a call that it could not hand over.
+// start hands a call over. It ends a call that it could not hand over and that the
+// agent cannot send again: one without a key, or one with redacted arguments, whose
+// values nothing holds any more.
 func (s *Server) start(ctx context.Context, record sallyport.Record, call sallyport.Call, keyed bool) error {
 	signed := record.Signed
 	if len(record.Call.Redact) > 0 { // the stored call is redacted
@@ -221,24 +224,28 @@ func (s *Server) start(ctx context.Context, record sallyport.Record, call sallyp
 	if err == nil {
 		return nil
 	}
-	if keyed {
+	if keyed && len(record.Call.Redact) == 0 {
 		return &sallyport.Error{
 			Kind: sallyport.Unavailable, Code: sallyport.CodeNotStarted, CallID: record.Call.ID, Err: err,
 			Message: "the call could not be handed over; send it again with the same Idempotency-Key",
 		}
 	}
-	return s.giveUp(ctx, record.Call.ID, err)
+	again := "send it again"
+	if keyed {
+		again = "send it again with another Idempotency-Key"
+	}
+	return s.giveUp(ctx, record.Call.ID, again, err)
 }
 
 // giveUp ends a call for which Start returned cause. Start may have failed after
 // the hand-over: then the ledger refuses this end, or has one, and the call goes
 // on.
-func (s *Server) giveUp(ctx context.Context, id string, cause error) error {
+func (s *Server) giveUp(ctx context.Context, id, again string, cause error) error {
 	ctx, cancel := s.handover(ctx) // ctx may have run out
 	defer cancel()
 	refused := &sallyport.Error{
 		Kind: sallyport.Unavailable, Code: sallyport.CodeNotStarted, CallID: id, Err: cause,
-		Message: "the call could not be handed over: nothing was run; send it again",
+		Message: "the call could not be handed over: nothing was run; " + again,
 	}
 	now := s.opts.Now().Round(0).UTC()
 	receipt, err := s.opts.Recorder.Record(ctx, sallyport.Entry{
