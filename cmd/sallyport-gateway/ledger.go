@@ -19,14 +19,22 @@ func ledgerCommand() *cobra.Command {
 }
 
 // databaseFlags say where a ledger is.
-type databaseFlags struct{ path, dsnFile string }
+type databaseFlags struct {
+	path, dsnFile string
+	set           *pflag.FlagSet // nil where they come from a configuration
+}
 
 func (d *databaseFlags) flags(f *pflag.FlagSet) {
-	f.StringVar(&d.path, "ledger", ".sallyport/ledger.db", "the ledger's SQLite database `file`")
+	d.set = f
+	cli.DevFlag(f)
+	f.StringVar(&d.path, "ledger", "", "the ledger's SQLite database `file` (default ledger.db of the development instance)")
 	f.StringVar(&d.dsnFile, "dsn-file", "", "or a `file` with the address of its PostgreSQL database")
 }
 
 func (d databaseFlags) database() (ledger.Database, error) {
+	if d.path == "" && d.dsnFile == "" && d.set != nil {
+		d.path = cli.InDev(d.set, "ledger.db")
+	}
 	return gateway.LedgerConfig{Path: d.path, DSNFile: d.dsnFile}.Database()
 }
 

@@ -109,7 +109,7 @@ func (e *erasure) prepare(cmd *cobra.Command, ids int) (before time.Time, err er
 		return before, fmt.Errorf("%s has no ledger.retention: contents are kept for good", e.config)
 	}
 	if f := cmd.Flags(); !f.Changed("ledger") && !f.Changed("dsn-file") {
-		e.database = databaseFlags{c.Ledger.Path, c.Ledger.DSNFile}
+		e.database = databaseFlags{path: c.Ledger.Path, dsnFile: c.Ledger.DSNFile}
 	}
 	e.reason = cmp.Or(e.reason, fmt.Sprintf("older than %s", kept))
 	return time.Now().Add(-kept), nil

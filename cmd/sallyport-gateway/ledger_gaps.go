@@ -43,7 +43,7 @@ or the Temporal server can't be read.`,
 				}
 				o.Temporal = &c.Temporal
 				if f := cmd.Flags(); !f.Changed("ledger") && !f.Changed("dsn-file") {
-					database = databaseFlags{c.Ledger.Path, c.Ledger.DSNFile}
+					database = databaseFlags{path: c.Ledger.Path, dsnFile: c.Ledger.DSNFile}
 				}
 			}
 			var err error

@@ -101,7 +101,7 @@ func (v *voting) run(cmd *cobra.Command, id string) error {
 	if call, err = api.VoteSigned(ctx, id, paper, idToken); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "your vote counted; the call is %s\n", call.State)
+	_, err = fmt.Fprintln(out, afterVote(call, paper.Verdict))
 	return err
 }
 

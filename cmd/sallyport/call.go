@@ -18,8 +18,11 @@ import (
 	"github.com/sallyport/sallyport/cmd/internal/cli"
 )
 
-// pollWait is how long one request waits for a call to change.
-const pollWait = 20 * time.Second
+// How long one request waits for a call to end, and for one that has just begun.
+const (
+	pollWait = 20 * time.Second
+	pollSoon = time.Second
+)
 
 // Exit codes of `sallyport call`.
 const (
@@ -31,9 +34,9 @@ func callCommand() *cobra.Command {
 	var c connection
 	var s client.Submission
 	var args []string
-	var document string
+	var document, follow string
 	cmd := &cobra.Command{
-		Use:   "call TOOL [--arg name=value]...",
+		Use:   "call {TOOL [--arg name=value]... | --follow ID}",
 		Short: "Call a tool as an agent, and wait for the result",
 		Long: `Call a tool as an agent, and wait until the call has ended.
 
@@ -42,12 +45,28 @@ as a string) or as one JSON object with --arguments. The result is printed as
 JSON on standard output; progress goes to standard error. It was made by a tool
 and is untrusted: don't let a model take it for instructions.
 
+Ctrl-C ends this command, and not the call: --follow waits for a call that was
+made before.
+
 The exit code is 0 when the call succeeded, 2 when it ran and failed or is
 ambiguous, 3 when it did not run, and 1 when the gateway rejected the request.`,
 		Example: `  sallyport call gitops_get_manifest --as deploy-bot --arg environment=staging --arg name=api
   sallyport call gitops_scale_deployment --as deploy-bot --arg environment=production --arg name=api --arg replicas=5 --reason "load test"`,
-		Args: cobra.ExactArgs(1),
+		Args: func(cmd *cobra.Command, words []string) error {
+			if follow != "" {
+				return cobra.NoArgs(cmd, words)
+			}
+			return cobra.ExactArgs(1)(cmd, words)
+		},
 		RunE: func(cmd *cobra.Command, words []string) error {
+			if follow != "" {
+				api, err := c.client(cmd.Context())
+				if err != nil {
+					return err
+				}
+				call, err := api.Get(cmd.Context(), follow, 0)
+				return followCall(cmd.Context(), api, call, err, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			}
 			arguments, err := argumentsOf(args, document)
 			if err != nil {
 				return err
@@ -56,8 +75,9 @@ ambiguous, 3 when it did not run, and 1 when the gateway rejected the request.`,
 			if err != nil {
 				return err
 			}
-			s.Tool, s.Arguments, s.Wait = words[0], arguments, pollWait
-			return makeCall(cmd.Context(), api, s, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			s.Tool, s.Arguments, s.Wait = words[0], arguments, 0 // so that its id is known at once
+			call, err := submit(cmd.Context(), api, s)
+			return followCall(cmd.Context(), api, call, err, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
@@ -67,6 +87,7 @@ ambiguous, 3 when it did not run, and 1 when the gateway rejected the request.`,
 	f.StringVar(&s.Session, "session", "", "the agent's session")
 	f.StringVar(&s.Task, "task", "", "the agent's task")
 	f.StringVar(&s.Key, "key", "", "idempotency `key`: the same key and body is the same call")
+	f.StringVar(&follow, "follow", "", "`id` of a call that was made before: wait for it, and make none")
 	c.flags(cmd)
 	return cmd
 }
@@ -116,17 +137,32 @@ func readDocument(document string) (json.RawMessage, error) {
 	return b, nil
 }
 
-func makeCall(ctx context.Context, api *client.Client, s client.Submission, out, progress io.Writer) error {
-	call, err := submit(ctx, api, s)
+// followCall shows how a call goes until it has ended. A call does not end with
+// the command that follows it.
+func followCall(ctx context.Context, api *client.Client, call client.Call, err error, out, progress io.Writer) error {
 	shown := sallyport.State("")
 	for err == nil && !call.State.Final() {
 		if call.State != shown {
 			shown = call.State
 			showProgress(progress, call)
 		}
-		call, err = api.Get(ctx, call.ID, pollWait)
+		patience := pollWait
+		if call.State == sallyport.StatePending { // a request returns when a call ends, and not when it comes to wait for people
+			patience = pollSoon
+		}
+		var next client.Call
+		if next, err = api.Get(ctx, call.ID, patience); err == nil {
+			call = next
+		}
 	}
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil && call.ID == "":
+		fmt.Fprintln(progress, "stopped before the gateway answered: it may have taken the call, which then goes on")
+		return cli.ExitCode(1)
+	case err != nil && ctx.Err() != nil:
+		fmt.Fprintf(progress, "call %s goes on: only this command has stopped\nfollow it, with the same --as, --server or --token-file:\n  sallyport call --follow %s\n", call.ID, call.ID)
+		return cli.ExitCode(1)
+	case err != nil:
 		return err
 	}
 	return showEnd(call, out, progress)

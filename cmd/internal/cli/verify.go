@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -21,6 +22,7 @@ const VoteClient = "sallyport-approve"
 // Trust is what flags say of the public keys and checkpoints that a log, or a
 // proof of it, is verified with.
 type Trust struct {
+	flags  *pflag.FlagSet
 	keys   []string
 	kept   []string // files of checkpoints
 	people string   // file of keys
@@ -29,7 +31,22 @@ type Trust struct {
 
 // KeyFlag adds the flag for the log's public keys.
 func (t *Trust) KeyFlag(f *pflag.FlagSet) {
-	f.StringArrayVar(&t.keys, "key", []string{".sallyport/ledger.pub"}, "public `key`, or a file that holds one; may be repeated; KEY@SIZE for one that was replaced at that size of the log")
+	t.flags = f
+	DevFlag(f)
+	f.StringArrayVar(&t.keys, "key", nil, "public `key`, or a file that holds one; may be repeated; KEY@SIZE for one that was replaced at that size of the log (default ledger.pub of the development instance)")
+}
+
+// DevFlag adds the flag for the development instance, whose files are the
+// defaults of others.
+func DevFlag(f *pflag.FlagSet) {
+	if f.Lookup("dev-dir") == nil {
+		f.String("dev-dir", ".sallyport", "`directory` of the development instance")
+	}
+}
+
+// InDev is a file of the development instance that the flags say.
+func InDev(f *pflag.FlagSet, file string) string {
+	return filepath.Join(f.Lookup("dev-dir").Value.String(), file)
 }
 
 // Flags adds the flags of a verification.
@@ -43,20 +60,39 @@ func (t *Trust) Flags(f *pflag.FlagSet) {
 
 // Verifiers verify the log's checkpoints.
 func (t *Trust) Verifiers() (note.Verifiers, error) {
-	keys := make([]string, len(t.keys))
-	for i, k := range t.keys {
-		keys[i] = k
-		file, size := k, ""
-		if at := strings.LastIndexByte(k, '@'); at >= 0 {
-			file, size = k[:at], k[at:]
-		}
-		if b, err := os.ReadFile(k); err == nil {
-			keys[i] = string(b)
-		} else if b, err := os.ReadFile(file); err == nil {
-			keys[i] = strings.TrimSpace(string(b)) + size
+	given := t.keys
+	if len(given) == 0 {
+		given = []string{InDev(t.flags, "ledger.pub")}
+	}
+	keys := make([]string, len(given))
+	for i, k := range given {
+		var err error
+		if keys[i], err = keyText(k); err != nil {
+			return nil, fmt.Errorf("the file of the ledger's public key can't be read: %w", err)
 		}
 	}
 	return proof.Verifiers(keys...)
+}
+
+// keyText is a key as it was given, or as the given file has it, with the size
+// at which it was replaced.
+func keyText(given string) (string, error) {
+	if b, err := os.ReadFile(given); err == nil {
+		return string(b), nil
+	}
+	file, size := given, ""
+	if at := strings.LastIndexByte(given, '@'); at >= 0 {
+		file, size = given[:at], given[at:]
+	}
+	b, err := os.ReadFile(file)
+	switch {
+	case err == nil:
+		return strings.TrimSpace(string(b)) + size, nil
+	case strings.Count(given, "+") >= 2: // as a key itself reads, and hardly a path
+		return given, nil
+	default:
+		return "", err
+	}
 }
 
 // Known are the checkpoints that were kept elsewhere.

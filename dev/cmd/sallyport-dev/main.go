@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -76,16 +77,25 @@ Sallyport runs in development mode: one process, one user, no security boundary.
   Temporal           %s
   state              %s
 
-Try:  bin/sallyport call gitops_get_manifest --as deploy-bot --arg environment=staging --arg name=api
+Try:  bin/sallyport call gitops_get_manifest --as deploy-bot --arg environment=staging --arg name=api%s
 Stop: Ctrl-C; the next start picks up where this one was.
 
-`, i.API, i.TemporalUI, i.IdentityProvider, i.Temporal, i.Dir)
+`, i.API, i.TemporalUI, i.IdentityProvider, i.Temporal, i.Dir, devDir(o.Dir))
 		return err
 	})
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
 	return err
+}
+
+// devDir is the flag that names the state's directory, where it is not the one
+// that the client takes without being told.
+func devDir(dir string) string {
+	if dir == instance.Defaults().Dir {
+		return ""
+	}
+	return " --dev-dir '" + strings.ReplaceAll(dir, "'", `'\''`) + "'"
 }
 
 // tell tells the demo's story on the instance that runs in the directory, or
