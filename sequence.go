@@ -7,13 +7,13 @@ import "slices"
 type Link struct {
 	CallID  string // of the call, or of the freeze
 	Kind    EntryKind
-	Version int     // of the leaf; 0 for an entry
-	Planned bool    // a plan came with it
-	Ballot  Digest  // of a ballot, a vote or a start
-	Person  string  // of a vote
-	Verdict Verdict // of a vote
+	Version int      // of the leaf; 0 for an entry
+	Planned bool     // a plan came with it
+	Ballot  Digest   // of a ballot, a vote or a start
+	Person  string   // of a vote
+	Verdict Verdict  // of a vote
 	People  []string // of a start, sorted
-	State   State   // of an outcome
+	State   State    // of an outcome
 }
 
 // rule says where in a call, or in a freeze, entries of a kind may come.
@@ -179,7 +179,7 @@ func (k EntryKind) beginning() EntryKind {
 }
 
 func missing(l Link, k EntryKind) error {
-	switch k { //nolint:exhaustive // no rule needs another
+	switch k {
 	case EntryFreeze:
 		return Errorf(Conflict, CodeNotFrozen, "an entry of kind %s cannot come here: there is no freeze %s", l.Kind, l.CallID)
 	case EntryBallot:
@@ -194,7 +194,7 @@ func missing(l Link, k EntryKind) error {
 }
 
 func (s Sequence) barred(l Link, k EntryKind) error {
-	switch k { //nolint:exhaustive // no rule has another
+	switch k {
 	case EntryStart:
 		return Errorf(Conflict, CodeStarted, "call %s has started", l.CallID)
 	case EntryBallot:

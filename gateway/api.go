@@ -80,8 +80,8 @@ func (g *Gateway) server(calls temporal.APIClient) (*api.Server, error) {
 		OperatorGroups: c.API.OperatorGroups, AuditorGroups: c.API.AuditorGroups, Tiles: api.TileReaders(c.Ledger.Tiles),
 		ApproveURL: approveURL(c.Temporal),
 		RateLimit:  api.RateLimit{PerSecond: c.API.CallsPerSecond, Burst: c.API.CallsBurst}, MaxWait: c.API.MaxWait,
-		ReadLimit:  api.RateLimit{PerSecond: c.API.ReadsPerSecond, Burst: c.API.ReadsBurst},
-		Wrap: func(h http.Handler) http.Handler { return g.telemetry.HTTP(g.withCodec(h)) },
+		ReadLimit: api.RateLimit{PerSecond: c.API.ReadsPerSecond, Burst: c.API.ReadsBurst},
+		Wrap:      func(h http.Handler) http.Handler { return g.telemetry.HTTP(g.withCodec(h)) },
 	})
 }
 

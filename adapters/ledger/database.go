@@ -38,18 +38,29 @@ func (d Database) mustExist() error {
 
 // database stores a ledger.
 type database interface {
-	// reads are connections on which nothing is written.
-	reads() *sql.DB
+	pool
+	dialect
+
 	// connect makes the connection on which this process writes.
 	connect(ctx context.Context) (connection, error)
+	// purge removes copies of erased contents that the database itself keeps. Rest
+	// describes the copies that it can't remove.
+	purge(ctx context.Context) (rest string, err error)
+}
+
+// pool is a database to read from.
+type pool interface {
+	// reads are connections on which nothing is written.
+	reads() *sql.DB
+	close() error
+}
+
+// dialect is what databases spell differently.
+type dialect interface {
 	// probe writes the head and leaves it as it is.
 	probe() []*statement
 	// erase empties a call's contents but the erasure's own, and replaces its salt.
 	erase(callID string, salt []byte) []*statement
-	// purge removes copies of erased contents that the database itself keeps. Rest
-	// describes the copies that it can't remove.
-	purge(ctx context.Context) (rest string, err error)
-	close() error
 }
 
 // connection is where transactions are run, one at a time.

@@ -112,26 +112,32 @@ func (t *transaction) erase(e sallyport.Entry, content []byte) (sallyport.Receip
 func (t *transaction) learnShown(ctx context.Context, entries []sallyport.Entry) error {
 	for _, e := range entries {
 		if k := t.calls[e.CallID]; e.Kind == sallyport.EntryErasure && k.record.Entries > 0 {
-			var received, intent []byte
-			reads := []*statement{
-				query([]any{&received}, sqlLeafOfKind, e.CallID, string(sallyport.EntryReceived)),
-				query([]any{&intent}, sqlLeafOfKind, e.CallID, string(sallyport.EntryIntent)),
+			if err := t.readShown(ctx, e.CallID, &k.shown); err != nil {
+				return err
 			}
-			if err := t.conn.run(ctx, reads...); err != nil {
-				return fmt.Errorf("the leaves of a call can't be read: %w", err)
-			}
-			for _, b := range [][]byte{received, intent} {
-				if b == nil { // a call without an intent
-					continue
-				}
-				l, err := proof.ParseLeaf(b)
-				if err == nil {
-					err = k.shown.show(l)
-				}
-				if err != nil {
-					return tamperedError{what: fmt.Sprintf("a leaf of call %s: %v", e.CallID, err)}
-				}
-			}
+		}
+	}
+	return nil
+}
+
+func (t *transaction) readShown(ctx context.Context, callID string, into *columns) error {
+	var received, intent []byte
+	if err := t.conn.run(ctx,
+		query([]any{&received}, sqlLeafOfKind, callID, string(sallyport.EntryReceived)),
+		query([]any{&intent}, sqlLeafOfKind, callID, string(sallyport.EntryIntent)),
+	); err != nil {
+		return fmt.Errorf("the leaves of a call can't be read: %w", err)
+	}
+	for _, b := range [][]byte{received, intent} {
+		if b == nil { // a call without an intent
+			continue
+		}
+		l, err := proof.ParseLeaf(b)
+		if err == nil {
+			err = into.show(l)
+		}
+		if err != nil {
+			return tamperedError{what: fmt.Sprintf("a leaf of call %s: %v", callID, err)}
 		}
 	}
 	return nil

@@ -77,7 +77,7 @@ func forge(t *testing.T, d Database, entries []sallyport.Entry) {
 		t.Fatal(err)
 	}
 	w := newWriter(db, Options{Logger: slog.New(slog.DiscardHandler)})
-	defer w.close() //nolint:errcheck // it is thrown away
+	defer w.close()
 	salt := make([]byte, proof.SaltSize)
 	err = w.transaction(t.Context(), func(tx *transaction) error {
 		tx.write(sqlAddSalt, entries[0].CallID, salt)

@@ -183,7 +183,7 @@ func checkRestricted(at string, spec map[string]any) error {
 		for n, c := range list(spec, kind) {
 			own, _ := c["securityContext"].(map[string]any)
 			drop, _, _ := unstructured.NestedStringSlice(own, "capabilities", "drop")
-			lacks := ""
+			var lacks string
 			switch {
 			case own["allowPrivilegeEscalation"] != false:
 				lacks = "allowPrivilegeEscalation: false"

@@ -61,7 +61,7 @@ func verifyAll(t *testing.T, f File, verifier note.Verifier) (err error) {
 			return nil
 		},
 		SignedCall: func(sallyport.SignedCall) (sallyport.Call, error) { return *sallyporttest.Approved(1)[0].Call, nil },
-		Attestation: func(token string) (sallyport.Attestation, error) {
+		Attestation: func(string) (sallyport.Attestation, error) {
 			v := *sallyporttest.Approved(1)[5].Vote
 			return sallyport.Attestation{CallID: sallyporttest.Approved(1)[0].CallID, Account: v.Account, Paper: sallyport.BallotPaper{Ballot: v.Ballot, Verdict: v.Verdict}}, nil
 		},

@@ -76,22 +76,29 @@ func (t *tilesCheck) leaves(ctx context.Context) error {
 	}
 	for t.edge.Size() < t.head.N {
 		leaves, err := t.bundle(ctx)
+		if err == nil {
+			err = t.add(leaves)
+		}
 		if err != nil {
 			return err
-		}
-		for _, leaf := range leaves {
-			t.leaf(leaf)
-			if _, _, err := t.edge.Add(tlog.RecordHash(leaf)); err != nil {
-				return err
-			}
-			if err := t.compare(); err != nil {
-				return err
-			}
 		}
 	}
 	for id, c := range t.calls {
 		if c.Has(sallyport.EntryStart) && !c.Ended() {
 			t.report.Unfinished = append(t.report.Unfinished, id)
+		}
+	}
+	return nil
+}
+
+func (t *tilesCheck) add(leaves [][]byte) error {
+	for _, leaf := range leaves {
+		t.leaf(leaf)
+		if _, _, err := t.edge.Add(tlog.RecordHash(leaf)); err != nil {
+			return err
+		}
+		if err := t.compare(); err != nil {
+			return err
 		}
 	}
 	return nil

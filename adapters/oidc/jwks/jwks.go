@@ -29,6 +29,7 @@ const leastRSABits = 2048
 // File is an issuer's keys from a JWKS file.
 type File []jose.JSONWebKey
 
+// Find implements [Source].
 func (f File) Find(_ context.Context, kid string) ([]jose.JSONWebKey, error) {
 	if keys := match(f, kid); len(keys) > 0 {
 		return keys, nil

@@ -59,6 +59,7 @@ func NewRemote(issuer string, client *http.Client, now func() time.Time, logger 
 	}
 }
 
+// Find implements [Source].
 func (r *Remote) Find(ctx context.Context, kid string) ([]jose.JSONWebKey, error) {
 	keys, attempt, err := r.look(ctx, kid)
 	if attempt == nil {
