@@ -57,6 +57,48 @@ func TestSignedByMistake(t *testing.T) {
 	}
 }
 
+// TestNewerLeaf: Verify counts a leaf of a later version, and says of its call
+// neither that it was changed nor that it is whole.
+func TestNewerLeaf(t *testing.T) {
+	d := Database{Path: filepath.Join(t.TempDir(), "db")}
+	key, err := CreateKey(filepath.Join(t.TempDir(), "key"), "ledger.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sign(t, d, key)
+	db, err := d.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWriter(db, Options{Logger: slog.New(slog.DiscardHandler)})
+	e := sallyporttest.Approved(1)[0]
+	salt := make([]byte, proof.SaltSize)
+	err = w.transaction(t.Context(), func(tx *transaction) error {
+		leaf, err := proof.LeafOf(e, 0, salt)
+		if err != nil {
+			return err
+		}
+		leaf = []byte(strings.Replace(string(leaf), `"version":"sallyport/leaf/v2"`, `"user":"later","version":"sallyport/leaf/v9"`, 1))
+		tx.write(sqlAddSalt, e.CallID, salt)
+		tx.addLeaf(sallyport.Receipt{Index: tx.edge.Size(), Entry: e}, "", []byte(`{"later":true}`), leaf)
+		if err := tx.grow(leaf); err != nil {
+			return err
+		}
+		return tx.setHead()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.close(); err != nil {
+		t.Fatal(err)
+	}
+	sign(t, d, key)
+	r, err := Verify(t.Context(), VerifyOptions{Database: d, Verifiers: note.VerifierList(key.Verifier())})
+	if err != nil || !r.OK() || r.Newer != 1 {
+		t.Errorf("%v: %d newer leaves, findings %v", err, r.Newer, r.Findings)
+	}
+}
+
 // sign opens a ledger, which signs what is there, and closes it.
 func sign(t *testing.T, d Database, key Key) {
 	t.Helper()
