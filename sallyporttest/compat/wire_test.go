@@ -84,8 +84,11 @@ func (quiet) Start(context.Context, sallyport.SignedCall, sallyport.Call) error 
 func (quiet) Vote(context.Context, string, string) error                        { return nil }
 func (quiet) Cancel(context.Context, string, sallyport.Identity) error          { return nil }
 func (quiet) HasAgent(context.Context, string) (bool, error)                    { return false, nil }
-func (quiet) HasTool(context.Context, string) (bool, error)                     { return false, nil }
-func (quiet) HasNamespace(context.Context, string) (bool, error)                { return false, nil }
+
+func (quiet) HasTool(context.Context, string) (bool, error) { return false, nil }
+
+func (quiet) HasNamespace(context.Context, string) (bool, error) { return false, nil }
+
 func (quiet) Visible(context.Context, sallyport.Agent) ([]sallyport.Tool, error) {
 	return nil, nil
 }
