@@ -34,7 +34,7 @@ func newStage(t *testing.T, changes ...func(*sallyport.Intent, *sallyport.Plan, 
 	s := &stage{}
 	s.asked, s.other = ask(t, l, 1, changes...), ask(t, l, 2).CallID
 	a, err := api.New(api.Options{
-		Identifier: sallyporttest.Identities{}, Signer: s, Calls: s, Recorder: l, Reader: l, Freezes: l, Log: l, Catalogue: s, Preview: s,
+		Identifier: sallyporttest.Identities{}, Signer: s, Calls: s, Recorder: l, Reader: l, Freezes: l, Scopes: s, Log: l, Catalogue: s, Preview: s,
 		Metrics: http.NotFoundHandler(), Logger: slog.New(slog.DiscardHandler), Now: time.Now, Random: rand.Reader,
 		RateLimit: api.RateLimit{PerSecond: 1000, Burst: 1000}, ReadLimit: api.RateLimit{PerSecond: 1000, Burst: 1000},
 	})
@@ -45,6 +45,10 @@ func newStage(t *testing.T, changes ...func(*sallyport.Intent, *sallyport.Plan, 
 	t.Cleanup(s.server.Close)
 	return s
 }
+
+func (*stage) HasAgent(context.Context, string) (bool, error)     { return true, nil }
+func (*stage) HasTool(context.Context, string) (bool, error)      { return true, nil }
+func (*stage) HasNamespace(context.Context, string) (bool, error) { return true, nil }
 
 func openLedger(t *testing.T) (l *ledger.Ledger, publicKey string) {
 	t.Helper()
