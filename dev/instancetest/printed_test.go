@@ -21,12 +21,12 @@ func TestPrintedCommand(t *testing.T) {
 		t.Fatalf("no command is printed: %s", i.Output())
 	}
 	program := instancetest.Program(t, "sallyport")
-	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", strings.Replace(printed[1], "sallyport", program, 1)) //nolint:gosec // it is what is tested
+	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", strings.Replace(printed[1], "sallyport", program, 1))
 	cmd.Dir = t.TempDir()
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "succeeded") {
 		t.Errorf("%s: %v\n%s", printed[1], err, out)
 	}
-	cmd = exec.CommandContext(t.Context(), program+"-gateway", "ledger", "verify", "--dev-dir", i.Path("")) //nolint:gosec // it is what is tested
+	cmd = exec.CommandContext(t.Context(), program+"-gateway", "ledger", "verify", "--dev-dir", i.Path(""))
 	cmd.Dir = t.TempDir()
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "nothing was changed") {
 		t.Errorf("ledger verify --dev-dir: %v\n%s", err, out)
