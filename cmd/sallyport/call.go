@@ -18,10 +18,12 @@ import (
 	"github.com/sallyport/sallyport/cmd/internal/cli"
 )
 
-// How long one request waits for a call to end, and for one that has just begun.
+// How long one request waits for a call to end, and between looks at one that
+// has just begun.
 const (
-	pollWait = 20 * time.Second
-	pollSoon = time.Second
+	pollWait     = 20 * time.Second
+	firstPause   = 50 * time.Millisecond
+	longestPause = time.Second
 )
 
 // Exit codes of `sallyport call`.
@@ -140,15 +142,17 @@ func readDocument(document string) (json.RawMessage, error) {
 // followCall shows how a call goes until it has ended. A call does not end with
 // the command that follows it.
 func followCall(ctx context.Context, api *client.Client, call client.Call, err error, out, progress io.Writer) error {
-	shown := sallyport.State("")
+	shown, pause := sallyport.State(""), firstPause
 	for err == nil && !call.State.Final() {
 		if call.State != shown {
 			shown = call.State
 			showProgress(progress, call)
 		}
 		patience := pollWait
-		if call.State == sallyport.StatePending { // a request returns when a call ends, and not when it comes to wait for people
-			patience = pollSoon
+		if call.State == sallyport.StatePending { // a poll returns when a call ends, and not when it comes to wait for people
+			patience = 0
+			rest(ctx, pause)
+			pause = min(2*pause, longestPause)
 		}
 		var next client.Call
 		if next, err = api.Get(ctx, call.ID, patience); err == nil {
@@ -166,6 +170,13 @@ func followCall(ctx context.Context, api *client.Client, call client.Call, err e
 		return err
 	}
 	return showEnd(call, out, progress)
+}
+
+func rest(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
 }
 
 // submit makes a call. An accepted call that has ended already is no error, in
