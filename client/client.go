@@ -11,12 +11,14 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/api/wire"
+	"github.com/sallyport/sallyport/strict"
 )
 
 // Client sends requests as one identity. Safe for concurrent use.
@@ -33,13 +35,41 @@ const requestTimeout = 90 * time.Second
 const maxResponse = 8 << 20
 
 // New makes a client of the gateway at base, such as http://127.0.0.1:8080,
-// that sends a bearer token.
-func New(base, token string) (*Client, error) {
+// that sends a bearer token. plainHTTP are hosts to which it sends one without
+// TLS, beside loopback addresses.
+func New(base, token string, plainHTTP ...string) (*Client, error) {
+	_, err := parse(base)
+	if err == nil && token != "" {
+		err = MaySend(base, plainHTTP...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Client{strings.TrimSuffix(base, "/"), token, &http.Client{Timeout: requestTimeout, CheckRedirect: noRedirect}}, nil
+}
+
+func parse(base string) (*url.URL, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, fmt.Errorf("the gateway's address %q must be a URL such as http://127.0.0.1:8080", base)
 	}
-	return &Client{strings.TrimSuffix(base, "/"), token, &http.Client{Timeout: requestTimeout}}, nil
+	return u, nil
+}
+
+// noRedirect keeps a token from going where a response says.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// MaySend refuses to send a token to a URL without TLS, unless its host is a
+// loopback address or one of plainHTTP.
+func MaySend(to string, plainHTTP ...string) error {
+	u, err := parse(to)
+	if err != nil {
+		return err
+	}
+	if strict.SecureURL(u) || u.Scheme == "http" && slices.Contains(plainHTTP, u.Hostname()) {
+		return nil
+	}
+	return fmt.Errorf("a token would go to %s in plain text: use https (plain http is only for the %s, or for a host that --plain-http names)", u.Host, strict.LoopbackRule)
 }
 
 // Submission is a call to be made.

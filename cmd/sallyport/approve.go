@@ -128,7 +128,7 @@ func (v *voting) connect(ctx context.Context, out io.Writer) (*client.Client, *c
 	if err != nil {
 		return nil, nil, err
 	}
-	api, err := client.New(server, token)
+	api, err := client.New(server, token, v.connection.plainHTTP)
 	return api, &l, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/sallyport/sallyport/client"
 )
@@ -21,14 +22,20 @@ type connection struct {
 	tokenFile string
 	as        string
 	dev       string
+	plainHTTP string // the host that gets tokens without TLS
 }
 
 func (c *connection) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&c.server, "server", os.Getenv("SALLYPORT_SERVER"), "the gateway's `URL` ($SALLYPORT_SERVER; else the development instance)")
 	f.StringVar(&c.tokenFile, "token-file", os.Getenv("SALLYPORT_TOKEN_FILE"), "`file` with a bearer token ($SALLYPORT_TOKEN_FILE, or the token itself in $SALLYPORT_TOKEN)")
+	plainHTTPFlag(f, &c.plainHTTP)
 	f.StringVar(&c.as, "as", "", "development only: one of its identities, such as deploy-bot or bob")
 	c.devFlag(cmd)
+}
+
+func plainHTTPFlag(f *pflag.FlagSet, host *string) {
+	f.StringVar(host, "plain-http", "", "`host` to which tokens may go without TLS, beside loopback addresses")
 }
 
 func (c *connection) devFlag(cmd *cobra.Command) {
@@ -45,13 +52,13 @@ func (c *connection) client(ctx context.Context) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return client.New(server, token)
+	return client.New(server, token, c.plainHTTP)
 }
 
 // address is the gateway's.
 func (c *connection) address() (string, error) {
 	if c.server != "" {
-		return c.server, nil
+		return c.server, client.MaySend(c.server, c.plainHTTP) // before a log-in
 	}
 	instance, err := c.instance()
 	return instance.API, err

@@ -72,7 +72,7 @@ func (l *login) client(ctx context.Context, c *connection, out io.Writer) (*clie
 	if err != nil {
 		return nil, err
 	}
-	return client.New(server, token)
+	return client.New(server, token, c.plainHTTP)
 }
 
 // openBrowser tries to. Where it can't, the address on the terminal is enough.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sallyport/sallyport/adapters/jws"
 	"github.com/sallyport/sallyport/adapters/ledger/proof"
+	"github.com/sallyport/sallyport/client"
 	"github.com/sallyport/sallyport/cmd/internal/cli"
 )
 
@@ -61,6 +62,7 @@ program.`,
 	f := cmd.Flags()
 	v.trust.Flags(f)
 	f.StringVar(&v.tiles, "tiles", "", "`directory or URL` where the log is published")
+	plainHTTPFlag(f, &v.plainHTTP)
 	f.StringVar(&v.tokenFile, "token-file", "", "`file` with the token of an auditor, where --tiles is a gateway's /ledger")
 	f.StringVar(&v.api, "api-keys", "", "`file` with the API's public keys (PEM), with which a proof's call and votes are checked too")
 	for _, of := range []string{"api-keys", "people-keys", "people-issuer", "vote-audience"} { // a published log has no votes to verify
@@ -75,6 +77,7 @@ type verifying struct {
 	api       string // file of keys
 	tiles     string // where the log is published
 	tokenFile string
+	plainHTTP string
 }
 
 // file verifies a proof.
@@ -138,6 +141,9 @@ func (v *verifying) published(ctx context.Context, w io.Writer) error {
 	if strings.HasPrefix(v.tiles, "https://") || strings.HasPrefix(v.tiles, "http://") {
 		var token string
 		if v.tokenFile != "" {
+			if err := client.MaySend(v.tiles, v.plainHTTP); err != nil {
+				return err
+			}
 			b, err := os.ReadFile(v.tokenFile)
 			if err != nil {
 				return fmt.Errorf("the token can't be read: %w", err)
