@@ -107,6 +107,9 @@ func readBody(c echo.Context, v interface{ check() error }) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(canonical) > maxBody { // 9e15 takes four times as many bytes in full
+		return nil, sallyport.Errorf(sallyport.Invalid, sallyport.CodeTooLarge, "the body may have at most %d bytes, also with its numbers written out", maxBody)
+	}
 	if err := strict.Decode(canonical, v); err != nil {
 		return nil, err
 	}
