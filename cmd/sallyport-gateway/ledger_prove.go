@@ -2,12 +2,12 @@ package main
 
 import (
 	"encoding/json"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport/sallyport/adapters/ledger"
 	"github.com/sallyport/sallyport/adapters/ledger/proof"
+	"github.com/sallyport/sallyport/strict"
 )
 
 func proveCommand() *cobra.Command {
@@ -50,7 +50,7 @@ has the log's signed word on how many leaves there are.`,
 				_, err = cmd.OutOrStdout().Write(b)
 				return err
 			}
-			return os.WriteFile(out, b, 0o600)
+			return strict.WritePrivate(out, b)
 		},
 	}
 	f := cmd.Flags()
