@@ -3,6 +3,7 @@ package temporal
 import (
 	"context"
 	"errors"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -52,7 +53,34 @@ func (c *Client) Start(ctx context.Context, signed sallyport.SignedCall, call sa
 
 // Vote carries an attested vote to the call. It returns an error with the
 // code of the refusal where the vote does not count.
+//
+// Where the ledger has the ballot and the workflow does not remember it yet, as
+// after a crash, Vote waits for it until ctx ends, and then returns an error of
+// kind Unavailable.
 func (c *Client) Vote(ctx context.Context, callID, attestation string) error {
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		err := c.vote(ctx, callID, attestation)
+		app, ok := errors.AsType[*temporal.ApplicationError](err)
+		if !ok || app.Type() != sallyport.CodeNotWaiting {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			early := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeUnavailable, "the workflow of call %s does not remember its ballot yet: vote again", callID)
+			early.RetryAfter = time.Second
+			return early
+		}
+	}
+}
+
+// How long to wait before a vote is sent again.
+const (
+	firstPause   = 100 * time.Millisecond
+	longestPause = time.Second
+)
+
+func (c *Client) vote(ctx context.Context, callID, attestation string) error {
 	h, err := c.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: wire.WorkflowID(callID), UpdateName: wire.VoteUpdate, Args: []any{attestation},
 		WaitForStage: client.WorkflowUpdateStageCompleted,
@@ -72,15 +100,14 @@ func (c *Client) Vote(ctx context.Context, callID, attestation string) error {
 }
 
 func voteError(callID string, err error) error {
-	notWaiting := sallyport.Errorf(sallyport.Conflict, sallyport.CodeNotWaiting, "call %s does not wait for votes", callID)
 	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		if app.Type() == sallyport.CodeNotWaiting {
-			return notWaiting
+			return err
 		}
 		return activities.Cause(err)
 	}
 	if gone(err) || temporal.IsCanceledError(err) {
-		return notWaiting
+		return sallyport.Errorf(sallyport.Conflict, sallyport.CodeNotWaiting, "call %s does not wait for votes", callID)
 	}
 	return outOfReach(err)
 }

@@ -1,8 +1,10 @@
 package integration
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -233,4 +235,32 @@ func TestResetRunsNothingTwice(t *testing.T) {
 	if d := cmp.Diff(entries, g.Kinds(call.ID)); d != "" {
 		t.Errorf("entries (-before +after)\n%s", d)
 	}
+}
+
+// TestVoteBeforeTheBallot: after a crash the ledger can have a ballot that the
+// workflow does not remember yet. A vote waits for it, and is not refused.
+func TestVoteBeforeTheBallot(t *testing.T) {
+	g := start(t, temporaltest.Options{})
+	g.Policy.Set(workflowstest.Asks(1), nil)
+	began, release := make(chan struct{}, 10), make(chan struct{})
+	g.Runner.PlanFunc = func(context.Context, sallyport.Intent) (sallyport.Plan, error) {
+		began <- struct{}{}
+		<-release
+		return sallyport.Plan{Summary: "replicas 3 → 5", Changes: []sallyport.Change{}}, nil
+	}
+	call := g.submit("write")
+	<-began
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	err := g.calls.Vote(ctx, call.ID, "garbage")
+	if e := sallyport.AsError(err); e.Kind != sallyport.Unavailable {
+		t.Errorf("a vote before the ballot: %v, want one that says to vote again", err)
+	}
+	voted := make(chan error, 1)
+	go func() { voted <- g.calls.Vote(t.Context(), call.ID, "garbage") }()
+	close(release)
+	if err := <-voted; sallyport.CodeOf(err) != "bad_evidence" {
+		t.Errorf("a vote that waited for the ballot: %v, want what becomes of it there", err)
+	}
+	g.untilState(call.ID, sallyport.StateAwaitingApproval)
 }
