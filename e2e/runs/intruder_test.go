@@ -24,7 +24,7 @@ import (
 )
 
 // was is the annotation that an intruder leaves where it could write.
-const was = "intruder.example.com/was"
+const was = "intruder-was"
 
 // TestIntruder: an image that was taken over, as a tool's and as the executor
 // itself, reaches nothing of what it tries. A pod that may everything reaches

@@ -15,7 +15,7 @@ type Scene struct {
 }
 
 const (
-	patch = `{"metadata":{"annotations":{"intruder.example.com/was":"here"}}}`
+	patch = `{"metadata":{"annotations":{"intruder-was":"here"}}}`
 	pod   = `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"intruder"},"spec":{"containers":[{"name":"a","image":"a"}]}}`
 	job   = `{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"intruder"},"spec":{"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"a","image":"a"}]}}}}`
 	role  = `{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"Role","metadata":{"name":"intruder"},"rules":[{"apiGroups":["*"],"resources":["*"],"verbs":["*"]}]}`
@@ -44,7 +44,7 @@ func (s Scene) ReadTarget() Attempt { return s.own("read the target", "GET", "")
 
 // PatchTarget changes it, with the annotation that the call's writes have.
 func (s Scene) PatchTarget(callID string) Attempt {
-	return s.own("change the target", "PATCH", `{"metadata":{"annotations":{"sallyport.dev/call":"`+callID+`","intruder.example.com/was":"here"}}}`)
+	return s.own("change the target", "PATCH", `{"metadata":{"annotations":{"sallyport.dev/call":"`+callID+`","intruder-was":"here"}}}`)
 }
 
 // API are requests that no rights of a call's account cover.
