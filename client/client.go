@@ -38,9 +38,9 @@ const maxResponse = 8 << 20
 // that sends a bearer token. plainHTTP are hosts to which it sends one without
 // TLS, beside loopback addresses.
 func New(base, token string, plainHTTP ...string) (*Client, error) {
-	_, err := parse(base)
+	u, err := parse(base)
 	if err == nil && token != "" {
-		err = MaySend(base, plainHTTP...)
+		err = maySend(u, plainHTTP)
 	}
 	if err != nil {
 		return nil, err
@@ -66,6 +66,10 @@ func MaySend(to string, plainHTTP ...string) error {
 	if err != nil {
 		return err
 	}
+	return maySend(u, plainHTTP)
+}
+
+func maySend(u *url.URL, plainHTTP []string) error {
 	if strict.SecureURL(u) || u.Scheme == "http" && slices.Contains(plainHTTP, u.Hostname()) {
 		return nil
 	}

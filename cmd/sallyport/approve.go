@@ -112,24 +112,12 @@ func (v *voting) connect(ctx context.Context, out io.Writer) (*client.Client, *c
 		api, err := v.connection.client(ctx)
 		return api, nil, err
 	}
-	l, err := v.login.at(&v.connection, out)
+	at, err := v.login.at(&v.connection, out)
 	if err != nil {
 		return nil, nil, err
 	}
-	if !v.connection.anonymous() {
-		api, err := v.connection.client(ctx)
-		return api, &l, err
-	}
-	server, err := v.connection.address()
-	if err != nil {
-		return nil, nil, err
-	}
-	token, err := l.AccessToken(ctx, v.login.audience)
-	if err != nil {
-		return nil, nil, err
-	}
-	api, err := client.New(server, token, v.connection.plainHTTP)
-	return api, &l, err
+	api, err := v.login.clientOf(ctx, &v.connection, at)
+	return api, &at, err
 }
 
 func confirm(in io.Reader, out io.Writer, v sallyport.Verdict) error {

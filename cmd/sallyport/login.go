@@ -60,11 +60,20 @@ func (l *login) client(ctx context.Context, c *connection, out io.Writer) (*clie
 	if !c.anonymous() {
 		return c.client(ctx)
 	}
-	server, err := c.address()
+	at, err := l.at(c, out)
 	if err != nil {
 		return nil, err
 	}
-	at, err := l.at(c, out)
+	return l.clientOf(ctx, c, at)
+}
+
+// clientOf connects with what is known of a connection's identity, or with what
+// a log-in gives.
+func (l *login) clientOf(ctx context.Context, c *connection, at client.Login) (*client.Client, error) {
+	if !c.anonymous() {
+		return c.client(ctx)
+	}
+	server, err := c.address()
 	if err != nil {
 		return nil, err
 	}
