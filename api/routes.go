@@ -31,30 +31,31 @@ type route struct {
 	who          audience
 	lane         lane
 	cost         int
+	frozen       bool // whether a frozen agent may use it
 	handle       handler
 }
 
 func (s *Server) routes() []route {
 	return []route{
-		{http.MethodPost, "/v1/calls", agents, toCall, costOne, s.submit},
-		{http.MethodGet, "/v1/calls", known, toRead, costList, s.listCalls},
-		{http.MethodGet, "/v1/calls/:id", known, toRead, costOne, s.getCall},
-		{http.MethodGet, "/v1/calls/:id/proof", known, toRead, costProof, s.proof},
-		{http.MethodPost, "/v1/calls/:id/cancel", known, toControl, costOne, s.cancel},
-		{http.MethodPost, "/v1/calls/:id/votes", voters, toControl, costOne, s.vote},
-		{http.MethodGet, "/v1/ledger", people, toRead, costList, s.search},
-		{http.MethodGet, "/v1/ballots", people, toRead, costList, s.listBallots},
-		{http.MethodPost, "/v1/freezes", people, toControl, costOne, s.freeze},
-		{http.MethodGet, "/v1/freezes", people, toControl, costOne, s.listFreezes},
-		{http.MethodDelete, "/v1/freezes/:id", people, toControl, costOne, s.lift},
-		{http.MethodGet, "/v1/tools", agents, toRead, costList, s.listTools},
-		{http.MethodPost, "/v1/decisions", agents, toCall, costOne, s.decide},
-		{http.MethodGet, "/ledger/checkpoint", anyone, "", 0, s.tile},
-		{http.MethodGet, "/ledger/tile/*", anyone, "", 0, s.tile},
-		{http.MethodGet, "/healthz", probes, "", 0, s.healthy},
-		{http.MethodGet, "/readyz", probes, "", 0, s.ready},
-		{http.MethodGet, "/metrics", probes, "", 0, s.metrics},
-		{http.MethodGet, "/openapi.yaml", anyone, "", 0, s.openAPI},
+		{http.MethodPost, "/v1/calls", agents, toCall, costOne, true, s.submit},
+		{http.MethodGet, "/v1/calls", known, toRead, costList, false, s.listCalls},
+		{http.MethodGet, "/v1/calls/:id", known, toRead, costOne, true, s.getCall},
+		{http.MethodGet, "/v1/calls/:id/proof", known, toRead, costProof, false, s.proof},
+		{http.MethodPost, "/v1/calls/:id/cancel", known, toControl, costOne, true, s.cancel},
+		{http.MethodPost, "/v1/calls/:id/votes", voters, toControl, costOne, false, s.vote},
+		{http.MethodGet, "/v1/ledger", people, toRead, costList, false, s.search},
+		{http.MethodGet, "/v1/ballots", people, toRead, costList, false, s.listBallots},
+		{http.MethodPost, "/v1/freezes", people, toControl, costOne, false, s.freeze},
+		{http.MethodGet, "/v1/freezes", people, toControl, costOne, false, s.listFreezes},
+		{http.MethodDelete, "/v1/freezes/:id", people, toControl, costOne, false, s.lift},
+		{http.MethodGet, "/v1/tools", agents, toRead, costList, false, s.listTools},
+		{http.MethodPost, "/v1/decisions", agents, toCall, costOne, false, s.decide},
+		{http.MethodGet, "/ledger/checkpoint", anyone, "", 0, false, s.tile},
+		{http.MethodGet, "/ledger/tile/*", anyone, "", 0, false, s.tile},
+		{http.MethodGet, "/healthz", probes, "", 0, false, s.healthy},
+		{http.MethodGet, "/readyz", probes, "", 0, false, s.ready},
+		{http.MethodGet, "/metrics", probes, "", 0, false, s.metrics},
+		{http.MethodGet, "/openapi.yaml", anyone, "", 0, false, s.openAPI},
 	}
 }
 
@@ -117,7 +118,7 @@ func check(a audience, who sallyport.Identity) error {
 // thawed refuses what a frozen agent may not do: it may look at single calls and
 // cancel them. Its submissions are recorded and denied.
 func (s *Server) thawed(ctx context.Context, r route, who sallyport.Identity) error {
-	if who.Agent == nil || r.lane == toControl || r.cost == costOne && r.path != "/v1/decisions" {
+	if who.Agent == nil || r.frozen {
 		return nil
 	}
 	held, err := s.opts.Freezes.Held(ctx)
