@@ -1,6 +1,9 @@
 package k8s
 
 import (
+	"encoding/json"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -252,6 +255,28 @@ func TestOnlyMarks(t *testing.T) {
 	} {
 		if got := onlyMarks(tt.fields); got != tt.want {
 			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+// TestChartSaysTheSame: the chart's admission policies have their own copies of
+// the lists.
+func TestChartSaysTheSame(t *testing.T) {
+	policies, err := os.ReadFile("../../deploy/manifests/admission-manifests.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed, err := json.Marshal(Annotations())
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := []string{string(listed)}
+	for _, s := range safeSysctls() {
+		texts = append(texts, fmt.Sprintf("'%s'", s))
+	}
+	for _, text := range texts {
+		if !strings.Contains(string(policies), text) {
+			t.Errorf("the policies have no %s", text)
 		}
 	}
 }

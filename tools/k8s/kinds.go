@@ -1,6 +1,7 @@
 package k8s
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -131,7 +132,7 @@ func keys(check func(at, key string) error) rule {
 		if !ok {
 			return failf(sallyport.CodeNotApplicable, "%s must be an object", at)
 		}
-		for key := range values {
+		for _, key := range slices.Sorted(maps.Keys(values)) {
 			if prefix, _, _ := strings.Cut(key, "/"); prefix == marksPrefix || strings.HasSuffix(prefix, "."+marksPrefix) {
 				return failf(sallyport.CodeNotApplicable, "remove %.64q from %s: only the gateway sets it", key, at)
 			}
