@@ -81,7 +81,8 @@ var arrows = map[string][]string{
 	"docs": nil, // tests of the documentation
 
 	"temporal-server/authz":               {"adapters/oidc"},
-	"temporal-server/server":              {"temporal-server/authz"},
+	"temporal-server/port":                nil,
+	"temporal-server/server":              {"temporal-server/authz", "temporal-server/port"},
 	"temporal-server/standalone":          {"temporal-server/authz", "adapters/telemetry"},
 	"temporal-server/cmd/temporal-server": {"temporal-server/authz", "temporal-server/server", "temporal-server/standalone", "adapters/oidc", "workflows/wire"},
 

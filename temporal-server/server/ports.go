@@ -3,16 +3,15 @@
 package server
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"net/netip"
 	"strconv"
 	"syscall"
 
 	"github.com/sallyport/sallyport/strict"
+	"github.com/sallyport/sallyport/temporal-server/port"
 )
 
 // addresses are where the parts of a server listen.
@@ -89,38 +88,17 @@ func dialable(addr string) string {
 // listen opens the address. If its port is 0, or in use and not fixed, it opens
 // a free port of the host.
 func listen(addr string, fixed bool) (net.Listener, error) {
-	host, port, err := net.SplitHostPort(addr)
+	host, asked, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
 	}
-	if port != "0" {
+	if asked != "0" {
 		l, err := net.Listen(family(host), addr) //nolint:noctx // returns at once
 		if fixed || !errors.Is(err, syscall.EADDRINUSE) {
 			return l, err
 		}
 	}
-	return listenAnywhere(host)
-}
-
-// Free ports are drawn from below Linux's ephemeral range: between reserve and
-// the server's own listeners, any outgoing connection could take one of that.
-const (
-	firstPort = 12_000
-	lastPort  = 32_000
-)
-
-func listenAnywhere(host string) (net.Listener, error) {
-	for range 100 {
-		n, err := rand.Int(rand.Reader, big.NewInt(lastPort-firstPort))
-		if err != nil {
-			return nil, err
-		}
-		l, err := net.Listen(family(host), net.JoinHostPort(host, strconv.FormatInt(firstPort+n.Int64(), 10))) //nolint:noctx // returns at once
-		if !errors.Is(err, syscall.EADDRINUSE) {
-			return l, err
-		}
-	}
-	return nil, fmt.Errorf("no port of %s from %d to %d is free: %w", host, firstPort, lastPort, syscall.EADDRINUSE)
+	return port.Listen(family(host), host)
 }
 
 // family keeps 0.0.0.0 an IPv4 address: Go would else listen on [::], which the
