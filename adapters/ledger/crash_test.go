@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +31,7 @@ func TestMain(m *testing.M) {
 	work, ok := map[string]func(place) error{
 		"append":   appendForEver,
 		"full":     appendOnFullDisk,
+		"small":    appendOnSmallDisk,
 		"readonly": appendToReadOnly,
 	}[os.Getenv(childMode)]
 	if !ok {
@@ -246,6 +248,62 @@ func TestFullDisk(t *testing.T) {
 	if r := p.mustVerify(t); r.Unsigned != 0 {
 		t.Errorf("%d leaves are unsigned", r.Unsigned)
 	}
+}
+
+// TestSmallDisk gives a child a small disk of its own and lets it fill that.
+func TestSmallDisk(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	p := newPlace(t)
+	cmd.Env = append(os.Environ(), childMode+"=small", "LEDGER_TEST_PATH="+p.path, "LEDGER_TEST_KEY="+p.keyFile)
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
+	}
+	if said, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(said), "noticed") {
+		t.Errorf("%v: the child says %q", err, said)
+	}
+}
+
+// appendOnSmallDisk fills a disk with something else and with calls. Whether
+// there is room is then known before a call comes that needs it.
+func appendOnSmallDisk(p place) error {
+	dir := filepath.Dir(p.path)
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=6m"); err != nil {
+		return err
+	}
+	ctx := context.Background()
+	l, err := ledger.Open(ctx, ledger.Options{Database: p.database(), Signer: p.key})
+	if err != nil {
+		return err
+	}
+	if err := l.Ping(ctx); err != nil {
+		return fmt.Errorf("Ping on an empty disk: %w", err)
+	}
+	other := filepath.Join(dir, "other")
+	if err := os.WriteFile(other, make([]byte, 5<<20), 0o600); err != nil {
+		return err
+	}
+	if err := l.Ping(ctx); sallyport.KindOf(err) != sallyport.Unavailable {
+		return fmt.Errorf("Ping on a disk that is almost full: %v", err)
+	}
+	for n := 0; err == nil; n++ {
+		_, err = l.Record(ctx, sallyporttest.Approved(n)[0])
+	}
+	if sallyport.KindOf(err) != sallyport.Unavailable {
+		return fmt.Errorf("the disk should be full, and the error is %w", err)
+	}
+	if err := l.Ping(ctx); sallyport.KindOf(err) != sallyport.Unavailable {
+		return fmt.Errorf("Ping on a full disk: %v", err)
+	}
+	if err := os.Remove(other); err != nil {
+		return err
+	}
+	if err := l.Ping(ctx); err != nil {
+		return fmt.Errorf("Ping when there is room again: %w", err)
+	}
+	fmt.Println("noticed")
+	return l.Close()
 }
 
 func appendOnFullDisk(p place) error {

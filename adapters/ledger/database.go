@@ -55,10 +55,14 @@ type pool interface {
 	close() error
 }
 
+// leastFree is what a disk must have free, in bytes: some of the largest entries.
+const leastFree = 2 << 20
+
 // dialect is what databases spell differently.
 type dialect interface {
-	// probe writes the head and leaves it as it is.
-	probe() []*statement
+	// probe writes the head and leaves it as it is, if there is room for entries.
+	// Suspect says that the last entry could not be written.
+	probe(suspect bool) ([]*statement, error)
 	// erase empties a call's contents but the erasure's own, and replaces its salt.
 	erase(callID string, salt []byte) []*statement
 }

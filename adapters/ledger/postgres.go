@@ -2,9 +2,11 @@ package ledger
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -164,7 +166,18 @@ func (s *statement) read(results pgx.BatchResults) error {
 	return err
 }
 
-func (*postgresDatabase) probe() []*statement { return []*statement{exec(sqlProbePostgres)} }
+// probe writes the head, for which a full disk may have room. After an entry that
+// could not be written it writes a large one first, and takes it back.
+func (*postgresDatabase) probe(suspect bool) ([]*statement, error) {
+	if !suspect {
+		return []*statement{exec(sqlProbePostgres)}, nil
+	}
+	filler := make([]byte, leastFree)
+	_, _ = rand.Read(filler) // it never fails; nothing compresses it
+	return []*statement{
+		exec(sqlSavepoint), exec(sqlAddContent, int64(math.MaxInt64), filler), exec(sqlTakeBack), exec(sqlProbePostgres),
+	}, nil
+}
 
 // close ends the session and its open transaction. A server that can't be
 // reached ends them by its own timeout.

@@ -84,12 +84,16 @@ func TestFullDiskOfServer(t *testing.T) {
 	p := placeOn(t, pg)
 	l := p.open(t)
 	pg.LimitFiles(t, strconv.Itoa(1<<20)) // the server's own log stays below
+	eventually(t, "the ledger is connected again", func() bool { return l.Ping(t.Context()) == nil })
 	var written, refused []sallyport.Entry
 	for n := 0; len(refused) < 20; n++ {
 		story := sallyporttest.Approved(n)
 		for i, e := range story {
 			_, err := l.Record(t.Context(), e)
 			if sallyport.KindOf(err) == sallyport.Unavailable {
+				if err := l.Ping(t.Context()); sallyport.KindOf(err) != sallyport.Unavailable {
+					t.Fatalf("Ping while the %s of call %d can't be written: %v", e.Kind, n, err)
+				}
 				refused = append(refused, story[i:]...)
 				break
 			}

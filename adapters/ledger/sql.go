@@ -28,6 +28,8 @@ const (
 	// Only one transaction at a time holds the head's lock in PostgreSQL.
 	sqlBeginPostgres = `BEGIN`
 	sqlLockHead      = `SELECT size FROM head WHERE id = 1 FOR UPDATE`
+	sqlSavepoint     = `SAVEPOINT probe`
+	sqlTakeBack      = `ROLLBACK TO SAVEPOINT probe`
 	sqlProbePostgres = `UPDATE head SET size = size WHERE id = 1`
 
 	sqlHead           = `SELECT size, hash, checkpoints FROM head WHERE id = 1`

@@ -15,6 +15,7 @@ import (
 
 	"github.com/pressly/goose/v3"
 	gstore "github.com/pressly/goose/v3/database"
+	"golang.org/x/sys/unix"
 	"modernc.org/sqlite"
 )
 
@@ -26,6 +27,7 @@ const maxReaders = 4
 // writes.
 type sqliteDatabase struct {
 	read, write *sql.DB
+	dir         string
 }
 
 func (d *sqliteDatabase) reads() *sql.DB { return d.read }
@@ -64,7 +66,7 @@ func openSQLite(ctx context.Context, path string) (*sqliteDatabase, error) {
 	}
 	read.SetMaxOpenConns(maxReaders)
 	read.SetMaxIdleConns(maxReaders)
-	return &sqliteDatabase{read: read, write: write}, nil
+	return &sqliteDatabase{read: read, write: write, dir: filepath.Dir(path)}, nil
 }
 
 // sqliteConnection writes to a file. Statements need no round trip, so that
@@ -110,9 +112,17 @@ func (c *sqliteConnection) one(ctx context.Context, s *statement) error {
 }
 
 // probe changes the head and changes it back, because SQLite does not write a
-// row that an update leaves unchanged.
-func (*sqliteDatabase) probe() []*statement {
-	return []*statement{exec(sqlMoveHead, 1), exec(sqlMoveHead, -1)}
+// row that an update leaves unchanged. A disk that is full may take that: the log
+// that is written ahead has room for it. So the disk is asked too.
+func (d *sqliteDatabase) probe(bool) ([]*statement, error) {
+	var disk unix.Statfs_t
+	if err := unix.Statfs(d.dir, &disk); err != nil {
+		return nil, err
+	}
+	if free := disk.Bavail * uint64(disk.Bsize); free < leastFree { //nolint:gosec // it is not negative
+		return nil, fmt.Errorf("the disk of %s has %d KiB free, and %d are needed", d.dir, free>>10, leastFree>>10)
+	}
+	return []*statement{exec(sqlMoveHead, 1), exec(sqlMoveHead, -1)}, nil
 }
 
 func (*sqliteDatabase) erase(callID string, salt []byte) []*statement {

@@ -44,6 +44,7 @@ type writer struct {
 
 	conn     connection
 	edge     proof.Frontier // as of the last transaction; read again when the head is another
+	failed   bool           // the last entries could not be written
 	tampered atomic.Pointer[sallyport.Error]
 }
 
@@ -105,6 +106,7 @@ func (w *writer) writeAll(ctx context.Context, batch []*request) {
 		}
 		return
 	}
+	w.failed = w.failed || len(entriesOf(batch)) > 0
 	w.log.LogAttrs(ctx, slog.LevelError, "ledger not written", slog.Int("entries", len(batch)), slog.Any("error", err))
 	for _, r := range batch {
 		r.response <- response{err: unavailable(err, "the ledger can't be written to; nothing was recorded")}
@@ -135,6 +137,9 @@ func (w *writer) writeBatch(ctx context.Context, batch []*request) error {
 	if err != nil {
 		return err
 	}
+	if size > base || slices.ContainsFunc(batch, probing) {
+		w.failed = false // there was room
+	}
 	var calls []string
 	for i, r := range batch {
 		if r.entry != nil && responses[i].err == nil && !responses[i].receipt.Repeated {
@@ -161,6 +166,11 @@ func entriesOf(batch []*request) []sallyport.Entry {
 	return entries
 }
 
+// probing reports whether a request asks only whether the ledger can be written.
+func probing(r *request) bool {
+	return r.entry == nil && r.move == nil && r.checkpoint == nil && r.refused == ""
+}
+
 // step handles one request of a batch. An error fails the transaction; one that
 // concerns the request alone goes into its response.
 func (w *writer) step(ctx context.Context, t *transaction, r *request, resp *response) error {
@@ -178,8 +188,12 @@ func (w *writer) step(ctx context.Context, t *transaction, r *request, resp *res
 	case r.refused != "":
 		t.write(sqlDropErasure, r.refused)
 		return nil
-	case r.entry == nil:
-		return t.conn.run(ctx, w.db.probe()...)
+	case probing(r):
+		probe, err := w.db.probe(w.failed)
+		if err != nil {
+			return err
+		}
+		return t.conn.run(ctx, probe...)
 	}
 	receipt, err := t.append(*r.entry, r.content)
 	if rejected, ok := errors.AsType[rejectedError](err); ok {
