@@ -54,6 +54,7 @@ const (
 const (
 	CodeRateLimited          = "rate_limited"
 	CodeTooManyRunning       = "too_many_running"
+	CodeOverloaded           = "overloaded"
 	CodeTooLarge             = "too_large"
 	CodeUnsupportedMediaType = "unsupported_media_type"
 	CodeMethodNotAllowed     = "method_not_allowed"

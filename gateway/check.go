@@ -48,6 +48,9 @@ func (c *checker) check(conf Config) error {
 	c.required("identities", conf.Identities)
 	c.checkLedger(conf.Ledger)
 	c.checkLimits("limits", conf.Limits.Limits)
+	if conf.Limits.AtWork < 0 {
+		c.add("limits.at_work", "must not be less than 0, which is no limit")
+	}
 	for agent, l := range conf.Limits.Agents {
 		c.checkLimits("limits.agents."+agent, l)
 	}

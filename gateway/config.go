@@ -93,7 +93,8 @@ type LedgerConfig struct {
 type LimitsConfig struct {
 	Limits `yaml:",inline"`
 
-	Agents map[string]Limits `yaml:"agents"` // by id, instead of the above
+	AtWork int               `yaml:"at_work"` // open calls of all agents that do not wait for approval; 0 is no limit
+	Agents map[string]Limits `yaml:"agents"`  // by id, instead of the above
 }
 
 // Limits are those of one agent.
@@ -191,7 +192,7 @@ func Defaults() Config {
 		API:      APIConfig{Listen: "127.0.0.1:8080", MaxWait: time.Minute, CallsPerSecond: 20, CallsBurst: 50, ReadsPerSecond: 200, ReadsBurst: 1000},
 		Temporal: TemporalConfig{Config: temporal.Config{Address: "127.0.0.1:7233", Namespace: "default"}},
 		Ledger:   LedgerConfig{Tiles: string(api.TilesNobody)},
-		Limits:   LimitsConfig{Limits: Limits{CallsPerMinute: 1200, Running: 64}},
+		Limits:   LimitsConfig{Limits: Limits{CallsPerMinute: 1200, Running: 64}, AtWork: 128},
 		Git:      GitConfig{Branch: "main", Name: "Sallyport", Email: "sallyport@localhost"},
 		Log:      telemetry.LogConfig{Level: "info", Format: "text"},
 		Sweep:    SweepConfig{Every: 30 * time.Second, Grace: time.Minute, RunGrace: 20 * time.Minute},

@@ -104,7 +104,7 @@ func (g *Gateway) open(ctx context.Context) (err error) {
 		},
 		Credentials: o.Credentials, OneProcess: o.OneProcess,
 	}
-	g.ledger, g.origin, err = openLedger(ctx, c.Ledger, ledger.Options{Logger: o.Logger, Limits: c.Limits.of})
+	g.ledger, g.origin, err = openLedger(ctx, c.Ledger, ledger.Options{Logger: o.Logger, Limits: c.Limits.of, AtWork: c.Limits.AtWork})
 	return err
 }
 

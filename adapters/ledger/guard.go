@@ -15,7 +15,7 @@ import (
 func (t *transaction) admit(k *known, e sallyport.Entry) error {
 	switch e.Kind { //nolint:exhaustive // the record checks the other kinds
 	case sallyport.EntryReceived:
-		return t.agents[e.Call.AgentID].receive(e.At)
+		return t.receive(t.agents[e.Call.AgentID], e.At)
 	case sallyport.EntryBallot, sallyport.EntryStart:
 		if k.frozen != nil {
 			return k.frozen.Denial()
@@ -80,7 +80,7 @@ type usage struct {
 	atWork, running int
 }
 
-// learnAgents counts the calls of agents that have limits.
+// learnAgents counts the calls of agents, as far as these are limited.
 func (t *transaction) learnAgents(ctx context.Context, entries []sallyport.Entry, limits func(string) sallyport.Limits) error {
 	t.agents = map[string]*usage{}
 	var reads []*statement
@@ -90,11 +90,14 @@ func (t *transaction) learnAgents(ctx context.Context, entries []sallyport.Entry
 			continue
 		}
 		c := &usage{agent: agent, limits: limits(agent)}
+		if t.places > 0 && len(t.agents) == 0 {
+			reads = append(reads, query([]any{&t.taken}, sqlTaken))
+		}
 		t.agents[agent] = c
 		if c.limits.CallsPerMinute > 0 {
 			reads = append(reads, query([]any{&c.received, &c.oldest}, sqlReceivedBetween, sallyport.Searchable(agent), nanos(e.At.Add(-limitWindow)), nanos(e.At.Add(limitWindow))))
 		}
-		if c.limits.Running > 0 {
+		if c.limits.Running > 0 || t.places > 0 {
 			reads = append(reads, query([]any{&c.atWork, &c.running}, sqlAtWork, sallyport.Searchable(agent)))
 		}
 	}
@@ -116,8 +119,11 @@ func (t *transaction) limited(e sallyport.Entry) string {
 	}
 }
 
-// receive denies one more call when the agent has reached a limit.
-func (c *usage) receive(at time.Time) error {
+// receive denies one more call when the agent has reached a limit. Of the places
+// for calls at work, an agent may have as many as are left: alone it gets half of
+// them, and of n busy agents each gets one of n+1 parts. So there is a place for an
+// agent that has none, however much the others ask for.
+func (t *transaction) receive(c *usage, at time.Time) error {
 	switch l := c.limits; {
 	case l.CallsPerMinute > 0 && c.received >= l.CallsPerMinute:
 		e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeRateLimited,
@@ -129,6 +135,11 @@ func (c *usage) receive(at time.Time) error {
 		return e
 	case l.Running > 0 && c.atWork >= l.Running:
 		return c.busy(c.atWork)
+	case t.places > 0 && c.atWork >= t.places-t.taken:
+		e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeOverloaded,
+			"%d of %d places for calls at work are taken; agent %s has %d, and may have as many as are left", t.taken, t.places, c.agent, c.atWork)
+		e.RetryAfter = retrySoon
+		return e
 	}
 	return nil
 }
@@ -156,6 +167,7 @@ func (t *transaction) count(e sallyport.Entry) {
 	case e.Kind == sallyport.EntryReceived:
 		c.received++
 		c.atWork++
+		t.taken++
 	default:
 		c.running++
 	}

@@ -22,6 +22,10 @@ type Options struct {
 
 	// Limits of an agent; nil means no limits.
 	Limits func(agent string) sallyport.Limits
+
+	// AtWork is how many calls of all agents may be at work at once; 0 means any
+	// number. Those that wait for people are not counted.
+	AtWork int
 }
 
 // Ledger is an open ledger. It implements [sallyport.Recorder] and

@@ -74,6 +74,7 @@ const (
 	sqlReceivedBetween = `SELECT count(*), min(received_at) FROM calls WHERE agent = $1 AND received_at > $2 AND received_at < $3`
 	sqlAtWork          = `SELECT count(*), count(CASE WHEN state = 'running' THEN 1 END) FROM calls
 		WHERE agent = $1 AND final = 0 AND state <> 'awaiting_approval'`
+	sqlTaken = `SELECT count(*) FROM calls WHERE state IN ('pending', 'running')`
 
 	// For erasing. What these do in SQLite, a function does in PostgreSQL.
 	sqlEraseContents = `UPDATE contents SET entry = NULL WHERE idx IN (SELECT idx FROM leaves WHERE call_id = $1 AND kind <> 'erasure')`

@@ -34,6 +34,8 @@ type transaction struct {
 	checkpoints int64 // how many there are
 	calls       map[string]*known
 	agents      map[string]*usage
+	places      int // for calls at work, of all agents; 0 is no limit
+	taken       int // of these
 	writes      []*statement
 }
 

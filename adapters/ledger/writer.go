@@ -40,6 +40,7 @@ type writer struct {
 	requests  chan *request
 	stopped   chan struct{}
 	limits    func(agent string) sallyport.Limits
+	places    int // for calls at work
 	committed func(base, size int64, calls []string)
 
 	conn     connection
@@ -50,7 +51,7 @@ type writer struct {
 
 func newWriter(db database, o Options) *writer {
 	return &writer{
-		log: o.Logger, db: db, limits: o.Limits,
+		log: o.Logger, db: db, limits: o.Limits, places: o.AtWork,
 		requests:  make(chan *request, maxBatch),
 		stopped:   make(chan struct{}),
 		committed: func(int64, int64, []string) {},
@@ -231,7 +232,7 @@ func (w *writer) begin(ctx context.Context) (*transaction, error) {
 		}
 		w.conn = conn
 	}
-	t := &transaction{conn: w.conn, db: w.db}
+	t := &transaction{conn: w.conn, db: w.db, places: w.places}
 	if err := t.conn.begin(ctx); err != nil {
 		return nil, err
 	}

@@ -32,6 +32,7 @@ type harness struct {
 	api      string
 	http     *http.Client
 	tokens   []string         // of the agents that call
+	refused  times            // calls for which the gateway had too much to do
 	temporal sdkclient.Client // as the gateway's API
 	bare     *bareWorker
 	eager    *bareWorker

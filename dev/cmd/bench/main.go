@@ -26,11 +26,13 @@ import (
 
 // options are what is measured, and how often.
 type options struct {
-	Runs    int           // of each contender, for latency
-	Agents  []int         // that call at once, for throughput
-	Block   time.Duration // of calls of one contender, before the other's turn
-	Rounds  int           // of blocks
-	Profile string        // file for a CPU profile of the gateway's calls; empty makes none
+	Runs   int           // of each contender, for latency
+	Agents []int         // that call at once, for throughput
+	Block  time.Duration // of calls of one contender, before the other's turn
+	Rounds int           // of blocks
+	// CallsAlone leaves the bare workflows out of the throughput.
+	CallsAlone bool
+	Profile    string // file for a CPU profile of the gateway's calls; empty makes none
 }
 
 func main() {
@@ -63,6 +65,7 @@ func parse(args []string, help io.Writer) (options, error) {
 	f.IntVar(&o.Runs, "runs", 300, "latency: how often each contender runs")
 	f.DurationVar(&o.Block, "block", 4*time.Second, "throughput: how long one contender runs before it is the other's turn")
 	f.IntVar(&o.Rounds, "rounds", 3, "throughput: how many turns each contender has; 0 leaves it out")
+	f.BoolVar(&o.CallsAlone, "calls-alone", false, "throughput: leave the bare workflows out")
 	f.StringVar(&o.Profile, "cpuprofile", "", "only make calls, one at a time, and write a CPU profile to this `file`")
 	f.Func("agents", "throughput: how many agents call at once, such as 1,8,32 (the default)", func(s string) error {
 		o.Agents = nil
