@@ -118,6 +118,7 @@ test_secrets_never_in_a_manifest if {
 		{"kind": "Secret"},
 		{"KIND": "secret"},
 		{"kind": ["Secret"]},
+		{"kind": {"of": [{"it": "Secret"}]}},
 		{"kind": "List", "items": [{"kind": "Deployment"}, {"kind": "Secret"}]},
 	] {
 		codes({"/action": "apply", "/resource": "object", "/arguments": {"manifest": manifest}}) == {"secret_resource"}

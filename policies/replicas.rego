@@ -38,9 +38,10 @@ replica_cap := environment.replica_cap
 
 replica_members := {"replicas", "maxReplicas"}
 
-replicas contains value if {
-	walk(input.arguments, [path, value])
-	path[count(path) - 1] in replica_members
+replicas contains object[member] if {
+	walk(input.arguments, [_, object])
+	is_object(object)
+	some member in replica_members
 }
 
 replicas contains change.after if {
@@ -50,8 +51,9 @@ replicas contains change.after if {
 	endswith(change.path, sprintf("/%s", [member]))
 }
 
-replicas contains value if {
+replicas contains object[member] if {
 	some change in input.plan.changes
-	walk(change.after, [path, value])
-	path[count(path) - 1] in replica_members
+	walk(change.after, [_, object])
+	is_object(object)
+	some member in replica_members
 }

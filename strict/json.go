@@ -22,8 +22,9 @@ type Limits struct {
 	Tokens int // names, values, and the start and end of objects and arrays
 }
 
-// DefaultLimits suit a request body of at most 64 KiB.
-var DefaultLimits = Limits{Depth: 32, Tokens: 16384} //nolint:gochecknoglobals // a constant in all but form
+// DefaultLimits suit a request body of at most 64 KiB. The tokens bound what a
+// policy costs that looks at every value.
+var DefaultLimits = Limits{Depth: 32, Tokens: 4096} //nolint:gochecknoglobals // a constant in all but form
 
 // maxSafeInteger is the largest integer that every JSON implementation reads
 // exactly (RFC 7493, section 2.2).

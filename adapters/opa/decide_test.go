@@ -2,6 +2,7 @@ package opa_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -244,12 +245,26 @@ func TestNotReady(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
+// many are arguments with as many items, of some tokens each, as a body may have.
+func many(open, item, end string, tokens int) string {
+	items := make([]string, (strict.DefaultLimits.Tokens-20)/tokens)
+	for i := range items {
+		items[i] = strings.ReplaceAll(item, "%d", strconv.Itoa(i))
+	}
+	return `{"replicas":5,"many":` + open + strings.Join(items, ",") + end + "}"
+}
+
 func BenchmarkDecide(b *testing.B) {
 	e := newEngine(b, opa.Options{})
 	for name, q := range map[string]sallyport.Question{
 		"Allow": question(b, reading("get", "deployment")),
 		"Ask":   question(b, namespace("production")),
 		"Deny":  question(b, arguments(`{"replicas":50}`)),
+		// As many values as the API takes, in the shapes that cost the most.
+		"Numbers": question(b, arguments(many("[", "1", "]", 1))),
+		"Names":   question(b, arguments(many("{", `"%d":1`, "}", 2))),
+		"Objects": question(b, arguments(many("[", `{"a":1}`, "]", 4))),
+		"Kinds":   question(b, arguments(many(`{"kind":[`, `"a"`, "]}", 1))),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
