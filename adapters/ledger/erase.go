@@ -103,6 +103,8 @@ func (t *transaction) erase(e sallyport.Entry, content []byte) (sallyport.Receip
 	t.addLeaf(r, "", content, leaf)
 	t.writes = append(t.writes, t.db.erase(e.CallID, k.salt)...)
 	c := k.shown
+	c.state = string(k.record.State)
+	t.writes = append(t.writes, recount(searched(k.record), c)...)
 	t.write(sqlEraseCall, e.CallID, c.agent, c.tool, c.namespace, c.receivedAt, nanos(next.UpdatedAt), next.Entries)
 	return r, t.grow(leaf)
 }

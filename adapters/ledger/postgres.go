@@ -39,7 +39,7 @@ func (*postgresDatabase) erase(callID string, salt []byte) []*statement {
 }
 
 func (*postgresDatabase) purge(context.Context) (string, error) {
-	return "PostgreSQL keeps old versions of rows until the tables are vacuumed (VACUUM contents, salts, calls, terms), and longer in its log and in backups", nil
+	return "PostgreSQL keeps old versions of rows until the tables are vacuumed (VACUUM contents, salts, calls, terms, counters), and longer in its log and in backups", nil
 }
 
 func (d *postgresDatabase) connect(ctx context.Context) (connection, error) {
@@ -196,9 +196,9 @@ func grantRoles(ctx context.Context, db *sql.DB, roles Roles) error {
 	}
 	for _, r := range []struct{ name, grants string }{
 		{roles.Gateway, `GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role};
-			GRANT INSERT ON leaves, nodes, checkpoints, salts, contents, calls, terms, freezes, followers TO {role};
-			GRANT UPDATE ON head, calls, freezes, followers TO {role};
-			GRANT DELETE ON erasures TO {role}; GRANT EXECUTE ON FUNCTION erase_contents(text, bytea) TO {role}`},
+			GRANT INSERT ON leaves, nodes, checkpoints, salts, contents, calls, terms, freezes, counters, followers TO {role};
+			GRANT UPDATE ON head, calls, freezes, counters, followers TO {role};
+			GRANT DELETE ON erasures, counters TO {role}; GRANT EXECUTE ON FUNCTION erase_contents(text, bytea) TO {role}`},
 		{roles.Eraser, `GRANT INSERT (call_id, reason) ON erasures TO {role}; GRANT SELECT (call_id) ON erasures TO {role};
 			GRANT SELECT (call_id, final, updated_at) ON calls TO {role}; GRANT SELECT (idx, call_id, kind) ON leaves TO {role};
 			GRANT SELECT ON goose_db_version TO {role}`},

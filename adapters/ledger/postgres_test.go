@@ -258,7 +258,7 @@ func TestEveryStoredValuePostgres(t *testing.T) {
 	f.exec("SET session_replication_role = replica") // no trigger fires
 	f.exec("CREATE SCHEMA kept")
 	changes := 0
-	for _, table := range []string{"leaves", "nodes", "head", "checkpoints", "salts", "contents", "calls", "terms", "freezes"} {
+	for _, table := range []string{"leaves", "nodes", "head", "checkpoints", "salts", "contents", "calls", "terms", "freezes", "counters"} {
 		f.exec("CREATE TABLE kept." + table + " AS TABLE " + table)
 		columns, rows := rowsOf(t, f.db, "TABLE "+table)
 		for n, row := range rows {

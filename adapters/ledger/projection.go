@@ -18,13 +18,19 @@ type columns struct {
 	record                []byte
 }
 
-func columnsOf(r sallyport.Record) (columns, error) {
-	b, err := proof.Encode(r)
+func columnsOf(r sallyport.Record) (c columns, err error) {
+	c = searched(r)
+	c.record, err = proof.Encode(r)
+	return c, err
+}
+
+// searched are the columns but the record itself.
+func searched(r sallyport.Record) columns {
 	c := columns{
 		state: string(r.State), agent: sallyport.Searchable(r.Call.AgentID), tool: sallyport.Searchable(r.Call.Tool),
 		arguments:  string(argumentsDigest(r.Call.Arguments)),
 		receivedAt: nanos(r.Call.ReceivedAt), updatedAt: nanos(r.UpdatedAt),
-		entries: int64(r.Entries), record: b,
+		entries: int64(r.Entries),
 	}
 	if r.State.Final() {
 		c.final = 1
@@ -32,7 +38,7 @@ func columnsOf(r sallyport.Record) (columns, error) {
 	if r.Intent != nil {
 		c.namespace = sallyport.Searchable(r.Intent.Namespace)
 	}
-	return c, err
+	return c
 }
 
 // argumentsDigest is what makes arguments the same.

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/sallyport/sallyport"
@@ -20,6 +21,9 @@ const (
 // [sallyport.Reader] but for Await, which takes a [Ledger].
 type Archive struct {
 	db *sql.DB
+
+	preparing sync.Mutex
+	prepared  *sql.Stmt // of sqlHistory
 }
 
 // OpenArchive opens a ledger that is there for reading alone.
@@ -28,7 +32,7 @@ func OpenArchive(ctx context.Context, d Database) (*Archive, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Archive{db}, nil
+	return &Archive{db: db}, nil
 }
 
 // Close closes the database.
@@ -133,13 +137,29 @@ func (a *Archive) freezes(ctx context.Context, text string, args ...any) ([]sall
 // after now count too.
 func (a *Archive) History(ctx context.Context, i sallyport.Intent, now time.Time) (sallyport.History, error) {
 	var h sallyport.History
-	err := a.db.QueryRowContext(ctx, sqlHistory, sallyport.Searchable(i.Agent.ID), i.CallID, nanos(now.Add(-time.Minute)), nanos(now.Add(-time.Hour)),
-		sallyport.Searchable(i.Tool.Name), string(argumentsDigest(i.Arguments)), string(sallyport.StateDenied)).
+	read, err := a.history(ctx)
+	if err != nil {
+		return h, unreadable(err)
+	}
+	err = read.QueryRowContext(ctx, sallyport.Searchable(i.Agent.ID), i.CallID, nanos(now.Add(-time.Minute)), nanos(now.Add(-time.Hour)),
+		sallyport.Searchable(i.Tool.Name), string(argumentsDigest(i.Arguments))).
 		Scan(&h.CallsLastMinute, &h.CallsLastHour, &h.SameArgumentsLastHour, &h.DeniedLastHour)
 	if err != nil {
 		return sallyport.History{}, unreadable(err)
 	}
 	return h, nil
+}
+
+// history is prepared once: SQLite takes longer to compile it than to run it.
+func (a *Archive) history(ctx context.Context) (*sql.Stmt, error) {
+	a.preparing.Lock()
+	defer a.preparing.Unlock()
+	if a.prepared != nil {
+		return a.prepared, nil
+	}
+	var err error
+	a.prepared, err = a.db.PrepareContext(ctx, sqlHistory)
+	return a.prepared, err
 }
 
 // records reads the records that a query selects.

@@ -29,7 +29,7 @@ func Rebuild(ctx context.Context, d Database) (n int, err error) {
 	w := newWriter(db, Options{Logger: slog.New(slog.DiscardHandler)})
 	defer func() { err = errors.Join(err, w.close()) }()
 	err = w.transaction(ctx, func(t *transaction) error {
-		if err := t.conn.run(ctx, exec(sqlClearTerms), exec(sqlClearCalls), exec(sqlClearFreezes)); err != nil {
+		if err := t.conn.run(ctx, exec(sqlClearTerms), exec(sqlClearCalls), exec(sqlClearFreezes), exec(sqlClearCounters)); err != nil {
 			return err
 		}
 		b := rebuilding{t: t}
@@ -37,6 +37,7 @@ func Rebuild(ctx context.Context, d Database) (n int, err error) {
 		if err == nil {
 			err = b.finish(ctx)
 		}
+		t.write(sqlSetCounters)
 		n = b.done
 		return err
 	})

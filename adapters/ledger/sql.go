@@ -58,10 +58,10 @@ const (
 	sqlSetCall = `UPDATE calls SET state = $2, final = $3, namespace = $4, updated_at = $5, entries = $6, record = $7
 		WHERE call_id = $1`
 	sqlAddTerm = `INSERT INTO terms (term, received_at, call_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
-	sqlHistory = `SELECT count(CASE WHEN received_at >= $3 THEN 1 END), count(*),
-		count(CASE WHEN tool = $5 AND arguments = $6 THEN 1 END), count(CASE WHEN state = $7 THEN 1 END)
-		FROM calls WHERE agent = $1 AND received_at >= $4 AND call_id <> $2`
-	sqlSweepable = `SELECT record FROM calls WHERE final = 0 AND updated_at > $1 AND updated_at < $2 AND record IS NOT NULL ORDER BY updated_at, call_id LIMIT $3`
+	sqlCount   = `INSERT INTO counters (agent, name, part, minute, n) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (agent, name, part, minute) DO UPDATE SET n = counters.n + excluded.n`
+	sqlDropCounter = `DELETE FROM counters WHERE agent = $1 AND name = $2 AND part = $3 AND minute = $4 AND n = 0`
+	sqlSweepable   = `SELECT record FROM calls WHERE final = 0 AND updated_at > $1 AND updated_at < $2 AND record IS NOT NULL ORDER BY updated_at, call_id LIMIT $3`
 
 	sqlAddFreeze  = `INSERT INTO freezes (id, agent, tool, namespace, lifted, at, record) VALUES ($1, $2, $3, $4, $5, $6, $7)`
 	sqlLiftFreeze = `UPDATE freezes SET lifted = 1, record = $2 WHERE id = $1`
@@ -98,9 +98,11 @@ const (
 	sqlDropErasure = `DELETE FROM erasures WHERE call_id = $1`
 
 	// For Rebuild.
-	sqlClearTerms   = `DELETE FROM terms`
-	sqlClearCalls   = `DELETE FROM calls`
-	sqlClearFreezes = `DELETE FROM freezes`
+	sqlClearTerms    = `DELETE FROM terms`
+	sqlClearCalls    = `DELETE FROM calls`
+	sqlClearFreezes  = `DELETE FROM freezes`
+	sqlClearCounters = `DELETE FROM counters`
+	sqlSetCounters   = `INSERT INTO counters (agent, name, part, minute, n) ` + sqlCounted
 
 	// For auditors.
 	sqlUnended = `SELECT call_id FROM leaves r WHERE kind = 'received'
@@ -136,8 +138,35 @@ const (
 	sqlStrayFreezes  = `SELECT id FROM freezes WHERE id NOT IN (SELECT call_id FROM leaves) ORDER BY id`
 	sqlCallTerms     = `SELECT term, received_at FROM terms WHERE call_id = $1 ORDER BY term`
 	sqlStrayTerms    = `SELECT DISTINCT call_id FROM terms WHERE call_id NOT IN (SELECT call_id FROM calls WHERE record IS NOT NULL) ORDER BY call_id`
-	sqlStrayCalls    = `SELECT call_id FROM calls WHERE call_id NOT IN (SELECT call_id FROM leaves) ORDER BY call_id`
+	sqlMiscounted    = `SELECT agent, name, minute FROM (SELECT agent, name, part, minute, n FROM counters EXCEPT SELECT * FROM (` + sqlCounted + `) a) b
+		UNION SELECT agent, name, minute FROM (SELECT * FROM (` + sqlCounted + `) c EXCEPT SELECT agent, name, part, minute, n FROM counters) d ORDER BY agent, name, minute`
+	sqlStrayCalls = `SELECT call_id FROM calls WHERE call_id NOT IN (SELECT call_id FROM leaves) ORDER BY call_id`
 )
+
+// sqlCounted is what the counters are of the calls that there are.
+const sqlCounted = `SELECT agent, 'calls' AS name, '' AS part, received_at / 60000000000 AS minute, count(*) AS n FROM calls GROUP BY agent, received_at / 60000000000
+	UNION ALL SELECT agent, 'denied', '', received_at / 60000000000, count(*) FROM calls WHERE state = 'denied' GROUP BY agent, received_at / 60000000000
+	UNION ALL SELECT agent, 'same', tool || ' ' || arguments, received_at / 60000000000, count(*) FROM calls WHERE arguments <> ''
+		GROUP BY agent, tool, arguments, received_at / 60000000000`
+
+// sqlHistory counts the calls of the agent $1 but $2, exactly: since $3, and since
+// $4 all, those of the tool $5 with the arguments $6, and the denied ones. What
+// it adds up are the counters of the minutes after those of $3 and $4, the calls
+// of these two minutes one by one, and the call $2 itself, less.
+const sqlHistory = `SELECT CAST(coalesce(sum(recent), 0) AS bigint), CAST(coalesce(sum(calls), 0) AS bigint),
+	CAST(coalesce(sum(same), 0) AS bigint), CAST(coalesce(sum(denied), 0) AS bigint) FROM (
+	SELECT sum(CASE WHEN name = 'calls' AND minute > CAST($3 AS bigint) / 60000000000 THEN n ELSE 0 END) AS recent,
+		sum(CASE WHEN name = 'calls' THEN n ELSE 0 END) AS calls, 0 AS same, sum(CASE WHEN name = 'denied' THEN n ELSE 0 END) AS denied
+		FROM counters WHERE agent = $1 AND name IN ('calls', 'denied') AND part = '' AND minute > CAST($4 AS bigint) / 60000000000
+	UNION ALL SELECT 0, 0, sum(n), 0
+		FROM counters WHERE agent = $1 AND name = 'same' AND part = CAST($5 AS TEXT) || ' ' || CAST($6 AS TEXT) AND minute > CAST($4 AS bigint) / 60000000000
+	UNION ALL SELECT 0, count(*), count(CASE WHEN tool = $5 AND arguments = $6 THEN 1 END), count(CASE WHEN state = 'denied' THEN 1 END)
+		FROM calls WHERE agent = $1 AND received_at >= $4 AND received_at < (CAST($4 AS bigint) / 60000000000 + 1) * 60000000000
+	UNION ALL SELECT count(*), 0, 0, 0
+		FROM calls WHERE agent = $1 AND received_at >= $3 AND received_at < (CAST($3 AS bigint) / 60000000000 + 1) * 60000000000
+	UNION ALL SELECT -count(CASE WHEN received_at >= $3 THEN 1 END), -count(*), -count(CASE WHEN tool = $5 AND arguments = $6 THEN 1 END),
+		-count(CASE WHEN state = 'denied' THEN 1 END)
+		FROM calls WHERE call_id = $2 AND agent = $1 AND received_at >= $4) h`
 
 // selectCalls is the statement of a query for calls, newest first, and its
 // arguments. It asks for one row more than the limit, to know of a next page.

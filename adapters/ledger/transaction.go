@@ -218,7 +218,7 @@ func (t *transaction) append(e sallyport.Entry, content []byte) (sallyport.Recei
 		t.write(sqlAddSalt, e.CallID, k.salt)
 	}
 	t.addLeaf(r, at.key, content, leaf)
-	t.writes = append(t.writes, projection)
+	t.writes = append(t.writes, projection...)
 	for _, term := range e.Terms() {
 		t.write(sqlAddTerm, term, nanos(k.record.Call.ReceivedAt), e.CallID)
 	}
@@ -234,15 +234,16 @@ func (t *transaction) addLeaf(r sallyport.Receipt, key string, content, leaf []b
 }
 
 // apply adds an entry to what is known of its call or freeze, and returns the
-// statement that updates the projection. On an error it changes nothing.
-func (k *known) apply(e sallyport.Entry) (*statement, error) {
+// statements that update the projection. On an error it changes nothing.
+func (k *known) apply(e sallyport.Entry) ([]*statement, error) {
 	if e.Kind.OfFreeze() && k.record.Entries == 0 {
 		next, err := k.freeze.Apply(e)
 		if err != nil {
 			return nil, err
 		}
 		k.freeze = next
-		return projectFreeze(next)
+		s, err := projectFreeze(next)
+		return []*statement{s}, err
 	}
 	if k.freeze.Entries > 0 {
 		return nil, sallyport.Errorf(sallyport.Conflict, sallyport.CodeNotReceived, "%s is a freeze, and no call", e.CallID)
@@ -255,8 +256,12 @@ func (k *known) apply(e sallyport.Entry) (*statement, error) {
 	if err != nil {
 		return nil, err
 	}
+	var before columns
+	if k.record.Entries > 0 {
+		before = searched(k.record)
+	}
 	k.record = next
-	return project(e.CallID, c), nil
+	return append(recount(before, c), project(e.CallID, c)), nil
 }
 
 // write adds a statement that is run with the commit.
