@@ -52,6 +52,7 @@
 //   - receipt.go: a [Receipt], the place of an entry in the ledger
 //   - sequence.go: a [Sequence], what may follow what
 //   - record.go: a [Record], the sum of a call's entries
+//   - summary.go: a [Summary], a record without what can be large
 //   - search.go: a [Query] for calls, and the search terms of an entry
 //   - notification.go: a [Notification] about a call's wait for people
 //

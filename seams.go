@@ -168,7 +168,7 @@ type Recorder interface {
 type Freezes interface {
 	Held(ctx context.Context) ([]FreezeRecord, error)
 	Freeze(ctx context.Context, id string) (FreezeRecord, error)
-	Stopped(ctx context.Context, f Freeze, limit int) ([]Record, error)
+	Stopped(ctx context.Context, f Freeze, limit int) ([]Summary, error)
 }
 
 // Reader reads what the ledger holds of calls.

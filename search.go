@@ -50,7 +50,7 @@ type Query struct {
 
 // Page is a part of the calls that a query selects.
 type Page struct {
-	Records []Record
+	Records []Summary
 	Cursor  string // "" on the last page
 }
 

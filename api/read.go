@@ -124,7 +124,7 @@ func (s *Server) list(c echo.Context, q sallyport.Query) error {
 	}
 	list := listView{Calls: make([]wire.Call, 0, len(page.Records))}
 	for _, r := range page.Records {
-		list.Calls = append(list.Calls, s.view(r))
+		list.Calls = append(list.Calls, s.listed(r))
 	}
 	if page.Cursor != "" {
 		list.Cursor = &page.Cursor

@@ -74,7 +74,20 @@ type statusView struct {
 
 func callPath(id string) string { return "/v1/calls/" + id }
 
+// view is a whole call.
 func (s *Server) view(r sallyport.Record) wire.Call {
+	v := s.listed(r.Summary())
+	if r.Plan != nil {
+		v.Plan.Diff = r.Plan.Diff
+	}
+	if r.Outcome != nil && len(r.Outcome.Result) > 0 {
+		v.Result = &wire.Result{Untrusted: true, Content: r.Outcome.Result}
+	}
+	return v
+}
+
+// listed is a call as lists show it: without the plan's diff and the result.
+func (s *Server) listed(r sallyport.Summary) wire.Call {
 	v := wire.Call{
 		ID: r.Call.ID, State: r.State, Agent: r.Call.AgentID, Tool: r.Call.Tool,
 		CreatedAt: r.Call.ReceivedAt.UTC(),
@@ -83,37 +96,29 @@ func (s *Server) view(r sallyport.Record) wire.Call {
 	}
 	if r.Intent != nil {
 		intent := intentOf(*r.Intent)
-		intent.Digest = r.Intent.Digest()
+		intent.Digest = r.IntentDigest
 		v.Intent = &intent
 	}
 	if d := r.Decision; d != nil {
 		v.Decision = &wire.Decision{Effect: d.Effect, Reasons: orEmpty(d.Reasons), Revision: d.Revision}
 	}
 	if p := r.Plan; p != nil {
-		v.Plan = &wire.Plan{Summary: p.Summary, Diff: p.Diff, Digest: p.Digest()}
+		v.Plan = &wire.Plan{Summary: p.Summary, Digest: r.PlanDigest}
 	}
 	if r.Ballot != nil {
 		v.Ballot = ballotOf(*r.Ballot, r.Votes)
 	}
 	if r.State == sallyport.StateAwaitingApproval && s.opts.ApproveURL != nil {
-		v.Links.Approve = s.opts.ApproveURL(r)
+		v.Links.Approve = s.opts.ApproveURL(r.Record)
 	}
-	addOutcome(&v, r.Outcome)
+	if o := r.Outcome; o != nil {
+		finished := o.FinishedAt.UTC()
+		v.FinishedAt = &finished
+		if e := o.Error; e != nil {
+			v.Error = &wire.Failure{Code: e.Code, Message: e.Message, Errors: e.Fields, Reasons: e.Reasons}
+		}
+	}
 	return v
-}
-
-func addOutcome(v *wire.Call, o *sallyport.Outcome) {
-	if o == nil {
-		return
-	}
-	finished := o.FinishedAt.UTC()
-	v.FinishedAt = &finished
-	if len(o.Result) > 0 {
-		v.Result = &wire.Result{Untrusted: true, Content: o.Result}
-	}
-	if e := o.Error; e != nil {
-		v.Error = &wire.Failure{Code: e.Code, Message: e.Message, Errors: e.Fields, Reasons: e.Reasons}
-	}
 }
 
 // coveredOf is nil for a call that has no digests yet.

@@ -22,21 +22,21 @@ func (s *Server) listBallots(c echo.Context, who sallyport.Identity) error {
 	}
 	list := ballotsView{Ballots: make([]wire.Call, 0, len(records))}
 	for _, r := range records {
-		list.Ballots = append(list.Ballots, s.view(r))
+		list.Ballots = append(list.Ballots, s.listed(r))
 	}
 	return respond(c, http.StatusOK, list)
 }
 
-func (s *Server) ballots(ctx context.Context, p sallyport.Person) ([]sallyport.Record, error) {
+func (s *Server) ballots(ctx context.Context, p sallyport.Person) ([]sallyport.Summary, error) {
 	q := sallyport.Query{States: []sallyport.State{sallyport.StateAwaitingApproval}, Limit: 500}
-	var found []sallyport.Record
+	var found []sallyport.Summary
 	for {
 		page, err := s.opts.Reader.Calls(ctx, q)
 		if err != nil {
 			return nil, err
 		}
 		for _, r := range page.Records {
-			if waitsFor(p, r) {
+			if waitsFor(p, r.Record) {
 				found = append(found, r)
 			}
 		}
@@ -45,7 +45,7 @@ func (s *Server) ballots(ctx context.Context, p sallyport.Person) ([]sallyport.R
 		}
 		q.Cursor = page.Cursor
 	}
-	slices.SortStableFunc(found, func(a, b sallyport.Record) int { return a.Ballot.OpenedAt.Compare(b.Ballot.OpenedAt) })
+	slices.SortStableFunc(found, func(a, b sallyport.Summary) int { return a.Ballot.OpenedAt.Compare(b.Ballot.OpenedAt) })
 	return found[:min(len(found), maxBallots)], nil
 }
 

@@ -65,7 +65,7 @@ func (s *stopper) stopAll(ctx context.Context) error {
 		calls, err := s.ledger.Stopped(ctx, f.Freeze, stopBatch)
 		errs = append(errs, err)
 		for _, c := range calls {
-			errs = append(errs, s.stop(ctx, c, f.Freeze))
+			errs = append(errs, s.stop(ctx, c.Record, f.Freeze))
 		}
 	}
 	return errors.Join(errs...)

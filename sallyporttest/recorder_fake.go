@@ -200,9 +200,16 @@ func (l *Ledger) Calls(_ context.Context, q sallyport.Query) (sallyport.Page, er
 		return matches(r, q) && l.calls[r.Call.ID].foundBy(q.Terms()) && (after == nil || newestFirst(*after, position(r)) < 0)
 	}, func(a, b sallyport.Record) int { return newestFirst(position(a), position(b)) })
 	if err != nil || len(records) <= limit {
-		return sallyport.Page{Records: records}, err
+		return sallyport.Page{Records: summaries(records)}, err
 	}
-	return sallyport.Page{Records: records[:limit], Cursor: encodeCursor(position(records[limit-1]))}, nil
+	return sallyport.Page{Records: summaries(records[:limit]), Cursor: encodeCursor(position(records[limit-1]))}, nil
+}
+
+func summaries(records []sallyport.Record) (all []sallyport.Summary) {
+	for _, r := range records {
+		all = append(all, r.Summary())
+	}
+	return all
 }
 
 // History implements [sallyport.Reader].

@@ -66,7 +66,7 @@ func (l *Ledger) Freeze(_ context.Context, id string) (sallyport.FreezeRecord, e
 }
 
 // Stopped implements [sallyport.Freezes].
-func (l *Ledger) Stopped(_ context.Context, f sallyport.Freeze, limit int) ([]sallyport.Record, error) {
+func (l *Ledger) Stopped(_ context.Context, f sallyport.Freeze, limit int) ([]sallyport.Summary, error) {
 	records, err := l.selected(func(r sallyport.Record) bool {
 		namespace := ""
 		if r.Intent != nil {
@@ -76,7 +76,7 @@ func (l *Ledger) Stopped(_ context.Context, f sallyport.Freeze, limit int) ([]sa
 	}, func(a, b sallyport.Record) int {
 		return cmp.Or(a.UpdatedAt.Compare(b.UpdatedAt), strings.Compare(a.Call.ID, b.Call.ID))
 	})
-	return records[:min(len(records), max(limit, 0))], err
+	return summaries(records[:min(len(records), max(limit, 0))]), err
 }
 
 // Frozen is the freeze that stops an intent, or nil.

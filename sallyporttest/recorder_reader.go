@@ -257,12 +257,12 @@ func testSweepable(t *testing.T, l RecorderReader) {
 		started, ended.outcome(sallyport.StateExpired))
 	for limit, want := range map[int][]string{10: {idle.id, busy.id}, 1: {idle.id}, 0: nil} {
 		records, err := l.Sweepable(t.Context(), time.Time{}, recent.at, limit)
-		if d := cmp.Diff(want, ids(records)); d != "" || err != nil {
+		if d := cmp.Diff(want, ids(summaries(records))); d != "" || err != nil {
 			t.Errorf("at most %d: %v (-want +got)\n%s", limit, err, d)
 		}
 	}
 	records, err := l.Sweepable(t.Context(), time.Time{}, started.At, 10)
-	if d := cmp.Diff([]string{idle.id}, ids(records)); d != "" || err != nil {
+	if d := cmp.Diff([]string{idle.id}, ids(summaries(records))); d != "" || err != nil {
 		t.Errorf("a call counts from its last entry, and that of the very moment is not older: %v (-want +got)\n%s", err, d)
 	}
 }
@@ -276,7 +276,7 @@ func mustCalls(t *testing.T, l sallyport.Reader, q sallyport.Query) sallyport.Pa
 	return p
 }
 
-func ids(records []sallyport.Record) []string {
+func ids(records []sallyport.Summary) []string {
 	var list []string
 	for _, r := range records {
 		list = append(list, r.Call.ID)

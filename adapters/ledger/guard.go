@@ -56,7 +56,7 @@ func (t *transaction) learnFreezes(ctx context.Context, entries []sallyport.Entr
 
 // namespaceOf is the namespace in which a call acts. It is nil for a call
 // without an intent, which every freeze of a namespace stops.
-func namespaceOf(r sallyport.Record) *string {
+func namespaceOf(r sallyport.Summary) *string {
 	if r.Intent == nil {
 		return nil
 	}

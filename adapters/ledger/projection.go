@@ -18,17 +18,18 @@ type columns struct {
 	record                []byte
 }
 
-func columnsOf(r sallyport.Record) (c columns, err error) {
-	c = searched(r)
-	c.record, err = proof.Encode(r)
+// columnsOf are the columns of a call with some arguments, of which a summary
+// has none.
+func columnsOf(s sallyport.Summary, arguments string) (c columns, err error) {
+	c = searched(s.Record, arguments)
+	c.record, err = proof.Encode(s)
 	return c, err
 }
 
 // searched are the columns but the record itself.
-func searched(r sallyport.Record) columns {
+func searched(r sallyport.Record, arguments string) columns {
 	c := columns{
-		state: string(r.State), agent: sallyport.Searchable(r.Call.AgentID), tool: sallyport.Searchable(r.Call.Tool),
-		arguments:  string(argumentsDigest(r.Call.Arguments)),
+		state: string(r.State), agent: sallyport.Searchable(r.Call.AgentID), tool: sallyport.Searchable(r.Call.Tool), arguments: arguments,
 		receivedAt: nanos(r.Call.ReceivedAt), updatedAt: nanos(r.UpdatedAt),
 		entries: int64(r.Entries),
 	}
@@ -46,15 +47,19 @@ func argumentsDigest(arguments []byte) sallyport.Digest {
 	return sallyport.NewDigest("sallyport/arguments/v1", arguments)
 }
 
-func decodeRecord(b []byte) (sallyport.Record, error) {
-	var r sallyport.Record
-	if err := json.Unmarshal(b, &r); err != nil {
-		return r, &sallyport.Error{
+// decodeSummary reads a call's row. Earlier versions kept the whole record there.
+func decodeSummary(b []byte) (sallyport.Summary, error) {
+	var s sallyport.Summary
+	if err := json.Unmarshal(b, &s); err != nil {
+		return s, &sallyport.Error{
 			Kind: sallyport.Internal, Code: sallyport.CodeBadProjection,
 			Message: "a call's record in the ledger can't be read", Err: err,
 		}
 	}
-	return r, nil
+	if s.IntentDigest == "" {
+		s = s.Record.Summary()
+	}
+	return s, nil
 }
 
 // project is what writes a call's row.

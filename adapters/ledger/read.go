@@ -5,11 +5,11 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"sync"
 	"time"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/ledger/proof"
 )
 
 const (
@@ -38,19 +38,39 @@ func OpenArchive(ctx context.Context, d Database) (*Archive, error) {
 // Close closes the database.
 func (a *Archive) Close() error { return a.db.Close() }
 
-// Call implements [sallyport.Reader].
+// Call implements [sallyport.Reader]. The record is the fold of the call's entries.
 func (a *Archive) Call(ctx context.Context, id string) (sallyport.Record, error) {
-	var b []byte
-	err := a.db.QueryRowContext(ctx, sqlRecord, id).Scan(&b)
+	var r sallyport.Record
+	steps := 0
+	err := each(ctx, a.db, func(rows *sql.Rows) error {
+		var index int64
+		var leaf, content []byte
+		if err := rows.Scan(&index, &leaf, &content); err != nil {
+			return unreadable(err)
+		}
+		steps++
+		if content == nil {
+			return erased(id)
+		}
+		e, err := proof.DecodeEntry(content)
+		switch {
+		case err != nil:
+			return err
+		case e.Kind.OfFreeze():
+			return noSuchCall(id)
+		}
+		r, err = r.Apply(e)
+		return err
+	}, sqlLeavesOf, id)
 	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return sallyport.Record{}, noSuchCall(id)
-	case err != nil:
+	case err != nil && sallyport.KindOf(err) == "":
 		return sallyport.Record{}, unreadable(err)
-	case b == nil:
-		return sallyport.Record{}, erased(id)
+	case err != nil:
+		return sallyport.Record{}, err
+	case steps == 0:
+		return sallyport.Record{}, noSuchCall(id)
 	}
-	return decodeRecord(b)
+	return r, nil
 }
 
 // Calls implements [sallyport.Reader]. Newest is what was received last.
@@ -67,7 +87,7 @@ func (a *Archive) Calls(ctx context.Context, q sallyport.Query) (sallyport.Page,
 		return sallyport.Page{}, err
 	}
 	text, args := selectCalls(q, after, limit)
-	records, err := a.records(ctx, text, args...)
+	records, err := a.summaries(ctx, text, args...)
 	if err != nil || len(records) <= limit {
 		return sallyport.Page{Records: records}, err
 	}
@@ -81,7 +101,22 @@ func (a *Archive) Calls(ctx context.Context, q sallyport.Query) (sallyport.Page,
 // Sweepable lists, oldest first, the calls that have not ended and whose last
 // entry is later than after and earlier than before.
 func (a *Archive) Sweepable(ctx context.Context, after, before time.Time, limit int) ([]sallyport.Record, error) {
-	return a.records(ctx, sqlSweepable, nanos(after), nanos(before), max(limit, 0))
+	ids, err := column(ctx, a.db, sqlSweepable, nanos(after), nanos(before), max(limit, 0))
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	var records []sallyport.Record
+	for _, id := range ids {
+		r, err := a.Call(ctx, id)
+		switch {
+		case sallyport.KindOf(err) == sallyport.NotFound: // it has ended and was erased
+		case err != nil:
+			return nil, err
+		default:
+			records = append(records, r)
+		}
+	}
+	return records, nil
 }
 
 // Held implements [sallyport.Freezes].
@@ -102,9 +137,9 @@ func (a *Archive) Freeze(ctx context.Context, id string) (sallyport.FreezeRecord
 }
 
 // Stopped implements [sallyport.Freezes].
-func (a *Archive) Stopped(ctx context.Context, f sallyport.Freeze, limit int) ([]sallyport.Record, error) {
+func (a *Archive) Stopped(ctx context.Context, f sallyport.Freeze, limit int) ([]sallyport.Summary, error) {
 	f = searchable(f)
-	return a.records(ctx, sqlStopped, f.Agent, f.Tool, f.Namespace, max(limit, 0))
+	return a.summaries(ctx, sqlStopped, f.Agent, f.Tool, f.Namespace, max(limit, 0))
 }
 
 // Frozen is the freeze that stops an intent, or nil.
@@ -162,29 +197,25 @@ func (a *Archive) history(ctx context.Context) (*sql.Stmt, error) {
 	return a.prepared, err
 }
 
-// records reads the records that a query selects.
-func (a *Archive) records(ctx context.Context, text string, args ...any) ([]sallyport.Record, error) {
-	rows, err := a.db.QueryContext(ctx, text, args...)
-	if err != nil {
-		return nil, unreadable(err)
-	}
-	defer rows.Close()
-	var records []sallyport.Record
-	for rows.Next() {
+// summaries reads the calls that a query selects.
+func (a *Archive) summaries(ctx context.Context, text string, args ...any) ([]sallyport.Summary, error) {
+	var all []sallyport.Summary
+	err := each(ctx, a.db, func(rows *sql.Rows) error {
 		var b []byte
 		if err := rows.Scan(&b); err != nil {
-			return nil, unreadable(err)
+			return unreadable(err)
 		}
-		r, err := decodeRecord(b)
-		if err != nil {
-			return nil, err
-		}
-		records = append(records, r)
-	}
-	if err := rows.Err(); err != nil {
+		s, err := decodeSummary(b)
+		all = append(all, s)
+		return err
+	}, text, args...)
+	switch {
+	case err != nil && sallyport.KindOf(err) == "":
 		return nil, unreadable(err)
+	case err != nil:
+		return nil, err
 	}
-	return records, nil
+	return all, nil
 }
 
 func unreadable(cause error) error { return unavailable(cause, "the ledger can't be read") }

@@ -150,7 +150,7 @@ func (f *folding) project(t *transaction) error {
 		return fmt.Errorf("the contents of call %s are gone, and it has not ended", f.id)
 	case !f.erased:
 		var err error
-		if c, err = columnsOf(f.record); err != nil {
+		if c, err = columnsOf(f.record.Summary(), string(argumentsDigest(f.record.Call.Arguments))); err != nil {
 			return err
 		}
 		for _, term := range f.terms {

@@ -44,14 +44,13 @@ const (
 	sqlAddCheckpoint = `INSERT INTO checkpoints (seq, size, note) VALUES ($1, $2, $3)`
 
 	sqlSalt  = `SELECT salt FROM salts WHERE call_id = $1`
-	sqlKnown = `SELECT s.salt, c.record, f.record FROM salts s
+	sqlKnown = `SELECT s.salt, c.record, coalesce(c.arguments, ''), f.record FROM salts s
 		LEFT JOIN calls c ON c.call_id = s.call_id LEFT JOIN freezes f ON f.id = s.call_id WHERE s.call_id = $1`
 	sqlAddSalt    = `INSERT INTO salts (call_id, salt) VALUES ($1, $2)`
 	sqlAddContent = `INSERT INTO contents (idx, entry) VALUES ($1, $2)`
 	sqlStored     = `SELECT l.idx, l.number, l.leaf, c.entry FROM leaves l LEFT JOIN contents c ON c.idx = l.idx
 		WHERE l.call_id = $1 AND l.kind = $2 AND l.key = $3`
 
-	sqlRecord  = `SELECT record FROM calls WHERE call_id = $1`
 	sqlEntries = `SELECT entries FROM calls WHERE call_id = $1`
 	sqlAddCall = `INSERT INTO calls (call_id, state, final, agent, tool, namespace, arguments, received_at, updated_at, entries, record)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
@@ -61,7 +60,7 @@ const (
 	sqlCount   = `INSERT INTO counters (agent, name, part, minute, n) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (agent, name, part, minute) DO UPDATE SET n = counters.n + excluded.n`
 	sqlDropCounter = `DELETE FROM counters WHERE agent = $1 AND name = $2 AND part = $3 AND minute = $4 AND n = 0`
-	sqlSweepable   = `SELECT record FROM calls WHERE final = 0 AND updated_at > $1 AND updated_at < $2 AND record IS NOT NULL ORDER BY updated_at, call_id LIMIT $3`
+	sqlSweepable   = `SELECT call_id FROM calls WHERE final = 0 AND updated_at > $1 AND updated_at < $2 AND record IS NOT NULL ORDER BY updated_at, call_id LIMIT $3`
 
 	sqlAddFreeze  = `INSERT INTO freezes (id, agent, tool, namespace, lifted, at, record) VALUES ($1, $2, $3, $4, $5, $6, $7)`
 	sqlLiftFreeze = `UPDATE freezes SET lifted = 1, record = $2 WHERE id = $1`

@@ -42,14 +42,15 @@ type transaction struct {
 // known is what the ledger holds of a call or of a freeze, with what this
 // transaction adds.
 type known struct {
-	salt   []byte
-	fresh  bool // nothing is stored yet
-	erased bool
-	record sallyport.Record       // of a call
-	freeze sallyport.FreezeRecord // or of a freeze
-	shown  columns                // that are left after an erasure
-	frozen *sallyport.Freeze      // that stops the call
-	stored map[slot]sallyport.Receipt
+	salt      []byte
+	fresh     bool // nothing is stored yet
+	erased    bool
+	record    sallyport.Summary      // of a call
+	arguments string                 // their digest, of a call
+	freeze    sallyport.FreezeRecord // or of a freeze
+	shown     columns                // that are left after an erasure
+	frozen    *sallyport.Freeze      // that stops the call
+	stored    map[slot]sallyport.Receipt
 }
 
 // slot is where there is at most one entry of a call.
@@ -130,14 +131,14 @@ func (t *transaction) learnCalls(ctx context.Context, entries []sallyport.Entry)
 		k := &known{stored: map[slot]sallyport.Receipt{}}
 		t.calls[e.CallID] = k
 		calls = append(calls, k)
-		reads = append(reads, query([]any{&k.salt, &records[i], &freezes[i]}, sqlKnown, e.CallID))
+		reads = append(reads, query([]any{&k.salt, &records[i], &k.arguments, &freezes[i]}, sqlKnown, e.CallID))
 	}
 	if err := t.conn.run(ctx, reads...); err != nil {
 		return fmt.Errorf("what is known of calls can't be read: %w", err)
 	}
 	for i, k := range calls {
 		record, _ := reads[i].into[1].(*[]byte)
-		freeze, _ := reads[i].into[2].(*[]byte)
+		freeze, _ := reads[i].into[3].(*[]byte)
 		if err := k.fill(reads[i].none, *record, *freeze); err != nil {
 			return err
 		}
@@ -156,7 +157,7 @@ func (k *known) fill(none bool, record, freeze []byte) (err error) {
 	case len(k.salt) != proof.SaltSize || record == nil:
 		k.erased = true
 	default:
-		k.record, err = decodeRecord(record)
+		k.record, err = decodeSummary(record)
 	}
 	return err
 }
@@ -252,15 +253,17 @@ func (k *known) apply(e sallyport.Entry) ([]*statement, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := columnsOf(next)
+	arguments, before := k.arguments, columns{}
+	if k.record.Entries == 0 {
+		arguments = string(argumentsDigest(e.Call.Arguments))
+	} else {
+		before = searched(k.record.Record, arguments)
+	}
+	c, err := columnsOf(next, arguments)
 	if err != nil {
 		return nil, err
 	}
-	var before columns
-	if k.record.Entries > 0 {
-		before = searched(k.record)
-	}
-	k.record = next
+	k.record, k.arguments = next, arguments
 	return append(recount(before, c), project(e.CallID, c)), nil
 }
 

@@ -141,7 +141,11 @@ func TestAPI(t *testing.T) {
 	if err != nil || len(page.Records) != 1 {
 		t.Fatalf("%d calls were recorded, want one (%v)", len(page.Records), err)
 	}
-	lines = append(lines, "recorded call: "+written(t, page.Records[0].Call))
+	recorded, err := l.Call(t.Context(), page.Records[0].Call.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines = append(lines, "recorded call: "+written(t, recorded.Call))
 	pinned{
 		"api.golden", "Responses of the API, without prose, and a call as it is recorded",
 		"clients misread responses, and an agent's repeated request counts as a new call",
