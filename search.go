@@ -34,6 +34,7 @@ func Searchable(text string) string {
 
 // Query selects calls, newest first. Zero fields select everything.
 type Query struct {
+	Voter     *Person // whose vote they wait for: then the oldest are first
 	States    []State
 	Agent     string
 	Tool      string
@@ -48,7 +49,8 @@ type Query struct {
 	Limit     int       // 1 to 500; 0 means 50
 }
 
-// Page is a part of the calls that a query selects.
+// Page is a part of the calls that a query selects. It may have fewer than the
+// query's limit where there are more.
 type Page struct {
 	Records []Summary
 	Cursor  string // "" on the last page

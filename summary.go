@@ -40,6 +40,18 @@ func (s Summary) Apply(e Entry) (Summary, error) {
 	return s, nil
 }
 
+// WaitsFor reports whether the call waits for a person's vote: one of the ballot's
+// groups has the person, and the person does not own the call's agent.
+func (s Summary) WaitsFor(p Person) bool {
+	return s.State == StateAwaitingApproval && s.Ballot != nil && Overlap(s.Ballot.Terms.Groups, p.Groups) && !s.OwnedBy(p)
+}
+
+// OwnedBy reports whether a person owns the call's agent. The intent names the
+// owner: a call without an intent has none.
+func (s Summary) OwnedBy(p Person) bool {
+	return s.Intent != nil && s.Intent.Agent.Owner == p.ID
+}
+
 // short leaves out what a summary has not.
 func (r Record) short() Record {
 	r.Signed, r.Refusals = "", nil

@@ -47,7 +47,7 @@ func (s *Server) find(c echo.Context, who sallyport.Identity) (sallyport.Record,
 	switch {
 	case sallyport.CodeOf(err) == sallyport.CodeErased && s.seesAll(who):
 		return sallyport.Record{}, about(id, err)
-	case sallyport.KindOf(err) == sallyport.NotFound || err == nil && !s.sees(who, record):
+	case sallyport.KindOf(err) == sallyport.NotFound || err == nil && !s.sees(who, record.Summary()):
 		return sallyport.Record{}, noCall()
 	case err != nil:
 		return sallyport.Record{}, err
@@ -62,12 +62,12 @@ func noCall() error {
 
 // sees reports whether an identity may see a call: its agent, the agent's owner,
 // operators, auditors, and people in the groups of its ballot.
-func (s *Server) sees(who sallyport.Identity, r sallyport.Record) bool {
+func (s *Server) sees(who sallyport.Identity, r sallyport.Summary) bool {
 	if who.Agent != nil {
 		return r.Call.AgentID == who.Agent.ID
 	}
 	p := *who.Person
-	return s.seesAll(who) || ownsAgent(p, r) ||
+	return s.seesAll(who) || r.OwnedBy(p) ||
 		r.Ballot != nil && sallyport.Overlap(r.Ballot.Terms.Groups, p.Groups)
 }
 
@@ -77,12 +77,6 @@ func (s *Server) seesAll(who sallyport.Identity) bool {
 
 func (s *Server) operates(who sallyport.Identity) bool {
 	return who.Person != nil && sallyport.Overlap(s.opts.OperatorGroups, who.Person.Groups)
-}
-
-// ownsAgent reports whether p owns the call's agent. The intent names the owner: a
-// call without an intent has none.
-func ownsAgent(p sallyport.Person, r sallyport.Record) bool {
-	return r.Intent != nil && r.Intent.Agent.Owner == p.ID
 }
 
 // listCalls lists calls, newest first: all for operators and auditors, its
@@ -122,14 +116,15 @@ func (s *Server) list(c echo.Context, q sallyport.Query) error {
 	if err != nil {
 		return err
 	}
-	list := listView{Calls: make([]wire.Call, 0, len(page.Records))}
+	return respond(c, http.StatusOK, listView{Calls: s.calls(page), Cursor: orNull(page.Cursor)})
+}
+
+func (s *Server) calls(page sallyport.Page) []wire.Call {
+	calls := make([]wire.Call, 0, len(page.Records))
 	for _, r := range page.Records {
-		list.Calls = append(list.Calls, s.listed(r))
+		calls = append(calls, s.listed(r))
 	}
-	if page.Cursor != "" {
-		list.Cursor = &page.Cursor
-	}
-	return respond(c, http.StatusOK, list)
+	return calls
 }
 
 func listParameters() []string { return []string{"state", "agent", "tool", "since", "cursor"} }

@@ -18,6 +18,7 @@ type listView struct {
 
 type ballotsView struct {
 	Ballots []wire.Call `json:"ballots"`
+	Cursor  *string     `json:"cursor"`
 }
 
 type freezesView struct {

@@ -1,57 +1,25 @@
 package api
 
 import (
-	"context"
 	"net/http"
-	"slices"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/sallyport/sallyport"
-	"github.com/sallyport/sallyport/api/wire"
 )
-
-// maxBallots bounds one response: it has the oldest ballots.
-const maxBallots = 500
 
 // listBallots lists the calls that wait for a person, oldest first.
 func (s *Server) listBallots(c echo.Context, who sallyport.Identity) error {
-	records, err := s.ballots(c.Request().Context(), *who.Person)
+	q, err := readQuery(c.QueryParams(), []string{"cursor", "limit"})
 	if err != nil {
 		return err
 	}
-	list := ballotsView{Ballots: make([]wire.Call, 0, len(records))}
-	for _, r := range records {
-		list.Ballots = append(list.Ballots, s.listed(r))
+	q.Voter = who.Person
+	page, err := s.opts.Reader.Calls(c.Request().Context(), q)
+	if err != nil {
+		return err
 	}
-	return respond(c, http.StatusOK, list)
-}
-
-func (s *Server) ballots(ctx context.Context, p sallyport.Person) ([]sallyport.Summary, error) {
-	q := sallyport.Query{States: []sallyport.State{sallyport.StateAwaitingApproval}, Limit: 500}
-	var found []sallyport.Summary
-	for {
-		page, err := s.opts.Reader.Calls(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range page.Records {
-			if waitsFor(p, r.Record) {
-				found = append(found, r)
-			}
-		}
-		if page.Cursor == "" || page.Cursor == q.Cursor {
-			break
-		}
-		q.Cursor = page.Cursor
-	}
-	slices.SortStableFunc(found, func(a, b sallyport.Summary) int { return a.Ballot.OpenedAt.Compare(b.Ballot.OpenedAt) })
-	return found[:min(len(found), maxBallots)], nil
-}
-
-func waitsFor(p sallyport.Person, r sallyport.Record) bool {
-	return r.State == sallyport.StateAwaitingApproval && r.Ballot != nil &&
-		sallyport.Overlap(r.Ballot.Terms.Groups, p.Groups) && !ownsAgent(p, r)
+	return respond(c, http.StatusOK, ballotsView{Ballots: s.calls(page), Cursor: orNull(page.Cursor)})
 }
 
 // vote attests that a person voted. The worker decides whether the vote counts.

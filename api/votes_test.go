@@ -19,18 +19,35 @@ func TestOldestBallotFirst(t *testing.T) {
 		want = append(want, decode(t, send(h, request(t, http.MethodPost, "/v1/calls", body))).ID)
 		g.clock.advance(time.Minute)
 	}
-	w := send(h, request(t, http.MethodGet, "/v1/ballots", "", "Authorization", "Bearer bob"))
-	var list struct {
+	type list struct {
 		Ballots []response `json:"ballots"`
+		Cursor  *string    `json:"cursor"`
 	}
-	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil {
-		t.Fatal(err)
+	ask := func(query string) (l list) {
+		t.Helper()
+		w := send(h, request(t, http.MethodGet, "/v1/ballots"+query, "", "Authorization", "Bearer bob"))
+		if err := json.Unmarshal(w.Body.Bytes(), &l); err != nil {
+			t.Fatal(err)
+		}
+		return l
 	}
-	var got []string
-	for _, b := range list.Ballots {
-		got = append(got, b.ID)
+	ids := func(lists ...list) (all []string) {
+		for _, l := range lists {
+			for _, b := range l.Ballots {
+				all = append(all, b.ID)
+			}
+		}
+		return all
 	}
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("(-want +got)\n%s", d)
+	all, first := ask("?limit=10"), ask("?limit=2")
+	if d := cmp.Diff(want, ids(all)); d != "" || all.Cursor != nil {
+		t.Errorf("cursor %v (-want +got)\n%s", all.Cursor, d)
+	}
+	if first.Cursor == nil {
+		t.Fatal("two of three say that there are no more")
+	}
+	next := ask("?limit=2&cursor=" + *first.Cursor)
+	if d := cmp.Diff(want, ids(first, next)); d != "" || next.Cursor != nil {
+		t.Errorf("page by page: cursor %v (-want +got)\n%s", next.Cursor, d)
 	}
 }

@@ -46,6 +46,7 @@ func TestRecorder(t *testing.T, open func(t *testing.T) RecorderReader) {
 		"CallsBadQueries":   testCallsBadQueries,
 		"History":           testHistory,
 		"SweepableOldCalls": testSweepable,
+		"CallsThatWait":     testCallsThatWait,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}

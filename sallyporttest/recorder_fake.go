@@ -196,9 +196,13 @@ func (l *Ledger) Calls(_ context.Context, q sallyport.Query) (sallyport.Page, er
 	if err != nil {
 		return sallyport.Page{}, err
 	}
+	order := newestFirst
+	if q.Voter != nil {
+		order = func(a, b place) int { return newestFirst(b, a) }
+	}
 	records, err := l.selected(func(r sallyport.Record) bool {
-		return matches(r, q) && l.calls[r.Call.ID].foundBy(q.Terms()) && (after == nil || newestFirst(*after, position(r)) < 0)
-	}, func(a, b sallyport.Record) int { return newestFirst(position(a), position(b)) })
+		return matches(r, q) && l.calls[r.Call.ID].foundBy(q.Terms()) && (after == nil || order(*after, position(r)) < 0)
+	}, func(a, b sallyport.Record) int { return order(position(a), position(b)) })
 	if err != nil || len(records) <= limit {
 		return sallyport.Page{Records: summaries(records)}, err
 	}
@@ -275,7 +279,7 @@ func (c *fakeCall) foundBy(terms []string) bool {
 }
 
 func matches(r sallyport.Record, q sallyport.Query) bool {
-	return (len(q.States) == 0 || slices.Contains(q.States, r.State)) &&
+	return (q.Voter == nil || r.Summary().WaitsFor(*q.Voter)) && (len(q.States) == 0 || slices.Contains(q.States, r.State)) &&
 		(q.Agent == "" || q.Agent == r.Call.AgentID) &&
 		(q.Tool == "" || q.Tool == r.Call.Tool) &&
 		(q.Namespace == "" || r.Intent != nil && q.Namespace == r.Intent.Namespace) &&

@@ -203,6 +203,48 @@ func testCallsPaged(t *testing.T, l RecorderReader) {
 	}
 }
 
+// testCallsThatWait lists what waits for a person's vote, among much that does not.
+func testCallsThatWait(t *testing.T, l RecorderReader) {
+	bob := sallyport.Person{ID: "bob", Groups: []string{"dev", "sre"}}
+	var want []string
+	for n := range 9 {
+		s := newStory(n)
+		steps := s.approved()[:4]
+		switch n % 3 {
+		case 0:
+			want = append(want, s.id)
+		case 1: // it has not been asked for
+			steps = steps[:3]
+		default: // it has ended
+			steps = append(steps, s.outcome(sallyport.StateExpired))
+		}
+		mustRecord(t, l, steps...)
+	}
+	var got []string
+	q := sallyport.Query{Voter: &bob, Limit: 2}
+	for range 9 {
+		p := mustCalls(t, l, q)
+		if len(p.Records) > 2 {
+			t.Fatalf("%d calls, want two at most", len(p.Records))
+		}
+		got = append(got, ids(p.Records)...)
+		if q.Cursor = p.Cursor; p.Cursor == "" {
+			break
+		}
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("the oldest first, page by page (-want +got)\n%s", d)
+	}
+	for reason, p := range map[string]sallyport.Person{
+		"who owns the agent may not vote": {ID: "alice", Groups: []string{"sre"}},
+		"who is in no group of theirs":    {ID: "dave", Groups: []string{"dev"}},
+	} {
+		if page := mustCalls(t, l, sallyport.Query{Voter: &p}); len(page.Records) > 0 || page.Cursor != "" {
+			t.Errorf("%s: %d calls, cursor %q", reason, len(page.Records), page.Cursor)
+		}
+	}
+}
+
 func testCallsBadQueries(t *testing.T, l RecorderReader) {
 	for n := range 3 {
 		mustRecord(t, l, newStory(n).received())

@@ -86,16 +86,27 @@ func (a *Archive) Calls(ctx context.Context, q sallyport.Query) (sallyport.Page,
 	if err != nil {
 		return sallyport.Page{}, err
 	}
-	text, args := selectCalls(q, after, limit)
-	records, err := a.summaries(ctx, text, args...)
-	if err != nil || len(records) <= limit {
-		return sallyport.Page{Records: records}, err
+	read := limit // rows; what waits for a person is found among all that waits
+	if q.Voter != nil {
+		read = maxLimit
 	}
-	last := records[limit-1].Call
-	return sallyport.Page{
-		Records: records[:limit],
-		Cursor:  cursor{receivedAt: nanos(last.ReceivedAt), callID: last.ID}.String(),
-	}, nil
+	text, args := selectCalls(q, after, read)
+	records, err := a.summaries(ctx, text, args...)
+	if err != nil {
+		return sallyport.Page{}, err
+	}
+	var page sallyport.Page
+	for i, r := range records {
+		if i == read || len(page.Records) == limit {
+			last := records[i-1].Call
+			page.Cursor = cursor{receivedAt: nanos(last.ReceivedAt), callID: last.ID}.String()
+			break
+		}
+		if q.Voter == nil || r.WaitsFor(*q.Voter) {
+			page.Records = append(page.Records, r)
+		}
+	}
+	return page, nil
 }
 
 // Sweepable lists, oldest first, the calls that have not ended and whose last

@@ -183,9 +183,12 @@ func selectCalls(q sallyport.Query, after *cursor, limit int) (string, []any) {
 		// that reads all calls of a frequent term.
 		s.and("(SELECT 1 FROM terms o WHERE o.term = $ AND o.received_at = t.received_at AND o.call_id = t.call_id LIMIT 1) = 1", term)
 	}
-	states := make([]string, len(q.States))
+	states, newer, direction := make([]string, len(q.States)), "<", " DESC"
 	for i, state := range q.States {
 		states[i] = string(state)
+	}
+	if q.Voter != nil {
+		states, newer, direction = append(states, string(sallyport.StateAwaitingApproval)), ">", ""
 	}
 	for _, column := range []struct {
 		name   string
@@ -200,11 +203,11 @@ func selectCalls(q sallyport.Query, after *cursor, limit int) (string, []any) {
 		s.and(order+".received_at < $", nanos(q.Before))
 	}
 	if after != nil {
-		s.and("("+order+".received_at, "+order+".call_id) < ($, $)", after.receivedAt, after.callID)
+		s.and("("+order+".received_at, "+order+".call_id) "+newer+" ($, $)", after.receivedAt, after.callID)
 	}
 	s.args = append(s.args, limit+1)
 	return "SELECT c.record FROM " + from + " WHERE " + strings.Join(s.where, " AND ") +
-		" ORDER BY " + order + ".received_at DESC, " + order + ".call_id DESC LIMIT $" + strconv.Itoa(len(s.args)), s.args
+		" ORDER BY " + order + ".received_at" + direction + ", " + order + ".call_id" + direction + " LIMIT $" + strconv.Itoa(len(s.args)), s.args
 }
 
 // nanos is t for an SQL column: nanoseconds since 1970. A time that these
