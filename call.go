@@ -14,6 +14,10 @@ type Stated struct {
 	Task    string `json:"task,omitempty"`
 }
 
+func (s Stated) scrubbed(of Secrets) Stated {
+	return Stated{Reason: of.Scrub(s.Reason), Session: of.Scrub(s.Session), Task: of.Scrub(s.Task)}
+}
+
 // Call is one request of an authenticated agent to use one tool.
 type Call struct {
 	ID          string          `json:"id"`
@@ -36,15 +40,15 @@ type SignedCall string
 // Redacted is the call as it may be stored. In the place of an argument that is
 // left out stands a commitment to it under the call's seal, which is not stored
 // either: different values have different commitments, and a reader cannot
-// guess them.
+// guess them. The agent's own words do not quote it.
 func (c Call) Redacted() Call {
+	c.Stated = c.Stated.scrubbed(c.Secrets())
 	c.Arguments, c.Seal = sealed(c.Arguments, c.Redact, c.Seal), nil
 	return c
 }
 
-// Secrets are the texts among the arguments that are left out of what is stored,
-// the longest first.
-func (c Call) Secrets() []string { return secretsOf(c.Arguments, c.Redact, c.Seal) }
+// Secrets are the texts among the arguments that are stored nowhere.
+func (c Call) Secrets() Secrets { return secretsOf(c.Arguments, c.Redact, c.Seal) }
 
 var callIDEncoding = base32.StdEncoding.WithPadding(base32.NoPadding) //nolint:gochecknoglobals // a constant in all but form
 

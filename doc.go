@@ -26,6 +26,8 @@
 //   - text.go: untrusted text, made safe for terminals and markdown
 //   - difference.go: how two values differ, for people to read
 //   - redact.go: arguments and results that are stored nowhere
+//   - finder.go: many texts found in one pass over another
+//   - scrub.go: [Secrets], the search for redacted values in each spelling
 //   - trace.go: a [TraceContext], the place of a call in a distributed trace
 //
 // These are the stages of a call, each a type or a few:
@@ -71,4 +73,8 @@
 //   - remedy_tools.go: the built-in tools and the built-in policy
 //   - remedy_log.go: codes that stand in logs alone
 //   - remedy.go: all of them, by subject
+//
+// What is stored nowhere is left out of all of these by one type:
+//
+//   - redactor.go: a [Redactor], which every entry passes before it is recorded
 package sallyport

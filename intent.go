@@ -43,12 +43,13 @@ func IntentDigest(covered []byte) Digest { return NewDigest("sallyport/intent/v1
 
 // Redacted is the intent as it may be stored; see [Call.Redacted].
 func (i Intent) Redacted() Intent {
+	i.Stated = i.Stated.scrubbed(i.Secrets())
 	i.Arguments, i.Seal = sealed(i.Arguments, i.Redact.Arguments, i.Seal), nil
 	return i
 }
 
 // Secrets are those of the intent's call.
-func (i Intent) Secrets() []string { return secretsOf(i.Arguments, i.Redact.Arguments, i.Seal) }
+func (i Intent) Secrets() Secrets { return secretsOf(i.Arguments, i.Redact.Arguments, i.Seal) }
 
 // isOf reports whether the intent was made from this call.
 func (i Intent) isOf(c Call) bool {

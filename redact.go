@@ -2,18 +2,16 @@ package sallyport
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"slices"
 	"strconv"
 	"strings"
 )
 
-// Redaction lists the parts of a call that are stored nowhere: JSON Pointers (RFC
-// 6901) into its arguments and its result.
+// Redaction lists, by JSON Pointers (RFC 6901), the parts of a call's arguments and
+// of its result that are stored nowhere.
 type Redaction struct {
 	Arguments []string `json:"arguments,omitempty" yaml:"arguments"`
 	Result    []string `json:"result,omitempty" yaml:"result"`
@@ -82,50 +80,6 @@ func tokens(pointer string) []string {
 func ValidPointer(p string) bool {
 	rest := strings.NewReplacer("~0", "", "~1", "").Replace(p)
 	return strings.HasPrefix(p, "/") && len(p) <= 256 && !strings.Contains(rest, "~")
-}
-
-// leastSecret is how long a text must be to be looked for: shorter ones are
-// everywhere.
-const leastSecret = 4
-
-func secretsOf(arguments json.RawMessage, pointers []string, seal []byte) []string {
-	if len(seal) == 0 {
-		return nil
-	}
-	var found []string
-	Redact(arguments, pointers, func(_ string, value []byte) string {
-		if v, err := decodeAny(value); err == nil {
-			eachText(v, func(s string, name bool) string {
-				if len(s) >= leastSecret && !name {
-					found = append(found, s)
-				}
-				return s
-			})
-		}
-		return ""
-	})
-	slices.SortFunc(found, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
-	return slices.Compact(found)
-}
-
-// Scrub puts a mark in the place of secrets within a text.
-func Scrub(text string, secrets []string) string {
-	for _, s := range secrets {
-		text = strings.ReplaceAll(text, s, RedactedMark)
-	}
-	return text
-}
-
-// ScrubJSON is [Scrub] for the texts within a document.
-func ScrubJSON(document json.RawMessage, secrets []string) json.RawMessage {
-	if len(secrets) == 0 || len(document) == 0 {
-		return document
-	}
-	v, err := decodeAny(document)
-	if err != nil {
-		return json.RawMessage(Scrub(string(document), secrets))
-	}
-	return encodeAny(eachText(v, func(s string, _ bool) string { return Scrub(s, secrets) }))
 }
 
 // eachText replaces each text within a value, names of members included.

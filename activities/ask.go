@@ -38,14 +38,14 @@ func (a *Activities) Ask(ctx context.Context, in AskInput) (b sallyport.Ballot, 
 		return b, sallyport.Errorf(sallyport.Conflict, sallyport.CodeNotAsked, "policy did not ask for approval of call %s", call.ID)
 	}
 	if err := shown(s, rec, in.Plan); err != nil {
-		return b, a.recordDrift(ctx, call.ID, err)
+		return b, a.recordDrift(ctx, s.redactor(), call.ID, err)
 	}
 	b, err = a.draw(s, *rec.Decision.Approval, rec.Plan)
 	if err != nil {
 		return b, err
 	}
 	b.RunID = activity.GetInfo(ctx).WorkflowExecution.RunID
-	r, err := a.Ledger.Record(ctx, sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryBallot, Key: b.RunID, At: b.OpenedAt, Ballot: &b})
+	r, err := a.record(ctx, s.redactor(), sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryBallot, Key: b.RunID, At: b.OpenedAt, Ballot: &b})
 	if err != nil {
 		return sallyport.Ballot{}, err
 	}

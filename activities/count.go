@@ -89,11 +89,11 @@ func (a *Activities) count(ctx context.Context, s subject, rec *sallyport.Record
 		}
 		e.Kind, e.Vote, e.Refusal = sallyport.EntryRefusal, nil, refusalOf(cand, refused)
 	}
-	r, err := a.Ledger.Record(ctx, e)
+	r, err := a.record(ctx, s.redactor(), e)
 	if sallyport.KindOf(err) == sallyport.Conflict { // the call went on while the vote was weighed
 		e.Kind, e.Vote = sallyport.EntryRefusal, nil
 		e.Refusal = refusalOf(cand, sallyport.Errorf(sallyport.Denied, sallyport.CodeNotWaiting, "%s", sallyport.AsError(err).Message))
-		r, err = a.Ledger.Record(ctx, e)
+		r, err = a.record(ctx, s.redactor(), e)
 	}
 	switch {
 	case err != nil:
@@ -153,6 +153,9 @@ func (a *Activities) weigh(ctx context.Context, s subject, rec sallyport.Record,
 		return deny(sallyport.CodeBadEvidence, "the verdict must be %q or %q", sallyport.Approve, sallyport.Reject)
 	case len(cand.paper.Reason) > maxReason:
 		return deny(sallyport.CodeBadEvidence, "the reason is longer than %d bytes", maxReason)
+	case cand.evidence.Class == sallyport.APIAttested && s.call.Secrets().Scrub(cand.paper.Reason) != cand.paper.Reason:
+		// The evidence is kept, and has the reason in it.
+		return deny(sallyport.CodeBadEvidence, "the reason quotes an argument that the tool's manifest redacts: vote without the quote")
 	case cand.at.Before(b.OpenedAt.Add(-clockSkew)) || cand.at.After(b.ExpiresAt):
 		return deny(sallyport.CodeNotWaiting, "the ballot was open until %s", b.ExpiresAt.Format(time.RFC3339))
 	case cand.key != nil && cand.loggedIn.Before(b.OpenedAt.Add(-clockSkew)):

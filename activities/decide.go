@@ -36,7 +36,7 @@ func (a *Activities) Decide(ctx context.Context, in DecideInput) (d sallyport.De
 	if err != nil {
 		return d, err
 	}
-	r, err := a.Ledger.Record(ctx, sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryDecision, Key: key, At: a.Now(), Decision: &d})
+	r, err := a.record(ctx, s.redactor(), sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryDecision, Key: key, At: a.Now(), Decision: &d})
 	if err != nil {
 		return sallyport.Decision{}, err
 	}

@@ -50,13 +50,13 @@ func intentDrift(s subject, rec sallyport.Record) error {
 // recordDrift records the drift that an error reports, and returns that error.
 // Where the ledger is out of reach it returns the ledger's, so that Temporal
 // tries again.
-func (a *Activities) recordDrift(ctx context.Context, callID string, err error) error {
+func (a *Activities) recordDrift(ctx context.Context, redactor sallyport.Redactor, callID string, err error) error {
 	if sallyport.CodeOf(err) != sallyport.CodeDrift {
 		return err
 	}
-	d := sallyport.Drift{Message: sallyport.AsError(err).Message}
+	d := sallyport.Drift{Message: redactor.Scrub(sallyport.AsError(err).Message)}
 	key := sallyport.NewDigest("sallyport/drift/v1", []byte(d.Message))
-	_, unrecorded := a.Ledger.Record(ctx, sallyport.Entry{CallID: callID, Kind: sallyport.EntryDrift, Key: string(key), At: a.Now(), Drift: &d})
+	_, unrecorded := a.record(ctx, redactor, sallyport.Entry{CallID: callID, Kind: sallyport.EntryDrift, Key: string(key), At: a.Now(), Drift: &d})
 	if unrecorded != nil && sallyport.KindOf(unrecorded) != sallyport.Conflict { // it has ended meanwhile
 		return unrecorded
 	}

@@ -54,6 +54,11 @@ type subject struct {
 	tool   sallyport.Tool
 }
 
+// redactor leaves out of the call's entries what is stored nowhere.
+func (s subject) redactor() sallyport.Redactor {
+	return sallyport.NewRedactor(s.call, s.intent.Redact, sallyport.Obligations{})
+}
+
 // Visible lists the tools that an agent may know of.
 func (e Evaluator) Visible(ctx context.Context, agent sallyport.Agent) ([]sallyport.Tool, error) {
 	visible := []sallyport.Tool{}

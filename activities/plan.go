@@ -25,13 +25,15 @@ func (a *Activities) Plan(ctx context.Context, signed sallyport.SignedCall) (p s
 	if err != nil {
 		return p, err
 	}
-	r, err := a.Ledger.Record(ctx, sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryPlan, At: a.Now(), Plan: &p})
+	r, err := a.record(ctx, s.redactor(), sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryPlan, At: a.Now(), Plan: &p})
 	if err != nil {
 		return sallyport.Plan{}, err
 	}
 	return *r.Entry.Plan, nil
 }
 
+// plan has the runner plan, and redacts the plan before a digest is taken of it
+// or policy sees it: the run's plan is compared with the recorded one.
 func (a *Activities) plan(ctx context.Context, s subject) (sallyport.Plan, error) {
 	runner, err := a.runner(s.tool)
 	if err != nil {
@@ -43,7 +45,7 @@ func (a *Activities) plan(ctx context.Context, s subject) (sallyport.Plan, error
 	if err != nil {
 		return p, err
 	}
-	return scrubbed(p, s.call.Secrets())
+	return s.redactor().Plan(p)
 }
 
 func (a *Activities) runner(t sallyport.Tool) (sallyport.Runner, error) {

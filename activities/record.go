@@ -7,6 +7,12 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
+// record records an entry without what is stored nowhere. Every entry of the
+// steps passes here.
+func (a *Activities) record(ctx context.Context, r sallyport.Redactor, e sallyport.Entry) (sallyport.Receipt, error) {
+	return a.Ledger.Record(ctx, r.Entry(e))
+}
+
 // FinishInput is the end of a call that never ran.
 type FinishInput struct {
 	Call    sallyport.SignedCall `json:"call"`
@@ -51,7 +57,7 @@ func (a *Activities) finish(ctx context.Context, rec sallyport.Record, out sally
 	if rec.Intent != nil {
 		i = *rec.Intent
 	}
-	return a.end(ctx, i, rec.Call.ID, hidingOf(rec).from(out))
+	return a.end(ctx, sallyport.NewRecordRedactor(rec), i, rec.Call.ID, out)
 }
 
 // stopped is the failure of a call that its agent, an operator or a freeze

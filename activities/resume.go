@@ -18,7 +18,7 @@ func (a *Activities) resume(ctx context.Context, in RunInput, rec sallyport.Reco
 		return ended(*rec.Outcome), nil
 	}
 	if rec.Intent == nil || rec.Intent.Digest() != rec.Start.Intent {
-		return a.endRun(ctx, rec.Start.Runner, sallyport.Intent{}, rec.Call.ID, unknown())
+		return a.endRun(ctx, sallyport.NewRecordRedactor(rec), rec.Start.Runner, sallyport.Intent{}, rec.Call.ID, unknown())
 	}
 	if rec.Intent.Tool.ReadOnly {
 		return a.rerun(ctx, in, rec, func(why *sallyport.Failure) sallyport.Outcome {
@@ -47,7 +47,7 @@ func (a *Activities) rerun(ctx context.Context, in RunInput, rec sallyport.Recor
 	if sallyport.KindOf(err) == sallyport.Unavailable {
 		return Ended{}, err
 	}
-	return a.endRun(ctx, rec.Start.Runner, *rec.Intent, rec.Call.ID, hidingOf(rec).from(otherwise(failureOf(err))))
+	return a.endRun(ctx, sallyport.NewRecordRedactor(rec), rec.Start.Runner, *rec.Intent, rec.Call.ID, otherwise(failureOf(err)))
 }
 
 // reconcile ends a call that started, by what the target shows of it.
@@ -92,13 +92,13 @@ func (a *Activities) recordOutcome(ctx context.Context, rec sallyport.Record, fo
 	if rec.Intent != nil {
 		i = *rec.Intent
 	}
-	return a.endRun(ctx, rec.Start.Runner, i, rec.Call.ID, hidingOf(rec).from(out))
+	return a.endRun(ctx, sallyport.NewRecordRedactor(rec), rec.Start.Runner, i, rec.Call.ID, out)
 }
 
 // endRun records the outcome of a run, and has its runner release the run. The
 // sweeper releases what could not be released now.
-func (a *Activities) endRun(ctx context.Context, runner string, i sallyport.Intent, callID string, out sallyport.Outcome) (Ended, error) {
-	end, err := a.end(ctx, i, callID, out)
+func (a *Activities) endRun(ctx context.Context, redactor sallyport.Redactor, runner string, i sallyport.Intent, callID string, out sallyport.Outcome) (Ended, error) {
+	end, err := a.end(ctx, redactor, i, callID, out)
 	k, ok := a.Runners[runner].(sallyport.Resumable)
 	if err != nil || !ok {
 		return end, err

@@ -47,7 +47,7 @@ func (a *Activities) Run(ctx context.Context, in RunInput) (end Ended, err error
 	if err != nil {
 		return end, err
 	}
-	receipt, err := a.Ledger.Record(ctx, startEntry(permit, a.Now(), runner))
+	receipt, err := a.record(ctx, redactor(permit), startEntry(permit, a.Now(), runner))
 	switch {
 	case err != nil:
 		return end, err
@@ -121,7 +121,7 @@ func (a *Activities) startable(ctx context.Context, call sallyport.Call, evidenc
 	if err == nil {
 		r, err = a.runnerFor(p)
 	}
-	return p, r, a.recordDrift(ctx, call.ID, err)
+	return p, r, a.recordDrift(ctx, sallyport.NewRecordRedactor(rec), call.ID, err)
 }
 
 func (a *Activities) runnerFor(p sallyport.Permit) (namedRunner, error) {
@@ -154,6 +154,11 @@ func startEntry(p sallyport.Permit, now time.Time, r namedRunner) sallyport.Entr
 	return sallyport.Entry{CallID: p.Call().ID, Kind: sallyport.EntryStart, At: now, Start: &s}
 }
 
+// redactor leaves out of the run's entries what is stored nowhere.
+func redactor(p sallyport.Permit) sallyport.Redactor {
+	return sallyport.NewRedactor(p.Call(), p.Intent().Redact, p.Decision().Obligations)
+}
+
 // act runs the call, and records how it ended. Where the runner changed nothing,
 // undone makes the outcome.
 func (a *Activities) act(ctx context.Context, r namedRunner, p sallyport.Permit, undone func(*sallyport.Failure) sallyport.Outcome) (Ended, error) {
@@ -168,12 +173,12 @@ func (a *Activities) act(ctx context.Context, r namedRunner, p sallyport.Permit,
 	if err != nil { // this attempt changed nothing
 		out = undone(failureOf(err))
 		a.Logger.WarnContext(ctx, "the runner changed nothing", slog.String("call_id", p.Call().ID),
-			slog.String("error", sallyport.Scrub(err.Error(), p.Call().Secrets())))
+			slog.String("error", p.Call().Secrets().Scrub(err.Error())))
 	}
 	if out.StartedAt.IsZero() {
 		out.StartedAt = began
 	}
-	return a.endRun(ctx, r.name, p.Intent(), p.Call().ID, hiding(p.Call(), p.Intent().Redact, p.Decision().Obligations).from(out))
+	return a.endRun(ctx, redactor(p), r.name, p.Intent(), p.Call().ID, out)
 }
 
 // failureOf is an error as the agent may see it. Only operators see which
@@ -188,12 +193,12 @@ func failureOf(err error) *sallyport.Failure {
 
 // end records an outcome. Where the ledger already holds one, that one counts. It
 // records also after the context is cancelled: the run may have had an effect.
-func (a *Activities) end(ctx context.Context, i sallyport.Intent, callID string, out sallyport.Outcome) (Ended, error) {
+func (a *Activities) end(ctx context.Context, redactor sallyport.Redactor, i sallyport.Intent, callID string, out sallyport.Outcome) (Ended, error) {
 	now := a.Now()
 	out.FinishedAt = now
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	r, err := a.Ledger.Record(ctx, sallyport.Entry{CallID: callID, Kind: sallyport.EntryOutcome, At: now, Outcome: &out})
+	r, err := a.record(ctx, redactor, sallyport.Entry{CallID: callID, Kind: sallyport.EntryOutcome, At: now, Outcome: &out})
 	if err != nil {
 		return Ended{}, err
 	}

@@ -29,6 +29,6 @@ func (a *Activities) Validate(ctx context.Context, signed sallyport.SignedCall) 
 		return v, err
 	}
 	stored := s.intent.Redacted()
-	_, err = a.Ledger.Record(ctx, sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryIntent, At: a.Now(), Intent: &stored})
+	_, err = a.record(ctx, s.redactor(), sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryIntent, At: a.Now(), Intent: &stored})
 	return Validated{stored, s.tool.Timeout, s.tool.PlanAlways, s.tool.PlanNever}, err
 }

@@ -24,7 +24,7 @@ func TestRedactedArguments(t *testing.T) {
 	g.workflow.opened = func(c sallyport.Call) { handedOver = append(handedOver, c) }
 	h := g.server(t).Handler()
 	post := func(name, key string) response {
-		body := `{"tool": "gitops_get_manifest", "arguments": {"environment": "staging", "name": "` + name + `"}}`
+		body := `{"tool": "gitops_get_manifest", "arguments": {"environment": "staging", "name": "` + name + `"}, "reason": "it is ` + name + `"}`
 		w := send(h, request(t, http.MethodPost, "/v1/calls", body, "Idempotency-Key", key))
 		if strings.Contains(w.Body.String(), secret) {
 			t.Errorf("the response says %s", w.Body)

@@ -32,7 +32,7 @@ func (s *Server) submit(c echo.Context, who sallyport.Identity) error {
 	if err != nil {
 		return err
 	}
-	call.Body = bodyDigest(canonical, call.Redact)
+	call.Body = bodyDigest(canonical, call)
 	exchangeOf(c).callID = call.ID
 	record, err := s.accept(c.Request().Context(), call, key != "")
 	if err != nil {
@@ -47,14 +47,15 @@ func (s *Server) submit(c echo.Context, who sallyport.Identity) error {
 	return s.respondSubmitted(c, record)
 }
 
-// bodyDigest identifies a repeated body. It leaves out redacted arguments: a
-// reader of the digest could guess them.
-func bodyDigest(canonical []byte, redact []string) sallyport.Digest {
-	pointers := make([]string, len(redact))
-	for i, p := range redact {
+// bodyDigest identifies a repeated body. It leaves out redacted arguments, and
+// quotes of them: a reader of the digest could guess them.
+func bodyDigest(canonical []byte, call sallyport.Call) sallyport.Digest {
+	pointers := make([]string, len(call.Redact))
+	for i, p := range call.Redact {
 		pointers[i] = "/arguments" + p
 	}
-	return sallyport.NewDigest("sallyport/body/v1", sallyport.Redact(canonical, pointers, func(string, []byte) string { return sallyport.RedactedMark }))
+	left := sallyport.Redact(canonical, pointers, func(string, []byte) string { return sallyport.RedactedMark })
+	return sallyport.NewDigest("sallyport/body/v1", call.Secrets().ScrubJSON(left))
 }
 
 // idempotencyKey is "" where the agent sent none.

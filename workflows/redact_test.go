@@ -14,6 +14,7 @@ import (
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/sallyporttest"
 	"github.com/sallyport/sallyport/sallyporttest/workflowstest"
+	"github.com/sallyport/sallyport/strict"
 	"github.com/sallyport/sallyport/workflows"
 	"github.com/sallyport/sallyport/workflows/wire"
 )
@@ -43,6 +44,16 @@ func (c redacting) Resolve(call sallyport.Call, a sallyport.Agent) (sallyport.In
 // API takes it.
 func secretive(t *testing.T, now func() time.Time) (*workflowstest.Harness, sallyport.Call, sallyport.SignedCall) {
 	t.Helper()
+	return secretiveWith(t, now, secret)
+}
+
+// secretiveWith is secretive with another value.
+func secretiveWith(t *testing.T, now func() time.Time, value string) (*workflowstest.Harness, sallyport.Call, sallyport.SignedCall) {
+	t.Helper()
+	arguments, err := strict.Canonical(map[string]any{"replicas": 5, "token": value})
+	if err != nil {
+		t.Fatal(err)
+	}
 	h := workflowstest.New(t, now)
 	h.Acts.Catalogue = redacting{}
 	h.Runner.PlanFunc = func(_ context.Context, i sallyport.Intent) (sallyport.Plan, error) {
@@ -53,7 +64,7 @@ func secretive(t *testing.T, now func() time.Time) (*workflowstest.Harness, sall
 	}
 	call, _ := h.Call("unheard_of") // which leaves another call's entries alone
 	call.ID, call.Tool = sallyport.CallID([16]byte{7}), "write"
-	call.Arguments, call.Redact, call.Seal = json.RawMessage(`{"replicas":5,"token":"`+secret+`"}`), []string{"/token"}, []byte("seal")
+	call.Arguments, call.Redact, call.Seal = arguments, []string{"/token"}, []byte("seal")
 	signed, err := h.Signer.SignCall(call)
 	if err != nil {
 		t.Fatal(err)

@@ -144,7 +144,7 @@ func (r *Runner) log(ctx context.Context, t task, pod *corev1.Pod, e exit) jobRe
 	case int64(len(out)) > limit:
 		return failed(sallyport.CodeOutputTooLarge, "the tool wrote more than the %d bytes that its manifest allows", limit)
 	case !t.builtin():
-		return imageResult(out, e.code)
+		return imageResult(out, e.code, t.intent.Secrets())
 	case e.code != 0:
 		a := failed(sallyport.CodeCrashed, "the executor ended with exit code %d", e.code)
 		a.detail = said(string(out))

@@ -37,15 +37,16 @@ func (a jobResult) uncertain() bool {
 }
 
 // imageResult makes a result of the output of a tool's own image, which does
-// not follow the executor's contract.
-func imageResult(out []byte, exit int32) jobResult {
+// not follow the executor's contract. Secrets are left out before the output is
+// cut: what is left of one is not found any more.
+func imageResult(out []byte, exit int32, secrets sallyport.Secrets) jobResult {
 	text := string(out)
 	if !utf8.ValidString(text) {
 		text = strings.ToValidUTF8(text, "\uFFFD")
 	}
 	if exit != 0 {
 		// Above 128 a signal ended the process: the code is not the tool's own.
-		return jobResult{began: true, broken: exit > 128, failure: &sallyport.Failure{Code: sallyport.CodeExitCode, Message: fmt.Sprintf("the tool ended with exit code %d: %s", exit, said(sallyport.Tail(text, 300)))}}
+		return jobResult{began: true, broken: exit > 128, failure: &sallyport.Failure{Code: sallyport.CodeExitCode, Message: fmt.Sprintf("the tool ended with exit code %d: %s", exit, said(sallyport.Tail(secrets.Scrub(text), 300)))}}
 	}
 	result, err := strict.Canonical(map[string]string{"output": text})
 	if err != nil {
@@ -79,7 +80,7 @@ func (r *Runner) outcome(ctx context.Context, t task, a jobResult) sallyport.Out
 	case a.failure == nil:
 		return sallyport.Outcome{State: sallyport.StateSucceeded, Result: a.response.Result, Reference: a.response.Reference}
 	case a.detail != "":
-		r.o.Logger.WarnContext(ctx, "the executor of a call crashed", slog.String("call_id", t.intent.CallID), slog.String("output", sallyport.Scrub(a.detail, t.intent.Secrets())))
+		r.o.Logger.WarnContext(ctx, "the executor of a call crashed", slog.String("call_id", t.intent.CallID), slog.String("output", t.intent.Secrets().Scrub(a.detail)))
 	}
 	o := sallyport.Outcome{State: sallyport.StateFailed, Error: a.failure}
 	if t.intent.Tool.ReadOnly || !a.broken && !a.response.Unknown || !a.began {

@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -265,9 +266,20 @@ func TestResponseCounts(t *testing.T) {
 // TestImageSignal: an exit code above 128 is a signal's, not the image's own.
 func TestImageSignal(t *testing.T) {
 	for exit, broken := range map[int32]bool{1: false, 128: false, 137: true, 139: true} {
-		if a := imageResult([]byte("half of it"), exit); a.broken != broken || !a.began || a.failure == nil {
+		if a := imageResult([]byte("half of it"), exit, sallyport.Secrets{}); a.broken != broken || !a.began || a.failure == nil {
 			t.Errorf("exit code %d is %+v; want broken %t", exit, a, broken)
 		}
+	}
+}
+
+// TestImageOutputIsScrubbed: a redacted argument is left out of an image's last
+// words also where these are cut within it.
+func TestImageOutputIsScrubbed(t *testing.T) {
+	call := sallyport.Call{Arguments: []byte(`{"token":"correct horse"}`), Redact: []string{"/token"}, Seal: []byte("seal")}
+	out := "token=correct horse" + strings.Repeat(".", 295)
+	a := imageResult([]byte(out), 1, call.Secrets())
+	if strings.Contains(a.failure.Message, "horse") || !strings.Contains(a.failure.Message, "cted]....") {
+		t.Errorf("the message is %s", a.failure.Message)
 	}
 }
 

@@ -1,0 +1,282 @@
+package sallyport
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+const (
+	// leastSecret is how many bytes a text must have to be looked for: shorter ones
+	// are everywhere.
+	leastSecret = 4
+	// longestShifted bounds the texts that are looked for within base64 of more, in
+	// bytes.
+	longestShifted = 1 << 10
+	// mostSpelt bounds the bytes of all spellings of a call's redacted texts, and
+	// so the memory for the search.
+	mostSpelt = 512 << 10
+)
+
+// Secrets are the redacted texts of one call, for the search in texts that may
+// quote them: tools, policies and people repeat what they are told. The zero value
+// finds nothing.
+type Secrets struct {
+	finder *finder
+	all    bool // there are too many to look for: no text is kept
+	lost   bool // there are some, and their values are not known here
+}
+
+func secretsOf(arguments json.RawMessage, pointers []string, seal []byte) Secrets {
+	if len(seal) == 0 {
+		return Secrets{lost: len(pointers) > 0}
+	}
+	var texts []string
+	size := 0
+	Redact(arguments, pointers, func(_ string, value []byte) string {
+		if v, err := decodeAny(value); err == nil {
+			eachText(v, func(s string, name bool) string {
+				if !name && size <= mostSpelt {
+					more := spellings(s)
+					for _, m := range more {
+						size += len(m)
+					}
+					texts = append(texts, more...)
+				}
+				return s
+			})
+		}
+		return ""
+	})
+	switch {
+	case size > mostSpelt:
+		return Secrets{all: true}
+	case len(texts) == 0:
+		return Secrets{}
+	}
+	return Secrets{finder: newFinder(texts)}
+}
+
+// Lost reports whether there are redacted values that are not known here: the
+// call comes from the ledger, and not from the agent.
+func (s Secrets) Lost() bool { return s.lost }
+
+// Scrub puts a mark in the place of secrets within a text. A text that is scrubbed
+// stays as it is when it is scrubbed again.
+func (s Secrets) Scrub(text string) string {
+	if text == "" || s.finder == nil && !s.all {
+		return text
+	}
+	if s.all {
+		return RedactedMark
+	}
+	for {
+		next := s.once(s.within(text))
+		if next == text { // each other round leaves fewer bytes outside of marks
+			return text
+		}
+		text = next
+	}
+}
+
+// once scrubs a text one time. It takes the whole of a mark where a secret begins
+// or ends in one, and finds none within a mark.
+func (s Secrets) once(text string) string {
+	found := s.finder.spans(text, cutOff)
+	if len(found) == 0 {
+		return text
+	}
+	var marks []stretch
+	for at := 0; ; {
+		i := strings.Index(text[at:], RedactedMark)
+		if i < 0 {
+			break
+		}
+		marks = append(marks, stretch{at + i, at + i + len(RedactedMark)})
+		at += i + len(RedactedMark)
+	}
+	var b strings.Builder
+	done := 0
+	for _, f := range found {
+		inside := false
+		for len(marks) > 0 && marks[0].to <= f.from {
+			marks = marks[1:]
+		}
+		for _, m := range marks {
+			if m.from >= f.to {
+				break
+			}
+			inside = inside || m.from <= f.from && f.to <= m.to
+			f.from, f.to = min(f.from, m.from), max(f.to, m.to)
+		}
+		if inside || f.to <= done {
+			continue
+		}
+		if f.from >= done {
+			b.WriteString(text[done:f.from])
+			b.WriteString(RedactedMark)
+		}
+		done = f.to
+	}
+	return b.String() + text[done:]
+}
+
+// cutOff reports whether a text was cut before the rest of it.
+func cutOff(rest string) bool {
+	return strings.HasPrefix(rest, "…") || strings.HasPrefix(rest, "...")
+}
+
+// within scrubs the texts of JSON that a text holds.
+func (s Secrets) within(text string) string {
+	trimmed := strings.TrimSpace(text)
+	if trimmed == "" || trimmed[0] != '{' && trimmed[0] != '[' || !json.Valid([]byte(trimmed)) {
+		return text
+	}
+	d := json.NewDecoder(strings.NewReader(trimmed))
+	d.UseNumber()
+	for {
+		token, err := d.Token() // also of members that another one of the same name hides
+		if err != nil {
+			return text
+		}
+		if t, ok := token.(string); ok && s.Scrub(t) != t {
+			return string(s.ScrubJSON(json.RawMessage(trimmed)))
+		}
+	}
+}
+
+// ScrubJSON is [Secrets.Scrub] for the texts within a document. It leaves a
+// document out that is not JSON.
+func (s Secrets) ScrubJSON(document json.RawMessage) json.RawMessage {
+	if len(document) == 0 || s.finder == nil && !s.all {
+		return document
+	}
+	d := json.NewDecoder(bytes.NewReader(document))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return mustJSON(RedactedMark)
+	}
+	if _, err := d.Token(); err != io.EOF { //nolint:errorlint // the decoder returns it as it is
+		return mustJSON(RedactedMark)
+	}
+	return encodeAny(eachText(v, func(text string, _ bool) string { return s.Scrub(text) }))
+}
+
+// quotedIn reports whether a document holds secrets.
+func (s Secrets) quotedIn(document json.RawMessage) bool {
+	if len(document) == 0 {
+		return false
+	}
+	v, err := decodeAny(document)
+	return err != nil || !bytes.Equal(encodeAny(v), s.ScrubJSON(document))
+}
+
+// spellings are the ways in which programs write a value: as it is, escaped for
+// JSON, Go, YAML, URLs and JSON Pointers, in base64, and each line of it.
+func spellings(value string) []string {
+	list := append(texts(value), encodings(value)...)
+	for line := range strings.Lines(value) {
+		if line = strings.TrimSpace(line); len(line) >= leastLine && line != value {
+			list = append(list, texts(line)...)
+		}
+	}
+	list = slices.DeleteFunc(list, func(s string) bool { return len(s) < leastSecret })
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// texts are the ways in which a text stands within other text.
+func texts(value string) []string {
+	if len(value) < leastSecret {
+		return nil
+	}
+	query := url.QueryEscape(value)
+	spaced := strings.ReplaceAll(query, "+", "%20")
+	list := []string{
+		value, Visible(value), strings.TrimSpace(value), strings.Join(strings.Fields(value), " "),
+		unquoted([]byte(strconv.Quote(value))), unquoted([]byte(strconv.QuoteToASCII(value))),
+		query, spaced, url.PathEscape(value),
+		strings.NewReplacer("%21", "!", "%27", "'", "%28", "(", "%29", ")", "%2A", "*").Replace(spaced),
+		strings.ReplaceAll(value, "'", "''"),
+		strings.NewReplacer("~", "~0", "/", "~1").Replace(value),
+	}
+	list = append(list, inJSON(value)...)
+	for _, escaped := range []string{unquoted(encodeAny(value)), unquoted(mustJSON(value))} { // as JSON within a text of JSON
+		list = append(list, inJSON(escaped)...)
+	}
+	for _, s := range []string{query, spaced} {
+		list = append(list, lowerPercent(s))
+	}
+	return list
+}
+
+// inJSON are the ways in which JSON writes a text, without its quotation marks.
+func inJSON(value string) []string {
+	var list []string
+	for _, plain := range []string{unquoted(encodeAny(value)), unquoted(mustJSON(value))} {
+		for _, s := range []string{plain, inASCII(plain)} {
+			list = append(list, s, strings.ReplaceAll(s, "/", `\/`))
+		}
+	}
+	return list
+}
+
+func unquoted(b []byte) string { return string(b[1 : len(b)-1]) }
+
+// inASCII escapes what is beyond ASCII as JSON does.
+func inASCII(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case r < utf8.RuneSelf:
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
+
+// lowerPercent writes percent-encoded bytes in lower case.
+func lowerPercent(s string) string {
+	b := []byte(s)
+	for i := 0; i+2 < len(b); i++ {
+		if b[i] == '%' {
+			copy(b[i+1:], bytes.ToLower(b[i+1:i+3]))
+		}
+	}
+	return string(b)
+}
+
+// encodings are the ways in which base64 (RFC 4648) writes a text: whole, and
+// within that of a longer text, such as of a user and a password.
+func encodings(value string) []string {
+	if len(value) < leastSecret {
+		return nil
+	}
+	var list []string
+	for _, e := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
+		raw := e.WithPadding(base64.NoPadding)
+		list = append(list, e.EncodeToString([]byte(value)), raw.EncodeToString([]byte(value)))
+		for shift := range 3 {
+			if len(value) > longestShifted {
+				break
+			}
+			shifted := raw.EncodeToString(append(make([]byte, shift), value...))
+			list = append(list, shifted[(shift*8+5)/6:(shift+len(value))*8/6])
+		}
+	}
+	return list
+}
