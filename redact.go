@@ -15,6 +15,10 @@ import (
 type Redaction struct {
 	Arguments []string `json:"arguments,omitempty" yaml:"arguments"`
 	Result    []string `json:"result,omitempty" yaml:"result"`
+
+	// KeepResult is all that is kept of the result of a tool with redacted
+	// arguments, which can quote these in ways that no search finds.
+	KeepResult []string `json:"keep_result,omitempty" yaml:"keep_result"`
 }
 
 // RedactedMark stands where something was left out.
@@ -46,6 +50,59 @@ func Redact(document json.RawMessage, pointers []string, mark func(pointer strin
 		v = redactAt(v, tokens(p), func(value any) any { return mark(p, mustJSON(value)) })
 	}
 	return encodeAny(v)
+}
+
+// keepOnly leaves out of a document all but what pointers point at: other members
+// go, and other elements of a list become marks.
+func keepOnly(document json.RawMessage, pointers []string) json.RawMessage {
+	if len(document) == 0 {
+		return document
+	}
+	v, err := decodeAny(document)
+	if err != nil || len(pointers) == 0 {
+		return mustJSON(RedactedMark)
+	}
+	at := make([][]string, len(pointers))
+	for i, p := range pointers {
+		at[i] = tokens(p)
+	}
+	kept, some := keepAt(v, at)
+	if !some {
+		return mustJSON(RedactedMark)
+	}
+	return encodeAny(kept)
+}
+
+// keepAt keeps of a value what is at some places, and reports whether there is
+// any of it.
+func keepAt(v any, places [][]string) (kept any, some bool) {
+	below := map[string][][]string{}
+	for _, at := range places {
+		if len(at) == 0 {
+			return v, true
+		}
+		below[at[0]] = append(below[at[0]], at[1:])
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		for name, member := range v {
+			if v[name], some = keepAt(member, below[name]); !some {
+				delete(v, name)
+			}
+		}
+		return v, len(v) > 0
+	case []any:
+		for i, element := range v {
+			has := false
+			if v[i], has = keepAt(element, below[strconv.Itoa(i)]); !has {
+				v[i] = RedactedMark
+			}
+			some = some || has
+		}
+		return v, some
+	default:
+		return v, false
+	}
 }
 
 // redactAt replaces the value at a place, if there is one.

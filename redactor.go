@@ -1,6 +1,7 @@
 package sallyport
 
 import (
+	"encoding/json"
 	"slices"
 )
 
@@ -10,12 +11,14 @@ type Redactor struct {
 	Secrets
 
 	result []string // JSON Pointers to what is left out of the result
+	sealed bool     // the call has redacted arguments: of the result only keep is kept
+	keep   []string
 }
 
 // NewRedactor makes the redactor of a call: of the call as the API signed it, or
 // as the ledger has it, which has lost the values.
 func NewRedactor(c Call, r Redaction, o Obligations) Redactor {
-	return Redactor{Secrets: c.Secrets(), result: slices.Concat(r.Result, o.Redact)}
+	return Redactor{Secrets: c.Secrets(), result: slices.Concat(r.Result, o.Redact), sealed: len(c.Redact) > 0, keep: r.KeepResult}
 }
 
 // NewRecordRedactor is [NewRedactor] for a call that the ledger knows.
@@ -91,6 +94,9 @@ func (r Redactor) plan(p Plan) Plan {
 
 func (r Redactor) outcome(out Outcome) Outcome {
 	out.Result = Redact(out.Result, r.result, func(string, []byte) string { return RedactedMark })
+	if r.sealed {
+		out.Result = keepOnly(out.Result, r.keep)
+	}
 	out.Result, out.Reference = r.ScrubJSON(out.Result), r.Scrub(out.Reference)
 	if out.Error != nil {
 		out.Error = r.failure(*out.Error)
@@ -129,4 +135,22 @@ func ownCode(code string) bool {
 	return slices.ContainsFunc(CodeGroups(), func(g CodeGroup) bool {
 		return slices.ContainsFunc(g.Codes, func(c Code) bool { return c.Name == code })
 	})
+}
+
+// Found is an outcome that was found in the target, or that outlived the process
+// which ran the call. Where the values to look for are lost, it has neither result
+// nor message.
+func (r Redactor) Found(out Outcome) Outcome {
+	if !r.Lost() {
+		return out
+	}
+	out.Result, out.Reference = json.RawMessage(nil), ""
+	if out.Error != nil {
+		f := Failure{Code: out.Error.Code, Message: "the tool's message is not kept: it may quote redacted arguments, whose values the worker does not know any more"}
+		if !ownCode(f.Code) {
+			f.Code = CodeInterrupted
+		}
+		out.Error = &f
+	}
+	return out
 }

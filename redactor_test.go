@@ -143,3 +143,33 @@ func TestRedactorCodes(t *testing.T) {
 		}
 	}
 }
+
+// TestKeptResult: of the result of a tool with redacted arguments nothing is
+// recorded but what its manifest keeps.
+func TestKeptResult(t *testing.T) {
+	call := sallyport.Call{Arguments: json.RawMessage(`{"token":"correct horse"}`), Redact: []string{"/token"}, Seal: []byte("seal")}
+	document := json.RawMessage(`{"id":7,"list":[{"a":1,"b":"esroh tcerroc"},"x"],"said":"correct horse","secret":"x"}`)
+	for reason, tt := range map[string]struct {
+		call sallyport.Call
+		r    sallyport.Redaction
+		want string
+	}{
+		"nothing by itself":           {call, sallyport.Redaction{}, `"[redacted]"`},
+		"nothing that is not there":   {call, sallyport.Redaction{KeepResult: []string{"/nothing", "/id/x", "/list/9"}}, `"[redacted]"`},
+		"members and elements":        {call, sallyport.Redaction{KeepResult: []string{"/id", "/list/0/a"}}, `{"id":7,"list":[{"a":1},"[redacted]"]}`},
+		"searched for what is quoted": {call, sallyport.Redaction{KeepResult: []string{"/said"}}, `{"said":"[redacted]"}`},
+		"what is redacted beside":     {call, sallyport.Redaction{KeepResult: []string{"/id", "/secret"}, Result: []string{"/secret"}}, `{"id":7,"secret":"[redacted]"}`},
+		"all without such arguments":  {sallyport.Call{}, sallyport.Redaction{Result: []string{"/secret"}}, `{"id":7,"list":[{"a":1,"b":"esroh tcerroc"},"x"],"said":"correct horse","secret":"[redacted]"}`},
+		"from the ledger":             {call.Redacted(), sallyport.Redaction{KeepResult: []string{"/id"}}, `{"id":7}`},
+	} {
+		e := sallyport.Entry{Kind: sallyport.EntryOutcome, Outcome: &sallyport.Outcome{Result: document}}
+		got := sallyport.NewRedactor(tt.call, tt.r, sallyport.Obligations{}).Entry(e).Outcome.Result
+		if string(got) != tt.want {
+			t.Errorf("%s: %s, want %s", reason, got, tt.want)
+		}
+	}
+	none := sallyport.Entry{Kind: sallyport.EntryOutcome, Outcome: &sallyport.Outcome{}}
+	if got := sallyport.NewRedactor(call, sallyport.Redaction{}, sallyport.Obligations{}).Entry(none).Outcome.Result; got != nil {
+		t.Errorf("where there is no result it is %s", got)
+	}
+}

@@ -64,7 +64,8 @@ func (a *Activities) reconcile(ctx context.Context, rec sallyport.Record) (Ended
 	return a.recordOutcome(ctx, rec, found)
 }
 
-// findEffect looks for a write's effect in the target.
+// findEffect looks for a write's effect in the target. Of a call from the ledger,
+// whose redacted arguments can't be looked for, it returns none of the tool's words.
 func (a *Activities) findEffect(ctx context.Context, rec sallyport.Record) (*sallyport.Outcome, error) {
 	r, ok := a.Reconcilers[rec.Start.Runner]
 	if !ok {
@@ -76,6 +77,9 @@ func (a *Activities) findEffect(ctx context.Context, rec sallyport.Record) (*sal
 	found, err := r.Reconcile(ctx, *rec.Intent)
 	if err != nil {
 		return nil, sallyport.Errorf(sallyport.Unavailable, sallyport.CodeUnavailable, "the target of call %s is out of reach, and its effect cannot be looked for: %w", rec.Call.ID, err)
+	}
+	if found != nil {
+		*found = sallyport.NewRecordRedactor(rec).Found(*found)
 	}
 	return found, nil
 }

@@ -62,6 +62,8 @@ func TestLoadRefuses(t *testing.T) {
 		"SecondDocument":    {"the loader would ignore it", "egress: []\n", "egress: []\n---\nname: x\n", "there is a second document"},
 		"NoPointer":         {"it would redact nothing", "egress: []\n", "egress: []\nredact: {arguments: [note]}\n", `invalid JSON Pointer "note"`},
 		"RedactedTarget":    {"a call's target is in its leaves", "egress: []\n", "egress: []\nredact: {arguments: [/name]}\n", "the mapping uses /name"},
+		"KeptAlready":       {"all of it is kept", "egress: []\n", "egress: []\nredact: {keep_result: [/id]}\n", "redact.keep_result is for tools with redact.arguments"},
+		"NoKeptPointer":     {"it would keep nothing", "egress: []\n", "egress: []\nredact: {arguments: [/note], keep_result: [id]}\n", `invalid JSON Pointer "id"`},
 		"UnknownRedaction":  {"it would redact nothing", "egress: []\n", "egress: []\nredact: {argument: [/note]}\n", "field argument not found"},
 		"BadName":           {"model APIs take no more", "name: restart", "name: Restart-It", `a.yaml:1: the name "Restart-It" must be`},
 		"NoName":            {"a tool without a name can't be called", "name: restart\n", "", `a.yaml:1: the name ""`},

@@ -45,13 +45,14 @@ func (e *entry) check(f *strict.Faults) {
 	}
 }
 
-// checkRedact refuses invalid pointers, and pointers to arguments that the mapping
-// uses: a call's target is in leaves and in search terms.
+// checkRedact refuses invalid pointers, pointers to arguments that the mapping
+// uses (a call's target is in leaves and in search terms), and what would keep more
+// than the manifest seems to say.
 func checkRedact(f *strict.Faults, m Manifest) {
 	for _, list := range []struct {
 		name     string
 		pointers []string
-	}{{"arguments", m.Redact.Arguments}, {"result", m.Redact.Result}} {
+	}{{"arguments", m.Redact.Arguments}, {"result", m.Redact.Result}, {"keep_result", m.Redact.KeepResult}} {
 		if len(list.pointers) > 100 {
 			f.Add([]string{"redact", list.name}, "redact.%s has at most 100 pointers", list.name)
 		}
@@ -60,6 +61,9 @@ func checkRedact(f *strict.Faults, m Manifest) {
 				f.Add([]string{"redact", list.name}, "invalid JSON Pointer %.80q; want one as in RFC 6901, such as /token", p)
 			}
 		}
+	}
+	if len(m.Redact.KeepResult) > 0 && len(m.Redact.Arguments) == 0 {
+		f.Add([]string{"redact", "keep_result"}, "redact.keep_result is for tools with redact.arguments: of others' results all is kept but redact.result")
 	}
 	for _, word := range []string{m.Mapping.Action, m.Mapping.Resource, m.Mapping.Namespace, m.Mapping.Name} {
 		s, _ := newSource(word)

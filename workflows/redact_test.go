@@ -25,7 +25,7 @@ const secret = "correct horse"
 type redacting struct{ workflowstest.Catalogue }
 
 func (redacting) rules() sallyport.Redaction {
-	return sallyport.Redaction{Arguments: []string{"/token"}, Result: []string{"/data"}}
+	return sallyport.Redaction{Arguments: []string{"/token"}, Result: []string{"/data"}, KeepResult: []string{"/data", "/by_policy", "/kept"}}
 }
 
 func (c redacting) Tool(name string) (sallyport.Tool, bool) {
@@ -204,5 +204,56 @@ func TestRedactedDrift(t *testing.T) {
 	var failed *temporal.ApplicationError
 	if err := env.GetWorkflowError(); err != nil && (!errors.As(err, &failed) || strings.Contains(err.Error(), secret)) {
 		t.Errorf("the workflow's error says %v", err)
+	}
+}
+
+// TestLostSeal: where the call comes from the ledger, the values to look for are
+// lost. Of what the tool answered neither result nor message is recorded then.
+func TestLostSeal(t *testing.T) {
+	for name, tt := range map[string]struct {
+		end           func(*workflowstest.Harness, sallyport.Call, sallyport.SignedCall)
+		code, message string
+		result        string
+	}{
+		"Sweeper": {func(h *workflowstest.Harness, call sallyport.Call, _ sallyport.SignedCall) {
+			if _, err := h.Acts.Lost(t.Context(), h.Read(call.ID), "its workflow is gone"); err != nil {
+				t.Error(err)
+			}
+		}, "interrupted", "the tool's message is not kept", ""},
+		"Workflow": {func(h *workflowstest.Harness, call sallyport.Call, signed sallyport.SignedCall) {
+			h.Env(call).ExecuteWorkflow(workflows.ToolCall, signed)
+		}, "odd", "no good: [redacted]", `{"kept":1}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, call, signed := secretive(t, time.Now)
+			h.Acts.Reconcilers = map[string]sallyport.Reconciler{"fake": sallyport.ReconcilerFunc(func(context.Context, sallyport.Intent) (*sallyport.Outcome, error) {
+				return &sallyport.Outcome{
+					State: sallyport.StateFailed, Result: json.RawMessage(`{"kept":1,"more":"` + secret + `"}`), Reference: secret,
+					Error: &sallyport.Failure{Code: "odd", Message: "no good: " + secret, Fields: []sallyport.Field{{Pointer: "/token", Detail: secret}}},
+				}, nil
+			})}
+			agent, err := sallyporttest.Identities{}.Agent(call.Account)
+			if err != nil {
+				t.Fatal(err)
+			}
+			intent, err := redacting{}.Resolve(call, agent)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stored, d := intent.Redacted(), h.Policy.Decision
+			h.Record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryIntent, At: h.Now(), Intent: &stored})
+			h.Record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryDecision, Key: "first", At: h.Now(), Decision: &d})
+			h.Record(sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryStart, At: h.Now(), Start: &sallyport.Start{Intent: intent.Digest(), Runner: "fake", Effect: sallyport.Allow}})
+			tt.end(h, call, signed)
+			h.WantEnd(call.ID, sallyport.StateFailed, tt.code)
+			out := h.Read(call.ID).Outcome
+			if !strings.Contains(out.Error.Message, tt.message) || string(out.Result) != tt.result {
+				t.Errorf("it ended with %+v, %s", out.Error, out.Result)
+			}
+			b, err := json.Marshal(h.Ledger.Entries(call.ID))
+			if err != nil || strings.Contains(string(b), secret) {
+				t.Errorf("%v, the ledger holds %s", err, b)
+			}
+		})
 	}
 }
