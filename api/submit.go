@@ -16,35 +16,58 @@ import (
 	"github.com/sallyport/sallyport/strict"
 )
 
+// submission is a call as an agent asks for it, at whichever door of the API.
+type submission struct {
+	callBody
+
+	who         sallyport.Identity
+	canonical   []byte // the whole body: a request with the same key has the same
+	key         string // the agent's idempotency key, or ""
+	traceParent string
+}
+
 // submit takes a call, and responds when the call has ended, when it waits for
 // approval, or when the agent has waited long enough.
 func (s *Server) submit(c echo.Context, who sallyport.Identity) error {
-	var body callBody
-	canonical, err := readBody(c, &body)
-	if err != nil {
+	sub := submission{who: who, traceParent: traceParent(c.Request())}
+	var err error
+	if sub.canonical, err = readBody(c, &sub.callBody); err != nil {
 		return err
 	}
-	key, err := idempotencyKey(c.Request().Header)
-	if err != nil {
+	if sub.key, err = idempotencyKey(c.Request().Header); err != nil {
 		return err
 	}
-	call, err := s.newCall(c, who, body, key)
+	record, err := s.receive(c, sub)
 	if err != nil {
 		return err
-	}
-	call.Body = bodyDigest(canonical, call)
-	exchangeOf(c).callID = call.ID
-	record, err := s.accept(c.Request().Context(), call, key != "")
-	if err != nil {
-		return about(call.ID, err)
 	}
 	wait := s.wait(c, defaultWait)
 	record, err = s.await(c, record, wait, func(r sallyport.State) bool { return r.Final() || r == sallyport.StateAwaitingApproval })
 	if err != nil {
-		// The call is under way whether or not we can look at it.
-		s.opts.Logger.WarnContext(c.Request().Context(), "call can't be followed", slog.String("call_id", call.ID), slog.Any("error", err))
+		s.logLost(c, record.Call.ID, err)
 	}
 	return s.respondSubmitted(c, record)
+}
+
+// logLost logs that a call is under way which the server can't look at now.
+func (s *Server) logLost(c echo.Context, id string, err error) {
+	s.opts.Logger.WarnContext(c.Request().Context(), "call can't be followed", slog.String("call_id", id), slog.Any("error", err))
+}
+
+// receive takes a call from an agent: it seals, signs, records and hands over.
+// Every door of the API submits by it.
+func (s *Server) receive(c echo.Context, sub submission) (sallyport.Record, error) {
+	call, err := s.newCall(sub)
+	if err != nil {
+		return sallyport.Record{}, err
+	}
+	call.Body = bodyDigest(sub.canonical, call)
+	exchangeOf(c).callID = call.ID
+	record, err := s.accept(c.Request().Context(), call, sub.key != "")
+	if err != nil {
+		return sallyport.Record{}, about(call.ID, err)
+	}
+	return record, nil
 }
 
 // bodyDigest identifies a repeated body. It leaves out redacted arguments, and
@@ -64,30 +87,32 @@ func idempotencyKey(h http.Header) (string, error) {
 	if len(values) == 0 {
 		return "", nil
 	}
-	key := values[0]
-	invisible := strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' })
-	if len(values) > 1 || key == "" || len(key) > 255 || invisible {
+	if key := values[0]; len(values) > 1 || !validKey(key) {
 		return "", sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadIdempotencyKey, "Idempotency-Key must be one header of 1 to 255 visible ASCII characters")
 	}
-	return key, nil
+	return values[0], nil
 }
 
-// newCall makes a call from a request. With a key the call's id follows from the
+func validKey(key string) bool {
+	return key != "" && len(key) <= 255 && !strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// newCall makes a call from a submission. With a key the call's id follows from the
 // account and the key; otherwise it is random.
-func (s *Server) newCall(c echo.Context, who sallyport.Identity, body callBody, key string) (sallyport.Call, error) {
-	id, err := s.callID(who.Account, key)
+func (s *Server) newCall(sub submission) (sallyport.Call, error) {
+	id, err := s.callID(sub.who.Account, sub.key)
 	if err != nil {
 		return sallyport.Call{}, err
 	}
 	call := sallyport.Call{
 		ID:          id,
-		AgentID:     who.Agent.ID,
-		Account:     who.Account,
-		Tool:        body.Tool,
-		Arguments:   body.Arguments,
-		Stated:      body.stated(),
+		AgentID:     sub.who.Agent.ID,
+		Account:     sub.who.Account,
+		Tool:        sub.Tool,
+		Arguments:   sub.Arguments,
+		Stated:      sub.stated(),
 		ReceivedAt:  s.opts.Now().Round(0).UTC(),
-		TraceParent: traceParent(c.Request()),
+		TraceParent: sub.traceParent,
 	}
 	err = s.seal(&call)
 	return call, err

@@ -27,11 +27,11 @@ func (s *Server) listTools(c echo.Context, who sallyport.Identity) error {
 // decide evaluates a call without a plan, a run or an entry in the ledger. It is
 // no promise: policy evaluates the call itself anew.
 func (s *Server) decide(c echo.Context, who sallyport.Identity) error {
-	var body callBody
-	if _, err := readBody(c, &body); err != nil {
+	sub := submission{who: who, traceParent: traceParent(c.Request())}
+	if _, err := readBody(c, &sub.callBody); err != nil {
 		return err
 	}
-	call, err := s.newCall(c, who, body, "")
+	call, err := s.newCall(sub)
 	if err != nil {
 		return err
 	}
