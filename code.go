@@ -44,6 +44,7 @@ const (
 	CodeDelegatedToken    = "delegated_token"
 	CodeIssuerUnavailable = "issuer_unavailable"
 	CodeNotAnAgent        = "not_an_agent"
+	CodeForeignSite       = "foreign_site"
 	CodeNotAPerson        = "not_a_person"
 	CodeNotAnOperator     = "not_an_operator"
 	CodeNotAnAuditor      = "not_an_auditor"

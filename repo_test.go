@@ -109,6 +109,7 @@ var libraries = map[string][]string{
 	"github.com/google/go-containerregistry": {"adapters/images", "deploy/image", "e2e/..."},
 	"github.com/google/licensecheck":         {"deploy/licenses"},
 	"github.com/labstack/echo":               {"api"},
+	"github.com/modelcontextprotocol":        {"api"},
 	"github.com/coreos/go-oidc":              {"client", "temporal-server/...", "dev/..."}, // it logs people in; see the decision on verifying tokens
 	"golang.org/x/oauth2":                    {"client", "e2e/..."},
 	"github.com/go-jose":                     {"adapters/jws", "adapters/oidc", "adapters/oidc/jwks", "sallyporttest/workflowstest", "temporal-server/...", "dev/..."},

@@ -5,6 +5,22 @@ import (
 	"time"
 )
 
+// The reserved tools: the gateway's own, by which an agent that speaks MCP looks
+// at its calls. No manifest declares a tool of one of these names.
+const (
+	ToolGetCall    = "get_call"
+	ToolCancelCall = "cancel_call"
+	ToolListCalls  = "list_calls"
+)
+
+// ReasonArgument is the argument by which a model states its reason where it can
+// fill nothing but a tool's schema. It is no argument of the tool, and no manifest
+// has one of this name.
+const ReasonArgument = "sallyport_reason"
+
+// ReservedTools lists the reserved tools.
+func ReservedTools() []string { return []string{ToolGetCall, ToolCancelCall, ToolListCalls} }
+
 // Tool is what the gateway's other parts need of a tool's manifest.
 type Tool struct {
 	Name        string          `json:"name"` // [a-z0-9_]{1,64}

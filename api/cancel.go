@@ -9,31 +9,37 @@ import (
 	"github.com/sallyport/sallyport"
 )
 
-// cancel stops a call in any state. A call whose tool runs ends with the outcome
-// of the run.
 func (s *Server) cancel(c echo.Context, who sallyport.Identity) error {
-	record, err := s.find(c, who)
+	record, err := s.cancelCall(c, who, c.Param("id"))
 	if err != nil {
 		return err
 	}
-	id := record.Call.ID
-	if who.Agent == nil && !s.operates(who) {
-		return about(id, sallyport.Errorf(sallyport.Denied, sallyport.CodeNotAnOperator, "its agent and operators may cancel a call"))
-	}
-	if record.State.Final() {
-		return about(id, ended(record.State))
-	}
-	if err := s.stop(c.Request().Context(), record, who); err != nil {
-		return about(id, err)
-	}
-	if record, err = s.opts.Reader.Call(c.Request().Context(), id); err != nil {
-		return about(id, err)
-	}
-	c.Response().Header().Set(echo.HeaderLocation, callPath(id))
+	c.Response().Header().Set(echo.HeaderLocation, callPath(record.Call.ID))
 	if !record.State.Final() {
 		c.Response().Header().Set(echo.HeaderRetryAfter, retrySeconds(record.State))
 	}
 	return respond(c, http.StatusAccepted, s.view(record))
+}
+
+// cancelCall stops a call in any state. A call whose tool runs ends with the
+// outcome of the run.
+func (s *Server) cancelCall(c echo.Context, who sallyport.Identity, id string) (sallyport.Record, error) {
+	record, err := s.find(c, who, id)
+	switch {
+	case err != nil:
+		return record, err
+	case who.Agent == nil && !s.operates(who):
+		return record, about(id, sallyport.Errorf(sallyport.Denied, sallyport.CodeNotAnOperator, "its agent and operators may cancel a call"))
+	case record.State.Final():
+		return record, about(id, ended(record.State))
+	}
+	if err := s.stop(c.Request().Context(), record, who); err != nil {
+		return record, about(id, err)
+	}
+	if record, err = s.opts.Reader.Call(c.Request().Context(), id); err != nil {
+		return record, about(id, err)
+	}
+	return record, nil
 }
 
 func ended(s sallyport.State) error {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"testing"
@@ -60,6 +61,8 @@ func newGateway(tb testing.TB) *gateway {
 		AuditorGroups:  []string{"auditors"},
 		Tiles:          api.TilesAuditors,
 		ApproveURL:     func(r sallyport.Record) string { return "http://temporal.test/call-" + r.Call.ID + "/user-metadata" },
+		ExternalURL:    &url.URL{Scheme: "https", Host: "sallyport.test"},
+		AgentIssuers:   func() []string { return []string{sallyporttest.AgentIssuer} },
 		RateLimit:      api.RateLimit{PerSecond: 1000, Burst: 1000},
 		ReadLimit:      api.RateLimit{PerSecond: 1000, Burst: 1000},
 	}

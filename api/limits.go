@@ -20,6 +20,7 @@ const (
 	toCall    lane = "calls"    // calls and dry runs
 	toRead    lane = "reads"    // all that reads
 	toControl lane = "controls" // votes, freezes and cancels
+	toSend    lane = "messages" // messages by MCP while they arrive: they cost nothing of this one
 )
 
 // What requests cost of a share. A read of one call costs 1.

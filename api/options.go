@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -43,6 +44,12 @@ type Options struct {
 
 	// ApproveURL is where a person approves a call, or "". Optional.
 	ApproveURL func(sallyport.Record) string
+
+	// ExternalURL is the address of the API for clients, without a path. Optional:
+	// without it clients learn of no issuer by themselves.
+	ExternalURL  *url.URL
+	AgentIssuers func() []string // of agents' tokens; optional without ExternalURL
+	Version      string          // of the program, for clients; may be empty
 
 	// Wrap wraps the server's handler, for tracing and for other paths. Optional.
 	Wrap func(http.Handler) http.Handler
@@ -169,8 +176,11 @@ func (o Options) check() error {
 		"Logger":     o.Logger == nil,
 		"Now":        o.Now == nil,
 		"Random":     o.Random == nil,
-		"RateLimit":  o.RateLimit.PerSecond <= 0 || o.RateLimit.Burst <= 0,
-		"ReadLimit":  o.ReadLimit.PerSecond <= 0 || o.ReadLimit.Burst <= 0,
+
+		"AgentIssuers": o.AgentIssuers == nil && o.ExternalURL != nil,
+
+		"RateLimit": o.RateLimit.PerSecond <= 0 || o.RateLimit.Burst <= 0,
+		"ReadLimit": o.ReadLimit.PerSecond <= 0 || o.ReadLimit.Burst <= 0,
 	} {
 		if absent {
 			missing = append(missing, name)

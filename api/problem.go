@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -233,34 +232,41 @@ func (s *Server) fail(err error, c echo.Context) {
 		err = &sallyport.Error{Kind: sallyport.Unavailable, Code: sallyport.CodeHungUp, Message: "the client hung up", Err: err}
 	}
 	p := problemOf(err)
-	if p.Status >= http.StatusInternalServerError && !hungUp {
-		attrs := []any{slog.String("request_id", exchangeOf(c).requestID), slog.String("code", p.Code), slog.Any("error", err)}
-		if cause := errors.Unwrap(sallyport.AsError(err)); cause != nil {
-			attrs = append(attrs, slog.Any("cause", cause))
-		}
-		s.opts.Logger.ErrorContext(ctx, "request failed", attrs...)
+	if !hungUp {
+		s.logFault(c, err)
 	}
 	if c.Response().Committed {
 		return
+	}
+	if challenge := s.challenge(c.Path(), p); challenge != "" {
+		c.Response().Header().Set(echo.HeaderWWWAuthenticate, challenge)
 	}
 	if err := p.write(c); err != nil {
 		s.opts.Logger.DebugContext(ctx, "problem not delivered", slog.Any("error", err))
 	}
 }
 
+// logFault logs an error if it is the gateway's own fault.
+func (s *Server) logFault(c echo.Context, err error) {
+	p := problemOf(err)
+	if p.Status < http.StatusInternalServerError {
+		return
+	}
+	attrs := []any{slog.String("request_id", exchangeOf(c).requestID), slog.String("code", p.Code), slog.Any("error", err)}
+	if cause := errors.Unwrap(sallyport.AsError(err)); cause != nil {
+		attrs = append(attrs, slog.Any("cause", cause))
+	}
+	s.opts.Logger.ErrorContext(c.Request().Context(), "request failed", attrs...)
+}
+
 // write sends the problem.
 func (p *problem) write(c echo.Context) error {
 	h := c.Response().Header()
-	switch {
-	case p.Status == http.StatusUnauthorized && p.Code == sallyport.CodeNoToken:
-		h.Set(echo.HeaderWWWAuthenticate, `Bearer realm="sallyport"`)
-	case p.Status == http.StatusUnauthorized:
-		h.Set(echo.HeaderWWWAuthenticate, `Bearer realm="sallyport", error="invalid_token"`)
-	case p.Status == http.StatusRequestEntityTooLarge:
+	if p.Status == http.StatusRequestEntityTooLarge {
 		h.Set(echo.HeaderConnection, "close") // the rest of the body stays unread
 	}
 	if p.retryAfter > 0 {
-		h.Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))
+		h.Set(echo.HeaderRetryAfter, strconv.Itoa(seconds(p.retryAfter)))
 	}
 	return send(c, p.Status, "application/problem+json", p)
 }

@@ -14,7 +14,7 @@ import (
 func (s *Server) proof(c echo.Context, who sallyport.Identity) error {
 	id := c.Param("id")
 	if !s.audits(who) { // an auditor needs no record: it may have been erased
-		if _, err := s.find(c, who); err != nil {
+		if _, err := s.find(c, who, c.Param("id")); err != nil {
 			return err
 		}
 		if who.Agent == nil {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,7 +17,7 @@ import (
 
 // getCall returns a call, at once or, with Prefer: wait, when it has ended.
 func (s *Server) getCall(c echo.Context, who sallyport.Identity) error {
-	record, err := s.find(c, who)
+	record, err := s.find(c, who, c.Param("id"))
 	if err != nil {
 		return err
 	}
@@ -36,10 +37,9 @@ func (s *Server) getCall(c echo.Context, who sallyport.Identity) error {
 	return respond(c, http.StatusOK, view)
 }
 
-// find is the call that the path names. A call that does not exist and one that
-// the caller may not see are the same error.
-func (s *Server) find(c echo.Context, who sallyport.Identity) (sallyport.Record, error) {
-	id := c.Param("id")
+// find is the call of an id. A call that does not exist and one that the caller
+// may not see are the same error.
+func (s *Server) find(c echo.Context, who sallyport.Identity, id string) (sallyport.Record, error) {
 	if !sallyport.ValidCallID(id) {
 		return sallyport.Record{}, noCall()
 	}
@@ -110,13 +110,21 @@ func (s *Server) search(c echo.Context, who sallyport.Identity) error {
 	return s.list(c, q)
 }
 
-// list returns a page of calls.
 func (s *Server) list(c echo.Context, q sallyport.Query) error {
-	page, err := s.opts.Reader.Calls(c.Request().Context(), q)
+	list, err := s.page(c.Request().Context(), q)
 	if err != nil {
 		return err
 	}
-	return respond(c, http.StatusOK, listView{Calls: s.calls(page), Cursor: orNull(page.Cursor)})
+	return respond(c, http.StatusOK, list)
+}
+
+// page is a page of calls.
+func (s *Server) page(ctx context.Context, q sallyport.Query) (listView, error) {
+	page, err := s.opts.Reader.Calls(ctx, q)
+	if err != nil {
+		return listView{}, err
+	}
+	return listView{Calls: s.calls(page), Cursor: orNull(page.Cursor)}, nil
 }
 
 func (s *Server) calls(page sallyport.Page) []wire.Call {

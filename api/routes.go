@@ -36,7 +36,7 @@ type route struct {
 }
 
 func (s *Server) routes() []route {
-	return []route{
+	routes := []route{
 		{http.MethodPost, "/v1/calls", agents, toCall, costOne, true, s.submit},
 		{http.MethodGet, "/v1/calls", known, toRead, costList, false, s.listCalls},
 		{http.MethodGet, "/v1/calls/:id", known, toRead, costOne, true, s.getCall},
@@ -50,6 +50,7 @@ func (s *Server) routes() []route {
 		{http.MethodDelete, "/v1/freezes/:id", people, toControl, costOne, false, s.lift},
 		{http.MethodGet, "/v1/tools", agents, toRead, costList, false, s.listTools},
 		{http.MethodPost, "/v1/decisions", agents, toCall, costOne, false, s.decide},
+		{http.MethodPost, mcpPath, agents, "", 0, true, s.mcp}, // each message draws for itself
 		{http.MethodGet, "/ledger/checkpoint", anyone, "", 0, false, s.tile},
 		{http.MethodGet, "/ledger/tile/*", anyone, "", 0, false, s.tile},
 		{http.MethodGet, "/healthz", probes, "", 0, false, s.healthy},
@@ -57,6 +58,12 @@ func (s *Server) routes() []route {
 		{http.MethodGet, "/metrics", probes, "", 0, false, s.metrics},
 		{http.MethodGet, "/openapi.yaml", anyone, "", 0, false, s.openAPI},
 	}
+	if s.opts.ExternalURL != nil {
+		routes = append(routes,
+			route{http.MethodGet, metadataPath, anyone, "", 0, false, s.metadata},
+			route{http.MethodGet, metadataPath + mcpPath, anyone, "", 0, false, s.metadata})
+	}
+	return routes
 }
 
 // admit lets a route's audience through to its handler, within its share.
@@ -72,6 +79,9 @@ func (s *Server) admit(r route) echo.HandlerFunc {
 		if err == nil {
 			err = check(r.who, who)
 		}
+		if err == nil && r.lane == "" {
+			return r.handle(c, who)
+		}
 		var mine *turn
 		if err == nil {
 			mine, err = s.limiter.take(c.Request().Context(), identityKey(who), r.lane, r.cost)
@@ -84,7 +94,7 @@ func (s *Server) admit(r route) echo.HandlerFunc {
 		}
 		defer mine.end()
 		exchangeOf(c).turn = mine
-		if err := s.thawed(c.Request().Context(), r, who); err != nil {
+		if err := s.thawed(c.Request().Context(), r.frozen, who); err != nil {
 			return err
 		}
 		return r.handle(c, who)
@@ -117,8 +127,8 @@ func check(a audience, who sallyport.Identity) error {
 
 // thawed refuses what a frozen agent may not do: it may look at single calls and
 // cancel them. Its submissions are recorded and denied.
-func (s *Server) thawed(ctx context.Context, r route, who sallyport.Identity) error {
-	if who.Agent == nil || r.frozen {
+func (s *Server) thawed(ctx context.Context, frozen bool, who sallyport.Identity) error {
+	if who.Agent == nil || frozen {
 		return nil
 	}
 	held, err := s.opts.Freezes.Held(ctx)

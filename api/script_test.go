@@ -150,7 +150,7 @@ func checkEvery(r *http.Response, body []byte) error {
 		return errors.New("the response may be cached")
 	case r.Header.Get(echo.HeaderXContentTypeOptions) != "nosniff":
 		return errors.New("the response may be sniffed")
-	case r.StatusCode >= 400 && r.Header.Get(echo.HeaderContentType) != "application/problem+json":
+	case r.StatusCode >= 400 && r.Header.Get(echo.HeaderContentType) != "application/problem+json" && !bytes.HasPrefix(body, []byte(`{"jsonrpc":`)):
 		return errors.New("the refusal is no problem")
 	case bytes.Contains(body, []byte("evidence-token")):
 		return errors.New("the response shows a vote's evidence")

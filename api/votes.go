@@ -24,7 +24,7 @@ func (s *Server) listBallots(c echo.Context, who sallyport.Identity) error {
 
 // vote attests that a person voted. The worker decides whether the vote counts.
 func (s *Server) vote(c echo.Context, who sallyport.Identity) error {
-	record, err := s.find(c, who)
+	record, err := s.find(c, who, c.Param("id"))
 	if err != nil {
 		return err
 	}

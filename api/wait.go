@@ -44,6 +44,12 @@ func preferredSeconds(headers []string) (int, bool) {
 // when the time is over, the client has gone or the server is stopping. With
 // an error goes the record as far as it is known.
 func (s *Server) await(c echo.Context, record sallyport.Record, n time.Duration, done func(sallyport.State) bool) (sallyport.Record, error) {
+	return s.follow(c, record, n, done, nil)
+}
+
+// follow awaits and, unless report is nil, reports the record before each step
+// and every few seconds.
+func (s *Server) follow(c echo.Context, record sallyport.Record, n time.Duration, done func(sallyport.State) bool, report func(sallyport.Record)) (sallyport.Record, error) {
 	if n == 0 || done(record.State) {
 		return s.refresh(c.Request().Context(), record)
 	}
@@ -56,13 +62,24 @@ func (s *Server) await(c echo.Context, record sallyport.Record, n time.Duration,
 	defer cancel()
 	defer context.AfterFunc(s.draining, cancel)()
 	for !done(record.State) && ctx.Err() == nil {
-		next, err := s.opts.Reader.Await(ctx, record.Call.ID, record.Entries)
+		next, err := s.step(ctx, record, report)
 		if err != nil {
 			return record, err
 		}
 		record = next
 	}
 	return record, nil
+}
+
+// step awaits the call's next entry.
+func (s *Server) step(ctx context.Context, record sallyport.Record, report func(sallyport.Record)) (sallyport.Record, error) {
+	if report != nil {
+		report(record)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, progressEvery)
+		defer cancel()
+	}
+	return s.opts.Reader.Await(ctx, record.Call.ID, record.Entries)
 }
 
 func (s *Server) refresh(ctx context.Context, record sallyport.Record) (sallyport.Record, error) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/adapters/jws"
+	"github.com/sallyport/sallyport/adapters/oidc"
 	"github.com/sallyport/sallyport/adapters/temporal"
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/workflows/wire"
@@ -65,6 +66,12 @@ func (g *Gateway) server(calls temporal.APIClient) (*api.Server, error) {
 		return nil, err
 	}
 	evaluator := g.evaluator()
+	var external *url.URL
+	if c.API.ExternalURL != "" {
+		if external, err = url.Parse(c.API.ExternalURL); err != nil {
+			return nil, fmt.Errorf("api.external_url: %w", err)
+		}
+	}
 	return api.New(api.Options{
 		Identifier: g.ids, Signer: signer, Recorder: g.ledger, Reader: g.ledger, Freezes: g.ledger, Scopes: scopes{g}, Log: g.ledger, Calls: calls, Catalogue: evaluator, Preview: evaluator,
 		Redactions: func(tool string) []string {
@@ -78,8 +85,9 @@ func (g *Gateway) server(calls temporal.APIClient) (*api.Server, error) {
 		},
 		Metrics: g.telemetry.MetricsHandler(), Logger: g.o.Logger, Now: time.Now, Random: rand.Reader,
 		OperatorGroups: c.API.OperatorGroups, AuditorGroups: c.API.AuditorGroups, Tiles: api.TileReaders(c.Ledger.Tiles),
-		ApproveURL: approveURL(c.Temporal),
-		RateLimit:  api.RateLimit{PerSecond: c.API.CallsPerSecond, Burst: c.API.CallsBurst}, MaxWait: c.API.MaxWait,
+		ApproveURL: approveURL(c.Temporal), ExternalURL: external, Version: g.o.Version,
+		AgentIssuers: func() []string { return g.ids.Issuers(oidc.KindAgent) },
+		RateLimit:    api.RateLimit{PerSecond: c.API.CallsPerSecond, Burst: c.API.CallsBurst}, MaxWait: c.API.MaxWait,
 		ReadLimit: api.RateLimit{PerSecond: c.API.ReadsPerSecond, Burst: c.API.ReadsBurst},
 		Wrap:      func(h http.Handler) http.Handler { return g.telemetry.HTTP(g.withCodec(h)) },
 	})

@@ -108,6 +108,9 @@ func (c *checker) checkLimits(key string, l Limits) {
 
 func (c *checker) checkAPI(conf APIConfig) {
 	c.hostPort("api.listen", conf.Listen)
+	if u, err := url.Parse(conf.ExternalURL); conf.ExternalURL != "" && (err != nil || !strict.SecureURL(u) || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil) {
+		c.add("api.external_url", "is %q and must be https://host, without a path, or http to one of the %s: clients send tokens there", conf.ExternalURL, strict.LoopbackRule)
+	}
 	c.positive("api.max_wait", conf.MaxWait)
 	if conf.CallsPerSecond <= 0 {
 		c.add("api.calls_per_second", "must be more than 0, or no agent could call")

@@ -39,9 +39,10 @@ type Config struct {
 	Notifications *NotificationConfig `yaml:"notifications"` // empty sends none
 }
 
-// APIConfig is about the REST API.
+// APIConfig is about the API: REST and MCP.
 type APIConfig struct {
 	Listen         string        `yaml:"listen"`           // host:port
+	ExternalURL    string        `yaml:"external_url"`     // base URL for clients; empty tells none where to get a token
 	MaxWait        time.Duration `yaml:"max_wait"`         // the longest Prefer: wait; default 60s
 	CallsPerSecond rate.Limit    `yaml:"calls_per_second"` // of one agent, sustained
 	CallsBurst     int           `yaml:"calls_burst"`      // of one agent, at once

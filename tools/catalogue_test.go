@@ -66,6 +66,8 @@ func TestLoadRefuses(t *testing.T) {
 		"NoKeptPointer":     {"it would keep nothing", "egress: []\n", "egress: []\nredact: {arguments: [/note], keep_result: [id]}\n", `invalid JSON Pointer "id"`},
 		"UnknownRedaction":  {"it would redact nothing", "egress: []\n", "egress: []\nredact: {argument: [/note]}\n", "field argument not found"},
 		"BadName":           {"model APIs take no more", "name: restart", "name: Restart-It", `a.yaml:1: the name "Restart-It" must be`},
+		"ReservedName":      {"the gateway's own tool would hide it", "name: restart\n", "name: get_call\n", "a.yaml:1: the name get_call is reserved"},
+		"ReservedArgument":  {"it is taken out of every call by MCP", "count: {type: integer}", "sallyport_reason: {type: string}", "a.yaml:14: the argument sallyport_reason is reserved"},
 		"NoName":            {"a tool without a name can't be called", "name: restart\n", "", `a.yaml:1: the name ""`},
 		"NoTitle":           {"people read it", "title: Restart", "title: ' '", "a.yaml:2: title must not be empty"},
 		"HiddenText":        {"people must see what models read", "title: Restart", `title: "Re\u202estart"`, "a.yaml:2: title has invisible characters"},

@@ -27,6 +27,9 @@ func (e *entry) check(f *strict.Faults) {
 	if !toolName.MatchString(m.Name) {
 		f.Add([]string{"name"}, "the name %q must be 1 to 64 of a-z, 0-9 and _", m.Name)
 	}
+	if slices.Contains(sallyport.ReservedTools(), m.Name) {
+		f.Add([]string{"name"}, "the name %s is reserved for a tool of the gateway's own: choose another", m.Name)
+	}
 	checkText(f, "title", m.Title, 80)
 	checkText(f, "description", m.Description, 2000)
 	e.compile(f)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/strict"
 )
 
@@ -75,6 +76,9 @@ func checkTop(f *strict.Faults, doc any) {
 	}
 	if top["additionalProperties"] != false {
 		f.Add([]string{"input_schema"}, "input_schema must say additionalProperties: false, or a misspelt argument would be ignored")
+	}
+	if properties, ok := top["properties"].(map[string]any); ok && properties[sallyport.ReasonArgument] != nil {
+		f.Add([]string{"input_schema", "properties", sallyport.ReasonArgument}, "the argument %s is reserved: by it a model states its reason for a call", sallyport.ReasonArgument)
 	}
 	if s, ok := top["$schema"]; ok && s != dialect {
 		f.Add([]string{"input_schema", "$schema"}, "$schema must be %s or left out", dialect)

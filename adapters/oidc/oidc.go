@@ -108,6 +108,18 @@ func (i *Identities) Identify(ctx context.Context, token string) (sallyport.Iden
 	return i.snapshot.Load().identify(ctx, token, "", i.opts.Now())
 }
 
+// Issuers lists the issuers of one kind of identities.
+func (i *Identities) Issuers(kind Kind) []string {
+	var urls []string
+	for url, issuer := range i.snapshot.Load().issuers {
+		if issuer.kind == kind {
+			urls = append(urls, url)
+		}
+	}
+	slices.Sort(urls)
+	return urls
+}
+
 // ForAudience is an identifier of the same identities by tokens for another
 // audience than the table's, such as those that people have for the Temporal
 // UI. It accepts none of those for us.

@@ -218,3 +218,12 @@ func TestNewRefusesMissingOptions(t *testing.T) {
 		}
 	}
 }
+
+// A client that has no token is sent to the issuers of agents, and to no other.
+func TestIssuers(t *testing.T) {
+	w := newWorld(t)
+	got := w.identities(t).Issuers(oidc.KindAgent)
+	if len(got) != 1 || got[0] != w.agents.URL {
+		t.Errorf("%q", got)
+	}
+}

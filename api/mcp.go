@@ -1,0 +1,90 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/strict"
+)
+
+// mcpPath is where agents speak the Model Context Protocol.
+const mcpPath = "/mcp"
+
+// door serves one message of the Model Context Protocol to one agent. It is a
+// second way to the operations of the REST API: identities, shares, freezes and
+// the ledger are the same.
+type door struct {
+	*Server
+
+	c   echo.Context
+	who sallyport.Identity
+}
+
+// mcp serves a message as the transport Streamable HTTP has it, without sessions:
+// any server may take any message of a client.
+func (s *Server) mcp(c echo.Context, who sallyport.Identity) error {
+	if err := s.sameSite(c.Request()); err != nil {
+		return err
+	}
+	message, err := s.readMessage(c, who)
+	if err != nil {
+		return err
+	}
+	r := c.Request()
+	// The SDK gets the canonical form: no text that two parsers read in two ways.
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(message)), int64(len(message))
+	c.Response().Before(func() { c.Response().Header().Set(echo.HeaderCacheControl, "no-store") }) // the SDK allows to revalidate
+	server := (&door{Server: s, c: c, who: who}).server()
+	mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &mcp.StreamableHTTPOptions{
+		Stateless: true, DisableLocalhostProtection: true, // sameSite knows the proxy's name too
+	}).ServeHTTP(c.Response(), r)
+	return nil
+}
+
+// server is an MCP server for one message. What it lists and does depends on the
+// agent, so that servers have nothing to share.
+func (d *door) server() *mcp.Server {
+	server := mcp.NewServer(&mcp.Implementation{Name: "sallyport", Title: "Sallyport", Version: d.opts.Version}, &mcp.ServerOptions{
+		Instructions: mcpInstructions,
+		Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}},
+		SetCacheable: func(_ context.Context, _ mcp.Request, c *mcp.Cacheable) {
+			c.CacheScope, c.TTLMs = "private", mcpListTTL
+		},
+	})
+	server.AddReceivingMiddleware(d.receiving)
+	return server
+}
+
+// readMessage reads a JSON-RPC message, strictly, and returns it in canonical
+// form. While it arrives it takes a place among the agent's messages.
+func (s *Server) readMessage(c echo.Context, who sallyport.Identity) ([]byte, error) {
+	place, err := s.limiter.take(c.Request().Context(), identityKey(who), toSend, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer place.end()
+	if err := jsonOnly(c.Request().Header); err != nil {
+		return nil, err
+	}
+	data, err := readLimited(c)
+	if err != nil {
+		return nil, err
+	}
+	message, err := strict.JSON(data, strict.DefaultLimits)
+	if err != nil {
+		return nil, err
+	}
+	if len(message) > maxBody {
+		return nil, sallyport.Errorf(sallyport.Invalid, sallyport.CodeTooLarge, "the body may have at most %d bytes, also with its numbers written out", maxBody)
+	}
+	if message[0] != '{' { // a batch would be many requests with the cost of one
+		return nil, sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadJSON, "the body must be one JSON-RPC message: send the messages of a batch one by one")
+	}
+	return message, nil
+}

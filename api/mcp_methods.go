@@ -1,0 +1,116 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/api/wire"
+)
+
+// The methods and notifications that mcp answers. Nothing else of the protocol
+// is served: no prompts, resources, completions, subscriptions or log levels.
+const (
+	methodListTools = "tools/list"
+	methodCallTool  = "tools/call"
+
+	notifications = "notifications/"
+)
+
+// operation is what one message does, and what it draws from the agent's shares:
+// the same as its counterpart of the REST API.
+type operation struct {
+	lane   lane
+	cost   int
+	frozen bool // whether a frozen agent may use it
+	handle mcp.MethodHandler
+}
+
+// operation is the message's operation. next is the SDK's own handler.
+func (d *door) operation(method string, params mcp.Params, next mcp.MethodHandler) (operation, bool) {
+	switch {
+	case method == methodListTools:
+		return operation{toRead, costList, false, d.listMCPTools}, true
+	case method == methodCallTool:
+		call, _ := params.(*mcp.CallToolParamsRaw)
+		own, ok := d.ownTools()[call.Name]
+		if !ok {
+			return operation{toCall, costOne, true, d.callTool}, true
+		}
+		return operation{own.lane, own.cost, own.frozen, d.callOwn(own)}, true
+	case method == "initialize", method == "ping", method == "server/discover", strings.HasPrefix(method, notifications):
+		return operation{toRead, costOne, true, next}, true
+	default:
+		return operation{}, false
+	}
+}
+
+// receiving handles one message within the agent's share.
+func (d *door) receiving(next mcp.MethodHandler) mcp.MethodHandler {
+	return func(ctx context.Context, method string, req mcp.Request) (result mcp.Result, err error) {
+		op, ok := d.operation(method, req.GetParams(), next)
+		if !ok {
+			return nil, &jsonrpc.Error{Code: jsonrpc.CodeMethodNotFound, Message: "the gateway does not serve the method " + sallyport.Visible(method)}
+		}
+		defer func() {
+			if r := recover(); r != nil { // it is the SDK's goroutine, where a panic would end the server
+				d.opts.Logger.ErrorContext(ctx, "handler panicked", slog.String("request_id", exchangeOf(d.c).requestID),
+					slog.Any("panic", r), slog.String("stack", string(debug.Stack())))
+				err = sallyport.Errorf(sallyport.Internal, sallyport.CodeInternal, "a handler panicked")
+			}
+			if err != nil {
+				result, err = d.refuse(method, err)
+			}
+		}()
+		mine, err := d.limiter.take(d.c.Request().Context(), identityKey(d.who), op.lane, op.cost)
+		if err != nil {
+			return nil, err
+		}
+		defer mine.end()
+		exchangeOf(d.c).turn = mine
+		if err := d.thawed(d.c.Request().Context(), op.frozen, d.who); err != nil {
+			return nil, err
+		}
+		return op.handle(ctx, method, req)
+	}
+}
+
+// refuse is the answer to a message that failed. A model reads the results of
+// tools, and clients keep errors of the protocol to themselves: of a tool's call
+// it is therefore a result, unless the client or the name of the tool is at fault.
+func (d *door) refuse(method string, err error) (mcp.Result, error) {
+	if own, ok := errors.AsType[*jsonrpc.Error](err); ok {
+		return nil, own
+	}
+	d.logFault(d.c, err)
+	p := problemOf(err)
+	if method != methodCallTool || p.Code == sallyport.CodeUnknownTool || p.Code == sallyport.CodeBadRequest {
+		return nil, rpcError(p)
+	}
+	return noteResult(callNote{ID: p.CallID, Error: &wire.Failure{Code: p.Code, Message: p.Detail, Errors: p.Errors, Reasons: p.Reasons}, RetryAfter: seconds(p.retryAfter)}), nil
+}
+
+// rpcError is a problem as JSON-RPC has it. The problem is its data.
+func rpcError(p *problem) *jsonrpc.Error {
+	e := &jsonrpc.Error{Code: codeRefused, Message: p.Detail}
+	switch {
+	case p.Code == sallyport.CodeUnknownTool || p.Status == http.StatusBadRequest:
+		e.Code = jsonrpc.CodeInvalidParams
+	case p.Status == http.StatusInternalServerError:
+		e.Code = jsonrpc.CodeInternalError
+	}
+	e.Data, _ = json.Marshal(p.Problem) // texts and numbers: it never fails
+	return e
+}
+
+// codeRefused is the JSON-RPC code of refusals that have none of their own. Its
+// data says why.
+const codeRefused = -32000
