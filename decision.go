@@ -16,6 +16,7 @@ const (
 type Decision struct {
 	Effect      Effect      `json:"effect"`
 	Reasons     []Reason    `json:"reasons"`
+	Hint        string      `json:"hint,omitempty"`     // what the agent could do instead, in policy's words
 	Approval    *Terms      `json:"approval,omitempty"` // set exactly when Effect is Ask
 	Obligations Obligations `json:"obligations"`
 	Revision    string      `json:"revision"`

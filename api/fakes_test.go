@@ -333,6 +333,7 @@ func decisionFor(args arguments) sallyport.Decision {
 	switch {
 	case args.Replicas > 10:
 		d.Effect, d.Reasons = sallyport.Deny, []sallyport.Reason{{Code: "replica_cap", Message: "at most 10 replicas"}}
+		d.Hint = "ask for 10 replicas, and look at the load after it"
 	case args.Environment == "production":
 		d.Effect, d.Reasons = sallyport.Ask, []sallyport.Reason{{Code: "production_write", Message: "writes to production need a person"}}
 		d.Approval = &sallyport.Terms{

@@ -18,6 +18,7 @@ type callNote struct {
 	ID         string          `json:"id,omitempty"`
 	State      sallyport.State `json:"state,omitempty"`
 	Error      *wire.Failure   `json:"error,omitempty"`
+	Hint       string          `json:"hint,omitempty"` // policy's, to the agent
 	WaitsFor   *awaited        `json:"waits_for,omitempty"`
 	RetryAfter int             `json:"retry_after_seconds,omitempty"`
 	Next       string          `json:"next,omitempty"` // what the agent can do now
@@ -46,7 +47,7 @@ func (d *door) result(r sallyport.Record) (*mcp.CallToolResult, error) {
 			return nil, err
 		}
 		note.Error = &wire.Failure{Code: p.Code, Message: p.Detail, Errors: p.Errors, Reasons: p.Reasons}
-		note.RetryAfter = seconds(p.retryAfter)
+		note.Hint, note.RetryAfter = p.Hint, seconds(p.retryAfter)
 		return noteResult(note), nil
 	}
 	v := d.view(r)
@@ -54,6 +55,9 @@ func (d *door) result(r sallyport.Record) (*mcp.CallToolResult, error) {
 		return noteResult(note), nil
 	}
 	if !r.State.Final() {
+		if v.Decision != nil {
+			note.Hint = v.Decision.Hint
+		}
 		note.Next = "the call goes on: call get_call with its id, and do not call the tool again"
 		if b := v.Ballot; b != nil && r.State == sallyport.StateAwaitingApproval {
 			note.WaitsFor = &awaited{Groups: b.Groups, Quorum: b.Quorum, Votes: len(b.Votes), ExpiresAt: b.ExpiresAt, Approve: v.Links.Approve}

@@ -187,6 +187,9 @@ func outcomeProblem(r sallyport.Record) *problem {
 		p = newProblem(sallyport.Internal, http.StatusInternalServerError, sallyport.CodeInternal, internalDetail)
 	}
 	p.Errors, p.Reasons, p.CallID = why.Fields, reasonsOf(r, why), r.Call.ID
+	if d := r.Decision; d != nil && d.Effect == sallyport.Deny && r.State == sallyport.StateDenied {
+		p.Hint = d.Hint
+	}
 	return p
 }
 

@@ -63,6 +63,7 @@ type annotationsView struct {
 type previewView struct {
 	Effect      sallyport.Effect      `json:"effect"`
 	Reasons     []sallyport.Reason    `json:"reasons"`
+	Hint        string                `json:"hint,omitempty"`
 	Approval    *sallyport.Terms      `json:"approval"`
 	Obligations sallyport.Obligations `json:"obligations"`
 	Revision    string                `json:"revision"`
@@ -101,7 +102,7 @@ func (s *Server) listed(r sallyport.Summary) wire.Call {
 		v.Intent = &intent
 	}
 	if d := r.Decision; d != nil {
-		v.Decision = &wire.Decision{Effect: d.Effect, Reasons: orEmpty(d.Reasons), Revision: d.Revision}
+		v.Decision = &wire.Decision{Effect: d.Effect, Reasons: orEmpty(d.Reasons), Hint: d.Hint, Revision: d.Revision}
 	}
 	if p := r.Plan; p != nil {
 		v.Plan = &wire.Plan{Summary: p.Summary, Digest: r.PlanDigest}
@@ -157,7 +158,7 @@ func ballotOf(b sallyport.Ballot, votes []sallyport.Vote) *wire.Ballot {
 
 func previewOf(i sallyport.Intent, d sallyport.Decision) previewView {
 	v := previewView{
-		Effect: d.Effect, Reasons: orEmpty(d.Reasons), Obligations: d.Obligations, Revision: d.Revision, Intent: intentOf(i),
+		Effect: d.Effect, Reasons: orEmpty(d.Reasons), Hint: d.Hint, Obligations: d.Obligations, Revision: d.Revision, Intent: intentOf(i),
 	}
 	if d.Approval != nil {
 		terms := *d.Approval

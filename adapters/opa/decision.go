@@ -17,7 +17,7 @@ import (
 const (
 	maxReasons = 100
 	maxCode    = 128
-	maxMessage = 1024 // bytes; longer ones are cut
+	maxMessage = 1024 // bytes; longer ones are cut, and hints too
 	maxGroups  = 100
 	maxTTL     = sallyport.MaxTTLSeconds
 	maxTimeout = 24 * 60 * 60
@@ -29,6 +29,7 @@ type rawDecision struct {
 	Effect      string         `json:"effect"`
 	Reasons     []reason       `json:"reasons"`
 	Approval    *terms         `json:"approval"`
+	Hint        string         `json:"hint"`
 	Obligations jsontext.Value `json:"obligations"`
 	Revision    string         `json:"revision"` // ignored: the engine knows the revision that it loaded
 }
@@ -52,7 +53,7 @@ func newDecision(raw any, revision string) (sallyport.Decision, error) {
 	if err := decode(raw, &r); err != nil {
 		return sallyport.Decision{}, err
 	}
-	d := sallyport.Decision{Effect: sallyport.Effect(r.Effect), Revision: revision}
+	d := sallyport.Decision{Effect: sallyport.Effect(r.Effect), Hint: shorten(r.Hint), Revision: revision}
 	var err error
 	if d.Reasons, err = newReasons(r.Reasons); err != nil {
 		return sallyport.Decision{}, err
@@ -116,7 +117,7 @@ func isCode(s string) bool {
 	return s != "" && len(s) <= maxCode && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }
 
-// shorten cuts a message, which may quote what an agent sent.
+// shorten cuts a message or a hint, which may quote what an agent sent.
 func shorten(s string) string {
 	if len(s) <= maxMessage {
 		return s

@@ -71,6 +71,7 @@ func TestGarbageIsNoDecision(t *testing.T) {
 		"UnsignedImage":     {`{"effect": "allow", "reasons": [], "obligations": {"signed_image": false}}`, "signed_image"},
 		"NullSignedImage":   {`{"effect": "allow", "reasons": [], "obligations": {"signed_image": null}}`, "signed_image"},
 		"SignedImageIsWord": {`{"effect": "allow", "reasons": [], "obligations": {"signed_image": "true"}}`, "signed_image"},
+		"HintIsList":        {`{"effect": "allow", "reasons": [], "hint": ["a"]}`, "/hint"},
 		"RevisionIsNumber":  {`{"effect": "allow", "reasons": [], "revision": 1}`, "/revision"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -97,6 +98,22 @@ func TestObligations(t *testing.T) {
 		e := newEngine(t, opa.Options{Embedded: tinyFS(`decision := {"effect": "allow", "reasons": [], "obligations": ` + text + `} if input.agent`)})
 		if d, err := e.Decide(t.Context(), question(t)); err != nil || !cmp.Equal(d.Obligations, want) {
 			t.Errorf("%s is read as %+v, %v", text, d.Obligations, err)
+		}
+	}
+}
+
+// A hint is for the agent, whatever the effect; it decides nothing.
+func TestHint(t *testing.T) {
+	long := strings.Repeat("x", 2000)
+	for text, want := range map[string]string{
+		`{"effect": "allow", "reasons": []}`: "",
+		`{"effect": "deny", "reasons": [{"code": "cap", "message": "m"}], "hint": "ask for at most 10"}`: "ask for at most 10",
+		`{"effect": "deny", "reasons": [{"code": "cap", "message": "m"}], "hint": "` + long + `"}`:       long[:1024] + "…",
+		`{"effect": "allow", "reasons": [], "hint": "read the manifest first"}`:                          "read the manifest first",
+	} {
+		e := newEngine(t, opa.Options{Embedded: tinyFS(`decision := ` + text + ` if input.agent`)})
+		if d, err := e.Decide(t.Context(), question(t)); err != nil || d.Hint != want {
+			t.Errorf("%.100s is read as %q, %v", text, d.Hint, err)
 		}
 	}
 }

@@ -55,6 +55,7 @@ type Intent struct {
 type Decision struct {
 	Effect   sallyport.Effect   `json:"effect"`
 	Reasons  []sallyport.Reason `json:"reasons"`
+	Hint     string             `json:"hint,omitempty"`
 	Revision string             `json:"revision"`
 }
 

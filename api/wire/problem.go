@@ -16,6 +16,7 @@ type Problem struct {
 	Detail  string             `json:"detail"`
 	Errors  []sallyport.Field  `json:"errors,omitempty"`
 	Reasons []sallyport.Reason `json:"reasons,omitempty"`
+	Hint    string             `json:"hint,omitempty"` // what the agent could do instead
 	CallID  string             `json:"call_id,omitempty"`
 }
 
@@ -33,6 +34,9 @@ func (p *Problem) Error() string {
 		if r.Message != p.Detail {
 			fmt.Fprintf(&b, "\n  %s: %s", r.Code, r.Message)
 		}
+	}
+	if p.Hint != "" {
+		fmt.Fprintf(&b, "\n  hint: %s", p.Hint)
 	}
 	return sallyport.Visible(b.String())
 }
