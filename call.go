@@ -31,6 +31,19 @@ type Call struct {
 	TraceParent string          `json:"traceparent,omitempty"` // W3C trace context of the request
 	Redact      []string        `json:"redact,omitempty"`      // JSON Pointers to arguments that are stored nowhere
 	Seal        []byte          `json:"seal,omitempty"`        // random, where there are such arguments; stored nowhere either
+
+	// Same is what a repetition of this call has too: its agent, session, tool and
+	// arguments. Only calls that came without a key, and may be repeated unawares,
+	// have it. Where JoinSeconds is not 0, this call is such a repetition if there is
+	// another with the same Same that is open or ended no longer ago.
+	Same        Digest `json:"same,omitempty"`
+	JoinSeconds int    `json:"join_seconds,omitzero"`
+}
+
+// SameDigest is what repetitions of the call have in common.
+func (c Call) SameDigest() Digest {
+	texts, _ := json.Marshal([]string{c.AgentID, c.Stated.Session, c.Tool}) // it never fails
+	return NewDigest("sallyport/same/v1", texts, c.Arguments)
 }
 
 // SignedCall is a [Call] as a compact JWS (RFC 7515) by the API. It is the

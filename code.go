@@ -68,6 +68,7 @@ const (
 	CodeBadLimit             = "bad_limit"
 	CodeBadIdempotencyKey    = "bad_idempotency_key"
 	CodeIdempotencyMismatch  = "idempotency_mismatch"
+	CodeSameCall             = "same_call"
 	CodeNoCall               = "no_call"
 	CodeErased               = "erased"
 	CodeEnded                = "ended"

@@ -60,7 +60,7 @@ type Page struct {
 func (e Entry) Terms() []string {
 	switch e.Kind { //nolint:exhaustive // nothing else has any
 	case EntryReceived:
-		return searchTerms("trace", TraceID(e.Call.TraceParent))
+		return append(searchTerms("trace", TraceID(e.Call.TraceParent)), searchTerms("same", string(e.Call.Same))...)
 	case EntryIntent:
 		return append(searchTerms("name", e.Intent.Name), searchTerms("digest", string(e.Intent.Digest()), string(e.Intent.Tool.Digest))...)
 	case EntryDecision:

@@ -61,6 +61,8 @@ func newGateway(tb testing.TB) *gateway {
 		AuditorGroups:  []string{"auditors"},
 		Tiles:          api.TilesAuditors,
 		ApproveURL:     func(r sallyport.Record) string { return "http://temporal.test/call-" + r.Call.ID + "/user-metadata" },
+		Tool:           catalogue{}.tool,
+		JoinWrites:     time.Minute,
 		ExternalURL:    &url.URL{Scheme: "https", Host: "sallyport.test"},
 		AgentIssuers:   func() []string { return []string{sallyporttest.AgentIssuer} },
 		RateLimit:      api.RateLimit{PerSecond: 1000, Burst: 1000},
@@ -239,6 +241,10 @@ func (r reader) Tile(_ context.Context, path string) ([]byte, error) {
 type catalogue struct{ down *outages }
 
 func toolNames() []string { return []string{"gitops_get_manifest", "gitops_scale_deployment"} }
+
+func (catalogue) tool(name string) (sallyport.Tool, bool) {
+	return sallyport.Tool{Name: name, ReadOnly: name == "gitops_get_manifest"}, slices.Contains(toolNames(), name)
+}
 
 func (c catalogue) Visible(_ context.Context, a sallyport.Agent) ([]sallyport.Tool, error) {
 	if err := c.down.check("policy"); err != nil {

@@ -23,6 +23,7 @@ type callMeta struct {
 	Task    string `json:"task"`
 	Key     string `json:"idempotency-key"`
 	Wait    *int   `json:"wait-seconds"` // how long an answer may take
+	New     bool   `json:"new-call"`     // though it may repeat another
 }
 
 // The wait for a call of a client that states none: shorter than the 30 s to 60 s
@@ -49,7 +50,7 @@ func (d *door) callTool(ctx context.Context, _ string, req mcp.Request) (mcp.Res
 	if err != nil {
 		return nil, err
 	}
-	record, err := d.receive(d.c, sub)
+	record, repeats, err := d.receive(d.c, sub)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +62,7 @@ func (d *door) callTool(ctx context.Context, _ string, req mcp.Request) (mcp.Res
 	if err != nil {
 		d.logLost(d.c, record.Call.ID, err)
 	}
-	return d.result(record)
+	return d.result(record, repeats)
 }
 
 // readMeta reads what a client says of a call, and rejects what it misspells.
@@ -79,7 +80,7 @@ func readMeta(meta mcp.Meta) (callMeta, error) {
 	}
 	if err != nil {
 		return m, sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadRequest,
-			"_meta: %s takes session, task and idempotency-key as texts and wait-seconds as a whole number, and nothing else", metaPrefix)
+			"_meta: %s takes session, task and idempotency-key as texts, wait-seconds as a whole number and new-call as true or false, and nothing else", metaPrefix)
 	}
 	var wrong faults
 	wrong.atMost(maxStated, "/_meta/"+metaPrefix+"session", m.Session)
@@ -92,7 +93,7 @@ func readMeta(meta mcp.Meta) (callMeta, error) {
 // submission is the call that a client's parameters ask for. Its canonical body is
 // that of the same call by REST.
 func (d *door) submission(params *mcp.CallToolParamsRaw, meta callMeta) (submission, error) {
-	sub := submission{who: d.who, key: meta.Key, traceParent: d.traceParent(params.Meta)}
+	sub := submission{who: d.who, key: meta.Key, joins: true, apart: meta.New, traceParent: d.traceParent(params.Meta)}
 	sub.Tool, sub.Session, sub.Task = params.Name, meta.Session, meta.Task
 	arguments := map[string]json.RawMessage{}
 	if len(params.Arguments) > 0 {

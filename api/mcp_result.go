@@ -17,6 +17,7 @@ import (
 type callNote struct {
 	ID         string          `json:"id,omitempty"`
 	State      sallyport.State `json:"state,omitempty"`
+	Repeats    bool            `json:"repeats,omitempty"` // it is an earlier call, which this one would have repeated
 	Error      *wire.Failure   `json:"error,omitempty"`
 	Hint       string          `json:"hint,omitempty"` // policy's, to the agent
 	WaitsFor   *awaited        `json:"waits_for,omitempty"`
@@ -38,8 +39,8 @@ type awaited struct {
 const noteMember = "sallyport_call"
 
 // result is the result of a tool's call as the call stands.
-func (d *door) result(r sallyport.Record) (*mcp.CallToolResult, error) {
-	note := callNote{ID: r.Call.ID, State: r.State}
+func (d *door) result(r sallyport.Record, repeats bool) (*mcp.CallToolResult, error) {
+	note := callNote{ID: r.Call.ID, State: r.State, Repeats: repeats}
 	if p := outcomeProblem(r); p != nil {
 		if p.Code == sallyport.CodeUnknownTool {
 			err := sallyport.Errorf(sallyport.NotFound, p.Code, "%s", p.Detail)
@@ -53,6 +54,9 @@ func (d *door) result(r sallyport.Record) (*mcp.CallToolResult, error) {
 	v := d.view(r)
 	if note.Error = v.Error; note.Error != nil {
 		return noteResult(note), nil
+	}
+	if repeats {
+		note.Next = "this is the answer of an earlier call, which the same call without a key repeats"
 	}
 	if !r.State.Final() {
 		if v.Decision != nil {
@@ -72,10 +76,11 @@ func toolResult(note callNote, result json.RawMessage) *mcp.CallToolResult {
 	if len(result) == 0 {
 		return noteResult(note)
 	}
-	return &mcp.CallToolResult{
-		Meta:    mcp.Meta{metaPrefix + "call": note},
-		Content: []mcp.Content{&mcp.TextContent{Text: string(result), Meta: mcp.Meta{metaPrefix + "untrusted": true}}},
+	content := []mcp.Content{&mcp.TextContent{Text: string(result), Meta: mcp.Meta{metaPrefix + "untrusted": true}}}
+	if note.Repeats { // the model has to know
+		content = append(content, &mcp.TextContent{Text: jsonText(map[string]callNote{noteMember: note})})
 	}
+	return &mcp.CallToolResult{Meta: mcp.Meta{metaPrefix + "call": note}, Content: content}
 }
 
 // noteResult is an answer without a tool's result. It is an error unless the call

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -66,10 +67,11 @@ func callTool(t *testing.T, s *mcp.ClientSession, params *mcp.CallToolParams) *m
 
 // noteIn is what an answer says of its call.
 func noteIn(t *testing.T, r *mcp.CallToolResult) (note struct {
-	ID    string `json:"id"`
-	State string `json:"state"`
-	Next  string `json:"next"`
-	Error *struct {
+	ID      string `json:"id"`
+	State   string `json:"state"`
+	Repeats bool   `json:"repeats"`
+	Next    string `json:"next"`
+	Error   *struct {
 		Code, Message string
 		Reasons       []sallyport.Reason
 		Errors        []sallyport.Field
@@ -299,6 +301,111 @@ func TestMCPAndRESTShareKeys(t *testing.T) {
 	})
 	if note := noteIn(t, other); !other.IsError || note.Error.Code != "idempotency_mismatch" {
 		t.Errorf("%s", textOf(other))
+	}
+}
+
+// A client whose answer got lost sends a write again, without a key: that is the
+// same call. A read is always a new one.
+func TestMCPWriteSentAgain(t *testing.T) {
+	g := newGateway(t)
+	s := agentOf(t, g, "deploy-bot", "2025-11-25", nil)
+	send := func(tool, name string, meta mcp.Meta) (id string, repeats bool, text string) {
+		t.Helper()
+		r := callTool(t, s, &mcp.CallToolParams{Name: tool, Arguments: scaleTo(name), Meta: meta})
+		note := noteIn(t, r)
+		return note.ID, note.Repeats, textOf(r)
+	}
+	session := mcp.Meta{"dev.sallyport/session": "s-42"}
+	first, repeats, _ := send("gitops_scale_deployment", "api", session)
+	if repeats {
+		t.Error("the first call repeats none")
+	}
+	again, repeats, text := send("gitops_scale_deployment", "api", session)
+	if again != first || !repeats || !strings.Contains(text, first) {
+		t.Errorf("sent again, it is call %s and not %s: %s", again, first, text)
+	}
+	for name, other := range map[string]func() (string, bool, string){
+		"another target":  func() (string, bool, string) { return send("gitops_scale_deployment", "web", session) },
+		"another session": func() (string, bool, string) { return send("gitops_scale_deployment", "api", nil) },
+		"asked for": func() (string, bool, string) {
+			return send("gitops_scale_deployment", "api", mcp.Meta{"dev.sallyport/session": "s-42", "dev.sallyport/new-call": true})
+		},
+		"a key": func() (string, bool, string) {
+			return send("gitops_scale_deployment", "api", mcp.Meta{"dev.sallyport/session": "s-42", "dev.sallyport/idempotency-key": "k"})
+		},
+	} {
+		if id, repeats, _ := other(); id == first || repeats {
+			t.Errorf("%s: it is taken for call %s", name, id)
+		}
+	}
+	read, _, _ := send("gitops_get_manifest", "api", session)
+	if id, repeats, _ := send("gitops_get_manifest", "api", session); id == read || repeats {
+		t.Error("a read joined another")
+	}
+	g.clock.advance(2 * time.Minute)
+	if id, repeats, _ := send("gitops_scale_deployment", "api", session); id == first || repeats {
+		t.Error("the same write two minutes later is taken for the first")
+	}
+}
+
+// Many clients that send the same write at once, without keys, get one call.
+func TestMCPSameWriteRaces(t *testing.T) {
+	g := newGateway(t)
+	server := httptest.NewServer(g.server(t).Handler())
+	t.Cleanup(server.Close)
+	const clients = 64
+	ids := make([]string, clients)
+	var wg sync.WaitGroup
+	for i := range clients {
+		s := connect(t, server.URL, "deploy-bot", "2026-07-28", nil)
+		wg.Go(func() {
+			result, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "gitops_scale_deployment", Arguments: scaleTo("api")})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			ids[i] = noteIn(t, result).ID
+		})
+	}
+	wg.Wait()
+	if slices.Sort(ids); ids[0] == "" || ids[0] != ids[clients-1] || g.workflow.calls() != 1 {
+		t.Errorf("%d calls were started, with ids from %q to %q", g.workflow.calls(), ids[0], ids[clients-1])
+	}
+}
+
+// A write by REST is a new call unless it has a key.
+func TestRESTJoinsNothing(t *testing.T) {
+	g := newGateway(t)
+	server := httptest.NewServer(g.server(t).Handler())
+	t.Cleanup(server.Close)
+	for range 2 {
+		post(t, server.URL+"/v1/calls", "deploy-bot", nil, `{"tool":"gitops_scale_deployment","arguments":{"name":"api","environment":"staging"}}`)
+	}
+	if g.workflow.calls() != 2 {
+		t.Errorf("%d calls were started", g.workflow.calls())
+	}
+}
+
+// Of a call that was recorded and not handed over, the repetition hands it over.
+func TestMCPRepetitionHandsOver(t *testing.T) {
+	g := newGateway(t)
+	s := agentOf(t, g, "deploy-bot", "2025-11-25", nil)
+	call := sallyport.Call{
+		ID: sallyport.CallID([16]byte{7}), AgentID: "deploy-bot", Tool: "gitops_scale_deployment",
+		Account: sallyport.Account{Issuer: "https://agents.test", Subject: "deploy-bot"}, Arguments: []byte(`{"environment":"staging","name":"api"}`),
+		Body: sallyport.NewDigest("b"), ReceivedAt: g.clock.Now(),
+	}
+	call.Same = call.SameDigest()
+	signed, err := seal(call)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.ledger.Record(t.Context(), sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryReceived, At: call.ReceivedAt, Call: &call, Signed: sallyport.SignedCall(signed)}); err != nil {
+		t.Fatal(err)
+	}
+	result := callTool(t, s, &mcp.CallToolParams{Name: "gitops_scale_deployment", Arguments: scaleTo("api")})
+	if note := noteIn(t, result); note.ID != call.ID || note.State != "succeeded" {
+		t.Errorf("%s", textOf(result))
 	}
 }
 

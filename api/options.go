@@ -32,6 +32,12 @@ type Options struct {
 	// stored nowhere. Nil redacts none.
 	Redactions func(tool string) []string
 
+	// Tool finds a tool of the catalogue, whichever agents may see it. Optional, as
+	// JoinWrites is: for how long after its end a write by MCP without a key is the
+	// same call when it is sent again. 0 joins none.
+	Tool       func(name string) (sallyport.Tool, bool)
+	JoinWrites time.Duration
+
 	Ready   []Check      // what must hold for the server to be ready; may be empty
 	Metrics http.Handler // serves /metrics
 	Logger  *slog.Logger

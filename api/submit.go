@@ -23,6 +23,8 @@ type submission struct {
 	who         sallyport.Identity
 	canonical   []byte // the whole body: a request with the same key has the same
 	key         string // the agent's idempotency key, or ""
+	joins       bool   // without a key a write is the same as another, see [sallyport.Call.Same]
+	apart       bool   // it repeats no other call all the same
 	traceParent string
 }
 
@@ -37,7 +39,7 @@ func (s *Server) submit(c echo.Context, who sallyport.Identity) error {
 	if sub.key, err = idempotencyKey(c.Request().Header); err != nil {
 		return err
 	}
-	record, err := s.receive(c, sub)
+	record, _, err := s.receive(c, sub)
 	if err != nil {
 		return err
 	}
@@ -55,19 +57,37 @@ func (s *Server) logLost(c echo.Context, id string, err error) {
 }
 
 // receive takes a call from an agent: it seals, signs, records and hands over.
-// Every door of the API submits by it.
-func (s *Server) receive(c echo.Context, sub submission) (sallyport.Record, error) {
+// Every door of the API submits by it. repeats is whether the record is of another
+// call, which this one repeats.
+func (s *Server) receive(c echo.Context, sub submission) (record sallyport.Record, repeats bool, err error) {
 	call, err := s.newCall(sub)
 	if err != nil {
-		return sallyport.Record{}, err
+		return sallyport.Record{}, false, err
 	}
 	call.Body = bodyDigest(sub.canonical, call)
+	s.compare(&call, sub)
 	exchangeOf(c).callID = call.ID
-	record, err := s.accept(c.Request().Context(), call, sub.key != "")
-	if err != nil {
-		return sallyport.Record{}, about(call.ID, err)
+	if record, err = s.accept(c.Request().Context(), call, sub.key != ""); err != nil {
+		return sallyport.Record{}, false, about(call.ID, err)
 	}
-	return record, nil
+	exchangeOf(c).callID = record.Call.ID
+	return record, record.Call.ID != call.ID, nil
+}
+
+// compare says which other call this one repeats: a client of a model sends a write
+// again without a key when an answer got lost. A read has no effect to repeat, and
+// of redacted arguments nothing is left to compare.
+func (s *Server) compare(call *sallyport.Call, sub submission) {
+	if !sub.joins || sub.key != "" || s.opts.Tool == nil || s.opts.JoinWrites <= 0 || len(call.Redact) > 0 {
+		return
+	}
+	if tool, ok := s.opts.Tool(call.Tool); !ok || tool.ReadOnly {
+		return
+	}
+	call.Same = call.SameDigest()
+	if !sub.apart {
+		call.JoinSeconds = int(s.opts.JoinWrites.Seconds())
+	}
 }
 
 // bodyDigest identifies a repeated body. It leaves out redacted arguments, and
@@ -188,6 +208,8 @@ func (s *Server) accept(ctx context.Context, call sallyport.Call, keyed bool) (s
 	case keyed && sallyport.CodeOf(err) == sallyport.CodeErased:
 		return sallyport.Record{}, sallyport.Errorf(sallyport.Conflict, sallyport.CodeErased,
 			"this Idempotency-Key names a call whose contents were erased, and names it for ever: use another one")
+	case sallyport.CodeOf(err) == sallyport.CodeSameCall:
+		return s.joinSame(ctx, sallyport.AsError(err).CallID)
 	case err != nil:
 		return sallyport.Record{}, err
 	case receipt.Repeated && !keyed:
@@ -232,6 +254,16 @@ func (s *Server) join(ctx context.Context, call sallyport.Call, known sallyport.
 		return known, nil
 	}
 	return known, s.start(ctx, known, call, true)
+}
+
+// joinSame is the call that a write without a key repeats. As with join, it may not
+// have been handed over.
+func (s *Server) joinSame(ctx context.Context, id string) (sallyport.Record, error) {
+	known, err := s.opts.Reader.Call(ctx, id)
+	if err != nil || known.State != sallyport.StatePending {
+		return known, err
+	}
+	return known, s.start(ctx, known, known.Call, true)
 }
 
 // start hands a call over. It ends a call that it could not hand over and that the

@@ -78,6 +78,7 @@ func (g *Gateway) server(calls temporal.APIClient) (*api.Server, error) {
 			t, _ := g.catalogue.Tool(tool)
 			return t.Redact.Arguments
 		},
+		Tool: g.catalogue.Tool, JoinWrites: c.API.JoinWrites,
 		Ready: []api.Check{
 			{Name: "policy", Check: func(context.Context) error { return g.policy.Ready() }},
 			{Name: "ledger", Check: g.ledger.Ping},

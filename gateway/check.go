@@ -112,6 +112,9 @@ func (c *checker) checkAPI(conf APIConfig) {
 		c.add("api.external_url", "is %q and must be https://host, without a path, or http to one of the %s: clients send tokens there", conf.ExternalURL, strict.LoopbackRule)
 	}
 	c.positive("api.max_wait", conf.MaxWait)
+	if conf.JoinWrites < 0 || conf.JoinWrites > time.Hour || conf.JoinWrites%time.Second != 0 {
+		c.add("api.join_writes", "must be whole seconds up to 1h, or 0, which joins no writes")
+	}
 	if conf.CallsPerSecond <= 0 {
 		c.add("api.calls_per_second", "must be more than 0, or no agent could call")
 	}

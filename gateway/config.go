@@ -44,6 +44,7 @@ type APIConfig struct {
 	Listen         string        `yaml:"listen"`           // host:port
 	ExternalURL    string        `yaml:"external_url"`     // base URL for clients; empty tells none where to get a token
 	MaxWait        time.Duration `yaml:"max_wait"`         // the longest Prefer: wait; default 60s
+	JoinWrites     time.Duration `yaml:"join_writes"`      // how long a write by MCP without a key joins its like; 0 joins none
 	CallsPerSecond rate.Limit    `yaml:"calls_per_second"` // of one agent, sustained
 	CallsBurst     int           `yaml:"calls_burst"`      // of one agent, at once
 	ReadsPerSecond rate.Limit    `yaml:"reads_per_second"` // of one agent or person, sustained
@@ -190,7 +191,7 @@ func Load(path string) (Config, error) {
 // Defaults are the values of keys that a configuration file doesn't set.
 func Defaults() Config {
 	return Config{
-		API:      APIConfig{Listen: "127.0.0.1:8080", MaxWait: time.Minute, CallsPerSecond: 20, CallsBurst: 50, ReadsPerSecond: 200, ReadsBurst: 1000},
+		API:      APIConfig{Listen: "127.0.0.1:8080", MaxWait: time.Minute, JoinWrites: time.Minute, CallsPerSecond: 20, CallsBurst: 50, ReadsPerSecond: 200, ReadsBurst: 1000},
 		Temporal: TemporalConfig{Config: temporal.Config{Address: "127.0.0.1:7233", Namespace: "default"}},
 		Ledger:   LedgerConfig{Tiles: string(api.TilesNobody)},
 		Limits:   LimitsConfig{Limits: Limits{CallsPerMinute: 1200, Running: 64}, AtWork: 128},

@@ -47,6 +47,8 @@ func TestRecorder(t *testing.T, open func(t *testing.T) RecorderReader) {
 		"History":           testHistory,
 		"SweepableOldCalls": testSweepable,
 		"CallsThatWait":     testCallsThatWait,
+		"SameCalls":         testSameCalls,
+		"RacingSameCalls":   testRacingSameCalls,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}

@@ -97,6 +97,9 @@ func (l *Ledger) write(e sallyport.Entry) (sallyport.Receipt, error) {
 	if err := l.frozen(c.record, e); err != nil {
 		return sallyport.Receipt{}, err
 	}
+	if err := l.repeats(e); err != nil {
+		return sallyport.Receipt{}, err
+	}
 	record := c.record
 	var err error
 	if e.Kind.OfFreeze() {
@@ -124,6 +127,28 @@ func (l *Ledger) write(e sallyport.Entry) (sallyport.Receipt, error) {
 	close(l.changed)
 	l.changed = make(chan struct{})
 	return r, nil
+}
+
+// repeats denies a call that repeats another, which is the last one of several.
+func (l *Ledger) repeats(e sallyport.Entry) error {
+	if e.Kind != sallyport.EntryReceived || e.Call.JoinSeconds <= 0 {
+		return nil
+	}
+	var last *sallyport.Record
+	ended := e.At.Add(-time.Duration(e.Call.JoinSeconds) * time.Second)
+	for _, c := range l.calls {
+		r := c.record
+		joined := !r.State.Final() || r.UpdatedAt.After(ended) && r.State != sallyport.StateCancelled
+		if !c.erased && joined && r.Call.Same == e.Call.Same && (last == nil || r.Call.ReceivedAt.After(last.Call.ReceivedAt)) {
+			last = &r
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	err := sallyport.Errorf(sallyport.Conflict, sallyport.CodeSameCall, "the call repeats call %s", last.Call.ID)
+	err.CallID = last.Call.ID
+	return err
 }
 
 // Entries are a call's entries so far, in order.

@@ -15,6 +15,9 @@ import (
 func (t *transaction) admit(k *known, e sallyport.Entry) error {
 	switch e.Kind { //nolint:exhaustive // the record checks the other kinds
 	case sallyport.EntryReceived:
+		if err := t.distinct(*e.Call); err != nil {
+			return err
+		}
 		return t.receive(t.agents[e.Call.AgentID], e.At)
 	case sallyport.EntryBallot, sallyport.EntryStart:
 		if k.frozen != nil {

@@ -61,6 +61,10 @@ const (
 		ON CONFLICT (agent, name, part, minute) DO UPDATE SET n = counters.n + excluded.n`
 	sqlDropCounter = `DELETE FROM counters WHERE agent = $1 AND name = $2 AND part = $3 AND minute = $4 AND n = 0`
 	sqlSweepable   = `SELECT call_id FROM calls WHERE final = 0 AND updated_at > $1 AND updated_at < $2 AND record IS NOT NULL ORDER BY updated_at, call_id LIMIT $3`
+	// sqlSame finds by a term, received since, ended since or open, but not in a state.
+	sqlSame = `SELECT c.call_id FROM terms t JOIN calls c ON c.call_id = t.call_id
+		WHERE t.term = $1 AND t.received_at > $2 AND c.record IS NOT NULL AND (c.final = 0 OR c.updated_at > $3 AND c.state <> $4)
+		ORDER BY t.received_at DESC, t.call_id DESC LIMIT 1`
 
 	sqlAddFreeze  = `INSERT INTO freezes (id, agent, tool, namespace, lifted, at, record) VALUES ($1, $2, $3, $4, $5, $6, $7)`
 	sqlLiftFreeze = `UPDATE freezes SET lifted = 1, record = $2 WHERE id = $1`

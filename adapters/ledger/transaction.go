@@ -34,8 +34,9 @@ type transaction struct {
 	checkpoints int64 // how many there are
 	calls       map[string]*known
 	agents      map[string]*usage
-	places      int // for calls at work, of all agents; 0 is no limit
-	taken       int // of these
+	places      int                         // for calls at work, of all agents; 0 is no limit
+	taken       int                         // of these
+	same        map[sallyport.Digest]string // ids of the calls that new ones repeat
 	writes      []*statement
 }
 
@@ -86,6 +87,9 @@ func (t *transaction) learn(ctx context.Context, entries []sallyport.Entry, limi
 		return err
 	}
 	if err := t.learnFreezes(ctx, entries); err != nil {
+		return err
+	}
+	if err := t.learnSame(ctx, entries); err != nil {
 		return err
 	}
 	return t.learnAgents(ctx, entries, limits)
@@ -224,6 +228,9 @@ func (t *transaction) append(e sallyport.Entry, content []byte) (sallyport.Recei
 		t.write(sqlAddTerm, term, nanos(k.record.Call.ReceivedAt), e.CallID)
 	}
 	k.fresh, k.stored[at] = false, r
+	if e.Kind == sallyport.EntryReceived && e.Call.Same != "" {
+		t.same[e.Call.Same] = e.CallID
+	}
 	t.count(e)
 	return r, t.grow(leaf)
 }
