@@ -270,8 +270,11 @@ func (s scopes) has(name string, names ...string) (bool, error) {
 	return slices.Contains(names, name), s.down.check("catalogue")
 }
 
-func (s scopes) HasAgent(_ context.Context, id string) (bool, error) {
-	return s.has(id, "deploy-bot", "triage-bot")
+func (s scopes) Agent(_ context.Context, id string) (sallyport.Agent, error) {
+	if err := s.down.check("catalogue"); err != nil {
+		return sallyport.Agent{}, err
+	}
+	return sallyporttest.Identities{}.Agent(sallyport.Account{Issuer: sallyporttest.AgentIssuer, Subject: id})
 }
 
 func (s scopes) HasTool(_ context.Context, name string) (bool, error) {

@@ -2,6 +2,9 @@ package api
 
 import (
 	"context"
+	"fmt"
+	"math"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -104,6 +107,16 @@ func (l *limiter) take(ctx context.Context, who string, in lane, cost int) (*tur
 		return nil, s.refusal(time.Second, "%s has %d requests at work at once, which is the limit of %s", s.name, cap(s.turns), in)
 	}
 	return &turn{share: s}, nil
+}
+
+// tell says in a response's header what a share is, and what is left of it, as
+// draft-ietf-httpapi-ratelimit-headers-10 has it.
+func (l *limiter) tell(header http.Header, who string, in lane) {
+	bucket := l.of(who, in).bucket
+	burst, each := float64(bucket.Burst()), float64(bucket.Limit())
+	left := max(bucket.TokensAt(l.now()), 0)
+	header.Set("RateLimit-Policy", fmt.Sprintf(`"%s";q=%.0f;w=%.0f`, in, burst, math.Ceil(burst/each)))
+	header.Set("RateLimit", fmt.Sprintf(`"%s";r=%.0f;t=%.0f`, in, math.Floor(left), math.Ceil((burst-left)/each)))
 }
 
 func (s *share) refusal(after time.Duration, format string, args ...any) error {

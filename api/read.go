@@ -103,7 +103,7 @@ func (s *Server) search(c echo.Context, who sallyport.Identity) error {
 	if !s.seesAll(who) {
 		return sallyport.Errorf(sallyport.Denied, sallyport.CodeNotAnAuditor, "operators and auditors may search the ledger")
 	}
-	q, err := readQuery(c.QueryParams(), append(listParameters(), "namespace", "name", "person", "digest", "trace_id", "before", "limit"))
+	q, err := readQuery(c.QueryParams(), append(listParameters(), "namespace", "name", "person", "digest", "trace_id", "before"))
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (s *Server) calls(page sallyport.Page) []wire.Call {
 	return calls
 }
 
-func listParameters() []string { return []string{"state", "agent", "tool", "since", "cursor"} }
+func listParameters() []string { return []string{"state", "agent", "tool", "since", "limit", "cursor"} }
 
 // readQuery reads a list's parameters and rejects unknown ones: a misspelt filter
 // must not list everything.

@@ -40,6 +40,7 @@ func (s *Server) routes() []route {
 		{http.MethodPost, "/v1/calls", agents, toCall, costOne, true, s.submit},
 		{http.MethodGet, "/v1/calls", known, toRead, costList, false, s.listCalls},
 		{http.MethodGet, "/v1/calls/:id", known, toRead, costOne, true, s.getCall},
+		{http.MethodGet, "/v1/calls/:id/events", known, toRead, costOne, true, s.events},
 		{http.MethodGet, "/v1/calls/:id/proof", known, toRead, costProof, false, s.proof},
 		{http.MethodPost, "/v1/calls/:id/cancel", known, toControl, costOne, true, s.cancel},
 		{http.MethodPost, "/v1/calls/:id/votes", voters, toControl, costOne, false, s.vote},
@@ -50,6 +51,7 @@ func (s *Server) routes() []route {
 		{http.MethodDelete, "/v1/freezes/:id", people, toControl, costOne, false, s.lift},
 		{http.MethodGet, "/v1/tools", agents, toRead, costList, false, s.listTools},
 		{http.MethodPost, "/v1/decisions", agents, toCall, costOne, false, s.decide},
+		{http.MethodPost, "/access/v1/evaluation", known, toCall, costOne, false, s.evaluate},
 		{http.MethodPost, mcpPath, agents, "", 0, true, s.mcp}, // each message draws for itself
 		{http.MethodGet, "/ledger/checkpoint", anyone, "", 0, false, s.tile},
 		{http.MethodGet, "/ledger/tile/*", anyone, "", 0, false, s.tile},
@@ -85,6 +87,7 @@ func (s *Server) admit(r route) echo.HandlerFunc {
 		var mine *turn
 		if err == nil {
 			mine, err = s.limiter.take(c.Request().Context(), identityKey(who), r.lane, r.cost)
+			s.limiter.tell(c.Response().Header(), identityKey(who), r.lane)
 		}
 		if err != nil {
 			if r.who == voters {

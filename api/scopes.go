@@ -11,7 +11,8 @@ import (
 // Scopes finds what a freeze names. An error means that this can't be told now:
 // the freeze then holds all the same, with a warning. Safe for concurrent use.
 type Scopes interface {
-	HasAgent(ctx context.Context, id string) (bool, error)
+	// Agent returns an error of kind NotFound for one that is not listed.
+	Agent(ctx context.Context, id string) (sallyport.Agent, error)
 	HasTool(ctx context.Context, name string) (bool, error)
 	// HasNamespace takes upper and lower case for one. A namespace that
 	// nothing configures and in which no call was made is not known.
@@ -36,7 +37,7 @@ func (s *Server) look(ctx context.Context, f sallyport.Freeze) scopeLookup {
 		what, name, of string
 		has            func(context.Context, string) (bool, error)
 	}{
-		{"agent", f.Agent, "the identity table has no agent", s.opts.Scopes.HasAgent},
+		{"agent", f.Agent, "the identity table has no agent", s.hasAgent},
 		{"tool", f.Tool, "the catalogue has no tool", s.opts.Scopes.HasTool},
 		{"namespace", f.Namespace, "no configuration and no call names the namespace", s.opts.Scopes.HasNamespace},
 	} {
@@ -71,4 +72,12 @@ func (l scopeLookup) err() error {
 	err := sallyport.Errorf(sallyport.Invalid, sallyport.CodeUnknownScope, "%s", strings.Join(details, "; "))
 	err.Fields = l.unknown
 	return err
+}
+
+func (s *Server) hasAgent(ctx context.Context, id string) (bool, error) {
+	_, err := s.opts.Scopes.Agent(ctx, id)
+	if sallyport.KindOf(err) == sallyport.NotFound {
+		return false, nil
+	}
+	return err == nil, err
 }

@@ -47,6 +47,9 @@ func New(opts Options) (*Server, error) {
 	s.echo.Use(s.observe, protect, s.recoverPanic)
 	for _, r := range s.routes() {
 		s.echo.Add(r.method, r.path, s.admit(r))
+		if r.method == http.MethodGet { // net/http leaves the body out
+			s.echo.Add(http.MethodHead, r.path, s.admit(r))
+		}
 	}
 	return s, nil
 }

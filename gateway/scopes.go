@@ -13,8 +13,8 @@ import (
 // catalogue, and namespaces in the configuration and in the ledger's calls.
 type scopes struct{ *Gateway }
 
-func (s scopes) HasAgent(ctx context.Context, id string) (bool, error) {
-	return s.ids.HasAgent(ctx, id)
+func (s scopes) Agent(ctx context.Context, id string) (sallyport.Agent, error) {
+	return s.ids.AgentOf(ctx, id)
 }
 
 // HasTool reads the manifests again where the catalogue has no such tool: one

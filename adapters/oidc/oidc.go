@@ -11,6 +11,7 @@
 package oidc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -153,26 +154,31 @@ func (s *snapshot) identify(ctx context.Context, token, audience string, now tim
 		"the token is genuine, but %q of %s is no %s of the identity table", account.Subject, account.Issuer, issuer.kind)
 }
 
-// HasAgent reports whether the table lists an agent of this id. Where it does
-// not, it reads the table again: an error means that an agent may have been
-// added that the gateway could not load.
-func (i *Identities) HasAgent(ctx context.Context, id string) (bool, error) {
-	if i.snapshot.Load().hasAgent(id) {
-		return true, nil
+// AgentOf is the agent that the table lists under this id, or an error of kind
+// [sallyport.NotFound]. Before it says so, it reads the table again: any other
+// error means that an agent may have been added that the gateway could not load.
+func (i *Identities) AgentOf(ctx context.Context, id string) (sallyport.Agent, error) {
+	if a, ok := i.snapshot.Load().agentOf(id); ok {
+		return a, nil
 	}
 	if _, err := i.Reload(ctx); err != nil {
-		return false, err
+		return sallyport.Agent{}, err
 	}
-	return i.snapshot.Load().hasAgent(id), nil
+	if a, ok := i.snapshot.Load().agentOf(id); ok {
+		return a, nil
+	}
+	return sallyport.Agent{}, sallyport.Errorf(sallyport.NotFound, sallyport.CodeUnknownSubject, "the identity table has no agent %q", id)
 }
 
-func (s *snapshot) hasAgent(id string) bool {
-	for _, a := range s.agents {
-		if a.ID == id {
-			return true
+// agentOf is the agent with this id, by the first of its accounts.
+func (s *snapshot) agentOf(id string) (agent sallyport.Agent, ok bool) {
+	for account, a := range s.agents {
+		first := cmp.Or(cmp.Compare(account.Issuer, agent.Account.Issuer), cmp.Compare(account.Subject, agent.Account.Subject)) < 0
+		if a.ID == id && (!ok || first) {
+			agent, ok = a, true
 		}
 	}
-	return false
+	return agent, ok
 }
 
 // Agent implements [sallyport.Directory].

@@ -46,7 +46,9 @@ func newStage(t *testing.T, changes ...func(*sallyport.Intent, *sallyport.Plan, 
 	return s
 }
 
-func (*stage) HasAgent(context.Context, string) (bool, error)     { return true, nil }
+func (*stage) Agent(_ context.Context, id string) (sallyport.Agent, error) {
+	return sallyport.Agent{ID: id}, nil
+}
 func (*stage) HasTool(context.Context, string) (bool, error)      { return true, nil }
 func (*stage) HasNamespace(context.Context, string) (bool, error) { return true, nil }
 

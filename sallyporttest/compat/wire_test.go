@@ -83,7 +83,10 @@ type quiet struct{}
 func (quiet) Start(context.Context, sallyport.SignedCall, sallyport.Call) error { return nil }
 func (quiet) Vote(context.Context, string, string) error                        { return nil }
 func (quiet) Cancel(context.Context, string, sallyport.Identity) error          { return nil }
-func (quiet) HasAgent(context.Context, string) (bool, error)                    { return false, nil }
+
+func (quiet) Agent(context.Context, string) (sallyport.Agent, error) {
+	return sallyport.Agent{}, sallyport.Errorf(sallyport.NotFound, sallyport.CodeUnknownSubject, "there is none")
+}
 
 func (quiet) HasTool(context.Context, string) (bool, error) { return false, nil }
 

@@ -1,0 +1,87 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/sallyport/sallyport"
+)
+
+// quiet is how long a stream of events may say nothing: then it says so, for
+// proxies that cut what seems dead.
+const quiet = 15 * time.Second
+
+// events streams a call, as server-sent events: as it is, and again after each step
+// in the ledger, until it has ended. A stream is a request that waits: it ends
+// after the longest wait, and the client goes on with a new one after the event
+// that it got last.
+func (s *Server) events(c echo.Context, who sallyport.Identity) error {
+	record, err := s.find(c, who, c.Param("id"))
+	if err != nil {
+		return err
+	}
+	wake, ok := exchangeOf(c).turn.rest()
+	if !ok {
+		return exchangeOf(c).turn.share.refusal(time.Second, "too many requests wait for calls")
+	}
+	defer wake()
+	ctx, cancel := context.WithTimeout(c.Request().Context(), s.opts.MaxWait)
+	defer cancel()
+	defer context.AfterFunc(s.draining, cancel)()
+	h := c.Response().Header()
+	h.Set(echo.HeaderContentType, "text/event-stream")
+	h.Set("X-Accel-Buffering", "no")
+	if _, err := fmt.Fprintf(c.Response(), "retry: %d\n\n", time.Second.Milliseconds()); err != nil {
+		return nil
+	}
+	seen, _ := strconv.Atoi(c.Request().Header.Get("Last-Event-ID")) // 0, and the call as it is, for anything else
+	for {
+		if record.Entries > seen {
+			if err := s.event(c, record); err != nil {
+				return nil // the client has gone
+			}
+			seen = record.Entries
+		}
+		c.Response().Flush()
+		if record.State.Final() || ctx.Err() != nil || c.Request().Method == http.MethodHead {
+			return nil
+		}
+		next, err := s.awaitStep(ctx, record, seen)
+		if err != nil {
+			s.logLost(c, record.Call.ID, err)
+			return nil // the client comes again, and gets the error
+		}
+		if next.Entries <= seen {
+			if _, err := fmt.Fprint(c.Response(), ": nothing new\n\n"); err != nil {
+				return nil
+			}
+		}
+		record = next
+	}
+}
+
+// awaitStep waits for the call's next step, and not for long.
+func (s *Server) awaitStep(ctx context.Context, record sallyport.Record, seen int) (sallyport.Record, error) {
+	ctx, cancel := context.WithTimeout(ctx, quiet)
+	defer cancel()
+	return s.opts.Reader.Await(ctx, record.Call.ID, max(seen, record.Entries))
+}
+
+// event writes a call as one event, whose id is the number of its steps.
+func (s *Server) event(c echo.Context, record sallyport.Record) error {
+	var data bytes.Buffer
+	e := json.NewEncoder(&data) // on one line, which ends
+	e.SetEscapeHTML(false)
+	if err := e.Encode(s.view(record)); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(c.Response(), "event: call\nid: %d\ndata: %s\n", record.Entries, data.Bytes())
+	return err
+}
