@@ -148,6 +148,7 @@ const (
 	CodeNotFound           = "not_found"
 	CodeFileTooLarge       = "file_too_large"
 	CodeBadTarget          = "bad_target"
+	CodeResultWithheld     = "result_withheld"
 	CodeNoChange           = "no_change"
 	CodeOtherChange        = "other_change"
 	CodeOtherFile          = "other_file"

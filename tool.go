@@ -36,4 +36,8 @@ type Tool struct {
 	Timeout     time.Duration   `json:"timeout"`         // how long one run may take
 	Image       string          `json:"image,omitempty"` // by digest, where the tool is an image of its own
 	Redact      Redaction       `json:"redact,omitzero"` // stored nowhere
+
+	ResultSchema json.RawMessage `json:"result_schema,omitempty"` // JSON Schema of an object, or nil
+	Idempotent   bool            `json:"idempotent,omitzero"`     // the same call again changes nothing more
+	OpenWorld    bool            `json:"open_world,omitzero"`     // it reaches servers beyond its target
 }

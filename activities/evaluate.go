@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"time"
@@ -14,6 +15,7 @@ type Catalogue interface {
 	Tool(name string) (sallyport.Tool, bool)
 	Tools() []sallyport.Tool
 	Resolve(sallyport.Call, sallyport.Agent) (sallyport.Intent, error)
+	CheckResult(tool string, result json.RawMessage) error
 }
 
 // Policy is the policy decision point.

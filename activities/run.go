@@ -195,6 +195,7 @@ func failureOf(err error) *sallyport.Failure {
 // records also after the context is cancelled: the run may have had an effect.
 func (a *Activities) end(ctx context.Context, redactor sallyport.Redactor, i sallyport.Intent, callID string, out sallyport.Outcome) (Ended, error) {
 	now := a.Now()
+	out = a.fitting(i, out)
 	out.FinishedAt = now
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -208,6 +209,19 @@ func (a *Activities) end(ctx context.Context, redactor sallyport.Redactor, i sal
 			slog.String("tool", i.Tool.Name), slog.String("state", string(out.State)))
 	}
 	return ended(*r.Entry.Outcome), nil
+}
+
+// fitting is an outcome without a result that is not what the tool's manifest
+// promises: a client would take it for that. The effect stays what it is.
+func (a *Activities) fitting(i sallyport.Intent, out sallyport.Outcome) sallyport.Outcome {
+	if out.State != sallyport.StateSucceeded || len(out.Result) == 0 {
+		return out
+	}
+	if err := a.Catalogue.CheckResult(i.Tool.Name, out.Result); err != nil {
+		e := sallyport.AsError(err)
+		out.Result, out.Error = nil, &sallyport.Failure{Code: e.Code, Message: e.Message}
+	}
+	return out
 }
 
 func ended(o sallyport.Outcome) Ended {

@@ -243,7 +243,14 @@ type catalogue struct{ down *outages }
 func toolNames() []string { return []string{"gitops_get_manifest", "gitops_scale_deployment"} }
 
 func (catalogue) tool(name string) (sallyport.Tool, bool) {
-	return sallyport.Tool{Name: name, ReadOnly: name == "gitops_get_manifest"}, slices.Contains(toolNames(), name)
+	t := sallyport.Tool{
+		Name: name, Title: "Title of " + name, Description: "Description of " + name,
+		Digest: sallyport.NewDigest("manifest", []byte(name)), InputSchema: json.RawMessage(`{"type":"object"}`), ReadOnly: name == "gitops_get_manifest",
+	}
+	if t.ReadOnly {
+		t.ResultSchema = json.RawMessage(`{"type":"object","required":["manifest"],"properties":{"manifest":{"type":"string"}}}`)
+	}
+	return t, slices.Contains(toolNames(), name)
 }
 
 func (c catalogue) Visible(_ context.Context, a sallyport.Agent) ([]sallyport.Tool, error) {
@@ -255,10 +262,8 @@ func (c catalogue) Visible(_ context.Context, a sallyport.Agent) ([]sallyport.To
 		if a.ID == "triage-bot" && name != "gitops_get_manifest" {
 			continue
 		}
-		visible = append(visible, sallyport.Tool{
-			Name: name, Title: "Title of " + name, Description: "Description of " + name,
-			Digest: sallyport.NewDigest("manifest", []byte(name)), InputSchema: json.RawMessage(`{"type":"object"}`), ReadOnly: name == "gitops_get_manifest",
-		})
+		t, _ := c.tool(name)
+		visible = append(visible, t)
 	}
 	return visible, nil
 }

@@ -138,6 +138,14 @@ func invalidArgument(pointer, detail string) error {
 	return err
 }
 
+// tool finds a tool of the catalogue.
+func (s *Server) tool(name string) (sallyport.Tool, bool) {
+	if s.opts.Tool == nil {
+		return sallyport.Tool{}, false
+	}
+	return s.opts.Tool(name)
+}
+
 // traceParent is the traceparent in _meta, or else that of the HTTP request.
 func (d *door) traceParent(meta mcp.Meta) string {
 	if text, ok := meta["traceparent"].(string); ok {

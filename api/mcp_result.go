@@ -68,7 +68,11 @@ func (d *door) result(r sallyport.Record, repeats bool) (*mcp.CallToolResult, er
 		}
 		return noteResult(note), nil
 	}
-	return toolResult(note, r.Outcome.Result), nil
+	result := toolResult(note, r.Outcome.Result)
+	if t, ok := d.tool(r.Call.Tool); ok && len(t.ResultSchema) > 0 && len(r.Outcome.Result) > 0 {
+		result.StructuredContent = r.Outcome.Result
+	}
+	return result, nil
 }
 
 // toolResult is the answer of a call that succeeded: the tool's own words, marked.
@@ -92,7 +96,7 @@ func noteResult(note callNote) *mcp.CallToolResult {
 		Meta:              mcp.Meta{metaPrefix + "call": note},
 		Content:           []mcp.Content{&mcp.TextContent{Text: shown}},
 		StructuredContent: content,
-		IsError:           note.Error != nil,
+		IsError:           note.Error != nil && note.State != sallyport.StateSucceeded, // it has its effect, without a result
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/api"
@@ -166,6 +167,37 @@ func TestMCPListsWhatTheAgentMaySee(t *testing.T) {
 	}
 	if !list.Tools[0].Annotations.ReadOnlyHint {
 		t.Errorf("%+v", list.Tools[0].Annotations)
+	}
+}
+
+// A tool whose manifest promises a result has a schema of its answers, which fits
+// them all, and the result itself as JSON.
+func TestMCPStructuredContent(t *testing.T) {
+	s := agentOf(t, newGateway(t), "deploy-bot", "2025-11-25", nil)
+	list, err := s.ListTools(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	schemas := jsonschema.NewCompiler()
+	if err := schemas.AddResource("output.json", list.Tools[0].OutputSchema); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := schemas.Compile("output.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]struct{ failed, result bool }{"api": {false, true}, "slow": {false, false}, "odd": {false, false}, "flaky": {true, false}} {
+		r := callTool(t, s, &mcp.CallToolParams{Name: "gitops_get_manifest", Arguments: scaleTo(name), Meta: mcp.Meta{"dev.sallyport/wait-seconds": 0}})
+		if err := schema.Validate(r.StructuredContent); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		content, _ := r.StructuredContent.(map[string]any)
+		if _, result := content["manifest"]; r.IsError != want.failed || result != want.result {
+			t.Errorf("%s: %t %s", name, r.IsError, textOf(r))
+		}
+	}
+	if list.Tools[1].OutputSchema != nil {
+		t.Errorf("%s promises %v", list.Tools[1].Name, list.Tools[1].OutputSchema)
 	}
 }
 

@@ -164,7 +164,10 @@ func (d *door) listMCPTools(ctx context.Context, _ string, _ mcp.Request) (mcp.R
 		}
 		list.Tools = append(list.Tools, &mcp.Tool{
 			Name: t.Name, Title: t.Title, Description: t.Description, InputSchema: schema,
-			Annotations: &mcp.ToolAnnotations{ReadOnlyHint: t.ReadOnly, DestructiveHint: &t.Destructive},
+			OutputSchema: outputSchema(t.ResultSchema),
+			Annotations: &mcp.ToolAnnotations{
+				ReadOnlyHint: t.ReadOnly, DestructiveHint: &t.Destructive, IdempotentHint: t.ReadOnly || t.Idempotent, OpenWorldHint: &t.OpenWorld,
+			},
 		})
 	}
 	own := d.ownTools()
@@ -175,6 +178,18 @@ func (d *door) listMCPTools(ctx context.Context, _ string, _ mcp.Request) (mcp.R
 		})
 	}
 	return list, nil
+}
+
+// outputSchema is that of a tool's answers: its result, or the note of a call that
+// goes on or has none. It is nil for a tool whose manifest promises no result.
+func outputSchema(result json.RawMessage) any {
+	if len(result) == 0 {
+		return nil
+	}
+	return map[string]any{"type": "object", "anyOf": []any{
+		result,
+		json.RawMessage(`{"type":"object","required":["` + noteMember + `"],"properties":{"` + noteMember + `":{"type":"object"}}}`),
+	}}
 }
 
 // withReason is a tool's input schema with the member for the agent's reason.

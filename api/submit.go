@@ -78,10 +78,10 @@ func (s *Server) receive(c echo.Context, sub submission) (record sallyport.Recor
 // again without a key when an answer got lost. A read has no effect to repeat, and
 // of redacted arguments nothing is left to compare.
 func (s *Server) compare(call *sallyport.Call, sub submission) {
-	if !sub.joins || sub.key != "" || s.opts.Tool == nil || s.opts.JoinWrites <= 0 || len(call.Redact) > 0 {
+	if !sub.joins || sub.key != "" || s.opts.JoinWrites <= 0 || len(call.Redact) > 0 {
 		return
 	}
-	if tool, ok := s.opts.Tool(call.Tool); !ok || tool.ReadOnly {
+	if tool, ok := s.tool(call.Tool); !ok || tool.ReadOnly {
 		return
 	}
 	call.Same = call.SameDigest()

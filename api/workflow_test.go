@@ -115,6 +115,8 @@ func (w *workflow) run(ctx context.Context, i sallyport.Intent) {
 	case "slow":
 	case "flaky":
 		w.end(ctx, i.CallID, sallyport.Outcome{State: sallyport.StateFailed, Error: &sallyport.Failure{Code: "tool_failed", Message: "no such file"}})
+	case "odd":
+		w.end(ctx, i.CallID, sallyport.Outcome{State: sallyport.StateSucceeded, Error: &sallyport.Failure{Code: "result_withheld", Message: "its result is withheld"}})
 	case "lost":
 		w.end(ctx, i.CallID, sallyport.Outcome{State: sallyport.StateAmbiguous, Error: &sallyport.Failure{Code: "ambiguous", Message: "the sandbox died and left no answer"}})
 	default:

@@ -35,7 +35,8 @@ type Catalogue struct {
 type entry struct {
 	manifest Manifest
 	schema   *jsonschema.Schema
-	position string // file and line, for messages
+	result   *jsonschema.Schema // nil where the manifest has none
+	position string             // file and line, for messages
 }
 
 // Load reads the manifests, *.yaml, of directories. A manifest replaces one

@@ -66,6 +66,9 @@ func TestLoadRefuses(t *testing.T) {
 		"NoKeptPointer":     {"it would keep nothing", "egress: []\n", "egress: []\nredact: {arguments: [/note], keep_result: [id]}\n", `invalid JSON Pointer "id"`},
 		"UnknownRedaction":  {"it would redact nothing", "egress: []\n", "egress: []\nredact: {argument: [/note]}\n", "field argument not found"},
 		"BadName":           {"model APIs take no more", "name: restart", "name: Restart-It", `a.yaml:1: the name "Restart-It" must be`},
+		"ResultNoObject":    {"clients take objects", "runner: sandbox", "result: {type: string}\nrunner: sandbox", "a.yaml:22: result must be an object that says type: object"},
+		"ResultWithRef":     {"clients get it within another schema", "runner: sandbox", "result: {type: object, properties: {a: {$ref: '#/x'}}}\nrunner: sandbox", "a.yaml:22: result must not have $ref"},
+		"ResultMisspelt":    {"it would promise nothing", "runner: sandbox", "result: {type: object, propertys: {}}\nrunner: sandbox", "a.yaml:22: result.propertys: this keyword is not taken"},
 		"ReservedName":      {"the gateway's own tool would hide it", "name: restart\n", "name: get_call\n", "a.yaml:1: the name get_call is reserved"},
 		"ReservedArgument":  {"it is taken out of every call by MCP", "count: {type: integer}", "sallyport_reason: {type: string}", "a.yaml:14: the argument sallyport_reason is reserved"},
 		"NoName":            {"a tool without a name can't be called", "name: restart\n", "", `a.yaml:1: the name ""`},
@@ -340,5 +343,29 @@ func TestDatesInSchemas(t *testing.T) {
 		if want := `"enum":["2026-12-24","2026-12-31"]`; !strings.Contains(string(tool.InputSchema), want) {
 			t.Errorf("%s; want %s in it", tool.InputSchema, want)
 		}
+	}
+}
+
+// A result that is not what the manifest promises is found, and not quoted.
+func TestCheckResult(t *testing.T) {
+	promise := "result: {type: object, required: [n], properties: {n: {type: integer}}}\nrunner: sandbox"
+	c, err := tools.Load(dir(strings.Replace(good, "runner: sandbox", promise, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tool, _ := c.Tool("restart"); !strings.Contains(string(tool.ResultSchema), `"required":["n"]`) {
+		t.Errorf("%s", tool.ResultSchema)
+	}
+	for result, want := range map[string]string{`{"n":1}`: "", `{"n":"s3cr3t"}`: `"/n"`, `{}`: `""`, `"s3cr3t"`: `""`} {
+		err := c.CheckResult("restart", json.RawMessage(result))
+		if want == "" && err == nil {
+			continue
+		}
+		if err == nil || sallyport.CodeOf(err) != sallyport.CodeResultWithheld || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cr3t") {
+			t.Errorf("%s: %v", result, err)
+		}
+	}
+	if err := c.CheckResult("unheard_of", json.RawMessage(`{}`)); err != nil {
+		t.Errorf("a tool without a promise: %v", err)
 	}
 }

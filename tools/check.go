@@ -32,7 +32,7 @@ func (e *entry) check(f *strict.Faults) {
 	}
 	checkText(f, "title", m.Title, 80)
 	checkText(f, "description", m.Description, 2000)
-	e.compile(f)
+	e.compileAll(f)
 	if e.schema != nil {
 		m.Mapping.check(f, e)
 	}

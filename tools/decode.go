@@ -31,7 +31,7 @@ func loadFile(dir fs.FS, name string) (entry, error) {
 		return entry{}, err
 	}
 	if members, ok := whole.(map[string]any); ok {
-		m.InputSchema = members["input_schema"]
+		m.InputSchema, m.Result = members["input_schema"], members["result"]
 	}
 	if m.Plan == "" {
 		m.Plan = PlanOnAsk

@@ -17,6 +17,7 @@ type Manifest struct {
 	Title       string      `yaml:"title" json:"title"`               // a few words for people
 	Description string      `yaml:"description" json:"description"`   // for the model that decides to call it
 	InputSchema any         `yaml:"input_schema" json:"input_schema"` // JSON Schema 2020-12 of the arguments
+	Result      any         `yaml:"result" json:"result,omitempty"`   // JSON Schema of the result; null promises nothing
 	Mapping     Mapping     `yaml:"mapping" json:"mapping"`
 	Risk        Risk        `yaml:"risk" json:"risk"`
 	Plan        PlanPolicy  `yaml:"plan" json:"plan"`     // "" is on_ask
@@ -31,6 +32,7 @@ type Manifest struct {
 
 	digest sallyport.Digest
 	schema json.RawMessage // canonical JSON of InputSchema
+	result json.RawMessage // of Result
 }
 
 // Digest covers the manifest's meaning: its canonical JSON with defaults filled
@@ -46,7 +48,7 @@ func (m Manifest) Tool() sallyport.Tool {
 		Name: m.Name, Digest: m.digest, Title: m.Title, Description: m.Description, InputSchema: m.schema,
 		ReadOnly: m.Risk.ReadOnly, Destructive: m.Risk.Destructive, PlanAlways: m.Plan == PlanAlways,
 		PlanNever: m.Plan == PlanNever, Runner: m.Runner, Timeout: m.Limits.Timeout, Image: m.image(),
-		Redact: m.Redact,
+		Redact: m.Redact, ResultSchema: m.result, Idempotent: m.Risk.Idempotent, OpenWorld: len(m.Egress) > 0 || len(m.Network) > 0,
 	}
 }
 
@@ -74,6 +76,7 @@ type Mapping struct {
 type Risk struct {
 	ReadOnly    bool `yaml:"read_only" json:"read_only"`
 	Destructive bool `yaml:"destructive" json:"destructive"`
+	Idempotent  bool `yaml:"idempotent" json:"idempotent,omitzero"` // the same call again changes nothing more
 }
 
 // PlanPolicy says when a plan is made.

@@ -113,6 +113,36 @@ func invalid(fields ...sallyport.Field) error {
 }
 
 // misfit turns the validator's tree of errors into fields, sorted.
+// CheckResult compares what a tool returned with its manifest's result. The error
+// of one that does not fit says where, and does not quote it: the text of a result
+// is untrusted, and perhaps secret.
+func (c *Catalogue) CheckResult(tool string, result json.RawMessage) error {
+	e := c.entries[tool]
+	if e.result == nil {
+		return nil
+	}
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(result))
+	if err == nil {
+		err = e.result.Validate(v)
+	}
+	if err == nil {
+		return nil
+	}
+	at := ""
+	if invalid, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
+		at = strings.TrimPrefix(pointer(deepest(invalid).InstanceLocation), "/arguments")
+	}
+	return sallyport.Errorf(sallyport.Invalid, sallyport.CodeResultWithheld, "the call succeeded; its result is withheld, because it does not fit the manifest's result at %.200q", at)
+}
+
+// deepest is the first error without causes.
+func deepest(e *jsonschema.ValidationError) *jsonschema.ValidationError {
+	for len(e.Causes) > 0 {
+		e = e.Causes[0]
+	}
+	return e
+}
+
 func misfit(err error) error {
 	v, ok := errors.AsType[*jsonschema.ValidationError](err)
 	if !ok {

@@ -22,41 +22,76 @@ const (
 // schemaLimits bound a schema, and so a manifest.
 var schemaLimits = strict.Limits{Depth: 48, Tokens: 32768} //nolint:gochecknoglobals // a constant in all but form
 
-// compile makes the manifest's input_schema ready for use. Nothing is ever
-// fetched: a schema stands by itself.
-func (e *entry) compile(f *strict.Faults) {
-	at := []string{"input_schema"}
-	b, err := json.Marshal(e.manifest.InputSchema)
+// compileAll makes the manifest's schemas ready for use.
+func (e *entry) compileAll(f *strict.Faults) {
+	e.schema, e.manifest.schema = compile(f, "input_schema", e.manifest.InputSchema, checkTop)
+	if e.manifest.Result != nil {
+		e.result, e.manifest.result = compile(f, "result", e.manifest.Result, checkResult)
+	}
+}
+
+// compile makes a schema ready for use, and returns it as canonical JSON too.
+// Nothing is ever fetched: a schema stands by itself.
+func compile(f *strict.Faults, member string, schema any, checkTop func(*strict.Faults, any)) (*jsonschema.Schema, json.RawMessage) {
+	at := []string{member}
+	b, err := json.Marshal(schema)
 	if err == nil {
 		b, err = strict.JSON(b, schemaLimits)
 	}
 	if err != nil {
-		f.Add(at, "input_schema is not JSON: %v", err)
-		return
+		f.Add(at, "%s is not JSON: %v", member, err)
+		return nil, nil
 	}
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
 	if err != nil {
-		f.Add(at, "input_schema is not JSON: %v", err)
-		return
+		f.Add(at, "%s is not JSON: %v", member, err)
+		return nil, nil
 	}
 	before := f.Len()
 	checkTop(f, doc)
 	checkSchema(f, doc, at)
 	if f.Len() > before {
-		return
+		return nil, nil
 	}
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.UseLoader(nil)
 	c.AssertFormat()
+	var compiled *jsonschema.Schema
 	if err = c.AddResource(schemaURL, doc); err == nil {
-		e.schema, err = c.Compile(schemaURL)
+		compiled, err = c.Compile(schemaURL)
 	}
 	if err != nil {
-		f.Add(at, "input_schema: %s", reason(err))
-		return
+		f.Add(at, "%s: %s", member, reason(err))
+		return nil, nil
 	}
-	e.manifest.schema = b
+	return compiled, b
+}
+
+// checkResult requires the schema of an object without references: clients get it
+// within another schema, where a reference would lead elsewhere.
+func checkResult(f *strict.Faults, doc any) {
+	if top, ok := doc.(map[string]any); !ok || top["type"] != "object" {
+		f.Add([]string{"result"}, "result must be an object that says type: object")
+	}
+	if refers(doc) {
+		f.Add([]string{"result"}, "result must not have $ref: write out what it refers to")
+	}
+}
+
+// refers reports whether a schema has a reference in it.
+func refers(doc any) bool {
+	switch v := doc.(type) {
+	case map[string]any:
+		if _, ok := v["$ref"].(string); ok {
+			return true
+		}
+		return slices.ContainsFunc(slices.Collect(maps.Values(v)), refers)
+	case []any:
+		return slices.ContainsFunc(v, refers)
+	default:
+		return false
+	}
 }
 
 // reason puts a compiler's error on one line.
