@@ -24,6 +24,7 @@ type door struct {
 
 	c   echo.Context
 	who sallyport.Identity
+	sdk *mcp.Server // of this message alone
 }
 
 // mcp serves a message as the transport Streamable HTTP has it, without sessions:
@@ -40,16 +41,17 @@ func (s *Server) mcp(c echo.Context, who sallyport.Identity) error {
 	// The SDK gets the canonical form: no text that two parsers read in two ways.
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(message)), int64(len(message))
 	c.Response().Before(func() { c.Response().Header().Set(echo.HeaderCacheControl, "no-store") }) // the SDK allows to revalidate
-	server := (&door{Server: s, c: c, who: who}).server()
-	mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &mcp.StreamableHTTPOptions{
+	d := &door{Server: s, c: c, who: who}
+	d.sdk = d.newSDK()
+	mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return d.sdk }, &mcp.StreamableHTTPOptions{
 		Stateless: true, DisableLocalhostProtection: true, // sameSite knows the proxy's name too
 	}).ServeHTTP(c.Response(), r)
 	return nil
 }
 
-// server is an MCP server for one message. What it lists and does depends on the
+// newSDK is an MCP server for one message. What it lists and does depends on the
 // agent, so that servers have nothing to share.
-func (d *door) server() *mcp.Server {
+func (d *door) newSDK() *mcp.Server {
 	server := mcp.NewServer(&mcp.Implementation{Name: "sallyport", Title: "Sallyport", Version: d.opts.Version}, &mcp.ServerOptions{
 		Instructions: mcpInstructions,
 		Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}},

@@ -37,11 +37,8 @@ const (
 // callTool submits a call as POST /v1/calls does, and answers when the call has
 // ended or the client has waited long enough. A client that hangs up cancels
 // nothing: the call goes on.
-func (d *door) callTool(ctx context.Context, _ string, req mcp.Request) (mcp.Result, error) {
-	params, ok := req.GetParams().(*mcp.CallToolParamsRaw)
-	if !ok {
-		return nil, fmt.Errorf("the SDK handed %T over as the parameters of a tool's call", req.GetParams())
-	}
+func (d *door) callTool(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	params := req.Params
 	meta, err := readMeta(params.Meta)
 	if err != nil {
 		return nil, err
@@ -58,7 +55,7 @@ func (d *door) callTool(ctx context.Context, _ string, req mcp.Request) (mcp.Res
 	if meta.Wait != nil {
 		wait = min(time.Duration(*meta.Wait)*time.Second, d.opts.MaxWait)
 	}
-	record, err = d.follow(d.c, record, wait, sallyport.State.Final, progress(ctx, req, params))
+	record, err = d.follow(d.c, record, wait, sallyport.State.Final, progress(ctx, req))
 	if err != nil {
 		d.logLost(d.c, record.Call.ID, err)
 	}
@@ -158,17 +155,16 @@ func (d *door) traceParent(meta mcp.Meta) string {
 
 // progress reports to the client that asked for it how a call goes on; nil to one
 // that did not.
-func progress(ctx context.Context, req mcp.Request, params *mcp.CallToolParamsRaw) func(sallyport.Record) {
-	session, ok := req.GetSession().(*mcp.ServerSession)
-	token := params.GetProgressToken()
-	if !ok || token == nil {
+func progress(ctx context.Context, req *mcp.CallToolRequest) func(sallyport.Record) {
+	token := req.Params.GetProgressToken()
+	if token == nil {
 		return nil
 	}
 	reported := 0.0
 	return func(r sallyport.Record) {
 		reported++
 		// The client may be gone: the answer finds that out too.
-		_ = session.NotifyProgress(ctx, &mcp.ProgressNotificationParams{
+		_ = req.Session.NotifyProgress(ctx, &mcp.ProgressNotificationParams{
 			ProgressToken: token, Progress: reported, Message: fmt.Sprintf("call %s: %s", r.Call.ID, r.State),
 		})
 	}

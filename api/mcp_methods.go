@@ -40,16 +40,34 @@ func (d *door) operation(method string, params mcp.Params, next mcp.MethodHandle
 	case method == methodListTools:
 		return operation{toRead, costList, false, d.listMCPTools}, true
 	case method == methodCallTool:
-		call, _ := params.(*mcp.CallToolParamsRaw)
+		call, ok := params.(*mcp.CallToolParamsRaw)
+		if !ok {
+			return operation{}, false
+		}
 		own, ok := d.ownTools()[call.Name]
 		if !ok {
-			return operation{toCall, costOne, true, d.callTool}, true
+			return operation{toCall, costOne, true, d.byTool(call.Name, d.callTool, next)}, true
 		}
-		return operation{own.lane, own.cost, own.frozen, d.callOwn(own)}, true
+		return operation{own.lane, own.cost, own.frozen, d.byTool(call.Name, d.callOwn(own), next)}, true
 	case method == "initialize", method == "ping", method == "server/discover", strings.HasPrefix(method, notifications):
 		return operation{toRead, costOne, true, next}, true
 	default:
 		return operation{}, false
+	}
+}
+
+// byTool handles a tool's call as a tool that the SDK knows, which completes the
+// result as the message's revision has it.
+func (d *door) byTool(name string, handle mcp.ToolHandler, next mcp.MethodHandler) mcp.MethodHandler {
+	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
+		d.sdk.AddTool(&mcp.Tool{Name: name, InputSchema: json.RawMessage(`{"type":"object"}`)}, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			result, err := handle(ctx, req)
+			if err != nil {
+				return d.refuseCall(err)
+			}
+			return result, nil
+		})
+		return next(ctx, method, req)
 	}
 }
 
@@ -67,35 +85,57 @@ func (d *door) receiving(next mcp.MethodHandler) mcp.MethodHandler {
 				err = sallyport.Errorf(sallyport.Internal, sallyport.CodeInternal, "a handler panicked")
 			}
 			if err != nil {
-				result, err = d.refuse(method, err)
+				result, err = nil, d.refuse(err)
 			}
 		}()
-		mine, err := d.limiter.take(d.c.Request().Context(), identityKey(d.who), op.lane, op.cost)
-		if err != nil {
-			return nil, err
+		mine, err := d.share(op)
+		if err == nil {
+			defer mine.end()
+			exchangeOf(d.c).turn = mine
+			return op.handle(ctx, method, req)
 		}
-		defer mine.end()
-		exchangeOf(d.c).turn = mine
-		if err := d.thawed(d.c.Request().Context(), op.frozen, d.who); err != nil {
-			return nil, err
+		if call, ok := req.GetParams().(*mcp.CallToolParamsRaw); ok { // for the model to read
+			return d.byTool(call.Name, func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) { return nil, err }, next)(ctx, method, req)
 		}
-		return op.handle(ctx, method, req)
+		return nil, err
 	}
 }
 
-// refuse is the answer to a message that failed. A model reads the results of
-// tools, and clients keep errors of the protocol to themselves: of a tool's call
-// it is therefore a result, unless the client or the name of the tool is at fault.
-func (d *door) refuse(method string, err error) (mcp.Result, error) {
+// share takes a turn in the share that an operation draws from.
+func (d *door) share(op operation) (*turn, error) {
+	ctx := d.c.Request().Context()
+	mine, err := d.limiter.take(ctx, identityKey(d.who), op.lane, op.cost)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.thawed(ctx, op.frozen, d.who); err != nil {
+		mine.end()
+		return nil, err
+	}
+	return mine, nil
+}
+
+// refuse is the error of a message that failed.
+func (d *door) refuse(err error) error {
 	if own, ok := errors.AsType[*jsonrpc.Error](err); ok {
-		return nil, own
+		return own
 	}
 	d.logFault(d.c, err)
+	return rpcError(problemOf(err))
+}
+
+// refuseCall is what a tool's call that failed comes to. A model reads the results
+// of tools, and clients keep errors of the protocol to themselves: therefore it is
+// a result, unless the client or the name of the tool is at fault.
+func (d *door) refuseCall(err error) (*mcp.CallToolResult, error) {
 	p := problemOf(err)
-	if method != methodCallTool || p.Code == sallyport.CodeUnknownTool || p.Code == sallyport.CodeBadRequest {
-		return nil, rpcError(p)
+	if p.Code == sallyport.CodeUnknownTool || p.Code == sallyport.CodeBadRequest {
+		return nil, d.refuse(err)
 	}
-	return noteResult(callNote{ID: p.CallID, Error: &wire.Failure{Code: p.Code, Message: p.Detail, Errors: p.Errors, Reasons: p.Reasons}, RetryAfter: seconds(p.retryAfter)}), nil
+	d.logFault(d.c, err)
+	return noteResult(callNote{
+		ID: p.CallID, Error: &wire.Failure{Code: p.Code, Message: p.Detail, Errors: p.Errors, Reasons: p.Reasons}, RetryAfter: seconds(p.retryAfter),
+	}), nil
 }
 
 // rpcError is a problem as JSON-RPC has it. The problem is its data.

@@ -515,6 +515,7 @@ func TestMCPDoor(t *testing.T) {
 		"Large":         {"nothing larger is read", "deploy-bot", accepting(), `{"a":"` + strings.Repeat("x", 64<<10) + `"}`, 413, "too_large"},
 		"HeaderDiffers": {"a proxy that filters by headers would be passed by", "deploy-bot", modern("cancel_call"), call, 400, "-32020"},
 		"HeaderEquals":  {"the same, with the right header", "deploy-bot", modern("get_call"), call, 200, "no_call"},
+		"Complete":      {"clients of the newest revision want to know that there is no more", "deploy-bot", modern("get_call"), call, 200, `"resultType":"complete"`},
 		"NoPrompts":     {"there are none", "deploy-bot", accepting(), `{"jsonrpc":"2.0","id":1,"method":"prompts/list"}`, 200, "-32601"},
 		"MisspeltMeta":  {"a misspelt key would join nothing", "deploy-bot", accepting(), `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"gitops_get_manifest","_meta":{"dev.sallyport/idempotencyKey":"1"}}}`, 200, "-32602"},
 	} {

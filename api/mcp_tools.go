@@ -64,11 +64,11 @@ func (d *door) ownTools() map[string]ownTool {
 const schemaOfID = `"id":{"type":"string","description":"The call's id."}`
 
 // callOwn handles the call of a tool of the gateway's own.
-func (d *door) callOwn(t ownTool) mcp.MethodHandler {
-	return func(ctx context.Context, _ string, req mcp.Request) (mcp.Result, error) {
-		arguments := []byte("{}")
-		if p, ok := req.GetParams().(*mcp.CallToolParamsRaw); ok && len(p.Arguments) > 0 {
-			arguments = p.Arguments
+func (d *door) callOwn(t ownTool) mcp.ToolHandler {
+	return func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		arguments := []byte(req.Params.Arguments)
+		if len(arguments) == 0 {
+			arguments = []byte("{}")
 		}
 		content, err := t.call(ctx, arguments)
 		if err != nil {
