@@ -153,7 +153,7 @@ bench-cluster: check-e2e ## Measure calls in a cluster beside bare Jobs, and pri
 check: ## Say what this machine lacks, and how to get it
 	@.ci/check build run test postgres
 
-.PHONY: check-build check-run check-test check-postgres check-browser check-e2e
+.PHONY: check-build check-run check-test check-postgres check-browser check-mcp check-e2e
 check-build:
 	@.ci/check build
 check-run:
@@ -162,6 +162,9 @@ check-test:
 	@.ci/check build run test
 check-browser:
 	@.ci/check build run browser
+
+check-mcp:
+	@.ci/check build run node
 check-e2e:
 	@.ci/check build e2e
 check-postgres:
@@ -220,6 +223,15 @@ test-browser: check-browser dev/browsertest/node_modules ## Vote in the Temporal
 
 dev/browsertest/node_modules: dev/browsertest/package.json dev/browsertest/package-lock.json
 	cd $(@D) && npm ci
+	@touch $@
+
+# Outside of test, because it needs Node and half a gigabyte from the npm registry.
+.PHONY: test-mcp
+test-mcp: check-mcp dev/mcptest/node_modules ## Use the gateway's MCP with clients that are not ours
+	cd dev && $(STATIC) -tags=mcp -count=1 -timeout=10m ./mcptest
+
+dev/mcptest/node_modules: dev/mcptest/package.json dev/mcptest/package-lock.json
+	cd $(@D) && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .PHONY: record-history
