@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Whatever an agent sends, the gateway is not at fault, a refused body makes
@@ -41,6 +42,36 @@ func FuzzSubmit(f *testing.F) {
 		}
 		if err := c.check(http.MethodPost, "/v1/calls", w.Code, w.Header(), w.Body.Bytes()); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// Whatever an agent sends by MCP, the gateway is not at fault, and makes at most
+// one call of it.
+func FuzzMCP(f *testing.F) {
+	f.Add([]byte(ping), "")
+	f.Add([]byte(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`), "2025-06-18")
+	f.Add([]byte(`{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":"gitops_get_manifest","arguments":{"sallyport_reason":"r"},"_meta":{"dev.sallyport/session":"s","dev.sallyport/wait-seconds":0}}}`), "2025-11-25")
+	f.Add([]byte(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_calls","arguments":{"since":"x","state":[]}}}`), "2025-11-25")
+	f.Add([]byte(`{"jsonrpc":"2.0","id":null,"method":"tools/call","params":null}`), "2024-11-05")
+	f.Add([]byte(`{"jsonrpc":"2.0","id":1.5,"method":"initialize","params":{"protocolVersion":7}}`), "")
+	f.Add([]byte(`{"jsonrpc":"2.0","id":1,"result":{}}`), "2025-11-25")
+	f.Fuzz(func(t *testing.T, body []byte, revision string) {
+		g := newGateway(t)
+		g.options.MaxWait = time.Second // for calls that do not end
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/mcp", strings.NewReader(string(body)))
+		r.Header.Set("Authorization", "Bearer deploy-bot")
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Accept", "application/json, text/event-stream")
+		if revision != "" {
+			r.Header.Set("Mcp-Protocol-Version", revision)
+		}
+		w := send(g.server(t).Handler(), r)
+		if w.Code >= http.StatusInternalServerError || strings.Contains(g.log.String(), "panicked") {
+			t.Fatalf("%d %s\n%s", w.Code, w.Body, g.log)
+		}
+		if n := g.workflow.calls(); n > 1 {
+			t.Errorf("%d calls were started", n)
 		}
 	})
 }

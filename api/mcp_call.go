@@ -39,6 +39,7 @@ const (
 // nothing: the call goes on.
 func (d *door) callTool(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 	params := req.Params
+	defer d.traced(params)()
 	meta, err := readMeta(params.Meta)
 	if err != nil {
 		return nil, err
@@ -90,7 +91,7 @@ func readMeta(meta mcp.Meta) (callMeta, error) {
 // submission is the call that a client's parameters ask for. Its canonical body is
 // that of the same call by REST.
 func (d *door) submission(params *mcp.CallToolParamsRaw, meta callMeta) (submission, error) {
-	sub := submission{who: d.who, key: meta.Key, joins: true, apart: meta.New, traceParent: d.traceParent(params.Meta)}
+	sub := submission{who: d.who, key: meta.Key, joins: true, apart: meta.New, traceParent: traceParent(d.c.Request())}
 	sub.Tool, sub.Session, sub.Task = params.Name, meta.Session, meta.Task
 	arguments := map[string]json.RawMessage{}
 	if len(params.Arguments) > 0 {
@@ -141,16 +142,6 @@ func (s *Server) tool(name string) (sallyport.Tool, bool) {
 		return sallyport.Tool{}, false
 	}
 	return s.opts.Tool(name)
-}
-
-// traceParent is the traceparent in _meta, or else that of the HTTP request.
-func (d *door) traceParent(meta mcp.Meta) string {
-	if text, ok := meta["traceparent"].(string); ok {
-		if parent := sallyport.ParseTraceParent(text).String(); parent != "" {
-			return parent
-		}
-	}
-	return traceParent(d.c.Request())
 }
 
 // progress reports to the client that asked for it how a call goes on; nil to one

@@ -18,6 +18,8 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/api"
@@ -620,18 +622,38 @@ func TestMCPHangUpCancelsNothing(t *testing.T) {
 	}
 }
 
-// The call is in the trace that _meta names.
+// The call is in the trace that _meta names, whether or not the server makes spans:
+// of its own request's span too, it would be in two.
 func TestMCPTrace(t *testing.T) {
-	g := newGateway(t)
-	s := agentOf(t, g, "deploy-bot", "2026-07-28", nil)
-	const trace = "0af7651916cd43dd8448eb211c80319c"
-	result := callTool(t, s, &mcp.CallToolParams{
-		Name: "gitops_get_manifest", Arguments: scaleTo("api"), Meta: mcp.Meta{"traceparent": "00-" + trace + "-b7ad6b7169203331-01"},
-	})
-	record, err := g.ledger.Call(t.Context(), noteIn(t, result).ID)
-	if err != nil || sallyport.TraceID(record.Call.TraceParent) != trace {
-		t.Errorf("%q %v", record.Call.TraceParent, err)
+	const named = "0af7651916cd43dd8448eb211c80319c"
+	spans := tracetest.NewSpanRecorder()
+	tracer := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)).Tracer("test")
+	for name, wrap := range map[string]func(http.Handler) http.Handler{"Without": nil, "With": func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ctx, span := tracer.Start(r.Context(), "http")
+			defer span.End()
+			h.ServeHTTP(w, r.WithContext(ctx))
+		})
+	}} {
+		t.Run(name, func(t *testing.T) {
+			g := newGateway(t)
+			g.options.Wrap = wrap
+			s := agentOf(t, g, "deploy-bot", "2026-07-28", nil)
+			result := callTool(t, s, &mcp.CallToolParams{
+				Name: "gitops_get_manifest", Arguments: scaleTo("api"), Meta: mcp.Meta{"traceparent": "00-" + named + "-b7ad6b7169203331-01"},
+			})
+			record, err := g.ledger.Call(t.Context(), noteIn(t, result).ID)
+			if err != nil || sallyport.TraceID(record.Call.TraceParent) != named {
+				t.Errorf("%q %v", record.Call.TraceParent, err)
+			}
+		})
 	}
+	for _, s := range spans.Ended() {
+		if s.Name() == "tools/call" && s.Parent().SpanID().String() == "b7ad6b7169203331" && len(s.Links()) == 1 {
+			return
+		}
+	}
+	t.Error("no span of the call is a child of the one that the client named")
 }
 
 // A panic in a handler must not end the server: it is the SDK's goroutine.
