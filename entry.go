@@ -42,6 +42,8 @@ type Entry struct {
 	Key    string    `json:"key,omitempty"` // tells entries of one kind apart; "" where there is one
 	At     time.Time `json:"at"`
 
+	Known *Known `json:"known,omitempty"` // of what the agent named; of a receipt and an intent
+
 	Call     *Call      `json:"call,omitempty"`
 	Signed   SignedCall `json:"signed,omitempty"`
 	Intent   *Intent    `json:"intent,omitempty"`
@@ -58,6 +60,17 @@ type Entry struct {
 	Erasure  *Erasure   `json:"erasure,omitempty"`
 	Freeze   *Freeze    `json:"freeze,omitempty"`
 	Lift     *Lift      `json:"lift,omitempty"`
+}
+
+// Known says which of the words that a call names are an operator's: they stand in
+// the catalogue, in policy or in the configuration. The others are an agent's own
+// text, which the log commits to and does not show. It is decided once, when the
+// entry is made.
+type Known struct {
+	Tool      bool `json:"tool,omitempty"`
+	Action    bool `json:"action,omitempty"`
+	Resource  bool `json:"resource,omitempty"`
+	Namespace bool `json:"namespace,omitempty"`
 }
 
 // Check reports, with an error of kind [Invalid], an entry that lacks a member of
@@ -96,6 +109,7 @@ func (e Entry) Check() error {
 	case EntryLift:
 		ok = e.has(e.Lift != nil) && e.Key == ""
 	}
+	ok = ok && (e.Known == nil || e.Kind == EntryReceived || e.Kind == EntryIntent)
 	if !ok || !ValidCallID(e.CallID) || e.At.IsZero() {
 		return Errorf(Invalid, CodeBadEntry, "an entry of kind %q for call %q has not exactly the members of its kind", e.Kind, e.CallID)
 	}

@@ -33,13 +33,19 @@ type HistoryReader interface {
 }
 
 // Evaluator resolves calls to intents and asks policy about them. It changes
-// nothing and needs no secret, so the API has one too. All fields are required.
+// nothing and needs no secret, so the API has one too. All fields but Says are
+// required.
 type Evaluator struct {
 	Catalogue     Catalogue
 	Policy        Policy
 	HistoryReader HistoryReader
 	Logger        *slog.Logger
-	Now           func() time.Time
+
+	// Says reports whether an operator wrote a word, which a call of the tool has
+	// as its action, resource or namespace: in the tool's manifest, in policy or
+	// in the configuration. Nil takes every word for the agent's own.
+	Says func(tool, word string) bool
+	Now  func() time.Time
 }
 
 func (e Evaluator) check() error {
@@ -59,6 +65,25 @@ type subject struct {
 // redactor leaves out of the call's entries what is stored nowhere.
 func (s subject) redactor() sallyport.Redactor {
 	return sallyport.NewRedactor(s.call, s.intent.Redact, sallyport.Obligations{})
+}
+
+// known says which words of an intent are an operator's.
+func (e Evaluator) known(i sallyport.Intent) *sallyport.Known {
+	says := func(word string) bool { return e.Says != nil && e.Says(i.Tool.Name, word) }
+	return &sallyport.Known{Tool: true, Action: says(i.Action), Resource: says(i.Resource), Namespace: says(i.Namespace)}
+}
+
+// shown is an intent without the agent's own text where an operator's word is
+// expected, for metrics.
+func (e Evaluator) shown(i sallyport.Intent) sallyport.Intent {
+	known := e.known(i)
+	if !known.Action {
+		i.Action = ""
+	}
+	if !known.Resource {
+		i.Resource = ""
+	}
+	return i
 }
 
 // Visible lists the tools that an agent may know of.

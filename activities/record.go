@@ -53,7 +53,10 @@ func (a *Activities) finish(ctx context.Context, rec sallyport.Record, out sally
 	if rec.Stop != nil && out.State == sallyport.StateCancelled {
 		out.Error = stopped(*rec.Stop)
 	}
-	i := sallyport.Intent{Agent: sallyport.Agent{ID: rec.Call.AgentID}, Tool: sallyport.ToolRef{Name: rec.Call.Tool}}
+	i := sallyport.Intent{Agent: sallyport.Agent{ID: rec.Call.AgentID}}
+	if t, ok := a.Catalogue.Tool(rec.Call.Tool); ok { // another name is the agent's own text, which logs do not show
+		i.Tool.Name = t.Name
+	}
 	if rec.Intent != nil {
 		i = *rec.Intent
 	}

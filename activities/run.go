@@ -204,7 +204,7 @@ func (a *Activities) end(ctx context.Context, redactor sallyport.Redactor, i sal
 		return Ended{}, err
 	}
 	if !r.Repeated {
-		a.Meter.Call(ctx, i, out.State)
+		a.Meter.Call(ctx, a.shown(i), out.State)
 		a.Logger.InfoContext(ctx, "call ended", slog.String("call_id", callID), slog.String("agent", i.Agent.ID),
 			slog.String("tool", i.Tool.Name), slog.String("state", string(out.State)))
 	}

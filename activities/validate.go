@@ -13,6 +13,10 @@ type Validated struct {
 	Timeout    time.Duration    `json:"timeout"` // of one run
 	PlanAlways bool             `json:"plan_always,omitempty"`
 	PlanNever  bool             `json:"plan_never,omitempty"`
+
+	// OwnNamespace says that the namespace is the agent's own text, which search
+	// attributes do not show.
+	OwnNamespace bool `json:"own_namespace,omitempty"`
 }
 
 // Validate checks the signature, the agent, the tool and the arguments, and
@@ -28,7 +32,10 @@ func (a *Activities) Validate(ctx context.Context, signed sallyport.SignedCall) 
 	if err != nil {
 		return v, err
 	}
-	stored := s.intent.Redacted()
-	_, err = a.record(ctx, s.redactor(), sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryIntent, At: a.Now(), Intent: &stored})
-	return Validated{stored, s.tool.Timeout, s.tool.PlanAlways, s.tool.PlanNever}, err
+	stored, known := s.intent.Redacted(), a.known(s.intent)
+	r, err := a.record(ctx, s.redactor(), sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryIntent, At: a.Now(), Known: known, Intent: &stored})
+	if err == nil && r.Entry.Known != nil { // what was decided first governs
+		known = r.Entry.Known
+	}
+	return Validated{stored, s.tool.Timeout, s.tool.PlanAlways, s.tool.PlanNever, !known.Namespace}, err
 }

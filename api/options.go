@@ -32,10 +32,13 @@ type Options struct {
 	// stored nowhere. Nil redacts none.
 	Redactions func(tool string) []string
 
-	// Tool finds a tool of the catalogue, whichever agents may see it. Optional, as
-	// JoinWrites is: for how long after its end a write by MCP without a key is the
+	// Tool finds a tool of the catalogue, whichever agents may see it. A name that it
+	// has not is the agent's own text, which the log does not show. Nil is a
+	// catalogue without tools.
+	Tool func(name string) (sallyport.Tool, bool)
+
+	// JoinWrites is for how long after its end a write by MCP without a key is the
 	// same call when it is sent again. 0 joins none.
-	Tool       func(name string) (sallyport.Tool, bool)
 	JoinWrites time.Duration
 
 	Ready   []Check      // what must hold for the server to be ready; may be empty
@@ -97,6 +100,7 @@ type Signer interface {
 // [sallyport.Conflict] for a call that has ended and [sallyport.NotFound] for one
 // that was never handed over. After any other error the call may or may not stop.
 type Calls interface {
+	// Start gets a call without its tool's name where the catalogue has none such.
 	Start(ctx context.Context, signed sallyport.SignedCall, call sallyport.Call) error
 	Vote(ctx context.Context, callID, attestation string) error
 	Cancel(ctx context.Context, callID string, by sallyport.Identity) error

@@ -202,7 +202,7 @@ func (s *Server) accept(ctx context.Context, call sallyport.Call, keyed bool) (s
 	if err != nil {
 		return sallyport.Record{}, err
 	}
-	received := sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryReceived, At: call.ReceivedAt, Call: &stored, Signed: signed}
+	received := sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryReceived, At: call.ReceivedAt, Known: &sallyport.Known{Tool: s.hasTool(call.Tool)}, Call: &stored, Signed: signed}
 	receipt, err := s.opts.Recorder.Record(ctx, received)
 	switch {
 	case keyed && sallyport.CodeOf(err) == sallyport.CodeErased:
@@ -226,6 +226,11 @@ func (s *Server) accept(ctx context.Context, call sallyport.Call, keyed bool) (s
 		return sallyport.Record{}, err
 	}
 	return record, s.start(ctx, record, call, keyed)
+}
+
+func (s *Server) hasTool(name string) bool {
+	_, ok := s.tool(name)
+	return ok
 }
 
 func (s *Server) sign(call sallyport.Call) (sallyport.SignedCall, error) {
@@ -278,7 +283,11 @@ func (s *Server) start(ctx context.Context, record sallyport.Record, call sallyp
 			return err
 		}
 	}
-	err := s.opts.Calls.Start(ctx, signed, record.Call)
+	shown := record.Call
+	if !s.hasTool(shown.Tool) {
+		shown.Tool = ""
+	}
+	err := s.opts.Calls.Start(ctx, signed, shown)
 	if err == nil {
 		return nil
 	}

@@ -20,6 +20,7 @@ type workflow struct {
 
 	mu      sync.Mutex
 	started map[string]int       // how often a call was handed over
+	named   []string             // the tools that calls were handed over with
 	during  func(id string)      // runs in Start; may be nil
 	opened  func(sallyport.Call) // gets the call that was handed over; may be nil
 }
@@ -40,6 +41,8 @@ func (w *workflow) Start(ctx context.Context, signed sallyport.SignedCall, call 
 	if w.opened != nil {
 		w.opened(opened)
 	}
+	w.named = append(w.named, call.Tool)
+	call.Tool = opened.Tool
 	if w.started[call.ID]++; w.started[call.ID] == 1 {
 		w.play(ctx, call)
 	}

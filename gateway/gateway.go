@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -173,7 +174,12 @@ func (g *Gateway) Close() error {
 
 // evaluator evaluates calls, for the API and the worker.
 func (g *Gateway) evaluator() activities.Evaluator {
-	return activities.Evaluator{Catalogue: g.catalogue, Policy: g.policy, HistoryReader: g.ledger, Logger: g.o.Logger, Now: time.Now}
+	return activities.Evaluator{Catalogue: g.catalogue, Policy: g.policy, HistoryReader: g.ledger, Logger: g.o.Logger, Now: time.Now, Says: g.says}
+}
+
+// says reports whether an operator wrote a word that a call of a tool names.
+func (g *Gateway) says(tool, word string) bool {
+	return g.policy.Says(word) || g.catalogue.Says(tool, word) || slices.Contains(g.o.Config.namespaces(), word)
 }
 
 func loadCatalogue(dir string) (*tools.Catalogue, error) {

@@ -32,14 +32,18 @@ func (s scopes) HasTool(_ context.Context, name string) (bool, error) {
 }
 
 func (s scopes) HasNamespace(ctx context.Context, name string) (bool, error) {
-	c := s.o.Config
-	configured := slices.Collect(maps.Keys(c.Git.Environments))
-	if c.Kubernetes != nil {
-		configured = append(configured, c.Kubernetes.Targets...)
-	}
-	if slices.ContainsFunc(configured, func(n string) bool { return strings.EqualFold(n, name) }) {
+	if slices.ContainsFunc(s.o.Config.namespaces(), func(n string) bool { return strings.EqualFold(n, name) }) {
 		return true, nil
 	}
 	page, err := s.ledger.Calls(ctx, sallyport.Query{Namespace: name, Limit: 1})
 	return len(page.Records) > 0, err
+}
+
+// namespaces are those that the configuration names.
+func (c Config) namespaces() []string {
+	configured := slices.Collect(maps.Keys(c.Git.Environments))
+	if c.Kubernetes != nil {
+		configured = append(configured, c.Kubernetes.Targets...)
+	}
+	return configured
 }

@@ -44,6 +44,7 @@ func (s story) account() sallyport.Account {
 
 func (s story) received() sallyport.Entry {
 	e := s.entry(sallyport.EntryReceived, "")
+	e.Known = &sallyport.Known{Tool: true}
 	e.Call = &sallyport.Call{
 		ID: s.id, AgentID: s.agent, Account: s.account(), Tool: s.tool,
 		Arguments:  json.RawMessage(s.arguments),
@@ -161,6 +162,7 @@ func (s story) keyedTo(e sallyport.Entry) sallyport.Entry {
 // approved is the whole story of a call that was approved and ran.
 func (s story) approved() []sallyport.Entry {
 	intent := s.entry(sallyport.EntryIntent, "")
+	intent.Known = &sallyport.Known{Tool: true, Action: true, Resource: true, Namespace: true}
 	i := s.intent()
 	intent.Intent = &i
 	ballot := s.entry(sallyport.EntryBallot, "1")

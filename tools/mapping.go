@@ -123,3 +123,39 @@ func restricted(property map[string]any) bool {
 	return err == nil && re.Op == syntax.OpConcat &&
 		re.Sub[0].Op == syntax.OpBeginText && re.Sub[len(re.Sub)-1].Op == syntax.OpEndText
 }
+
+// Says reports whether a tool's manifest spells a word out that its calls can
+// name: as a literal or a default of its mapping, or as a value that its schema
+// lists.
+func (c *Catalogue) Says(tool, word string) bool {
+	e, ok := c.entries[tool]
+	if !ok || word == "" {
+		return false
+	}
+	m := e.manifest.Mapping
+	for _, value := range []string{m.Action, m.Resource, m.Namespace, m.Name} {
+		if s, ok := newSource(value); ok && s.literal == word {
+			return true
+		}
+	}
+	return lists(e.manifest.InputSchema, word)
+}
+
+// lists reports whether a schema has a word in an enum or as a const.
+func lists(schema any, word string) bool {
+	switch schema := schema.(type) {
+	case map[string]any:
+		values, _ := schema["enum"].([]any)
+		if schema["const"] == any(word) || slices.Contains(values, any(word)) {
+			return true
+		}
+		for _, below := range schema {
+			if lists(below, word) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(schema, func(below any) bool { return lists(below, word) })
+	}
+	return false
+}

@@ -23,7 +23,7 @@ func (c *toolCall) showWaiting(ctx workflow.Context) {
 	}
 	workflow.SetCurrentDetails(ctx, c.waitingDetails())
 	if c.approval.after == 0 && len(c.approval.votes) == 0 && c.approval.refused == nil {
-		upsert(ctx, sallyport.StateAwaitingApproval, c.valid.Intent)
+		c.upsert(ctx, sallyport.StateAwaitingApproval)
 	}
 }
 
@@ -33,7 +33,7 @@ func (c *toolCall) showApproved(ctx workflow.Context) {
 	b := c.page("Approved, and running")
 	c.showCall(b)
 	workflow.SetCurrentDetails(ctx, b.String())
-	upsert(ctx, sallyport.StateRunning, c.valid.Intent)
+	c.upsert(ctx, sallyport.StateRunning)
 }
 
 // page begins a page with what approvers look for first.
@@ -117,13 +117,14 @@ func (c *toolCall) show(ctx workflow.Context, end activities.Ended) {
 	b := c.page(heading)
 	c.showCall(b)
 	workflow.SetCurrentDetails(ctx, b.String())
-	upsert(ctx, end.State, c.valid.Intent)
+	c.upsert(ctx, end.State)
 }
 
 // upsert sets the search attributes by which people find the call. Agent and tool
 // stand there already, from the API; those of a call that was verified replace
-// them.
-func upsert(ctx workflow.Context, s sallyport.State, i sallyport.Intent) {
+// them. What is the agent's own text stands in none.
+func (c *toolCall) upsert(ctx workflow.Context, s sallyport.State) {
+	i := c.valid.Intent
 	updates := []temporal.SearchAttributeUpdate{temporal.NewSearchAttributeKeyKeyword(wire.StateAttribute).ValueSet(string(s))}
 	set := func(attribute, value string) {
 		if value != "" {
@@ -132,7 +133,9 @@ func upsert(ctx workflow.Context, s sallyport.State, i sallyport.Intent) {
 	}
 	set(wire.AgentAttribute, i.Agent.ID)
 	set(wire.ToolAttribute, i.Tool.Name)
-	set(wire.NamespaceAttribute, i.Namespace)
+	if !c.valid.OwnNamespace {
+		set(wire.NamespaceAttribute, i.Namespace)
+	}
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
 		workflow.GetLogger(ctx).Warn("search attributes were not set", "error", err)
 	}

@@ -105,12 +105,11 @@ func (t *transaction) erase(e sallyport.Entry, content []byte) (sallyport.Receip
 	c := k.shown
 	c.state = string(k.record.State)
 	t.writes = append(t.writes, recount(searched(k.record.Record, k.arguments), c)...)
-	t.write(sqlEraseCall, e.CallID, c.agent, c.tool, c.namespace, c.receivedAt, nanos(next.UpdatedAt), next.Entries)
+	t.write(sqlEraseCall, e.CallID, c.agent, c.receivedAt, nanos(next.UpdatedAt), next.Entries)
 	return r, t.grow(leaf)
 }
 
-// learnShown reads what the leaves of calls that are to be erased say in the
-// clear, which is all that is left in their rows.
+// learnShown reads of calls that are to be erased what stays in their rows.
 func (t *transaction) learnShown(ctx context.Context, entries []sallyport.Entry) error {
 	for _, e := range entries {
 		if k := t.calls[e.CallID]; e.Kind == sallyport.EntryErasure && k.record.Entries > 0 {
@@ -123,24 +122,16 @@ func (t *transaction) learnShown(ctx context.Context, entries []sallyport.Entry)
 }
 
 func (t *transaction) readShown(ctx context.Context, callID string, into *columns) error {
-	var received, intent []byte
-	if err := t.conn.run(ctx,
-		query([]any{&received}, sqlLeafOfKind, callID, string(sallyport.EntryReceived)),
-		query([]any{&intent}, sqlLeafOfKind, callID, string(sallyport.EntryIntent)),
-	); err != nil {
+	var received []byte
+	if err := t.conn.run(ctx, query([]any{&received}, sqlLeafOfKind, callID, string(sallyport.EntryReceived))); err != nil {
 		return fmt.Errorf("the leaves of a call can't be read: %w", err)
 	}
-	for _, b := range [][]byte{received, intent} {
-		if b == nil { // a call without an intent
-			continue
-		}
-		l, err := proof.ParseLeaf(b)
-		if err == nil {
-			err = into.show(l)
-		}
-		if err != nil {
-			return tamperedError{what: fmt.Sprintf("a leaf of call %s: %v", callID, err)}
-		}
+	l, err := proof.ParseLeaf(received)
+	if err == nil {
+		err = into.show(l)
+	}
+	if err != nil {
+		return tamperedError{what: fmt.Sprintf("a leaf of call %s: %v", callID, err)}
 	}
 	return nil
 }

@@ -192,7 +192,7 @@ func TestErasedByHand(t *testing.T) {
 		"ErasureAlone": "UPDATE contents SET entry = NULL WHERE idx = 16",
 		"ErasedState":  "UPDATE calls SET state = 'denied' WHERE record IS NULL",
 		"ErasedAgent":  "UPDATE calls SET agent = 'other' WHERE record IS NULL",
-		"ErasedTool":   "UPDATE calls SET tool = '' WHERE record IS NULL",
+		"ErasedTool":   "UPDATE calls SET tool = 'other' WHERE record IS NULL",
 		"ErasedWhere":  "UPDATE calls SET namespace = 'staging' WHERE record IS NULL",
 		"ErasedWhen":   "UPDATE calls SET received_at = received_at + 1 WHERE record IS NULL",
 		"ErasedSince":  "UPDATE calls SET updated_at = updated_at + 1 WHERE record IS NULL",

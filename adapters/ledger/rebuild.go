@@ -103,7 +103,8 @@ func (f *folding) add(s stored) error {
 	return err
 }
 
-// show adds what a call's next leaf says in the clear.
+// show adds what stays of a call's next leaf in the row of an erased call: whose
+// call it was, when, and how it ended.
 func (c *columns) show(l proof.Leaf) error {
 	at, err := time.Parse(time.RFC3339Nano, l.Time)
 	if err != nil {
@@ -113,9 +114,7 @@ func (c *columns) show(l proof.Leaf) error {
 	c.entries++
 	switch l.Kind { //nolint:exhaustive // the others say nothing of it
 	case sallyport.EntryReceived:
-		c.receivedAt, c.agent, c.tool = c.updatedAt, sallyport.Searchable(l.Agent), sallyport.Searchable(l.Tool)
-	case sallyport.EntryIntent:
-		c.namespace = sallyport.Searchable(l.Namespace)
+		c.receivedAt, c.agent = c.updatedAt, sallyport.Searchable(l.Agent)
 	case sallyport.EntryOutcome:
 		c.state, c.final = l.State, 1
 	}

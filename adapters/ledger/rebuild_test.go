@@ -86,9 +86,9 @@ func TestErasedRow(t *testing.T) {
 		p := newPlace(t)
 		l := p.open(t)
 		story := sallyporttest.Approved(1)
-		text := "No tool of ours, but what an agent says"
-		story[0].Call.Tool = text
-		story[1].Intent.Namespace = strings.Repeat("long", 100)
+		const tool, namespace = "no_tool_of_ours_but_what_an_agent_says", "what-it-says-too"
+		story[0].Call.Tool, story[1].Intent.Namespace, story[1].Intent.Resource = tool, namespace, "resource-of-the-agent"
+		story[0].Known, story[1].Known = nil, &sallyport.Known{Tool: true, Action: true}
 		story = []sallyport.Entry{story[0], story[1], {CallID: story[0].CallID, Kind: sallyport.EntryOutcome, At: story[0].At, Outcome: &sallyport.Outcome{State: sallyport.StateDenied, FinishedAt: story[0].At}}}
 		mustRecord(t, l, story...)
 		mustRecord(t, l, sallyporttest.Approved(2)...)
@@ -97,8 +97,10 @@ func TestErasedRow(t *testing.T) {
 			p.erase(t, e[0].CallID)
 		}
 		before := p.dump(t)
-		if strings.Contains(strings.Join(before, "\n"), text) {
-			t.Errorf("the agent's text is left: %q", before)
+		for _, text := range []string{tool, namespace, "resource-of-the-agent"} {
+			if strings.Contains(strings.Join(before, "\n"), text) {
+				t.Errorf("of the agent's texts there is left %s: %q", text, before)
+			}
 		}
 		p.mustVerify(t)
 		owner := p.database()

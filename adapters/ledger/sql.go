@@ -83,7 +83,7 @@ const (
 	sqlEraseContents = `UPDATE contents SET entry = NULL WHERE idx IN (SELECT idx FROM leaves WHERE call_id = $1 AND kind <> 'erasure')`
 	sqlEraseSalt     = `UPDATE salts SET salt = $2 WHERE call_id = $1`
 	sqlEraseTerms    = `DELETE FROM terms WHERE call_id = $1`
-	sqlEraseCall     = `UPDATE calls SET record = NULL, arguments = '', agent = $2, tool = $3, namespace = $4, received_at = $5, updated_at = $6, entries = $7
+	sqlEraseCall     = `UPDATE calls SET record = NULL, arguments = '', agent = $2, tool = '', namespace = '', received_at = $3, updated_at = $4, entries = $5
 		WHERE call_id = $1`
 	sqlLeafOfKind    = `SELECT leaf FROM leaves WHERE call_id = $1 AND kind = $2 ORDER BY number DESC LIMIT 1`
 	sqlTruncateLog   = `PRAGMA wal_checkpoint(TRUNCATE)`

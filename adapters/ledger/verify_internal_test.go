@@ -78,7 +78,7 @@ func TestNewerLeaf(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		leaf = []byte(strings.Replace(string(leaf), `"version":"sallyport/leaf/v2"`, `"user":"later","version":"sallyport/leaf/v9"`, 1))
+		leaf = []byte(strings.Replace(string(leaf), `"version":"sallyport/leaf/v3"`, `"user":"later","version":"sallyport/leaf/v9"`, 1))
 		tx.write(sqlAddSalt, e.CallID, salt)
 		tx.addLeaf(sallyport.Receipt{Index: tx.edge.Size(), Entry: e}, "", []byte(`{"later":true}`), leaf)
 		if err := tx.grow(leaf); err != nil {

@@ -34,6 +34,7 @@ type policy struct {
 	decision rego.PreparedEvalQuery
 	visible  rego.PreparedEvalQuery
 	approver rego.PreparedEvalQuery
+	words    map[string]bool // that operators wrote
 }
 
 // load compiles a policy and tries it. Errors have file, line and reason.
@@ -51,7 +52,11 @@ func load(ctx context.Context, src source, timeout time.Duration) (*policy, erro
 			return nil, fmt.Errorf("%s is not defined: the gateway asks for it", rule)
 		}
 	}
-	p := &policy{revision: src.revision(), timeout: loadTimeout}
+	data, err := documents(src.data)
+	if err != nil {
+		return nil, err
+	}
+	p := &policy{revision: src.revision(), timeout: loadTimeout, words: words(data, compiler.Modules)}
 	for rule, query := range map[string]*rego.PreparedEvalQuery{decisionRule: &p.decision, visibleRule: &p.visible, approverRule: &p.approver} {
 		if *query, err = prepare(ctx, compiler, store, rule); err != nil {
 			return nil, err

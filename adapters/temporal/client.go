@@ -33,17 +33,20 @@ func NewClient(c client.Client) (*Client, error) {
 // read: those are the worker's, which verifies the call. One that was started already, even long
 // ago, is no error and is not started again.
 func (c *Client) Start(ctx context.Context, signed sallyport.SignedCall, call sallyport.Call) error {
+	attributes := []temporal.SearchAttributeUpdate{
+		temporal.NewSearchAttributeKeyKeyword(wire.StateAttribute).ValueSet(string(sallyport.StatePending)),
+		temporal.NewSearchAttributeKeyKeyword(wire.AgentAttribute).ValueSet(call.AgentID),
+	}
+	if call.Tool != "" {
+		attributes = append(attributes, temporal.NewSearchAttributeKeyKeyword(wire.ToolAttribute).ValueSet(call.Tool))
+	}
 	_, err := c.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                                       wire.WorkflowID(call.ID),
 		TaskQueue:                                wire.TaskQueue,
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		EnableEagerStart:                         true, // taken up where the worker shares this process
-		TypedSearchAttributes: temporal.NewSearchAttributes(
-			temporal.NewSearchAttributeKeyKeyword(wire.StateAttribute).ValueSet(string(sallyport.StatePending)),
-			temporal.NewSearchAttributeKeyKeyword(wire.AgentAttribute).ValueSet(call.AgentID),
-			temporal.NewSearchAttributeKeyKeyword(wire.ToolAttribute).ValueSet(call.Tool),
-		),
+		TypedSearchAttributes:                    temporal.NewSearchAttributes(attributes...),
 	}, wire.ToolCallName, signed)
 	if _, already := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); already {
 		return nil

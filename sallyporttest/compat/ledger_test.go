@@ -95,9 +95,10 @@ var sealed = regexp.MustCompile(`hmac-sha256:[0-9a-f]{64}`)
 // TestLedger pins the bytes of entries in the store, and of their leaves.
 func TestLedger(t *testing.T) {
 	l, file, _ := recorded(t)
-	var entries, leaves []string
+	var entries, earlier, leaves []string
 	export := func(x ledger.ExportedLeaf) error {
 		entries = append(entries, string(x.Entry))
+		earlier = append(earlier, sealed.ReplaceAllString(leafAs(t, "sallyport/leaf/v2", x), "hmac-sha256:…"))
 		leaves = append(leaves, sealed.ReplaceAllString(string(x.Leaf), "hmac-sha256:…"))
 		return nil
 	}
@@ -117,7 +118,25 @@ func TestLedger(t *testing.T) {
 	pinned{
 		"leaves.golden", "Leaves of entries.jsonl in the log, commitments left out",
 		"ledgers and proofs that exist do not verify; a new form of leaves needs a new version, and the old one stays readable",
-	}.hold(t, leaves)
+	}.hold(t, append(earlier, leaves...))
+}
+
+// leafAs is a leaf as an earlier version made it.
+func leafAs(t *testing.T, version string, x ledger.ExportedLeaf) string {
+	t.Helper()
+	e, err := proof.DecodeEntry(x.Entry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := proof.ParseLeaf([]byte(x.Leaf))
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := proof.LeafAs(version, e, l.Number, make([]byte, proof.SaltSize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(leaf)
 }
 
 // TestProofs verifies proofs that an earlier version made: a call's and a

@@ -24,7 +24,8 @@ const (
 )
 
 // Search attributes of a call's workflow. They are not encrypted: none of
-// them holds an agent's words.
+// them holds an agent's words: a tool or a namespace that no operator named is
+// left out.
 const (
 	StateAttribute     = "SallyportState"
 	AgentAttribute     = "SallyportAgent"

@@ -142,7 +142,7 @@ func TestNewerLeaves(t *testing.T) {
 	l := newLog(t).add(sallyporttest.Approved(0)...).add(all["received"])
 	call := all["received"].CallID
 	leaf := string(l.add(all["intent"]).leaves[len(l.leaves)-1])
-	newer := strings.Replace(leaf, `"version":"sallyport/leaf/v2"`, `"user":"hmac-sha256:00","version":"sallyport/leaf/v3"`, 1)
+	newer := strings.Replace(leaf, `"version":"sallyport/leaf/v3"`, `"user":"hmac-sha256:00","version":"sallyport/leaf/v4"`, 1)
 	newer = strings.Replace(newer, `"number":1`, `"number":2`, 1)
 	l.addLeaf(call, newer, "")
 	l.add(all["never"])
@@ -158,7 +158,7 @@ func TestNewerLeaves(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ParseLeaf([]byte(strings.Replace(leaf, `"sallyport/leaf/v2"`, string(text), 1))); err == nil || errors.Is(err, ErrNewer) {
+		if _, err := ParseLeaf([]byte(strings.Replace(leaf, `"sallyport/leaf/v3"`, string(text), 1))); err == nil || errors.Is(err, ErrNewer) {
 			t.Errorf("version %q: %v", version, err)
 		}
 	}

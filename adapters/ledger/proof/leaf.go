@@ -18,9 +18,12 @@ import (
 
 const (
 	leafVersionPrefix = "sallyport/leaf/v"
-	lastLeafVersion   = 2
-	leafVersion       = "sallyport/leaf/v2"
-	// firstLeafVersion does not show why a call did not succeed.
+	lastLeafVersion   = 3
+	leafVersion       = "sallyport/leaf/v3"
+	// secondLeafVersion shows what an agent names as tool, action, resource and
+	// namespace, whatever it is.
+	secondLeafVersion = "sallyport/leaf/v2"
+	// firstLeafVersion does not show why a call did not succeed either.
 	firstLeafVersion = "sallyport/leaf/v1"
 	// MaxLeaf is what a tlog-tiles entry bundle can hold of a leaf, in bytes.
 	MaxLeaf = 65535
@@ -139,11 +142,11 @@ func ParseLeaf(b []byte) (Leaf, error) {
 func (s *sealer) fill(l *Leaf, e sallyport.Entry) {
 	switch e.Kind {
 	case sallyport.EntryReceived:
-		l.Agent, l.Tool = s.show("agent", e.Call.AgentID), s.showTool(e.Call.Tool)
+		l.Agent, l.Tool = s.show("agent", e.Call.AgentID), s.word(l, "tool", e.Call.Tool, known(e).Tool)
 		s.commit(l, "arguments", e.Call.Arguments)
 		s.commit(l, "claims", e.Call.Stated)
 	case sallyport.EntryIntent:
-		s.fillIntent(l, *e.Intent)
+		s.fillIntent(l, *e.Intent, known(e))
 	case sallyport.EntryDecision:
 		s.fillDecision(l, *e.Decision)
 		if e.Plan != nil {
@@ -202,11 +205,33 @@ func (s *sealer) fillBeside(l *Leaf, e sallyport.Entry) {
 	}
 }
 
-func (s *sealer) fillIntent(l *Leaf, i sallyport.Intent) {
-	l.Agent, l.Tool = s.show("agent", i.Agent.ID), s.showTool(i.Tool.Name)
+// known says which words of an entry a leaf shows: none, where nothing is said.
+func known(e sallyport.Entry) sallyport.Known {
+	if e.Known == nil {
+		return sallyport.Known{}
+	}
+	return *e.Known
+}
+
+// word shows an operator's word, and commits to an agent's.
+func (s *sealer) word(l *Leaf, name, v string, known bool) string {
+	switch {
+	case l.Version != firstLeafVersion && l.Version != secondLeafVersion && !known:
+		if v != "" {
+			s.commit(l, name, v)
+		}
+		return ""
+	case name == "tool":
+		return s.showTool(v)
+	}
+	return s.show(name, v)
+}
+
+func (s *sealer) fillIntent(l *Leaf, i sallyport.Intent, known sallyport.Known) {
+	l.Agent, l.Tool = s.show("agent", i.Agent.ID), s.word(l, "tool", i.Tool.Name, known.Tool)
 	l.ToolDigest = sallyport.Digest(s.show("tool_digest", string(i.Tool.Digest)))
-	l.Action, l.Resource = s.show("action", i.Action), s.show("resource", i.Resource)
-	l.Namespace = s.show("namespace", i.Namespace)
+	l.Action, l.Resource = s.word(l, "action", i.Action, known.Action), s.word(l, "resource", i.Resource, known.Resource)
+	l.Namespace = s.word(l, "namespace", i.Namespace, known.Namespace)
 	s.commit(l, "intent", i)
 	s.commit(l, "intent_digest", i.Digest())
 	s.commit(l, "arguments", i.Arguments)

@@ -20,8 +20,9 @@ import (
 // writes the files instead.
 func TestGoldenLeaves(t *testing.T) {
 	for version, file := range map[string]string{
-		firstLeafVersion: "testdata/leaves_v1.jsonl",
-		leafVersion:      "testdata/leaves.jsonl",
+		firstLeafVersion:  "testdata/leaves_v1.jsonl",
+		secondLeafVersion: "testdata/leaves_v2.jsonl",
+		leafVersion:       "testdata/leaves.jsonl",
 	} {
 		t.Run(file, func(t *testing.T) { testGoldenLeaves(t, version, file) })
 	}
@@ -30,10 +31,13 @@ func TestGoldenLeaves(t *testing.T) {
 func testGoldenLeaves(t *testing.T, version, goldenLeaves string) {
 	var got bytes.Buffer
 	entries := sallyporttest.Approved(1)
-	if version == leafVersion {
+	if version != firstLeafVersion {
 		entries = append(entries, otherSteps(entries[0].CallID)...)
 	}
 	for n, e := range entries {
+		if version != leafVersion { // entries of then did not say it
+			e.Known = nil
+		}
 		leaf, err := LeafAs(version, e, n, bytes.Repeat([]byte{7}, SaltSize))
 		if err != nil {
 			t.Fatal(err)
@@ -51,6 +55,53 @@ func testGoldenLeaves(t *testing.T, version, goldenLeaves string) {
 	}
 	if d := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got.String(), "\n")); d != "" {
 		t.Errorf("the format of leaves has changed (-want +got)\n%s", d)
+	}
+}
+
+// TestAgentsWordsAreSealed: a leaf shows of what an agent names only words that
+// operators wrote, and commits to the others.
+func TestAgentsWordsAreSealed(t *testing.T) {
+	story := sallyporttest.Approved(1)
+	for name, tt := range map[string]struct {
+		known *sallyport.Known
+		shown string
+	}{
+		"Unsaid": {nil, "///"}, "None": {&sallyport.Known{}, "///"},
+		"All":      {&sallyport.Known{Tool: true, Action: true, Resource: true, Namespace: true}, "gitops_scale_deployment/scale/deployment/production"},
+		"AllButIt": {&sallyport.Known{Tool: true, Action: true, Resource: true}, "gitops_scale_deployment/scale/deployment/"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for n, e := range story[:2] {
+				e.Known = tt.known
+				if err := e.Check(); err != nil {
+					t.Fatal(err)
+				}
+				b, err := LeafOf(e, n, make([]byte, SaltSize))
+				if err != nil {
+					t.Fatal(err)
+				}
+				l, err := ParseLeaf(b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				shown := tt.shown
+				if n == 0 {
+					tool, _, _ := strings.Cut(shown, "/")
+					shown = tool + "///"
+				}
+				if got := l.Tool + "/" + l.Action + "/" + l.Resource + "/" + l.Namespace; got != shown {
+					t.Errorf("the leaf of the %s shows %s, want %s", e.Kind, got, shown)
+				}
+				if n == 1 && (l.Namespace == "") == (l.Commitments["namespace"] == "") {
+					t.Errorf("the namespace is shown or committed to: %s", b)
+				}
+			}
+		})
+	}
+	e := story[5]
+	e.Known = &sallyport.Known{}
+	if sallyport.CodeOf(e.Check()) != "bad_entry" {
+		t.Errorf("a %s says what is known", e.Kind)
 	}
 }
 

@@ -16,14 +16,30 @@ type Statement struct {
 	Not    []string `json:"does_not_prove"`
 }
 
+// sayTool names the tool of a call, where an operator has named it.
+func (l Leaf) sayTool() string {
+	if _, hidden := l.Commitments["tool"]; hidden {
+		return "a tool that was not in the catalogue: the leaf commits to its name"
+	}
+	return "tool " + shown(l.Tool)
+}
+
+// sayWord is a word of the leaf, or what stands for one that an agent made up.
+func (l Leaf) sayWord(name, word string) string {
+	if _, hidden := l.Commitments[name]; hidden {
+		return "(a " + name + " that the leaf commits to)"
+	}
+	return shown(word)
+}
+
 // say describes a leaf in a sentence.
 func (l Leaf) say() string {
 	at := "at " + l.Time + " "
 	switch l.Kind {
 	case sallyport.EntryReceived:
-		return at + "the gateway received the call of agent " + shown(l.Agent) + " for tool " + shown(l.Tool)
+		return at + "the gateway received the call of agent " + shown(l.Agent) + " for " + l.sayTool()
 	case sallyport.EntryIntent:
-		return at + fmt.Sprintf("it was made precise: %s %s in %s, by the tool with the digest %s", shown(l.Action), shown(l.Resource), shown(l.Namespace), l.ToolDigest)
+		return at + fmt.Sprintf("it was made precise: %s %s in %s, by the tool with the digest %s", l.sayWord("action", l.Action), l.sayWord("resource", l.Resource), l.sayWord("namespace", l.Namespace), l.ToolDigest)
 	case sallyport.EntryDecision:
 		return at + fmt.Sprintf("policy of revision %s said %s%s", shown(l.Revision), l.Effect, because(l.Reasons))
 	case sallyport.EntryPlan:
