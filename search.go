@@ -35,6 +35,7 @@ func Searchable(text string) string {
 // Query selects calls, newest first. Zero fields select everything.
 type Query struct {
 	Voter     *Person // whose vote they wait for: then the oldest are first
+	ID        string
 	States    []State
 	Agent     string
 	Tool      string

@@ -304,7 +304,8 @@ func (c *fakeCall) foundBy(terms []string) bool {
 }
 
 func matches(r sallyport.Record, q sallyport.Query) bool {
-	return (q.Voter == nil || r.Summary().WaitsFor(*q.Voter)) && (len(q.States) == 0 || slices.Contains(q.States, r.State)) &&
+	return (q.Voter == nil || r.Summary().WaitsFor(*q.Voter)) && (q.ID == "" || q.ID == r.Call.ID) &&
+		(len(q.States) == 0 || slices.Contains(q.States, r.State)) &&
 		(q.Agent == "" || q.Agent == r.Call.AgentID) &&
 		(q.Tool == "" || q.Tool == r.Call.Tool) &&
 		(q.Namespace == "" || r.Intent != nil && q.Namespace == r.Intent.Namespace) &&

@@ -200,6 +200,9 @@ func selectCalls(q sallyport.Query, after *cursor, limit int) (string, []any) {
 	}{{"state", states}, {"agent", nonEmpty(q.Agent)}, {"tool", nonEmpty(q.Tool)}, {"namespace", nonEmpty(q.Namespace)}} {
 		s.andOne(order, column.name, column.values)
 	}
+	if q.ID != "" {
+		s.and("c.call_id = $", q.ID)
+	}
 	if !q.Since.IsZero() {
 		s.and(order+".received_at >= $", nanos(q.Since))
 	}
