@@ -63,7 +63,7 @@ var arrows = map[string][]string{
 	"client":                {"api/wire"},
 	"cmd/sallyport":         {"client", "adapters/jws", "adapters/ledger/proof", "cmd/internal/cli"},
 	"cmd/sallyport-gateway": {"*"},
-	"cmd/internal/cli":      {"adapters/ledger/proof", "adapters/oidc", "adapters/oidc/jwks"},
+	"cmd/internal/cli":      {"api/wire", "adapters/ledger/proof", "adapters/oidc", "adapters/oidc/jwks"},
 	"cmd/toolexec":          {"tools/wire", "tools/builtin", "adapters/sandbox/confine"},
 	"cmd/kubeexec":          {"tools/wire", "tools/k8s"},
 	"deploy/image":          nil, // makes images of these; no part of them

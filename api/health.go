@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/api/wire"
 )
 
 //go:embed openapi.yaml
@@ -73,6 +74,11 @@ func (s *Server) check(ctx context.Context) []string {
 		}
 	}
 	return failed
+}
+
+// version says what the program was built from: a client compares it with its own.
+func (s *Server) version(c echo.Context, _ sallyport.Identity) error {
+	return respond(c, http.StatusOK, wire.BuiltFrom())
 }
 
 func (s *Server) metrics(c echo.Context, _ sallyport.Identity) error {

@@ -58,6 +58,7 @@ func (s *Server) routes() []route {
 		{http.MethodGet, "/healthz", probes, "", 0, false, s.healthy},
 		{http.MethodGet, "/readyz", probes, "", 0, false, s.ready},
 		{http.MethodGet, "/metrics", probes, "", 0, false, s.metrics},
+		{http.MethodGet, "/version", anyone, "", 0, false, s.version},
 		{http.MethodGet, "/openapi.yaml", anyone, "", 0, false, s.openAPI},
 	}
 	if s.opts.ExternalURL != nil {

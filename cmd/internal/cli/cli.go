@@ -9,10 +9,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sallyport/sallyport/api/wire"
 )
 
 // Run runs a program until it ends or is told to stop, and returns its exit
@@ -72,9 +73,4 @@ func Group(use, short, example string, commands ...*cobra.Command) *cobra.Comman
 }
 
 // Version is the version that the program was built from.
-func Version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
-}
+func Version() string { return wire.BuiltFrom().Version }
