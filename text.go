@@ -18,6 +18,12 @@ import (
 // separators, blank letters, private use, more than three combining marks in
 // a row), as escapes such as \u{202e}. Line feeds and tabs stay.
 func Visible(s string) string {
+	return Escape(s, func(r rune) string { return fmt.Sprintf(`\u{%04x}`, r) })
+}
+
+// Escape is [Visible] with escapes of another form, for text in a language that
+// has escapes of its own, such as JSON.
+func Escape(s string, escape func(rune) string) string {
 	var b strings.Builder
 	marks := 0
 	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
@@ -27,7 +33,7 @@ func Visible(s string) string {
 			marks = 0
 		}
 		if marks > 3 || !seen(r) {
-			fmt.Fprintf(&b, `\u{%04x}`, r)
+			b.WriteString(escape(r))
 		} else {
 			b.WriteRune(r)
 		}

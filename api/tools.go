@@ -6,6 +6,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/api/wire"
 )
 
 // listTools lists the tools that an agent may see.
@@ -14,11 +15,11 @@ func (s *Server) listTools(c echo.Context, who sallyport.Identity) error {
 	if err != nil {
 		return err
 	}
-	list := toolsView{Tools: make([]toolView, 0, len(visible))}
+	list := toolsView{Tools: make([]wire.Tool, 0, len(visible))}
 	for _, t := range visible {
-		list.Tools = append(list.Tools, toolView{
+		list.Tools = append(list.Tools, wire.Tool{
 			Name: t.Name, Title: t.Title, Description: t.Description, Digest: t.Digest, InputSchema: t.InputSchema,
-			Annotations: annotationsView{ReadOnly: t.ReadOnly, Destructive: t.Destructive},
+			Annotations: wire.Annotations{ReadOnly: t.ReadOnly, Destructive: t.Destructive},
 		})
 	}
 	return respond(c, http.StatusOK, list)

@@ -42,32 +42,7 @@ type freezeView struct {
 }
 
 type toolsView struct {
-	Tools []toolView `json:"tools"`
-}
-
-type toolView struct {
-	Name        string           `json:"name"`
-	Title       string           `json:"title"`
-	Description string           `json:"description"`
-	Digest      sallyport.Digest `json:"digest"`
-	InputSchema json.RawMessage  `json:"input_schema"`
-	Annotations annotationsView  `json:"annotations"`
-}
-
-type annotationsView struct {
-	ReadOnly    bool `json:"read_only"`
-	Destructive bool `json:"destructive"`
-}
-
-// previewView is the response of a dry run.
-type previewView struct {
-	Effect      sallyport.Effect      `json:"effect"`
-	Reasons     []sallyport.Reason    `json:"reasons"`
-	Hint        string                `json:"hint,omitempty"`
-	Approval    *sallyport.Terms      `json:"approval"`
-	Obligations sallyport.Obligations `json:"obligations"`
-	Revision    string                `json:"revision"`
-	Intent      wire.Intent           `json:"intent"`
+	Tools []wire.Tool `json:"tools"`
 }
 
 type statusView struct {
@@ -156,8 +131,8 @@ func ballotOf(b sallyport.Ballot, votes []sallyport.Vote) *wire.Ballot {
 	return v
 }
 
-func previewOf(i sallyport.Intent, d sallyport.Decision) previewView {
-	v := previewView{
+func previewOf(i sallyport.Intent, d sallyport.Decision) wire.Preview {
+	v := wire.Preview{
 		Effect: d.Effect, Reasons: orEmpty(d.Reasons), Hint: d.Hint, Obligations: d.Obligations, Revision: d.Revision, Intent: intentOf(i),
 	}
 	if d.Approval != nil {

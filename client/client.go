@@ -94,6 +94,12 @@ type Call = wire.Call
 // Vote is a vote that counted.
 type Vote = wire.Vote
 
+// Ballot is what people vote on, as the gateway shows it.
+type Ballot = wire.Ballot
+
+// CoveredTexts are the bytes that a call's digests are over, unchecked: see [Cover].
+type CoveredTexts = wire.Covered
+
 // Proof is the ledger's proof of a call, for `sallyport verify`: with the
 // call's contents for an auditor, without them for its agent.
 func (c *Client) Proof(ctx context.Context, id string) (json.RawMessage, error) {
@@ -137,9 +143,10 @@ func (c *Client) VoteSigned(ctx context.Context, id string, paper sallyport.Ball
 	return call, c.do(ctx, http.MethodPost, "/v1/calls/"+url.PathEscape(id)+"/votes", nil, body, &call)
 }
 
-// Cancel asks a call to stop wherever it is.
-func (c *Client) Cancel(ctx context.Context, id string) error {
-	return c.do(ctx, http.MethodPost, "/v1/calls/"+url.PathEscape(id)+"/cancel", nil, nil, nil)
+// Cancel asks a call to stop wherever it is, and returns it as it stands then.
+func (c *Client) Cancel(ctx context.Context, id string) (call Call, err error) {
+	err = c.do(ctx, http.MethodPost, "/v1/calls/"+url.PathEscape(id)+"/cancel", nil, nil, &call)
+	return call, err
 }
 
 // Freeze is a kill switch that an operator sets or has set.

@@ -90,7 +90,7 @@ func answersForItself(t *testing.T) {
 	if first, err = agent.Get(t.Context(), first.ID, 0); err != nil || first.State != sallyport.StateRunning {
 		t.Errorf("the other call is %s (%+v), %v; want it to wait for its own executor", first.State, first.Result, err)
 	}
-	if err := agent.Cancel(t.Context(), first.ID); err != nil {
+	if _, err := agent.Cancel(t.Context(), first.ID); err != nil {
 		t.Error(err)
 	}
 	ended(t, agent, first.ID)
