@@ -60,7 +60,7 @@ func commands(t *testing.T, dir string) (uses, flags []string) {
 		files = append(files, found...)
 	}
 	use := regexp.MustCompile(`(?:Use:\s+|cli\.Group\()"([a-z-]+)`)
-	flag := regexp.MustCompile(`(?:String|Bool|StringArray|Duration)Var(P?)\([^"]*"([a-z-]+)"`)
+	flag := regexp.MustCompile(`(?:String|Bool|StringArray|Duration|Int)?Var(P?)\([^"]*"([a-z-]+)"`)
 	for _, f := range files {
 		data, err := os.ReadFile(f)
 		if err != nil {

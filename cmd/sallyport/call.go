@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,8 +33,8 @@ const (
 func callCommand() *cobra.Command {
 	var c connection
 	var s client.Submission
-	var args []string
-	var document, follow string
+	var a arguments
+	var follow string
 	cmd := &cobra.Command{
 		Use:   "call {TOOL [--arg name=value]... | --follow ID}",
 		Short: "Call a tool as an agent, and wait for the result",
@@ -69,7 +67,7 @@ ambiguous, 3 when it did not run, and 1 when the gateway rejected the request.`,
 				call, err := api.Get(cmd.Context(), follow, 0)
 				return followCall(cmd.Context(), api, call, err, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			}
-			arguments, err := argumentsOf(args, document)
+			arguments, err := a.read(cmd.InOrStdin())
 			if err != nil {
 				return err
 			}
@@ -83,60 +81,12 @@ ambiguous, 3 when it did not run, and 1 when the gateway rejected the request.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&args, "arg", nil, "one argument, as `name=value`; may be repeated")
-	f.StringVar(&document, "arguments", "", "all arguments, as a JSON object or `@file`")
-	f.StringVar(&s.Reason, "reason", "", "why; people who approve will read it")
-	f.StringVar(&s.Session, "session", "", "the agent's session")
-	f.StringVar(&s.Task, "task", "", "the agent's task")
+	a.flags(f)
+	statedFlags(f, &s)
 	f.StringVar(&s.Key, "key", "", "idempotency `key`: the same key and body is the same call")
 	f.StringVar(&follow, "follow", "", "`id` of a call that was made before: wait for it, and make none")
 	c.flags(cmd)
 	return cmd
-}
-
-func argumentsOf(args []string, document string) (json.RawMessage, error) {
-	switch {
-	case document != "" && len(args) > 0:
-		return nil, errors.New("give --arg or --arguments, not both")
-	case document != "":
-		return readDocument(document)
-	}
-	m := map[string]json.RawMessage{}
-	for _, a := range args {
-		name, value, ok := strings.Cut(a, "=")
-		if !ok || name == "" {
-			return nil, fmt.Errorf("--arg %q must be name=value", a)
-		}
-		if _, twice := m[name]; twice {
-			return nil, fmt.Errorf("--arg %q is given twice", name)
-		}
-		m[name] = json.RawMessage(value)
-		if !json.Valid(m[name]) {
-			quoted, err := json.Marshal(value)
-			if err != nil {
-				return nil, err
-			}
-			m[name] = quoted
-		}
-	}
-	return json.Marshal(m)
-}
-
-// readDocument reads all arguments from a JSON object, or from a file that is
-// named after an @.
-func readDocument(document string) (json.RawMessage, error) {
-	b := []byte(document)
-	if path, ok := strings.CutPrefix(document, "@"); ok {
-		var err error
-		if b, err = os.ReadFile(path); err != nil {
-			return nil, fmt.Errorf("the arguments can't be read: %w", err)
-		}
-	}
-	var object map[string]json.RawMessage
-	if json.Unmarshal(b, &object) != nil || object == nil {
-		return nil, errors.New("--arguments must be a JSON object")
-	}
-	return b, nil
 }
 
 // followCall shows how a call goes until it has ended. A call does not end with

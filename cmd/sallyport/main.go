@@ -1,6 +1,6 @@
 // Command sallyport is the client of the gateway, for agents, approvers,
-// operators and auditors: it makes calls, votes on them, freezes, and verifies
-// proofs. Servers and the commands that open a database or policies are in
+// operators and auditors: it makes calls, looks at them, votes on them, freezes, and
+// verifies proofs. Servers and the commands that open a database or policies are in
 // sallyport-gateway.
 package main
 
@@ -28,7 +28,12 @@ behind them. Operators run the gateway itself with ` + "`sallyport-gateway`" + `
 		Example: `  sallyport call gitops_get_manifest --as deploy-bot --arg environment=staging --arg name=api
   sallyport approve CALL --as bob`,
 	}
-	root.AddCommand(callCommand(), approveCommand(), freezeCommand(), verifyCommand(), tokenCommand())
+	root.AddCommand(
+		callCommand(), decideCommand(), toolsCommand(), getCommand(), listCommand(), cancelCommand(),
+		approveCommand(), ballotsCommand(), freezeCommand(),
+		searchCommand(), proveCommand(), verifyCommand(),
+		versionCommand(), tokenCommand(),
+	)
 	root.AddCommand(movedCommands()...)
 	return root
 }

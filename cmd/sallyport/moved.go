@@ -14,7 +14,6 @@ var moved = map[string]string{ //nolint:gochecknoglobals // a table
 	"worker": "sallyport-gateway worker",
 	"ledger": "sallyport-gateway ledger",
 	"policy": "sallyport-gateway policy",
-	"tools":  "sallyport-gateway tools",
 
 	"ledger verify": "sallyport verify for a proof or a published log, and sallyport-gateway ledger verify for a database",
 }
@@ -24,20 +23,25 @@ func movedCommands() (all []*cobra.Command) {
 		if strings.Contains(word, " ") {
 			continue
 		}
-		all = append(all, &cobra.Command{
-			Use: word, Hidden: true, DisableFlagParsing: true,
-			RunE: func(_ *cobra.Command, args []string) error {
-				old, now := word, moved[word]
-				if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-					old += " " + args[0]
-					now += " " + args[0]
-				}
-				if other, ok := moved[old]; ok {
-					now = other
-				}
-				return fmt.Errorf("sallyport %s is now %s", old, now)
-			},
-		})
+		all = append(all, movedTo(word, word, moved[word]))
 	}
 	return all
+}
+
+// movedTo is a command that fails, because another has its place.
+func movedTo(use, was, is string) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Hidden: true, DisableFlagParsing: true,
+		RunE: func(_ *cobra.Command, args []string) error {
+			old, now := was, is
+			if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+				old += " " + args[0]
+				now += " " + args[0]
+			}
+			if other, ok := moved[old]; ok {
+				now = other
+			}
+			return fmt.Errorf("sallyport %s is now %s", old, now)
+		},
+	}
 }

@@ -15,20 +15,15 @@ import (
 // showCovered shows all that a vote covers.
 func showCovered(w io.Writer, c client.Covered) {
 	i := c.Intent
-	fact := func(name, value string) {
-		if value != "" {
-			fmt.Fprintf(w, "%-8s %s\n", name, line(value))
-		}
-	}
-	fact("agent", i.Agent.ID+" (owner "+i.Agent.Owner+")")
-	fact("tool", i.Tool.Name)
-	fact("manifest", string(i.Tool.Digest))
-	fact("image", i.Tool.Image)
-	fact("what", i.Action+" "+i.Resource+effects(i.Tool))
-	fact("target", i.Namespace+"/"+i.Name)
-	fact("asked", i.At.UTC().Format(time.RFC3339))
-	fact("ballot", string(c.Ballot))
-	fact("needs", fmt.Sprintf("%d of %v within %s, by %v", c.Terms.Quorum, c.Terms.Groups, time.Duration(c.Terms.TTLSeconds)*time.Second, c.Terms.Evidence))
+	fact(w, "agent", i.Agent.ID+" (owner "+i.Agent.Owner+")")
+	fact(w, "tool", i.Tool.Name)
+	fact(w, "manifest", string(i.Tool.Digest))
+	fact(w, "image", i.Tool.Image)
+	fact(w, "what", i.Action+" "+i.Resource+effects(i.Tool))
+	fact(w, "target", i.Namespace+"/"+i.Name)
+	fact(w, "asked", i.At.UTC().Format(time.RFC3339))
+	fact(w, "ballot", string(c.Ballot))
+	fact(w, "needs", fmt.Sprintf("%d of %v within %s, by %v", c.Terms.Quorum, c.Terms.Groups, time.Duration(c.Terms.TTLSeconds)*time.Second, c.Terms.Evidence))
 	fmt.Fprintf(w, "\nArguments:\n%s", quote(sallyport.Indented(i.Arguments)))
 	if len(i.Redact.Arguments) > 0 {
 		fmt.Fprintf(w, "Redacted arguments are commitments: %s\n", line(strings.Join(i.Redact.Arguments, ", ")))
@@ -42,7 +37,11 @@ func showCovered(w io.Writer, c client.Covered) {
 	} else {
 		fmt.Fprint(w, "\nThe tool makes no plan: the arguments are all that is known of the effect.\n")
 	}
-	for _, stated := range []struct{ name, text string }{{"reason", i.Stated.Reason}, {"session", i.Stated.Session}, {"task", i.Stated.Task}} {
+	showStated(w, i.Stated)
+}
+
+func showStated(w io.Writer, s sallyport.Stated) {
+	for _, stated := range []struct{ name, text string }{{"reason", s.Reason}, {"session", s.Session}, {"task", s.Task}} {
 		if stated.text != "" {
 			fmt.Fprintf(w, "\nThe agent's own words (untrusted), its %s:\n%s", stated.name, quote(stated.text))
 		}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/adapters/ledger"
 	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/cmd/internal/cli"
 	"github.com/sallyport/sallyport/sallyporttest"
 )
 
@@ -26,6 +28,7 @@ type stage struct {
 	asked  sallyport.Ballot // of the call to vote on
 	other  string           // another call that waits
 	votes  []sallyport.Attestation
+	tools  []sallyport.Tool
 }
 
 func newStage(t *testing.T, changes ...func(*sallyport.Intent, *sallyport.Plan, *sallyport.Ballot)) *stage {
@@ -35,7 +38,7 @@ func newStage(t *testing.T, changes ...func(*sallyport.Intent, *sallyport.Plan, 
 	s.asked, s.other = ask(t, l, 1, changes...), ask(t, l, 2).CallID
 	a, err := api.New(api.Options{
 		Identifier: sallyporttest.Identities{}, Signer: s, Calls: s, Recorder: l, Reader: l, Freezes: l, Scopes: s, Log: l, Catalogue: s, Preview: s,
-		Metrics: http.NotFoundHandler(), Logger: slog.New(slog.DiscardHandler), Now: time.Now, Random: rand.Reader,
+		OperatorGroups: []string{"operators"}, AuditorGroups: []string{"auditors"}, Metrics: http.NotFoundHandler(), Logger: slog.New(slog.DiscardHandler), Now: time.Now, Random: rand.Reader,
 		RateLimit: api.RateLimit{PerSecond: 1000, Burst: 1000}, ReadLimit: api.RateLimit{PerSecond: 1000, Burst: 1000},
 	})
 	if err != nil {
@@ -140,12 +143,29 @@ func (s *stage) SignAttestation(a sallyport.Attestation) (string, error) {
 	return "signed", nil
 }
 
-func (*stage) SignCall(sallyport.Call) (sallyport.SignedCall, error)              { return "signed", nil }
-func (*stage) Start(context.Context, sallyport.SignedCall, sallyport.Call) error  { return nil }
-func (*stage) Vote(context.Context, string, string) error                         { return nil }
-func (*stage) Cancel(context.Context, string, sallyport.Identity) error           { return nil }
-func (*stage) Visible(context.Context, sallyport.Agent) ([]sallyport.Tool, error) { return nil, nil }
+func (s *stage) Visible(context.Context, sallyport.Agent) ([]sallyport.Tool, error) {
+	return s.tools, nil
+}
 
-func (*stage) Preview(context.Context, sallyport.Call, sallyport.Agent) (i sallyport.Intent, d sallyport.Decision, err error) {
-	return i, d, nil
+func (*stage) SignCall(sallyport.Call) (sallyport.SignedCall, error)             { return "signed", nil }
+func (*stage) Start(context.Context, sallyport.SignedCall, sallyport.Call) error { return nil }
+func (*stage) Vote(context.Context, string, string) error                        { return nil }
+func (*stage) Cancel(context.Context, string, sallyport.Identity) error          { return nil }
+
+func (*stage) Preview(_ context.Context, c sallyport.Call, _ sallyport.Agent) (sallyport.Intent, sallyport.Decision, error) {
+	terms := sallyport.Terms{Groups: []string{"sre"}, Quorum: 2, TTLSeconds: 900, Evidence: []sallyport.EvidenceClass{sallyport.IDPSigned}}
+	return sallyport.Intent{Action: "scale", Resource: "deployment", Namespace: "production", Name: string(c.Arguments)},
+		sallyport.Decision{Effect: sallyport.Ask, Approval: &terms, Reasons: []sallyport.Reason{{Code: "production_write", Message: "m\x1b[2J"}}, Hint: "ask for less"}, nil
+}
+
+// run runs a command as one of the identities.
+func (s *stage) run(t *testing.T, as string, args ...string) (out, notes string, code int) {
+	t.Helper()
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte(as), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr strings.Builder
+	code = cli.Run(command(), append(args, "--server", s.server.URL, "--token-file", token), strings.NewReader(""), &stdout, &stderr)
+	return stdout.String(), stderr.String(), code
 }
