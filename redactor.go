@@ -46,7 +46,7 @@ func (r Redactor) Entry(e Entry) Entry {
 		e.Intent = &i
 	case EntryDecision:
 		d := *e.Decision
-		d.Reasons = r.reasons(d.Reasons)
+		d.Reasons, d.Hint = r.reasons(d.Reasons), r.Scrub(d.Hint)
 		e.Decision = &d
 	case EntryPlan:
 		p := r.plan(*e.Plan)

@@ -69,7 +69,7 @@ func TestRedactorEntry(t *testing.T) {
 	const secret = "a_secret_code"
 	want := map[string][]string{
 		"call": {
-			"account.issuer", "account.subject", "agent_id", "arguments.name", "body", "id", "tool", "traceparent",
+			"account.issuer", "account.subject", "agent_id", "arguments.name", "body", "id", "same", "tool", "traceparent",
 		},
 		"intent": {
 			"action", "agent.account.issuer", "agent.account.subject", "agent.groups", "agent.id", "agent.owner", "arguments.name", "call_id", "name", "namespace",
@@ -90,6 +90,7 @@ func TestRedactorEntry(t *testing.T) {
 		"erasure": {"by", "reason"},                                     // a person's, after the end
 		"freeze":  {"agent", "by", "id", "namespace", "reason", "tool"}, // of no call
 		"lift":    {"by"},
+		"known":   nil,
 	}
 	call := sallyport.Call{Arguments: json.RawMessage(`{"name":"` + secret + `","token":"` + secret + `"}`), Redact: []string{"/token"}, Seal: []byte("seal")}
 	redactor := sallyport.NewRedactor(call, sallyport.Redaction{Arguments: call.Redact}, sallyport.Obligations{})

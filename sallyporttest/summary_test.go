@@ -1,4 +1,4 @@
-package sallyport_test
+package sallyporttest_test
 
 import (
 	"encoding/json"
