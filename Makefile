@@ -153,7 +153,7 @@ bench-cluster: check-e2e ## Measure calls in a cluster beside bare Jobs, and pri
 check: ## Say what this machine lacks, and how to get it
 	@.ci/check build run test postgres
 
-.PHONY: check-build check-run check-test check-postgres check-browser check-mcp check-e2e
+.PHONY: check-build check-run check-test check-postgres check-browser check-node check-e2e
 check-build:
 	@.ci/check build
 check-run:
@@ -163,7 +163,7 @@ check-test:
 check-browser:
 	@.ci/check build run browser
 
-check-mcp:
+check-node:
 	@.ci/check build run node
 check-e2e:
 	@.ci/check build e2e
@@ -221,16 +221,17 @@ chaos: check-test check-postgres ## Run each test that kills processes CHAOSCOUN
 test-browser: check-browser dev/browsertest/node_modules ## Vote in the Temporal UI with a browser; pictures are kept in .sallyport/browser/
 	cd dev && $(STATIC) -tags=browser -count=1 -timeout=10m ./browsertest
 
-dev/browsertest/node_modules: dev/browsertest/package.json dev/browsertest/package-lock.json
-	cd $(@D) && npm ci
-	@touch $@
-
 # Outside of test, because it needs Node and half a gigabyte from the npm registry.
 .PHONY: test-mcp
-test-mcp: check-mcp dev/mcptest/node_modules ## Use the gateway's MCP with clients that are not ours
+test-mcp: check-node dev/mcptest/node_modules ## Use the gateway's MCP with clients that are not ours
 	cd dev && $(STATIC) -tags=mcp -count=1 -timeout=10m ./mcptest
 
-dev/mcptest/node_modules: dev/mcptest/package.json dev/mcptest/package-lock.json
+# Outside of test for the same reason.
+.PHONY: test-openapi
+test-openapi: check-node dev/openapitest/node_modules ## Lint the API's document with others' programs, and call an instance by clients made from it
+	cd dev && $(STATIC) -tags=openapi -count=1 -timeout=10m ./openapitest
+
+dev/%/node_modules: dev/%/package.json dev/%/package-lock.json
 	cd $(@D) && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
