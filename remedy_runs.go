@@ -19,7 +19,7 @@ func runCodes() []Code {
 			"Check that executor and worker are of the same version. An image of your own that sends this is at fault, or was taken over."),
 		explain(CodeCrashed, RetryLook, []int{200, 502},
 			"The executor ended with an error or by a signal.",
-			"The worker's log has the end of its output (`the executor of a call crashed`; for the sandbox at level debug). Report it if the executor is ours."),
+			"At level `debug` the worker's log has the end of its output. Report it if the executor is ours."),
 		explain(CodeKilled, RetryLater, []int{200},
 			"The sandboxed tool was killed by SIGKILL or SIGXCPU: it used up its CPU time, or the machine ran out of memory.",
 			"Look at the kernel's log of the worker's machine. Nothing was committed."),

@@ -152,7 +152,7 @@ func (e Evaluator) evaluate(ctx context.Context, i sallyport.Intent, plan *sally
 	case sallyport.KindOf(err) == sallyport.Unavailable:
 		return sallyport.Decision{}, err
 	}
-	e.Logger.ErrorContext(ctx, "policy made no decision", slog.String("call_id", i.CallID), slog.Any("error", err))
+	e.Logger.ErrorContext(ctx, "policy made no decision", slog.String("call_id", i.CallID), slog.String("code", sallyport.CodeOf(err)))
 	return sallyport.Decision{
 		Effect:  sallyport.Deny,
 		Reasons: []sallyport.Reason{{Code: sallyport.CodeNoDecision, Message: "policy could not decide on this call, so it is denied"}},

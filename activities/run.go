@@ -173,7 +173,7 @@ func (a *Activities) act(ctx context.Context, r namedRunner, p sallyport.Permit,
 	if err != nil { // this attempt changed nothing
 		out = undone(failureOf(err))
 		a.Logger.WarnContext(ctx, "the runner changed nothing", slog.String("call_id", p.Call().ID),
-			slog.String("error", p.Call().Secrets().Scrub(err.Error())))
+			slog.String("code", sallyport.CodeOf(err))) // the message is the tool's
 	}
 	if out.StartedAt.IsZero() {
 		out.StartedAt = began

@@ -80,7 +80,8 @@ func (r *Runner) outcome(ctx context.Context, t task, a jobResult) sallyport.Out
 	case a.failure == nil:
 		return sallyport.Outcome{State: sallyport.StateSucceeded, Result: a.response.Result, Reference: a.response.Reference}
 	case a.detail != "":
-		r.o.Logger.WarnContext(ctx, "the executor of a call crashed", slog.String("call_id", t.intent.CallID), slog.String("output", t.intent.Secrets().Scrub(a.detail)))
+		r.o.Logger.WarnContext(ctx, "the executor of a call crashed", slog.String("call_id", t.intent.CallID), slog.String("code", a.failure.Code))
+		r.o.Logger.DebugContext(ctx, "what the executor wrote", slog.String("call_id", t.intent.CallID), slog.String("output", t.intent.Secrets().Scrub(a.detail)))
 	}
 	o := sallyport.Outcome{State: sallyport.StateFailed, Error: a.failure}
 	if t.intent.Tool.ReadOnly || !a.broken && !a.response.Unknown || !a.began {

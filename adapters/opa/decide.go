@@ -30,7 +30,7 @@ func (e *Engine) Decide(ctx context.Context, q sallyport.Question) (sallyport.De
 		d.Input, err = inputDigest(q, input)
 	}
 	if err != nil {
-		return sallyport.Decision{}, e.noDecision(ctx, decisionRule, q.Intent.CallID, err)
+		return sallyport.Decision{}, e.noDecision(ctx, decisionRule, q.Intent, err)
 	}
 	return d, nil
 }
@@ -65,7 +65,7 @@ func (e *Engine) DecideVote(ctx context.Context, q sallyport.VoteQuestion) ([]sa
 	}
 	reasons, err := p.object(ctx, input)
 	if err != nil {
-		return nil, e.noDecision(ctx, approverRule, q.Intent.CallID, err)
+		return nil, e.noDecision(ctx, approverRule, q.Intent, err)
 	}
 	return reasons, nil
 }
@@ -78,17 +78,18 @@ func (e *Engine) Visible(ctx context.Context, agent sallyport.Agent, tool sallyp
 	}
 	visible, err := p.see(ctx, visibleInput(agent, tool))
 	if err != nil {
-		return false, e.noDecision(ctx, visibleRule, "", err)
+		return false, e.noDecision(ctx, visibleRule, sallyport.Intent{}, err)
 	}
 	return visible, nil
 }
 
-// noDecision logs the cause, which only operators may see. A cancelled context
-// is not the policy's fault and is not logged.
-func (e *Engine) noDecision(ctx context.Context, rule, callID string, err error) error {
+// noDecision logs the cause, which only operators may see, without redacted
+// arguments that it quotes. A cancelled context is not the policy's fault and is
+// not logged.
+func (e *Engine) noDecision(ctx context.Context, rule string, i sallyport.Intent, err error) error {
 	if ctx.Err() == nil {
-		e.log.ErrorContext(ctx, "no decision", slog.String("rule", rule), slog.String("call_id", callID),
-			slog.String("revision", e.Revision()), slog.Any("error", err))
+		e.log.ErrorContext(ctx, "no decision", slog.String("rule", rule), slog.String("call_id", i.CallID),
+			slog.String("revision", e.Revision()), slog.String("error", i.Secrets().Scrub(err.Error())))
 	}
 	return noDecision(err)
 }

@@ -124,10 +124,10 @@ func (t *Telemetry) startTraces(ctx context.Context, opts Options, res *resource
 	}
 	provider := []sdktrace.TracerProviderOption{sdktrace.WithResource(res)}
 	if exporter != nil {
-		provider = append(provider, sdktrace.WithBatcher(exporter))
+		provider = append(provider, sdktrace.WithBatcher(plainExporter{exporter}))
 	}
 	if opts.Spans != nil {
-		provider = append(provider, sdktrace.WithSyncer(opts.Spans))
+		provider = append(provider, sdktrace.WithSyncer(plainExporter{opts.Spans}))
 	}
 	if exporter == nil && opts.Spans == nil {
 		// No exporter gets the spans, so they are only ids; a traceparent that

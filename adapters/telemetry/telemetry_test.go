@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
@@ -331,5 +333,43 @@ func TestRequired(t *testing.T) {
 	}
 	if _, err := telemetry.NewMetrics(nil, nil); err == nil {
 		t.Error("NewMetrics took no providers")
+	}
+}
+
+// TestSpansHaveNoWords: whatever instrumentation puts into spans, these have no
+// text that a caller chose, and no message of an error.
+func TestSpansHaveNoWords(t *testing.T) {
+	clearEnv(t)
+	const mark = "quetzalcoatl"
+	spans := tracetest.NewInMemoryExporter()
+	tel := start(t, spans)
+	h := tel.HTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, span := tel.TracerProvider().Tracer("t").Start(r.Context(), "inner")
+		span.RecordError(errors.New(mark))
+		span.SetStatus(codes.Error, mark+" failed")
+		span.End()
+		_, coded := tel.TracerProvider().Tracer("t").Start(r.Context(), "coded")
+		coded.AddEvent("error", trace.WithAttributes(attribute.String("sallyport.code", "drift")))
+		coded.SetStatus(codes.Error, "drift")
+		coded.End()
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	r := httptest.NewRequest(http.MethodGet, "/"+mark+"?tool="+mark, nil)
+	r.Host = mark
+	r.Header.Set("User-Agent", mark)
+	r.Header.Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	r.Header.Set("Tracestate", "agent="+mark)
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	got := spans.GetSpans()
+	if len(got) != 3 {
+		t.Fatalf("%d spans", len(got))
+	}
+	for _, s := range got {
+		if said := fmt.Sprintf("%+v", s); strings.Contains(said, mark) {
+			t.Errorf("the span %s says %s", s.Name, said)
+		}
+	}
+	if s := got[1]; s.Status.Description != "drift" || s.Status.Code != codes.Error || len(s.Events) != 1 || len(s.Events[0].Attributes) != 1 || s.Events[0].Attributes[0].Value.AsString() != "drift" {
+		t.Errorf("codes are left out: %+v", s)
 	}
 }

@@ -12,9 +12,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/contrib/opentelemetry"
 	"go.temporal.io/sdk/interceptor"
-	"go.temporal.io/sdk/log"
 
 	"github.com/sallyport/sallyport/strict"
 )
@@ -73,14 +71,7 @@ type Options struct {
 // Dial makes a client that sends credentials, or none where they are nil. It
 // connects when it is first used.
 func Dial(o Options, credentials Credentials) (client.Client, error) {
-	tracing, err := opentelemetry.NewTracingInterceptor(opentelemetry.TracerOptions{
-		Tracer:            o.Tracer,
-		TextMapPropagator: o.Propagator,
-		SpanStarter: func(ctx context.Context, t trace.Tracer, name string, o ...trace.SpanStartOption) trace.Span {
-			_, span := t.Start(ctx, name, o...)
-			return span
-		},
-	})
+	tracing, err := NewTracing(o.Tracer, o.Propagator)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +79,7 @@ func Dial(o Options, credentials Credentials) (client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Logger = log.NewStructuredLogger(o.Logger)
+	c.Logger = NewLogger(o.Logger)
 	c.DataConverter, c.FailureConverter = NewDataConverter(o.Codec), NewFailureConverter(o.Codec)
 	c.Interceptors = []interceptor.ClientInterceptor{tracing}
 	// What is large in our requests is encrypted and can't be compressed.
