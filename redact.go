@@ -47,7 +47,7 @@ func Redact(document json.RawMessage, pointers []string, mark func(pointer strin
 		return mustJSON(mark("", document))
 	}
 	for _, p := range pointers {
-		v = redactAt(v, tokens(p), func(value any) any { return mark(p, mustJSON(value)) })
+		v = redactAt(v, tokens(p), func(value any) any { return marked(mark(p, mustJSON(value))) })
 	}
 	return encodeAny(v)
 }
@@ -105,7 +105,12 @@ func keepAt(v any, places [][]string) (kept any, some bool) {
 	}
 }
 
-// redactAt replaces the value at a place, if there is one.
+// marked is what stands for a value that was left out.
+type marked string
+
+// redactAt replaces the value at a place, if there is one. A value of another form
+// than the pointer expects is replaced as a whole: it may hold what the place
+// would.
 func redactAt(v any, at []string, mark func(any) any) any {
 	if len(at) == 0 {
 		return mark(v)
@@ -116,9 +121,16 @@ func redactAt(v any, at []string, mark func(any) any) any {
 			v[at[0]] = redactAt(below, at[1:], mark)
 		}
 	case []any:
-		if n, err := strconv.Atoi(at[0]); err == nil && n >= 0 && n < len(v) {
+		n, err := strconv.Atoi(at[0])
+		if err != nil {
+			return mark(v)
+		}
+		if n >= 0 && n < len(v) {
 			v[n] = redactAt(v[n], at[1:], mark)
 		}
+	case nil, marked:
+	default:
+		return mark(v)
 	}
 	return v
 }

@@ -18,8 +18,10 @@ func TestRedact(t *testing.T) {
 		{"whatever it is", `{"a":{"deep":["x"]},"b":1e400}`, `{"a":"[redacted]","b":1e400}`},
 		{"one that is not there", `{"b":12345678901234567890}`, `{"b":12345678901234567890}`},
 		{"below, and in a list", `{"list":[0,{"c~d/e":"x"}],"b":"<&>"}`, `{"b":"<&>","list":[0,{"c~d/e":"[redacted]"}]}`},
-		{"a list is no object", `{"list":{"1":"x"}}`, `{"list":{"1":"x"}}`},
-		{"nothing is below a text", `{"list":"x"}`, `{"list":"x"}`},
+		{"an object for a list", `{"list":{"1":"x","2":"y"}}`, `{"list":{"1":"[redacted]","2":"y"}}`},
+		{"what is a text where something should be below", `{"list":"x"}`, `{"list":"[redacted]"}`},
+		{"what is a number there", `{"list":[0,7]}`, `{"list":[0,"[redacted]"]}`},
+		{"null has nothing below", `{"list":null}`, `{"list":null}`},
 		{"what is no JSON goes as a whole", `{"a":"x`, `"[redacted]"`},
 		{"and what is null is left out too", `{"a":null}`, `{"a":"[redacted]"}`},
 	} {
@@ -27,6 +29,10 @@ func TestRedact(t *testing.T) {
 		if string(got) != tt.want {
 			t.Errorf("%s: %s, want %s", tt.reason, got, tt.want)
 		}
+	}
+	list := json.RawMessage(`{"customer":[{"birthday":"x"}],"other":1}`)
+	if got := sallyport.Redact(list, []string{"/customer/birthday"}, mark); string(got) != `{"customer":"[redacted]","other":1}` {
+		t.Errorf("a list in the place of an object is %s", got)
 	}
 	if got := sallyport.Redact(json.RawMessage(`{ "a": 1}`), nil, mark); string(got) != `{ "a": 1}` {
 		t.Errorf("without a pointer it is %s", got)

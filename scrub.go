@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"html"
 	"io"
 	"net/url"
 	"slices"
@@ -181,7 +182,7 @@ func (s Secrets) quotedIn(document json.RawMessage) bool {
 }
 
 // spellings are the ways in which programs write a value: as it is, escaped for
-// JSON, Go, YAML, URLs and JSON Pointers, in base64, and each line of it.
+// JSON, Go, YAML, HTML, URLs and JSON Pointers, in base64, and each line of it.
 func spellings(value string) []string {
 	list := append(texts(value), encodings(value)...)
 	for line := range strings.Lines(value) {
@@ -207,6 +208,7 @@ func texts(value string) []string {
 		query, spaced, url.PathEscape(value),
 		strings.NewReplacer("%21", "!", "%27", "'", "%28", "(", "%29", ")", "%2A", "*").Replace(spaced),
 		strings.ReplaceAll(value, "'", "''"),
+		html.EscapeString(value),
 		strings.NewReplacer("~", "~0", "/", "~1").Replace(value),
 	}
 	list = append(list, inJSON(value)...)

@@ -56,7 +56,7 @@ func TestScrub(t *testing.T) {
 		"line by line":              {"+  alpha \"line\" <&> of it's\n+  omega/line+of it ÿ?>😀\n", "+  [redacted]\n+  [redacted]\n"},
 		"cut":                       {"the token is alpha \"line\" <&…", "the token is [redacted]…"},
 		"a beginning, not cut":      {"alpha \"li", "alpha \"li"},
-		"in other words":            {html.EscapeString("alpha"), "alpha"},
+		"in HTML":                   {"<b>" + html.EscapeString(value) + "</b>", "<b>[redacted]</b>"},
 	} {
 		got := secretsOf(t, value).Scrub(tt.text)
 		if got != tt.want {
