@@ -90,9 +90,9 @@ func (f *finder) step(at int32, b byte) int32 {
 // stretch is a part of a text: from its first byte to before the end.
 type stretch struct{ from, to int }
 
-// spans are the parts of a text that are one of the texts, or that begin one and
+// stretches are the parts of a text that are one of the texts, or that begin one and
 // are cut there. They are sorted, and apart from each other.
-func (f *finder) spans(text string, cut func(rest string) bool) []stretch {
+func (f *finder) stretches(text string, cut func(rest string) bool) []stretch {
 	var found []stretch
 	at := int32(0)
 	for i := range len(text) {

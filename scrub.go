@@ -2,7 +2,9 @@ package sallyport
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -40,7 +42,9 @@ func secretsOf(arguments json.RawMessage, pointers []string, seal []byte) Secret
 	if len(seal) == 0 {
 		return Secrets{lost: len(pointers) > 0}
 	}
-	var texts []string
+	// A tool is told the seal too, under which a reader of the ledger could guess.
+	whole := base64.StdEncoding.EncodeToString(seal)
+	texts := slices.Concat(spellings(whole), encodings(string(seal)), []string{hex.EncodeToString(seal)})
 	size := 0
 	Redact(arguments, pointers, func(_ string, value []byte) string {
 		if v, err := decodeAny(value); err == nil {
@@ -57,11 +61,8 @@ func secretsOf(arguments json.RawMessage, pointers []string, seal []byte) Secret
 		}
 		return ""
 	})
-	switch {
-	case size > mostSpelt:
+	if size > mostSpelt {
 		return Secrets{all: true}
-	case len(texts) == 0:
-		return Secrets{}
 	}
 	return Secrets{finder: newFinder(texts)}
 }
@@ -91,34 +92,11 @@ func (s Secrets) Scrub(text string) string {
 // once scrubs a text one time. It takes the whole of a mark where a secret begins
 // or ends in one, and finds none within a mark.
 func (s Secrets) once(text string) string {
-	found := s.finder.spans(text, cutOff)
-	if len(found) == 0 {
-		return text
-	}
-	var marks []stretch
-	for at := 0; ; {
-		i := strings.Index(text[at:], RedactedMark)
-		if i < 0 {
-			break
-		}
-		marks = append(marks, stretch{at + i, at + i + len(RedactedMark)})
-		at += i + len(RedactedMark)
-	}
 	var b strings.Builder
-	done := 0
-	for _, f := range found {
-		inside := false
-		for len(marks) > 0 && marks[0].to <= f.from {
-			marks = marks[1:]
-		}
-		for _, m := range marks {
-			if m.from >= f.to {
-				break
-			}
-			inside = inside || m.from <= f.from && f.to <= m.to
-			f.from, f.to = min(f.from, m.from), max(f.to, m.to)
-		}
-		if inside || f.to <= done {
+	marks, done := marksIn(text), 0
+	for _, f := range s.finder.stretches(text, cutOff) {
+		f, within := f.and(marks)
+		if within || f.to <= done {
 			continue
 		}
 		if f.from >= done {
@@ -128,6 +106,33 @@ func (s Secrets) once(text string) string {
 		done = f.to
 	}
 	return b.String() + text[done:]
+}
+
+func marksIn(text string) []stretch {
+	var marks []stretch
+	for at := 0; ; {
+		i := strings.Index(text[at:], RedactedMark)
+		if i < 0 {
+			return marks
+		}
+		at += i + len(RedactedMark)
+		marks = append(marks, stretch{at - len(RedactedMark), at})
+	}
+}
+
+// and is a stretch with the sorted marks that it touches; within says that it is
+// a part of one.
+func (s stretch) and(marks []stretch) (all stretch, within bool) {
+	all = s
+	first, _ := slices.BinarySearchFunc(marks, s.from, func(m stretch, from int) int { return cmp.Compare(m.to, from+1) })
+	for _, m := range marks[first:] {
+		if m.from >= s.to {
+			break
+		}
+		within = within || m.from <= s.from && s.to <= m.to
+		all.from, all.to = min(all.from, m.from), max(all.to, m.to)
+	}
+	return all, within
 }
 
 // cutOff reports whether a text was cut before the rest of it.

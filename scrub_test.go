@@ -151,3 +151,22 @@ func BenchmarkScrub(b *testing.B) {
 		s.Scrub(text)
 	}
 }
+
+// TestScrubSeal: the seal goes to tools with the intent. If it was recorded, the
+// commitments under it could be guessed, also those to numbers.
+func TestScrubSeal(t *testing.T) {
+	seal := []byte("\xff\xfe0123456789 a seal of 32 bytes\xfb")
+	call := sallyport.Call{Arguments: json.RawMessage(`{"pin":4711}`), Redact: []string{"/pin"}, Seal: seal}
+	echo, err := json.Marshal(call)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		string(echo), strconv.Quote(string(echo)), base64.RawURLEncoding.EncodeToString(seal), url.QueryEscape(base64.StdEncoding.EncodeToString(seal)), fmt.Sprintf("%x", seal),
+	} {
+		got := call.Secrets().Scrub(text)
+		if !strings.Contains(got, sallyport.RedactedMark) || strings.Contains(got, base64.StdEncoding.EncodeToString(seal)[4:20]) {
+			t.Errorf("of %s there is left %s", text, got)
+		}
+	}
+}

@@ -74,7 +74,7 @@ func (r *Runner) execute(ctx context.Context, m tools.Manifest, request wire.Req
 	}
 	r.logger.LogAttrs(ctx, slog.LevelDebug, "executor ended",
 		slog.String("call_id", request.Intent.CallID), slog.String("tool", m.Name),
-		slog.String("code", e.code), slog.String("stderr", sallyport.Visible(e.stderr)))
+		slog.String("code", e.code), slog.String("stderr", sallyport.Visible(request.Intent.Secrets().Scrub(e.stderr))))
 	if e.code != "" {
 		a := failed(e.code, "%s", e.reason)
 		a.stderr = e.stderr
