@@ -54,13 +54,18 @@ func (d *door) callTool(ctx context.Context, req *mcp.CallToolRequest) (*mcp.Cal
 	}
 	wait := min(mcpWait, d.opts.MaxWait)
 	if meta.Wait != nil {
-		wait = min(time.Duration(*meta.Wait)*time.Second, d.opts.MaxWait)
+		wait = d.bounded(*meta.Wait)
 	}
 	record, err = d.follow(d.c, record, wait, sallyport.State.Final, progress(ctx, req))
 	if err != nil {
 		d.logLost(d.c, record.Call.ID, err)
 	}
 	return d.result(record, repeats)
+}
+
+// bounded is a wait of so many seconds, or the longest.
+func (d *door) bounded(seconds int) time.Duration {
+	return time.Duration(min(max(seconds, 0), int(d.opts.MaxWait/time.Second))) * time.Second
 }
 
 // readMeta reads what a client says of a call, and rejects what it misspells.

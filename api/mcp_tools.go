@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -102,8 +101,7 @@ func (d *door) mcpGetCall(_ context.Context, arguments []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	wait := min(time.Duration(max(a.WaitSeconds, 0))*time.Second, d.opts.MaxWait)
-	if wait > 0 {
+	if wait := d.bounded(a.WaitSeconds); wait > 0 {
 		if record, err = d.await(d.c, record, wait, sallyport.State.Final); err != nil {
 			return nil, about(record.Call.ID, err)
 		}
