@@ -56,6 +56,8 @@ const (
 	CodeRateLimited          = "rate_limited"
 	CodeTooManyRunning       = "too_many_running"
 	CodeOverloaded           = "overloaded"
+	CodeTooManyWaiting       = "too_many_waiting"
+	CodeTooManyBytes         = "too_many_bytes"
 	CodeTooLarge             = "too_large"
 	CodeUnsupportedMediaType = "unsupported_media_type"
 	CodeMethodNotAllowed     = "method_not_allowed"

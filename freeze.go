@@ -72,6 +72,8 @@ func (f Freeze) Decision() Decision {
 
 // Limits are an agent's hard limits: policy cannot raise them. Zero is no limit.
 type Limits struct {
-	CallsPerMinute int // received per minute
-	Running        int // open calls that do not wait for approval
+	CallsPerMinute int   // received per minute
+	Running        int   // open calls that do not wait for approval
+	Waiting        int   // open calls that wait for approval, when one more is received
+	BytesPerDay    int64 // of calls as they are recorded, received in this hour and the 23 before it
 }

@@ -152,12 +152,12 @@ type Placer interface {
 // [Invalid]. A ballot and a start of a call that a freeze stops are refused with
 // an error of kind [Frozen]: in the order of the ledger, none comes after the
 // freeze. A call that exceeds its agent's limits is refused with the code
-// "rate_limited" or "too_many_running", and one for which there is no place with
-// "overloaded". A call that repeats another, as [Call.Same] says, is refused with an
-// error of kind [Conflict] and the code "same_call", which names the other call: of
-// many at once, one is recorded. A call that ended as [StateCancelled] is not
-// repeated. Any other error is [Unavailable]. After any error the caller must not take
-// the step. Safe for concurrent use.
+// "rate_limited", "too_many_running", "too_many_waiting" or "too_many_bytes", and one
+// for which there is no place with "overloaded". A call that repeats another, as
+// [Call.Same] says, is refused with an error of kind [Conflict] and the code
+// "same_call", which names the other call: of many at once, one is recorded. A call
+// that ended as [StateCancelled] is not repeated. Any other error is [Unavailable].
+// After any error the caller must not take the step. Safe for concurrent use.
 type Recorder interface {
 	Record(context.Context, Entry) (Receipt, error)
 }

@@ -91,7 +91,7 @@ func classify(e *sallyport.Error) (sallyport.Kind, int) {
 		return sallyport.Invalid, http.StatusRequestEntityTooLarge
 	case sallyport.CodeUnsupportedMediaType:
 		return sallyport.Invalid, http.StatusUnsupportedMediaType
-	case sallyport.CodeRateLimited, sallyport.CodeTooManyRunning, sallyport.CodeOverloaded:
+	case sallyport.CodeRateLimited, sallyport.CodeTooManyRunning, sallyport.CodeTooManyWaiting, sallyport.CodeTooManyBytes, sallyport.CodeOverloaded:
 		return sallyport.Unavailable, http.StatusTooManyRequests
 	case sallyport.CodeUnknownTool:
 		return sallyport.NotFound, http.StatusNotFound

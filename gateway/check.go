@@ -101,7 +101,7 @@ func (c *checker) checkLedger(conf LedgerConfig) {
 }
 
 func (c *checker) checkLimits(key string, l Limits) {
-	if l.CallsPerMinute < 0 || l.Running < 0 {
+	if min(l.CallsPerMinute, l.Running, l.Waiting) < 0 || l.BytesPerDay < 0 {
 		c.add(key, "has a negative number: 0 is no limit, and a freeze stops an agent altogether")
 	}
 }

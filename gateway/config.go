@@ -101,8 +101,10 @@ type LimitsConfig struct {
 
 // Limits are those of one agent.
 type Limits struct {
-	CallsPerMinute int `yaml:"calls_per_minute"` // received; 0 is no limit
-	Running        int `yaml:"running"`          // open calls that do not wait for approval; 0 is no limit
+	CallsPerMinute int   `yaml:"calls_per_minute"` // received; 0 is no limit
+	Running        int   `yaml:"running"`          // open calls that do not wait for approval; 0 is no limit
+	Waiting        int   `yaml:"waiting"`          // open calls that wait for approval; 0 is no limit
+	BytesPerDay    int64 `yaml:"bytes_per_day"`    // received; 0 is no limit
 }
 
 // of are an agent's limits.
@@ -111,7 +113,7 @@ func (c LimitsConfig) of(agent string) sallyport.Limits {
 	if !ok {
 		l = c.Limits
 	}
-	return sallyport.Limits{CallsPerMinute: l.CallsPerMinute, Running: l.Running}
+	return sallyport.Limits(l)
 }
 
 // SandboxConfig is about the sandbox runner.
@@ -194,7 +196,7 @@ func Defaults() Config {
 		API:      APIConfig{Listen: "127.0.0.1:8080", MaxWait: time.Minute, JoinWrites: time.Minute, CallsPerSecond: 20, CallsBurst: 50, ReadsPerSecond: 200, ReadsBurst: 1000},
 		Temporal: TemporalConfig{Config: temporal.Config{Address: "127.0.0.1:7233", Namespace: "default"}},
 		Ledger:   LedgerConfig{Tiles: string(api.TilesNobody)},
-		Limits:   LimitsConfig{Limits: Limits{CallsPerMinute: 1200, Running: 64}, AtWork: 128},
+		Limits:   LimitsConfig{Limits: Limits{CallsPerMinute: 1200, Running: 64, Waiting: 1000, BytesPerDay: 1 << 30}, AtWork: 128},
 		Git:      GitConfig{Branch: "main", Name: "Sallyport", Email: "sallyport@localhost"},
 		Log:      telemetry.LogConfig{Level: "info", Format: "text"},
 		Sweep:    SweepConfig{Every: 30 * time.Second, Grace: time.Minute, RunGrace: 20 * time.Minute},

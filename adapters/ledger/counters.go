@@ -13,15 +13,20 @@ const (
 	countCalls  = "calls"  // all of them
 	countDenied = "denied" // those that were denied
 	countSame   = "same"   // those of one tool with the same arguments
+	countBytes  = "bytes"  // what was received, by hours
 )
 
-// minute is the unit in which calls are counted, in nanoseconds.
-const minute = 60_000_000_000
+// The units in which calls are counted, in nanoseconds.
+const (
+	minute = 60_000_000_000
+	hour   = 60 * minute
+)
 
-// counter names a row of the table of counters.
+// counter names a row of the table of counters, and what a call adds to it.
 type counter struct {
 	agent, name, part string
 	minute            int64
+	n                 int64
 }
 
 // counters are those in which a call's row counts.
@@ -29,7 +34,7 @@ func (c columns) counters() []counter {
 	if c.entries == 0 { // there is no row yet
 		return nil
 	}
-	in := func(name, part string) counter { return counter{c.agent, name, part, c.receivedAt / minute} }
+	in := func(name, part string) counter { return counter{c.agent, name, part, c.receivedAt / minute, 1} }
 	all := []counter{in(countCalls, "")}
 	if c.state == string(sallyport.StateDenied) {
 		all = append(all, in(countDenied, ""))
@@ -37,8 +42,14 @@ func (c columns) counters() []counter {
 	if c.arguments != "" { // it is, of an erased call
 		all = append(all, in(countSame, c.tool+" "+c.arguments))
 	}
+	if c.bytes > 0 {
+		all = append(all, counter{c.agent, countBytes, "", hourOf(c.receivedAt), c.bytes})
+	}
 	return all
 }
+
+// hourOf is the first minute of a time's hour.
+func hourOf(nanos int64) int64 { return nanos / hour * 60 }
 
 // recount is what a changed row changes in the counters. A counter of nothing is
 // removed: its part stands for arguments that may be erased.
@@ -46,12 +57,12 @@ func recount(before, after columns) (writes []*statement) {
 	was, is := before.counters(), after.counters()
 	for _, c := range was {
 		if !slices.Contains(is, c) {
-			writes = append(writes, c.add(-1), exec(sqlDropCounter, c.agent, c.name, c.part, c.minute))
+			writes = append(writes, c.add(-c.n), exec(sqlDropCounter, c.agent, c.name, c.part, c.minute))
 		}
 	}
 	for _, c := range is {
 		if !slices.Contains(was, c) {
-			writes = append(writes, c.add(1))
+			writes = append(writes, c.add(c.n))
 		}
 	}
 	return writes

@@ -104,7 +104,7 @@ func (t *transaction) erase(e sallyport.Entry, content []byte) (sallyport.Receip
 	t.writes = append(t.writes, t.db.erase(e.CallID, k.salt)...)
 	c := k.shown
 	c.state = string(k.record.State)
-	t.writes = append(t.writes, recount(searched(k.record.Record, k.arguments), c)...)
+	t.writes = append(t.writes, recount(searched(k.record.Record, k.sent), c)...)
 	t.write(sqlEraseCall, e.CallID, c.agent, c.receivedAt, nanos(next.UpdatedAt), next.Entries)
 	return r, t.grow(leaf)
 }

@@ -167,7 +167,7 @@ func TestEarlierLedger(t *testing.T) {
 	l := p.open(t)
 	mustRecord(t, l, sallyporttest.Approved(1)...)
 	mustClose(t, l)
-	p.edit(t).exec("DROP TABLE followers; DROP TABLE goose_db_version; DROP TABLE freezes; DROP TABLE terms; DROP TABLE counters; DROP INDEX calls_open_agent; DROP INDEX calls_tool; DROP INDEX calls_namespace; DROP INDEX calls_agent_state")
+	p.edit(t).exec("DROP TABLE followers; DROP TABLE goose_db_version; DROP TABLE freezes; DROP TABLE terms; DROP TABLE counters; ALTER TABLE calls DROP COLUMN bytes; DROP INDEX calls_open_agent; DROP INDEX calls_tool; DROP INDEX calls_namespace; DROP INDEX calls_agent_state")
 	if _, err := p.verify(t); err == nil || !strings.Contains(err.Error(), "of this version") {
 		t.Errorf("verifying it as it is: %v", err)
 	}

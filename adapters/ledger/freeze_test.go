@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -192,6 +193,8 @@ func TestLimits(t *testing.T) {
 	onEach(t, func(t *testing.T, newPlace func(testing.TB) place) {
 		t.Run("CallsPerMinute", func(t *testing.T) { testCallsPerMinute(t, newPlace(t)) })
 		t.Run("Running", func(t *testing.T) { testRunning(t, newPlace(t)) })
+		t.Run("Waiting", func(t *testing.T) { testWaiting(t, newPlace(t)) })
+		t.Run("BytesPerDay", func(t *testing.T) { testBytesPerDay(t, newPlace(t)) })
 		t.Run("Together", func(t *testing.T) { testLimitsTogether(t, newPlace(t)) })
 	})
 }
@@ -255,6 +258,38 @@ func testRunning(t *testing.T, p place) {
 	mustRecord(t, l, stories[1][7], stories[0][6])
 	if r, err := l.Record(t.Context(), stories[2][6]); err != nil || !r.Repeated {
 		t.Errorf("a start that is there: %v", err)
+	}
+}
+
+func testWaiting(t *testing.T, p place) {
+	l := p.limited(t, sallyport.Limits{Waiting: 2})
+	first, second := sallyporttest.Approved(0), sallyporttest.Approved(1)
+	mustRecord(t, l, first[:6]...)
+	mustRecord(t, l, second[:4]...)
+	mustBeRefused(t, l, sallyporttest.Approved(2)[0], "too_many_waiting")
+	mustRecord(t, l, first[6]) // an approval is not lost by it
+	mustRecord(t, l, sallyporttest.Approved(2)[0], first[7])
+	if r, err := l.Record(t.Context(), second[0]); err != nil || !r.Repeated {
+		t.Errorf("a call that is there: %v", err)
+	}
+	p.mustVerify(t)
+}
+
+func testBytesPerDay(t *testing.T, p place) {
+	at := time.Date(2026, 11, 21, 22, 10, 0, 0, time.UTC)
+	long := `{"manifest":"` + strings.Repeat("x", 10_000) + `"}`
+	l, other := p.limited(t, sallyport.Limits{BytesPerDay: 25_000}), p.limited(t, sallyport.Limits{BytesPerDay: 25_000})
+	mustRecord(t, l, received(1, "deploy-bot", long, at))
+	mustRecord(t, other, received(2, "deploy-bot", long, at.Add(30*time.Minute)))
+	if after := mustBeRefused(t, l, received(3, "deploy-bot", long, at.Add(40*time.Minute)), "too_many_bytes"); after != 10*time.Minute {
+		t.Errorf("try again after %s, want 10m: a new hour begins then", after)
+	}
+	mustRecord(t, l, received(4, "deploy-bot", `{}`, at.Add(41*time.Minute)))                                                       // what is left suffices
+	mustRecord(t, l, received(5, "triage-bot", long, at), received(6, "triage-bot", long, at), received(1, "deploy-bot", long, at)) // others, and what is there
+	mustBeRefused(t, other, received(7, "deploy-bot", long, at.Add(23*time.Hour)), "too_many_bytes")
+	mustRecord(t, l, received(8, "deploy-bot", long, at.Add(24*time.Hour)))
+	if n := p.mustVerify(t).Calls; n != 6 {
+		t.Errorf("%d calls are recorded, want 6: refusals leave nothing", n)
 	}
 }
 

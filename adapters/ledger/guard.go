@@ -12,13 +12,13 @@ import (
 // that no policy, no race and no other process can bypass them.
 
 // admit denies an entry that a freeze stops or that exceeds its agent's limits.
-func (t *transaction) admit(k *known, e sallyport.Entry) error {
+func (t *transaction) admit(k *known, e sallyport.Entry, content []byte) error {
 	switch e.Kind { //nolint:exhaustive // the record checks the other kinds
 	case sallyport.EntryReceived:
 		if err := t.distinct(*e.Call); err != nil {
 			return err
 		}
-		return t.receive(t.agents[e.Call.AgentID], e.At)
+		return t.receive(t.agents[e.Call.AgentID], e.At, int64(len(content)))
 	case sallyport.EntryBallot, sallyport.EntryStart:
 		if k.frozen != nil {
 			return k.frozen.Denial()
@@ -74,6 +74,9 @@ const limitWindow = time.Minute
 // usage falls below its limit.
 const retrySoon = time.Second
 
+// retryWaiting is the retry delay where people have to act first.
+const retryWaiting = time.Minute
+
 // usage counts an agent's calls, with those that this transaction adds.
 type usage struct {
 	agent           string
@@ -81,6 +84,8 @@ type usage struct {
 	received        int
 	oldest          *int64 // received within the window
 	atWork, running int
+	waiting         int   // for people
+	bytes           int64 // received in this hour and the 23 before it
 }
 
 // learnAgents counts the calls of agents, as far as these are limited.
@@ -100,8 +105,11 @@ func (t *transaction) learnAgents(ctx context.Context, entries []sallyport.Entry
 		if c.limits.CallsPerMinute > 0 {
 			reads = append(reads, query([]any{&c.received, &c.oldest}, sqlReceivedBetween, sallyport.Searchable(agent), nanos(e.At.Add(-limitWindow)), nanos(e.At.Add(limitWindow))))
 		}
-		if c.limits.Running > 0 || t.places > 0 {
-			reads = append(reads, query([]any{&c.atWork, &c.running}, sqlAtWork, sallyport.Searchable(agent)))
+		if c.limits.Running > 0 || c.limits.Waiting > 0 || t.places > 0 {
+			reads = append(reads, query([]any{&c.atWork, &c.running, &c.waiting}, sqlAtWork, sallyport.Searchable(agent)))
+		}
+		if c.limits.BytesPerDay > 0 && e.Kind == sallyport.EntryReceived {
+			reads = append(reads, query([]any{&c.bytes}, sqlBytesSince, sallyport.Searchable(agent), hourOf(nanos(e.At))-23*60))
 		}
 	}
 	if err := t.conn.run(ctx, reads...); err != nil {
@@ -126,7 +134,7 @@ func (t *transaction) limited(e sallyport.Entry) string {
 // for calls at work, an agent may have as many as are left: alone it gets half of
 // them, and of n busy agents each gets one of n+1 parts. So there is a place for an
 // agent that has none, however much the others ask for.
-func (t *transaction) receive(c *usage, at time.Time) error {
+func (t *transaction) receive(c *usage, at time.Time, bytes int64) error {
 	switch l := c.limits; {
 	case l.CallsPerMinute > 0 && c.received >= l.CallsPerMinute:
 		e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeRateLimited,
@@ -142,6 +150,16 @@ func (t *transaction) receive(c *usage, at time.Time) error {
 		e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeOverloaded,
 			"%d of %d places for calls at work are taken; agent %s has %d, and may have as many as are left", t.taken, t.places, c.agent, c.atWork)
 		e.RetryAfter = retrySoon
+		return e
+	case l.Waiting > 0 && c.waiting >= l.Waiting:
+		e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeTooManyWaiting,
+			"agent %s has %d calls that wait for people and may have %d: wait until one has ended", c.agent, c.waiting, l.Waiting)
+		e.RetryAfter = retryWaiting
+		return e
+	case l.BytesPerDay > 0 && c.bytes+bytes > l.BytesPerDay:
+		e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeTooManyBytes,
+			"agent %s has sent %d bytes within a day and may send %d", c.agent, c.bytes, l.BytesPerDay)
+		e.RetryAfter = max(retrySoon, at.Truncate(time.Hour).Add(time.Hour).Sub(at)) // an hour of a day ago counts no more
 		return e
 	}
 	return nil
@@ -163,7 +181,7 @@ func (c *usage) busy(have int) error {
 }
 
 // count adds an appended entry to its agent's usage.
-func (t *transaction) count(e sallyport.Entry) {
+func (t *transaction) count(e sallyport.Entry, content []byte) {
 	c := t.agents[t.limited(e)]
 	switch {
 	case c == nil:
@@ -171,6 +189,7 @@ func (t *transaction) count(e sallyport.Entry) {
 		c.received++
 		c.atWork++
 		t.taken++
+		c.bytes += int64(len(content))
 	default:
 		c.running++
 	}

@@ -16,20 +16,31 @@ type columns struct {
 	receivedAt, updatedAt int64
 	entries               int64
 	record                []byte
+	bytes                 int64 // of the entry of its receipt
 }
 
-// columnsOf are the columns of a call with some arguments, of which a summary
-// has none.
-func columnsOf(s sallyport.Summary, arguments string) (c columns, err error) {
-	c = searched(s.Record, arguments)
+// sent is what the columns have of a call's receipt, and a summary has not.
+type sent struct {
+	arguments string // their digest
+	bytes     int64
+}
+
+// sentIn is that of a received call, whose entry has some contents.
+func sentIn(c sallyport.Call, content []byte) sent {
+	return sent{string(argumentsDigest(c.Arguments)), int64(len(content))}
+}
+
+func columnsOf(s sallyport.Summary, by sent) (c columns, err error) {
+	c = searched(s.Record, by)
 	c.record, err = proof.Encode(s)
 	return c, err
 }
 
 // searched are the columns but the record itself.
-func searched(r sallyport.Record, arguments string) columns {
+func searched(r sallyport.Record, by sent) columns {
 	c := columns{
-		state: string(r.State), agent: sallyport.Searchable(r.Call.AgentID), tool: sallyport.Searchable(r.Call.Tool), arguments: arguments,
+		state: string(r.State), agent: sallyport.Searchable(r.Call.AgentID), tool: sallyport.Searchable(r.Call.Tool),
+		arguments: by.arguments, bytes: by.bytes,
 		receivedAt: nanos(r.Call.ReceivedAt), updatedAt: nanos(r.UpdatedAt),
 		entries: int64(r.Entries),
 	}
@@ -71,7 +82,7 @@ func project(callID string, c columns) *statement {
 }
 
 func addCall(callID string, c columns) *statement {
-	return exec(sqlAddCall, callID, c.state, c.final, c.agent, c.tool, c.namespace, c.arguments, c.receivedAt, c.updatedAt, c.entries, c.record)
+	return exec(sqlAddCall, callID, c.state, c.final, c.agent, c.tool, c.namespace, c.arguments, c.receivedAt, c.updatedAt, c.entries, c.record, c.bytes)
 }
 
 // projectFreeze is what writes a freeze's row.

@@ -59,6 +59,7 @@ type folding struct {
 	id     string
 	record sallyport.Record
 	freeze sallyport.FreezeRecord
+	sent   sent
 	terms  []string
 	shown  columns // what its leaves alone say, which is all there is of what was erased
 	erased bool
@@ -97,6 +98,9 @@ func (f *folding) add(s stored) error {
 	case e.Kind.OfFreeze():
 		f.freeze, err = f.freeze.Apply(e)
 	case !f.erased:
+		if e.Kind == sallyport.EntryReceived {
+			f.sent = sentIn(*e.Call, s.content)
+		}
 		f.record, err = f.record.Apply(e)
 		f.terms = append(f.terms, e.Terms()...)
 	}
@@ -149,7 +153,7 @@ func (f *folding) project(t *transaction) error {
 		return fmt.Errorf("the contents of call %s are gone, and it has not ended", f.id)
 	case !f.erased:
 		var err error
-		if c, err = columnsOf(f.record.Summary(), string(argumentsDigest(f.record.Call.Arguments))); err != nil {
+		if c, err = columnsOf(f.record.Summary(), f.sent); err != nil {
 			return err
 		}
 		for _, term := range f.terms {

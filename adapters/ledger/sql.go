@@ -44,7 +44,7 @@ const (
 	sqlAddCheckpoint = `INSERT INTO checkpoints (seq, size, note) VALUES ($1, $2, $3)`
 
 	sqlSalt  = `SELECT salt FROM salts WHERE call_id = $1`
-	sqlKnown = `SELECT s.salt, c.record, coalesce(c.arguments, ''), f.record FROM salts s
+	sqlKnown = `SELECT s.salt, c.record, coalesce(c.arguments, ''), coalesce(c.bytes, 0), f.record FROM salts s
 		LEFT JOIN calls c ON c.call_id = s.call_id LEFT JOIN freezes f ON f.id = s.call_id WHERE s.call_id = $1`
 	sqlAddSalt    = `INSERT INTO salts (call_id, salt) VALUES ($1, $2)`
 	sqlAddContent = `INSERT INTO contents (idx, entry) VALUES ($1, $2)`
@@ -52,8 +52,8 @@ const (
 		WHERE l.call_id = $1 AND l.kind = $2 AND l.key = $3`
 
 	sqlEntries = `SELECT entries FROM calls WHERE call_id = $1`
-	sqlAddCall = `INSERT INTO calls (call_id, state, final, agent, tool, namespace, arguments, received_at, updated_at, entries, record)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+	sqlAddCall = `INSERT INTO calls (call_id, state, final, agent, tool, namespace, arguments, received_at, updated_at, entries, record, bytes)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
 	sqlSetCall = `UPDATE calls SET state = $2, final = $3, namespace = $4, updated_at = $5, entries = $6, record = $7
 		WHERE call_id = $1`
 	sqlAddTerm = `INSERT INTO terms (term, received_at, call_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
@@ -75,15 +75,16 @@ const (
 	sqlStopped = `SELECT record FROM calls WHERE final = 0 AND record IS NOT NULL AND $1 IN ('', agent) AND $2 IN ('', tool)
 		AND lower(CAST($3 AS TEXT)) IN ('', lower(namespace)) ORDER BY updated_at, call_id LIMIT $4`
 	sqlReceivedBetween = `SELECT count(*), min(received_at) FROM calls WHERE agent = $1 AND received_at > $2 AND received_at < $3`
-	sqlAtWork          = `SELECT count(*), count(CASE WHEN state = 'running' THEN 1 END) FROM calls
-		WHERE agent = $1 AND final = 0 AND state <> 'awaiting_approval'`
-	sqlTaken = `SELECT count(*) FROM calls WHERE state IN ('pending', 'running')`
+	sqlAtWork          = `SELECT count(CASE WHEN state <> 'awaiting_approval' THEN 1 END), count(CASE WHEN state = 'running' THEN 1 END),
+		count(CASE WHEN state = 'awaiting_approval' THEN 1 END) FROM calls WHERE agent = $1 AND final = 0`
+	sqlBytesSince = `SELECT CAST(coalesce(sum(n), 0) AS bigint) FROM counters WHERE agent = $1 AND name = 'bytes' AND part = '' AND minute >= $2`
+	sqlTaken      = `SELECT count(*) FROM calls WHERE state IN ('pending', 'running')`
 
 	// For erasing. What these do in SQLite, a function does in PostgreSQL.
 	sqlEraseContents = `UPDATE contents SET entry = NULL WHERE idx IN (SELECT idx FROM leaves WHERE call_id = $1 AND kind <> 'erasure')`
 	sqlEraseSalt     = `UPDATE salts SET salt = $2 WHERE call_id = $1`
 	sqlEraseTerms    = `DELETE FROM terms WHERE call_id = $1`
-	sqlEraseCall     = `UPDATE calls SET record = NULL, arguments = '', agent = $2, tool = '', namespace = '', received_at = $3, updated_at = $4, entries = $5
+	sqlEraseCall     = `UPDATE calls SET record = NULL, arguments = '', bytes = 0, agent = $2, tool = '', namespace = '', received_at = $3, updated_at = $4, entries = $5
 		WHERE call_id = $1`
 	sqlLeafOfKind    = `SELECT leaf FROM leaves WHERE call_id = $1 AND kind = $2 ORDER BY number DESC LIMIT 1`
 	sqlTruncateLog   = `PRAGMA wal_checkpoint(TRUNCATE)`
@@ -133,7 +134,7 @@ const (
 	sqlAllCheckpoints = `SELECT seq, size, note FROM checkpoints ORDER BY seq`
 	sqlStepsAfter     = `SELECT l.idx, l.call_id, l.number, l.kind, l.key, l.leaf, c.idx IS NOT NULL, c.entry
 		FROM leaves l LEFT JOIN contents c ON c.idx = l.idx WHERE (l.call_id, l.number) > ($1, $2) ORDER BY l.call_id, l.number LIMIT $3`
-	sqlCallRow = `SELECT state, final, agent, tool, namespace, arguments, received_at, updated_at, entries, record
+	sqlCallRow = `SELECT state, final, agent, tool, namespace, arguments, received_at, updated_at, entries, record, bytes
 		FROM calls WHERE call_id = $1`
 	sqlStrayContents = `SELECT idx FROM contents WHERE idx NOT IN (SELECT idx FROM leaves) ORDER BY idx`
 	sqlStraySalts    = `SELECT call_id FROM salts WHERE call_id NOT IN (SELECT call_id FROM leaves) ORDER BY call_id`
@@ -149,6 +150,7 @@ const (
 // sqlCounted is what the counters are of the calls that there are.
 const sqlCounted = `SELECT agent, 'calls' AS name, '' AS part, received_at / 60000000000 AS minute, count(*) AS n FROM calls GROUP BY agent, received_at / 60000000000
 	UNION ALL SELECT agent, 'denied', '', received_at / 60000000000, count(*) FROM calls WHERE state = 'denied' GROUP BY agent, received_at / 60000000000
+	UNION ALL SELECT agent, 'bytes', '', received_at / 3600000000000 * 60, CAST(sum(bytes) AS bigint) FROM calls WHERE bytes > 0 GROUP BY agent, received_at / 3600000000000 * 60
 	UNION ALL SELECT agent, 'same', tool || ' ' || arguments, received_at / 60000000000, count(*) FROM calls WHERE arguments <> ''
 		GROUP BY agent, tool, arguments, received_at / 60000000000`
 

@@ -199,7 +199,7 @@ func TestTampering(t *testing.T) {
 		"InsertedContent": {"there is no leaf for it", `INSERT INTO contents SELECT max(idx) + 1, entry FROM contents`},
 		"InsertedSalt":    {"there is no call for it", `INSERT INTO salts VALUES ('x', zeroblob(32))`},
 		"InsertedCall": {"it was never received", `
-			INSERT INTO calls SELECT 'x', state, final, agent, tool, namespace, arguments, received_at, updated_at, entries, record FROM calls LIMIT 1`},
+			INSERT INTO calls SELECT 'x', state, final, agent, tool, namespace, arguments, received_at, updated_at, entries, record, bytes FROM calls LIMIT 1`},
 		"InsertedCheckpoint": {"the same is not signed twice", `
 			INSERT INTO checkpoints SELECT max(seq) + 1, 1000, note FROM checkpoints; UPDATE head SET checkpoints = checkpoints + 1`},
 		"NothingLeft": {"even an empty log has a checkpoint", `

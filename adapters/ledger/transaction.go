@@ -43,15 +43,15 @@ type transaction struct {
 // known is what the ledger holds of a call or of a freeze, with what this
 // transaction adds.
 type known struct {
-	salt      []byte
-	fresh     bool // nothing is stored yet
-	erased    bool
-	record    sallyport.Summary      // of a call
-	arguments string                 // their digest, of a call
-	freeze    sallyport.FreezeRecord // or of a freeze
-	shown     columns                // that are left after an erasure
-	frozen    *sallyport.Freeze      // that stops the call
-	stored    map[slot]sallyport.Receipt
+	salt   []byte
+	fresh  bool // nothing is stored yet
+	erased bool
+	record sallyport.Summary      // of a call
+	sent   sent                   // by the call
+	freeze sallyport.FreezeRecord // or of a freeze
+	shown  columns                // that are left after an erasure
+	frozen *sallyport.Freeze      // that stops the call
+	stored map[slot]sallyport.Receipt
 }
 
 // slot is where there is at most one entry of a call.
@@ -135,14 +135,14 @@ func (t *transaction) learnCalls(ctx context.Context, entries []sallyport.Entry)
 		k := &known{stored: map[slot]sallyport.Receipt{}}
 		t.calls[e.CallID] = k
 		calls = append(calls, k)
-		reads = append(reads, query([]any{&k.salt, &records[i], &k.arguments, &freezes[i]}, sqlKnown, e.CallID))
+		reads = append(reads, query([]any{&k.salt, &records[i], &k.sent.arguments, &k.sent.bytes, &freezes[i]}, sqlKnown, e.CallID))
 	}
 	if err := t.conn.run(ctx, reads...); err != nil {
 		return fmt.Errorf("what is known of calls can't be read: %w", err)
 	}
 	for i, k := range calls {
 		record, _ := reads[i].into[1].(*[]byte)
-		freeze, _ := reads[i].into[3].(*[]byte)
+		freeze, _ := reads[i].into[4].(*[]byte)
 		if err := k.fill(reads[i].none, *record, *freeze); err != nil {
 			return err
 		}
@@ -205,11 +205,11 @@ func (t *transaction) append(e sallyport.Entry, content []byte) (sallyport.Recei
 		stored.Repeated = true
 		return stored, nil
 	}
-	if err := t.admit(k, e); err != nil {
+	if err := t.admit(k, e, content); err != nil {
 		return sallyport.Receipt{}, rejectedError{err}
 	}
 	number := k.record.Entries + k.freeze.Entries
-	projection, err := k.apply(e)
+	projection, err := k.apply(e, content)
 	if err != nil {
 		return sallyport.Receipt{}, rejectedError{err}
 	}
@@ -231,7 +231,7 @@ func (t *transaction) append(e sallyport.Entry, content []byte) (sallyport.Recei
 	if e.Kind == sallyport.EntryReceived && e.Call.Same != "" {
 		t.same[e.Call.Same] = e.CallID
 	}
-	t.count(e)
+	t.count(e, content)
 	return r, t.grow(leaf)
 }
 
@@ -243,7 +243,7 @@ func (t *transaction) addLeaf(r sallyport.Receipt, key string, content, leaf []b
 
 // apply adds an entry to what is known of its call or freeze, and returns the
 // statements that update the projection. On an error it changes nothing.
-func (k *known) apply(e sallyport.Entry) ([]*statement, error) {
+func (k *known) apply(e sallyport.Entry, content []byte) ([]*statement, error) {
 	if e.Kind.OfFreeze() && k.record.Entries == 0 {
 		next, err := k.freeze.Apply(e)
 		if err != nil {
@@ -260,17 +260,17 @@ func (k *known) apply(e sallyport.Entry) ([]*statement, error) {
 	if err != nil {
 		return nil, err
 	}
-	arguments, before := k.arguments, columns{}
+	by, before := k.sent, columns{}
 	if k.record.Entries == 0 {
-		arguments = string(argumentsDigest(e.Call.Arguments))
+		by = sentIn(*e.Call, content)
 	} else {
-		before = searched(k.record.Record, arguments)
+		before = searched(k.record.Record, by)
 	}
-	c, err := columnsOf(next, arguments)
+	c, err := columnsOf(next, by)
 	if err != nil {
 		return nil, err
 	}
-	k.record, k.arguments = next, arguments
+	k.record, k.sent = next, by
 	return append(recount(before, c), project(e.CallID, c)), nil
 }
 

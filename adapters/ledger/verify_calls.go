@@ -50,6 +50,7 @@ type callCheck struct {
 	chain  proof.Chain
 	leaves []proof.Leaf
 	shown  columns // what the leaves say in the clear
+	sent   sent
 	terms  []string
 	intact int // steps whose contents are in the store
 	broken bool
@@ -144,6 +145,9 @@ func (c *callCheck) checkContent(s stored, version string) {
 	case e.Kind.OfFreeze():
 		c.freeze, err = c.freeze.Apply(e)
 	default:
+		if e.Kind == sallyport.EntryReceived {
+			c.sent = sentIn(*e.Call, s.content)
+		}
 		c.record, err = c.record.Apply(e)
 	}
 	if err != nil {
@@ -279,12 +283,12 @@ func (c *callCheck) finishFreeze(ctx context.Context) error {
 func (c *callCheck) row(ctx context.Context) (columns, error) {
 	var r columns
 	err := c.v.tx.QueryRowContext(ctx, sqlCallRow, c.id).Scan(&r.state, &r.final, &r.agent, &r.tool, &r.namespace,
-		&r.arguments, &r.receivedAt, &r.updatedAt, &r.entries, &r.record)
+		&r.arguments, &r.receivedAt, &r.updatedAt, &r.entries, &r.record, &r.bytes)
 	return r, err
 }
 
 func (c *callCheck) compareRow(got columns) error {
-	want, err := columnsOf(c.record.Summary(), string(argumentsDigest(c.record.Call.Arguments)))
+	want, err := columnsOf(c.record.Summary(), c.sent)
 	if err != nil {
 		return err
 	}
