@@ -40,13 +40,13 @@ func (a *Archive) Export(ctx context.Context, from int64, contents bool, visit f
 func (a *Archive) page(ctx context.Context, from int64, contents bool) (page []ExportedLeaf, err error) {
 	err = each(ctx, a.db, func(rows *sql.Rows) error {
 		var l ExportedLeaf
-		var leaf, content []byte
-		if err := rows.Scan(&l.Index, &leaf, &content); err != nil {
+		var leaf, content, receipt []byte
+		if err := rows.Scan(&l.Index, &leaf, &content, &receipt); err != nil {
 			return err
 		}
 		l.Hash, l.Leaf = proof.LeafDigest(leaf), leaf
 		if contents {
-			l.Entry = content
+			l.Entry = unpack(content, receipt)
 		}
 		page = append(page, l)
 		return nil

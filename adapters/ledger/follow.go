@@ -157,14 +157,14 @@ func (l *Ledger) fold(ctx context.Context, p location) (before sallyport.Record,
 	defer rows.Close()
 	var r sallyport.Record
 	for rows.Next() {
-		var content []byte
-		if err := rows.Scan(&content); err != nil {
+		var content, receipt []byte
+		if err := rows.Scan(&content, &receipt); err != nil {
 			return before, e, unreadable(err)
 		}
 		if content == nil {
 			return before, e, errGone
 		}
-		if e, err = proof.DecodeEntry(content); err != nil {
+		if e, err = proof.DecodeEntry(unpack(content, receipt)); err != nil {
 			return before, e, err
 		}
 		before = r

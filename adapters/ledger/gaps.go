@@ -41,11 +41,11 @@ func (a *Archive) openCall(ctx context.Context, id string) (OpenCall, error) {
 	c := OpenCall{ID: id}
 	err := each(ctx, a.db, func(rows *sql.Rows) error {
 		var index int64
-		var leaf, content []byte
-		if err := rows.Scan(&index, &leaf, &content); err != nil {
+		var leaf, content, receipt []byte
+		if err := rows.Scan(&index, &leaf, &content, &receipt); err != nil {
 			return err
 		}
-		return c.add(leaf, content)
+		return c.add(leaf, unpack(content, receipt))
 	}, sqlLeavesOf, id)
 	if err != nil {
 		return c, unreadable(err)

@@ -67,6 +67,7 @@ type stored struct {
 	key     string
 	leaf    []byte
 	content []byte // nil when it is erased, or missing
+	packed  []byte // as the store has it
 	there   bool   // it is not missing
 }
 
@@ -92,7 +93,9 @@ func eachStep(ctx context.Context, db queryer, visit func(stored) error) error {
 func stepsAfter(ctx context.Context, db queryer, last stored) (steps []stored, err error) {
 	err = each(ctx, db, func(rows *sql.Rows) error {
 		var s stored
-		err := rows.Scan(&s.index, &s.callID, &s.number, &s.kind, &s.key, &s.leaf, &s.there, &s.content)
+		var receipt []byte
+		err := rows.Scan(&s.index, &s.callID, &s.number, &s.kind, &s.key, &s.leaf, &s.there, &s.packed, &receipt)
+		s.content = unpack(s.packed, receipt)
 		steps = append(steps, s)
 		return err
 	}, sqlStepsAfter, last.callID, last.number, pageSize)

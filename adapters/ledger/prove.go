@@ -54,13 +54,13 @@ func (a *Archive) prove(ctx context.Context, id string, contents bool) (proof.Fi
 	unsigned := false
 	err = each(ctx, tx, func(rows *sql.Rows) error {
 		var l proof.Included
-		var leaf, content []byte
-		if err := rows.Scan(&l.Index, &leaf, &content); err != nil {
+		var leaf, content, receipt []byte
+		if err := rows.Scan(&l.Index, &leaf, &content, &receipt); err != nil {
 			return err
 		}
 		l.Leaf = string(leaf)
 		if contents {
-			l.Entry = string(content)
+			l.Entry = string(unpack(content, receipt))
 		}
 		unsigned = unsigned || l.Index >= head.tree.N
 		p.Leaves = append(p.Leaves, l)

@@ -44,15 +44,15 @@ func (a *Archive) Call(ctx context.Context, id string) (sallyport.Record, error)
 	steps := 0
 	err := each(ctx, a.db, func(rows *sql.Rows) error {
 		var index int64
-		var leaf, content []byte
-		if err := rows.Scan(&index, &leaf, &content); err != nil {
+		var leaf, content, receipt []byte
+		if err := rows.Scan(&index, &leaf, &content, &receipt); err != nil {
 			return unreadable(err)
 		}
 		steps++
 		if content == nil {
 			return erased(id)
 		}
-		e, err := proof.DecodeEntry(content)
+		e, err := proof.DecodeEntry(unpack(content, receipt))
 		switch {
 		case err != nil:
 			return err

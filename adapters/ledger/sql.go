@@ -48,7 +48,7 @@ const (
 		LEFT JOIN calls c ON c.call_id = s.call_id LEFT JOIN freezes f ON f.id = s.call_id WHERE s.call_id = $1`
 	sqlAddSalt    = `INSERT INTO salts (call_id, salt) VALUES ($1, $2)`
 	sqlAddContent = `INSERT INTO contents (idx, entry) VALUES ($1, $2)`
-	sqlStored     = `SELECT l.idx, l.number, l.leaf, c.entry FROM leaves l LEFT JOIN contents c ON c.idx = l.idx
+	sqlStored     = `SELECT l.idx, l.number, l.leaf, ` + sqlEntry + ` FROM leaves l LEFT JOIN contents c ON c.idx = l.idx
 		WHERE l.call_id = $1 AND l.kind = $2 AND l.key = $3`
 
 	sqlEntries = `SELECT entries FROM calls WHERE call_id = $1`
@@ -112,11 +112,11 @@ const (
 	sqlUnended = `SELECT call_id FROM leaves r WHERE kind = 'received'
 		AND NOT EXISTS (SELECT 1 FROM leaves o WHERE o.call_id = r.call_id AND o.kind = 'outcome') ORDER BY call_id`
 	sqlHasLeaves = `SELECT count(*) FROM leaves WHERE call_id = $1`
-	sqlExport    = `SELECT l.idx, l.leaf, c.entry FROM leaves l LEFT JOIN contents c ON c.idx = l.idx WHERE l.idx >= $1 ORDER BY l.idx LIMIT $2`
+	sqlExport    = `SELECT l.idx, l.leaf, ` + sqlEntry + ` FROM leaves l LEFT JOIN contents c ON c.idx = l.idx WHERE l.idx >= $1 ORDER BY l.idx LIMIT $2`
 
 	// For proofs.
 	sqlLastCheckpoint = `SELECT seq, note FROM checkpoints ORDER BY seq DESC LIMIT 1`
-	sqlLeavesOf       = `SELECT l.idx, l.leaf, c.entry FROM leaves l LEFT JOIN contents c ON c.idx = l.idx WHERE l.call_id = $1 ORDER BY l.number`
+	sqlLeavesOf       = `SELECT l.idx, l.leaf, ` + sqlEntry + ` FROM leaves l LEFT JOIN contents c ON c.idx = l.idx WHERE l.call_id = $1 ORDER BY l.number`
 
 	// For followers of the log.
 	sqlPosition = `SELECT position FROM followers WHERE name = $1`
@@ -124,7 +124,7 @@ const (
 		ON CONFLICT (name) DO UPDATE SET position = excluded.position WHERE position < excluded.position`
 	sqlAsked = `SELECT idx, call_id, number FROM leaves l WHERE idx >= $1 AND idx < $2 AND kind IN ('ballot', 'start', 'outcome')
 		AND EXISTS (SELECT 1 FROM leaves b WHERE b.call_id = l.call_id AND b.kind = 'ballot' AND b.idx <= l.idx) ORDER BY idx`
-	sqlStory = `SELECT c.entry FROM leaves l LEFT JOIN contents c ON c.idx = l.idx
+	sqlStory = `SELECT ` + sqlEntry + ` FROM leaves l LEFT JOIN contents c ON c.idx = l.idx
 		WHERE l.call_id = $1 AND l.number <= $2 ORDER BY l.number`
 
 	// For Verify, in the order in which it reads.
@@ -132,7 +132,7 @@ const (
 	sqlLeavesAfter    = `SELECT idx, leaf FROM leaves WHERE idx > $1 ORDER BY idx LIMIT $2`
 	sqlNodesAfter     = `SELECT idx, hash FROM nodes WHERE idx > $1 ORDER BY idx LIMIT $2`
 	sqlAllCheckpoints = `SELECT seq, size, note FROM checkpoints ORDER BY seq`
-	sqlStepsAfter     = `SELECT l.idx, l.call_id, l.number, l.kind, l.key, l.leaf, c.idx IS NOT NULL, c.entry
+	sqlStepsAfter     = `SELECT l.idx, l.call_id, l.number, l.kind, l.key, l.leaf, c.idx IS NOT NULL, ` + sqlEntry + `
 		FROM leaves l LEFT JOIN contents c ON c.idx = l.idx WHERE (l.call_id, l.number) > ($1, $2) ORDER BY l.call_id, l.number LIMIT $3`
 	sqlCallRow = `SELECT state, final, agent, tool, namespace, arguments, received_at, updated_at, entries, record, bytes
 		FROM calls WHERE call_id = $1`
@@ -146,6 +146,11 @@ const (
 		UNION SELECT agent, name, minute FROM (SELECT * FROM (` + sqlCounted + `) c EXCEPT SELECT agent, name, part, minute, n FROM counters) d ORDER BY agent, name, minute`
 	sqlStrayCalls = `SELECT call_id FROM calls WHERE call_id NOT IN (SELECT call_id FROM leaves) ORDER BY call_id`
 )
+
+// sqlEntry is an entry of the leaf l as the store has it, and what unpack takes
+// besides.
+const sqlEntry = `c.entry, CASE WHEN l.kind = 'intent' THEN
+	(SELECT s.entry FROM leaves f JOIN contents s ON s.idx = f.idx WHERE f.call_id = l.call_id AND f.number = 0) END`
 
 // sqlCounted is what the counters are of the calls that there are.
 const sqlCounted = `SELECT agent, 'calls' AS name, '' AS part, received_at / 60000000000 AS minute, count(*) AS n FROM calls GROUP BY agent, received_at / 60000000000

@@ -106,7 +106,7 @@ func (t *transaction) learnStored(ctx context.Context, entries []sallyport.Entry
 		}
 		f := &storedEntry{call: k, slot: k.slot(e)}
 		finds = append(finds, f)
-		reads = append(reads, query([]any{&f.receipt.Index, &f.receipt.Number, &f.leaf, &f.content}, sqlStored, e.CallID, string(e.Kind), f.slot.key))
+		reads = append(reads, query([]any{&f.receipt.Index, &f.receipt.Number, &f.leaf, &f.content, &f.receiptOf}, sqlStored, e.CallID, string(e.Kind), f.slot.key))
 	}
 	if err := t.conn.run(ctx, reads...); err != nil {
 		return fmt.Errorf("what was recorded can't be read: %w", err)
@@ -173,11 +173,12 @@ func (k *known) slot(e sallyport.Entry) slot {
 
 // storedEntry is an entry that the ledger holds already.
 type storedEntry struct {
-	call    *known
-	slot    slot
-	receipt sallyport.Receipt
-	leaf    []byte
-	content []byte
+	call      *known
+	slot      slot
+	receipt   sallyport.Receipt
+	leaf      []byte
+	content   []byte
+	receiptOf []byte
 }
 
 func (f *storedEntry) keep() (err error) {
@@ -186,7 +187,7 @@ func (f *storedEntry) keep() (err error) {
 		return nil
 	}
 	f.receipt.Leaf = proof.LeafDigest(f.leaf)
-	f.receipt.Entry, err = proof.DecodeEntry(f.content)
+	f.receipt.Entry, err = proof.DecodeEntry(unpack(f.content, f.receiptOf))
 	f.call.stored[f.slot] = f.receipt
 	return err
 }
@@ -222,7 +223,7 @@ func (t *transaction) append(e sallyport.Entry, content []byte) (sallyport.Recei
 	if k.fresh {
 		t.write(sqlAddSalt, e.CallID, k.salt)
 	}
-	t.addLeaf(r, at.key, content, leaf)
+	t.addLeaf(r, at.key, k.pack(e, content), leaf)
 	t.writes = append(t.writes, projection...)
 	for _, term := range e.Terms() {
 		t.write(sqlAddTerm, term, nanos(k.record.Call.ReceivedAt), e.CallID)
@@ -235,7 +236,7 @@ func (t *transaction) append(e sallyport.Entry, content []byte) (sallyport.Recei
 	return r, t.grow(leaf)
 }
 
-// addLeaf stores an entry and its leaf.
+// addLeaf stores an entry, whose contents may be packed, and its leaf.
 func (t *transaction) addLeaf(r sallyport.Receipt, key string, content, leaf []byte) {
 	t.write(sqlAddContent, r.Index, content)
 	t.write(sqlAddLeaf, r.Index, r.Entry.CallID, r.Number, string(r.Entry.Kind), key, leaf)

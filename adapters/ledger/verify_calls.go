@@ -124,7 +124,8 @@ func (c *callCheck) checkContent(s stored, version string) {
 		c.findAt(s, "its content can't be read: %v", errors.Unwrap(err))
 		return
 	}
-	if again, err := proof.Encode(e); err != nil || !bytes.Equal(again, s.content) {
+	again, err := proof.Encode(e)
+	if err != nil || !bytes.Equal(again, s.content) || !bytes.Equal(s.packed, s.content) && !bytes.Equal(s.packed, pack(e, s.content)) {
 		c.findAt(s, "its content is not as it was stored")
 		return
 	}
