@@ -41,21 +41,30 @@ func (d *door) ownTools() map[string]ownTool {
 	stops := mcp.ToolAnnotations{IdempotentHint: true, OpenWorldHint: &closed, DestructiveHint: &closed}
 	return map[string]ownTool{
 		sallyport.ToolGetCall: {
-			operation{toRead, costOne, true, nil}, "Look at one of your calls: its state, decision, approval, and result or error.", reads,
-			`{"type":"object","additionalProperties":false,"required":["id"],"properties":{` + schemaOfID +
-				`,"wait_seconds":{"type":"integer","minimum":0,"description":"Answer when the call has ended, or after this time."}}}`, d.mcpGetCall,
+			operation:   operation{toRead, costOne, true, nil},
+			description: "Look at one of your calls: its state, decision, approval, and result or error.",
+			annotations: reads,
+			schema: `{"type":"object","additionalProperties":false,"required":["id"],"properties":{` + schemaOfID +
+				`,"wait_seconds":{"type":"integer","minimum":0,"description":"Answer when the call has ended, or after this time."}}}`,
+			call: d.mcpGetCall,
 		},
 		sallyport.ToolCancelCall: {
-			operation{toControl, costOne, true, nil}, "Stop one of your calls. A tool that runs already may have had its effect.", stops,
-			`{"type":"object","additionalProperties":false,"required":["id"],"properties":{` + schemaOfID + `}}`, d.mcpCancelCall,
+			operation:   operation{toControl, costOne, true, nil},
+			description: "Stop one of your calls. A tool that runs already may have had its effect.",
+			annotations: stops,
+			schema:      `{"type":"object","additionalProperties":false,"required":["id"],"properties":{` + schemaOfID + `}}`,
+			call:        d.mcpCancelCall,
 		},
 		sallyport.ToolListCalls: {
-			operation{toRead, costList, false, nil}, "List your calls, newest first.", reads,
-			`{"type":"object","additionalProperties":false,"properties":{` +
+			operation:   operation{toRead, costList, false, nil},
+			description: "List your calls, newest first.",
+			annotations: reads,
+			schema: `{"type":"object","additionalProperties":false,"properties":{` +
 				`"state":{"type":"array","items":{"type":"string"},"description":"Only calls in these states."},` +
 				`"tool":{"type":"string","description":"Only calls of this tool."},` +
 				`"since":{"type":"string","format":"date-time","description":"Only calls received since."},` +
-				`"cursor":{"type":"string","description":"The next page: the cursor of the last answer."}}}`, d.mcpListCalls,
+				`"cursor":{"type":"string","description":"The next page: the cursor of the last answer."}}}`,
+			call: d.mcpListCalls,
 		},
 	}
 }

@@ -77,13 +77,13 @@ func (s *Server) admit(r route) echo.HandlerFunc {
 	if r.who == probes {
 		return s.within(s.probes, r.handle)
 	}
+	if r.lane == "" {
+		return s.admitMessages(r)
+	}
 	return func(c echo.Context) error {
 		who, err := s.identify(c)
 		if err == nil {
 			err = check(r.who, who)
-		}
-		if err == nil && r.lane == "" {
-			return r.handle(c, who)
 		}
 		var mine *turn
 		if err == nil {
@@ -99,6 +99,21 @@ func (s *Server) admit(r route) echo.HandlerFunc {
 		defer mine.end()
 		exchangeOf(c).turn = mine
 		if err := s.thawed(c.Request().Context(), r.frozen, who); err != nil {
+			return err
+		}
+		return r.handle(c, who)
+	}
+}
+
+// admitMessages lets a route's audience through to a handler that draws for each
+// message by itself.
+func (s *Server) admitMessages(r route) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		who, err := s.identify(c)
+		if err == nil {
+			err = check(r.who, who)
+		}
+		if err != nil {
 			return err
 		}
 		return r.handle(c, who)

@@ -112,7 +112,6 @@ func invalid(fields ...sallyport.Field) error {
 	return e
 }
 
-// misfit turns the validator's tree of errors into fields, sorted.
 // CheckResult compares what a tool returned with its manifest's result. The error
 // of one that does not fit says where, and does not quote it: the text of a result
 // is untrusted, and perhaps secret.
@@ -143,6 +142,7 @@ func deepest(e *jsonschema.ValidationError) *jsonschema.ValidationError {
 	return e
 }
 
+// misfit turns the validator's tree of errors into fields, sorted.
 func misfit(err error) error {
 	v, ok := errors.AsType[*jsonschema.ValidationError](err)
 	if !ok {
