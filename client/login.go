@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -35,7 +36,7 @@ const (
 
 // AccessToken is a token for the gateway's API.
 func (l Login) AccessToken(ctx context.Context, audience string) (string, error) {
-	tokens, err := l.run(ctx, rand.Text(), oauth2.SetAuthURLParam("audience", audience))
+	tokens, err := l.run(ctx, rand.Text(), nil, oauth2.SetAuthURLParam("audience", audience))
 	if err != nil {
 		return "", err
 	}
@@ -47,7 +48,7 @@ func (l Login) AccessToken(ctx context.Context, audience string) (string, error)
 func (l Login) SignVote(ctx context.Context, v sallyport.Verdict, ballot sallyport.Digest) (string, error) {
 	nonce := sallyport.VoteNonce(v, ballot)
 	// The gateway wants to see in the token that the person logged in for it.
-	tokens, err := l.run(ctx, nonce, oauth2.SetAuthURLParam("prompt", "login"), oauth2.SetAuthURLParam("max_age", "0"))
+	tokens, err := l.run(ctx, nonce, nil, oauth2.SetAuthURLParam("prompt", "login"), oauth2.SetAuthURLParam("max_age", "0"))
 	if err != nil {
 		return "", err
 	}
@@ -58,32 +59,25 @@ func (l Login) SignVote(ctx context.Context, v sallyport.Verdict, ballot sallypo
 	return token, nil
 }
 
-func (l Login) run(ctx context.Context, nonce string, o ...oauth2.AuthCodeOption) (*oauth2.Token, error) {
-	if !secure(l.Issuer) {
-		return nil, fmt.Errorf("the identity provider %q must be an https URL (plain http is only for the %s)", l.Issuer, strict.LoopbackRule)
-	}
+// run logs a person in. It asks for those of the scopes besides that the provider
+// has.
+func (l Login) run(ctx context.Context, nonce string, scopes []string, o ...oauth2.AuthCodeOption) (*oauth2.Token, error) {
 	ctx, cancel := context.WithTimeout(ctx, loginPatience)
 	defer cancel()
-	provider, err := oidc.NewProvider(ctx, l.Issuer)
+	provider, err := discover(ctx, l.Issuer)
 	if err != nil {
-		return nil, fmt.Errorf("the identity provider %s does not say how to log in: %s", l.Issuer, sallyport.Visible(err.Error()))
+		return nil, err
 	}
-	if e := provider.Endpoint(); !secure(e.AuthURL) || !secure(e.TokenURL) {
-		return nil, fmt.Errorf("the identity provider %s has people log in at %q and gives tokens at %q: both must be https URLs", l.Issuer, e.AuthURL, e.TokenURL)
-	}
-	var says struct {
-		Issuer bool `json:"authorization_response_iss_parameter_supported"`
-	}
-	if err := provider.Claims(&says); err != nil {
-		return nil, fmt.Errorf("the identity provider %s does not say how to log in: %s", l.Issuer, sallyport.Visible(err.Error()))
-	}
-	back, err := listen(ctx, l.Issuer, says.Issuer)
+	back, err := listen(ctx, l.Issuer, provider.Named)
 	if err != nil {
 		return nil, err
 	}
 	defer back.close(ctx)
-	config := oauth2.Config{
-		ClientID: l.ClientID, Endpoint: provider.Endpoint(), RedirectURL: back.url, Scopes: []string{oidc.ScopeOpenID},
+	config := oauth2.Config{ClientID: l.ClientID, Endpoint: provider.endpoint, RedirectURL: back.url, Scopes: []string{oidc.ScopeOpenID}}
+	for _, scope := range scopes {
+		if slices.Contains(provider.Scopes, scope) {
+			config.Scopes = append(config.Scopes, scope)
+		}
 	}
 	verifier := oauth2.GenerateVerifier()
 	o = append(o, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier))
@@ -99,6 +93,32 @@ func (l Login) run(ctx context.Context, nonce string, o ...oauth2.AuthCodeOption
 		return nil, fmt.Errorf("%s gave no tokens for the log-in: %s", l.Issuer, sallyport.Visible(err.Error()))
 	}
 	return tokens, nil
+}
+
+// discovered is what an identity provider says of itself.
+type discovered struct {
+	endpoint   oauth2.Endpoint
+	Named      bool     `json:"authorization_response_iss_parameter_supported"` // it names itself in its responses (RFC 9207)
+	Scopes     []string `json:"scopes_supported"`
+	Revocation string   `json:"revocation_endpoint"` // RFC 7009
+}
+
+func discover(ctx context.Context, issuer string) (d discovered, err error) {
+	if !secure(issuer) {
+		return d, fmt.Errorf("the identity provider %q must be an https URL (plain http is only for the %s)", issuer, strict.LoopbackRule)
+	}
+	provider, err := oidc.NewProvider(ctx, issuer)
+	if err == nil {
+		err = provider.Claims(&d)
+	}
+	if err != nil {
+		return d, fmt.Errorf("the identity provider %s does not say how to log in: %s", issuer, sallyport.Visible(err.Error()))
+	}
+	d.endpoint = provider.Endpoint()
+	if e := d.endpoint; !secure(e.AuthURL) || !secure(e.TokenURL) {
+		return d, fmt.Errorf("the identity provider %s has people log in at %q and gives tokens at %q: both must be https URLs", issuer, e.AuthURL, e.TokenURL)
+	}
+	return d, nil
 }
 
 // callback is the server to which the browser comes back.

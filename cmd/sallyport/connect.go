@@ -26,11 +26,17 @@ type connection struct {
 }
 
 func (c *connection) flags(cmd *cobra.Command) {
+	c.gatewayFlags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&c.tokenFile, "token-file", os.Getenv("SALLYPORT_TOKEN_FILE"), "`file` with a bearer token ($SALLYPORT_TOKEN_FILE, or the token itself in $SALLYPORT_TOKEN)")
+	f.StringVar(&c.as, "as", "", "development only: one of its identities, such as deploy-bot or bob")
+}
+
+// gatewayFlags say which gateway.
+func (c *connection) gatewayFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&c.server, "server", os.Getenv("SALLYPORT_SERVER"), "the gateway's `URL` ($SALLYPORT_SERVER; else the development instance)")
-	f.StringVar(&c.tokenFile, "token-file", os.Getenv("SALLYPORT_TOKEN_FILE"), "`file` with a bearer token ($SALLYPORT_TOKEN_FILE, or the token itself in $SALLYPORT_TOKEN)")
 	plainHTTPFlag(f, &c.plainHTTP)
-	f.StringVar(&c.as, "as", "", "development only: one of its identities, such as deploy-bot or bob")
 	c.devFlag(cmd)
 }
 
@@ -94,7 +100,7 @@ func (c *connection) token(ctx context.Context) (string, error) {
 	case os.Getenv("SALLYPORT_TOKEN") != "":
 		return os.Getenv("SALLYPORT_TOKEN"), nil
 	default:
-		return "", errors.New("no identity for this request: give a token with --token-file or $SALLYPORT_TOKEN, or in development --as NAME")
+		return c.keptToken(ctx)
 	}
 }
 

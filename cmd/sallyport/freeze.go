@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -78,6 +78,16 @@ func (o *operator) client(cmd *cobra.Command) (*client.Client, error) {
 	return o.login.client(cmd.Context(), &o.connection, cmd.ErrOrStderr())
 }
 
+// reader is the same for a command that only reads: a log-in that is kept will do.
+func (o *operator) reader(cmd *cobra.Command) (*client.Client, error) {
+	if server, err := o.connection.address(); err == nil && o.connection.anonymous() {
+		if k, err := readKept(); err == nil && k.logins[gatewayKey(server)].AccessToken != "" {
+			return o.connection.client(cmd.Context())
+		}
+	}
+	return o.client(cmd)
+}
+
 // checkFreeze finds in the flags what the gateway would find in the body.
 func checkFreeze(f client.Freeze) error {
 	scoped := f.Agent != "" || f.Tool != "" || f.Namespace != ""
@@ -125,6 +135,7 @@ func scope(f client.Freeze) string {
 
 func freezeListCommand() *cobra.Command {
 	var as operator
+	var o output
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the freezes that hold",
@@ -133,7 +144,7 @@ stops have not ended yet. For operators and auditors.`,
 		Example: `  sallyport freeze list --as audra`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			api, err := as.client(cmd)
+			api, err := as.reader(cmd)
 			if err != nil {
 				return err
 			}
@@ -141,18 +152,20 @@ stops have not ended yet. For operators and auditors.`,
 			if err != nil {
 				return err
 			}
-			if len(held) == 0 {
-				_, err := fmt.Fprintln(cmd.OutOrStdout(), "nothing is frozen")
-				return err
-			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "ID\tFROZEN\tSINCE\tBY\tOPEN CALLS\tWHY")
-			for _, f := range held {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\n", f.ID, scope(f), f.At.Format(time.RFC3339), sallyport.Visible(f.By), f.Open, sallyport.Visible(f.Reason))
-			}
-			return w.Flush()
+			return o.print(cmd.OutOrStdout(), map[string]any{"freezes": held}, func(w io.Writer) error {
+				if len(held) == 0 {
+					_, err := fmt.Fprintln(w, "nothing is frozen")
+					return err
+				}
+				all := make([][]string, 0, len(held))
+				for _, f := range held {
+					all = append(all, []string{f.ID, scope(f), f.At.Format(time.RFC3339), f.By, strconv.Itoa(f.Open), f.Reason})
+				}
+				return rows(w, []string{"ID", "FROZEN", "SINCE", "BY", "OPEN CALLS", "WHY"}, all)
+			})
 		},
 	}
+	o.flags(cmd)
 	as.flags(cmd)
 	return cmd
 }

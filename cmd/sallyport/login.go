@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -82,6 +83,106 @@ func (l *login) clientOf(ctx context.Context, c *connection, at client.Login) (*
 		return nil, err
 	}
 	return client.New(server, token, c.plainHTTP)
+}
+
+func loginCommand() *cobra.Command {
+	var c connection
+	var l login
+	cmd := &cobra.Command{
+		Use:   "login",
+		Short: "Log in to a gateway, and keep the log-in",
+		Long: `Log in in your browser, and keep the log-in for the commands that read and call:
+one for each gateway, in sallyport/logins.json under $XDG_STATE_HOME (else
+~/.local/state; on macOS ~/Library/Application Support, on Windows %LocalAppData%),
+a file for your account alone. If the identity provider gives a refresh token, the
+log-in renews itself; else log in again when it has expired.
+
+A kept log-in never votes, freezes, lifts or cancels: approve, freeze and cancel
+have you log in each time, or take a token that you give. A program on your
+machine that runs these commands finds no authority of yours there. --as,
+--token-file and $SALLYPORT_TOKEN come before a kept log-in.`,
+		Example: `  sallyport login --server https://sallyport.example.com --issuer https://login.example.com
+  sallyport login`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return l.keep(cmd, &c) },
+	}
+	c.gatewayFlags(cmd)
+	l.flags(cmd)
+	return cmd
+}
+
+func (l *login) keep(cmd *cobra.Command, c *connection) error {
+	server, err := c.address()
+	if err != nil {
+		return err
+	}
+	at, err := l.at(c, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	if _, err := readKept(); err != nil { // before the person logs in for nothing
+		return err
+	}
+	made, err := at.Keep(cmd.Context(), l.audience)
+	if err != nil {
+		return err
+	}
+	k, err := readKept()
+	if err != nil {
+		return err
+	}
+	k.logins[gatewayKey(server)] = made
+	if err := k.write(); err != nil {
+		return err
+	}
+	until := "until you log out or the identity provider ends it"
+	if made.RefreshToken == "" && !made.Expires.IsZero() {
+		until = "until " + made.Expires.UTC().Format(time.RFC3339) + ": the identity provider gave no refresh token"
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "logged in to %s, %s\nit is kept in %s; it reads and calls, and never votes\n", server, until, k.file)
+	return err
+}
+
+func logoutCommand() *cobra.Command {
+	var c connection
+	cmd := &cobra.Command{
+		Use:   "logout",
+		Short: "Forget the log-in that is kept for a gateway",
+		Long: `Forget the log-in that is kept for a gateway, and have the identity provider
+revoke it where the provider takes that (RFC 7009). Your session in the browser
+is the identity provider's, and stays.`,
+		Example: `  sallyport logout --server https://sallyport.example.com`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			server, err := c.address()
+			if err != nil {
+				return err
+			}
+			k, err := readKept()
+			if err != nil {
+				return err
+			}
+			login, ok := k.logins[gatewayKey(server)]
+			if !ok {
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "no log-in is kept for %s\n", server)
+				return err
+			}
+			delete(k.logins, gatewayKey(server))
+			if err := k.write(); err != nil {
+				return err
+			}
+			text := "forgot the log-in for " + server
+			if revoked, err := login.Revoke(cmd.Context()); err != nil {
+				fmt.Fprintf(cmd.ErrOrStderr(), "the identity provider did not revoke it, and its tokens hold until they expire: %v\n", err)
+			} else if revoked {
+				text += ", and had it revoked"
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
+			return err
+		},
+	}
+	c.gatewayFlags(cmd)
+	return cmd
 }
 
 // openBrowser tries to. Where it can't, the address on the terminal is enough.
