@@ -48,7 +48,7 @@ func TestMakeTargetsExist(t *testing.T) {
 }
 
 // commands are the words and flags of a program's commands, read from its
-// sources and those of the flags that programs share.
+// sources and those of the flags that programs share, and those that cobra adds.
 func commands(t *testing.T, dir string) (uses, flags []string) {
 	t.Helper()
 	var files []string
@@ -73,7 +73,7 @@ func commands(t *testing.T, dir string) (uses, flags []string) {
 			flags = append(flags, m[2])
 		}
 	}
-	return uses, append(flags, "help", "version")
+	return append(uses, "help", "completion"), append(flags, "help", "version")
 }
 
 // TestCommandsExist holds each command line in the documentation against the

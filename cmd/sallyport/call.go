@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +11,6 @@ import (
 
 	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/client"
-	"github.com/sallyport/sallyport/cmd/internal/cli"
 )
 
 // How long one request waits for a call to end, and between looks at one that
@@ -22,12 +19,6 @@ const (
 	pollWait     = 20 * time.Second
 	firstPause   = 50 * time.Millisecond
 	longestPause = time.Second
-)
-
-// Exit codes of `sallyport call`.
-const (
-	exitFailed cli.ExitCode = 2 // it ran, and failed or is ambiguous
-	exitNotRun cli.ExitCode = 3 // it did not run
 )
 
 func callCommand() *cobra.Command {
@@ -40,8 +31,9 @@ func callCommand() *cobra.Command {
 		Short: "Call a tool as an agent, and wait for the result",
 		Long: `Call a tool as an agent, and wait until the call has ended.
 
-Arguments are given one by one (a value that is JSON is taken as such, any other
-as a string) or as one JSON object with --arguments. The result is printed as
+Arguments are given one by one, or as one JSON object with --arguments. A value of
+--arg that is JSON is taken as such, and any other as a string; a value of
+--arg-string is always a string. The result is printed as
 JSON on standard output; progress goes to standard error. It was made by a tool
 and is untrusted: don't let a model take it for instructions.
 
@@ -49,9 +41,11 @@ Ctrl-C ends this command, and not the call: --follow waits for a call that was
 made before.
 
 The exit code is 0 when the call succeeded, 2 when it ran and failed or is
-ambiguous, 3 when it did not run, and 1 when the gateway rejected the request.`,
+ambiguous, 3 when it did not run, 4 when this command was stopped and the call
+goes on, and 1 after any other error: see ` + "`sallyport help exit-codes`" + `.`,
 		Example: `  sallyport call gitops_get_manifest --as deploy-bot --arg environment=staging --arg name=api
-  sallyport call gitops_scale_deployment --as deploy-bot --arg environment=production --arg name=api --arg replicas=5 --reason "load test"`,
+  sallyport call gitops_scale_deployment --as deploy-bot --arg environment=production --arg name=api --arg replicas=5 --reason "load test"
+  sallyport call gitops_set_image --as deploy-bot --arguments - < arguments.json`,
 		Args: func(cmd *cobra.Command, words []string) error {
 			if follow != "" {
 				return cobra.NoArgs(cmd, words)
@@ -65,7 +59,7 @@ ambiguous, 3 when it did not run, and 1 when the gateway rejected the request.`,
 					return err
 				}
 				call, err := api.Get(cmd.Context(), follow, 0)
-				return followCall(cmd.Context(), api, call, err, cmd.OutOrStdout(), cmd.ErrOrStderr())
+				return followCall(cmd.Context(), api, call, err, screen{cmd.OutOrStdout(), cmd.ErrOrStderr(), c.sameFlags()})
 			}
 			arguments, err := a.read(cmd.InOrStdin())
 			if err != nil {
@@ -77,7 +71,7 @@ ambiguous, 3 when it did not run, and 1 when the gateway rejected the request.`,
 			}
 			s.Tool, s.Arguments, s.Wait = words[0], arguments, 0 // so that its id is known at once
 			call, err := submit(cmd.Context(), api, s)
-			return followCall(cmd.Context(), api, call, err, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return followCall(cmd.Context(), api, call, err, screen{cmd.OutOrStdout(), cmd.ErrOrStderr(), c.sameFlags()})
 		},
 	}
 	f := cmd.Flags()
@@ -89,14 +83,21 @@ ambiguous, 3 when it did not run, and 1 when the gateway rejected the request.`,
 	return cmd
 }
 
+// screen is where a call is shown, and how another command comes to the same
+// gateway as the same identity.
+type screen struct {
+	out, progress io.Writer
+	flags         string
+}
+
 // followCall shows how a call goes until it has ended. A call does not end with
 // the command that follows it.
-func followCall(ctx context.Context, api *client.Client, call client.Call, err error, out, progress io.Writer) error {
+func followCall(ctx context.Context, api *client.Client, call client.Call, err error, s screen) error {
 	shown, pause := sallyport.State(""), firstPause
 	for err == nil && !call.State.Final() {
 		if call.State != shown {
 			shown = call.State
-			showProgress(progress, call)
+			showProgress(s.progress, call)
 		}
 		patience := pollWait
 		if call.State == sallyport.StatePending { // a poll returns when a call ends, and not when it comes to wait for people
@@ -111,15 +112,15 @@ func followCall(ctx context.Context, api *client.Client, call client.Call, err e
 	}
 	switch {
 	case err != nil && ctx.Err() != nil && call.ID == "":
-		fmt.Fprintln(progress, "stopped before the gateway answered: it may have taken the call, which then goes on")
-		return cli.ExitCode(1)
+		fmt.Fprintf(s.progress, "stopped before the gateway responded: it may have taken the call, which then goes on\nlook for it with:\n  sallyport list%s\n", s.flags)
+		return exitStopped
 	case err != nil && ctx.Err() != nil:
-		fmt.Fprintf(progress, "call %s goes on: only this command has stopped\nfollow it, with the same --as, --server or --token-file:\n  sallyport call --follow %s\n", call.ID, call.ID)
-		return cli.ExitCode(1)
+		fmt.Fprintf(s.progress, "call %s goes on: only this command has stopped\nfollow it with:\n  sallyport call --follow %s%s\nor stop it with:\n  sallyport cancel %s%s\n", cell(call.ID), cell(call.ID), s.flags, cell(call.ID), s.flags)
+		return exitStopped
 	case err != nil:
 		return err
 	}
-	return showEnd(call, out, progress)
+	return showEnd(call, s.out, s.progress)
 }
 
 func rest(ctx context.Context, d time.Duration) {
@@ -181,11 +182,13 @@ func showEnd(call client.Call, out, progress io.Writer) error {
 		}
 	}
 	if call.Result != nil {
-		var b bytes.Buffer
-		if err := json.Indent(&b, call.Result.Content, "", "  "); err != nil {
-			return fmt.Errorf("the result is not JSON: %w", err)
+		text, err := asJSON(call.Result.Content)
+		if err != nil {
+			return err
 		}
-		fmt.Fprintln(out, b.String())
+		if _, err := out.Write(text); err != nil {
+			return err
+		}
 	}
 	switch {
 	case call.State == sallyport.StateSucceeded:

@@ -70,6 +70,28 @@ func (c *connection) address() (string, error) {
 	return instance.API, err
 }
 
+// sameFlags are those with which another command speaks to the same gateway as the
+// same identity.
+func (c *connection) sameFlags() string {
+	var b strings.Builder
+	for _, f := range []struct{ name, value string }{
+		{"server", c.server}, {"plain-http", c.plainHTTP}, {"as", c.as}, {"token-file", c.tokenFile},
+	} {
+		if f.value != "" {
+			fmt.Fprintf(&b, " --%s %s", f.name, shellWord(f.value))
+		}
+	}
+	return b.String()
+}
+
+// shellWord quotes a word that a shell would take apart.
+func shellWord(s string) string {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/@%+") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
 // anonymous reports whether no flag says as whom.
 func (c *connection) anonymous() bool {
 	return c.as == "" && c.tokenFile == "" && os.Getenv("SALLYPORT_TOKEN") == ""

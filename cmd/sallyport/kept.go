@@ -137,5 +137,5 @@ func (c *connection) serverFlag() string {
 	if c.server == "" {
 		return ""
 	}
-	return " --server " + c.server
+	return " --server " + shellWord(c.server)
 }

@@ -32,7 +32,7 @@ behind them. Operators run the gateway itself with ` + "`sallyport-gateway`" + `
 		callCommand(), decideCommand(), toolsCommand(), getCommand(), listCommand(), cancelCommand(),
 		approveCommand(), ballotsCommand(), freezeCommand(),
 		searchCommand(), proveCommand(), verifyCommand(),
-		loginCommand(), logoutCommand(), versionCommand(), tokenCommand(),
+		loginCommand(), logoutCommand(), versionCommand(), tokenCommand(), exitCodesTopic(),
 	)
 	root.AddCommand(movedCommands()...)
 	return root
