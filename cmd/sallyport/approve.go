@@ -46,6 +46,7 @@ the gateway's word (evidence api-attested), or signed if you say --login.`,
 	f.StringVar(&v.reason, "reason", "", "why; it is recorded and shown")
 	v.connection.flags(cmd)
 	v.login.flags(cmd)
+	cmd.ValidArgsFunction = v.connection.completes(ballotIDs)
 	return cmd
 }
 

@@ -80,6 +80,8 @@ goes on, and 1 after any other error: see ` + "`sallyport help exit-codes`" + `.
 	f.StringVar(&s.Key, "key", "", "idempotency `key`: the same key and body is the same call")
 	f.StringVar(&follow, "follow", "", "`id` of a call that was made before: wait for it, and make none")
 	c.flags(cmd)
+	cmd.ValidArgsFunction = c.completes(toolNames)
+	c.completesFlag(cmd, "follow", openIDs)
 	return cmd
 }
 
@@ -159,7 +161,7 @@ func showProgress(w io.Writer, call client.Call) {
 
 func showPlan(w io.Writer, call client.Call) {
 	if call.Plan != nil {
-		fmt.Fprintf(w, "%s\n%s\n", sallyport.Visible(call.Plan.Summary), sallyport.Visible(call.Plan.Diff))
+		fmt.Fprint(w, quote(call.Plan.Summary), quoteDiff(w, call.Plan.Diff))
 	}
 	if call.Decision != nil {
 		for _, r := range call.Decision.Reasons {

@@ -41,5 +41,6 @@ Without a token you log in in your browser.`,
 	}
 	o.flags(cmd)
 	as.flags(cmd)
+	cmd.ValidArgsFunction = as.connection.completes(openIDs)
 	return cmd
 }

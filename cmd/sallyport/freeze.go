@@ -193,5 +193,6 @@ agents have to ask anew. For operators.`,
 		},
 	}
 	as.flags(cmd)
+	cmd.ValidArgsFunction = as.connection.completes(freezeIDs)
 	return cmd
 }

@@ -51,6 +51,7 @@ proof, ` + "`sallyport prove`" + `. To wait for the end of a call, use
 		},
 	}
 	r.flags(cmd)
+	cmd.ValidArgsFunction = r.completes(callIDs)
 	return cmd
 }
 
@@ -79,7 +80,7 @@ func showCall(w io.Writer, call client.Call) error {
 	showBallot(w, call.Ballot)
 	showAsked(w, call.Covered)
 	if p := call.Plan; p != nil {
-		fmt.Fprintf(w, "\nWhat would change (the tool's words):\n%s%s", quote(p.Summary), quote(p.Diff))
+		fmt.Fprintf(w, "\nWhat would change (the tool's words):\n%s%s", quote(p.Summary), quoteDiff(w, p.Diff))
 	}
 	if e := call.Error; e != nil {
 		fmt.Fprintf(w, "\nIt did not succeed:\n%s", quote(e.Code+": "+e.Message))

@@ -51,6 +51,7 @@ there already is never overwritten.`,
 	}
 	cmd.Flags().StringVar(&file, "file", "", "new `file` for the proof (default CALL.proof.json)")
 	r.flags(cmd)
+	cmd.ValidArgsFunction = r.completes(callIDs)
 	return cmd
 }
 

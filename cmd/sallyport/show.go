@@ -29,7 +29,7 @@ func showCovered(w io.Writer, c client.Covered) {
 		fmt.Fprintf(w, "Redacted arguments are commitments: %s\n", line(strings.Join(i.Redact.Arguments, ", ")))
 	}
 	if p := c.Plan; p != nil {
-		fmt.Fprintf(w, "\nWhat would change (the tool's words):\n%s%s", quote(p.Summary), quote(p.Diff))
+		fmt.Fprintf(w, "\nWhat would change (the tool's words):\n%s%s", quote(p.Summary), quoteDiff(w, p.Diff))
 		for _, change := range p.Changes {
 			fmt.Fprint(w, quote(change.Path+": "+orNothing(change.Before)+" → "+orNothing(change.After)))
 		}

@@ -78,6 +78,7 @@ JSON Schema of its arguments. For agents.`,
 		},
 	}
 	r.flags(cmd)
+	cmd.ValidArgsFunction = r.completes(toolNames)
 	return cmd
 }
 
@@ -133,6 +134,7 @@ anew on the call itself. The flags are those of ` + "`sallyport call`" + `.`,
 	a.flags(cmd.Flags())
 	statedFlags(cmd.Flags(), &s)
 	r.flags(cmd)
+	cmd.ValidArgsFunction = r.completes(toolNames)
 	return cmd
 }
 
