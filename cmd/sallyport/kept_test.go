@@ -99,6 +99,7 @@ type logins struct {
 	file     string
 	mu       sync.Mutex
 	requests []string
+	seen     func(request string) // if set, is told of each request
 }
 
 func newLogins(t *testing.T, s *stage) *logins {
@@ -115,7 +116,11 @@ func newLogins(t *testing.T, s *stage) *logins {
 	l.gateway = httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.requests = append(l.requests, r.In.Method+" "+r.In.URL.Path+" as "+strings.TrimPrefix(r.In.Header.Get("Authorization"), "Bearer "))
+		request := r.In.Method + " " + r.In.URL.Path + " as " + strings.TrimPrefix(r.In.Header.Get("Authorization"), "Bearer ")
+		l.requests = append(l.requests, request)
+		if l.seen != nil {
+			l.seen(request)
+		}
 		r.SetURL(target)
 	}})
 	t.Cleanup(l.gateway.Close)

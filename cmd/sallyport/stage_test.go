@@ -29,16 +29,17 @@ type stage struct {
 	other  string           // another call that waits
 	votes  []sallyport.Attestation
 	tools  []sallyport.Tool
+	key    string // the ledger's public key
 }
 
 func newStage(t *testing.T, changes ...func(*sallyport.Intent, *sallyport.Plan, *sallyport.Ballot)) *stage {
 	t.Helper()
-	l, _ := openLedger(t)
-	s := &stage{}
+	l, key := openLedger(t)
+	s := &stage{key: key}
 	s.asked, s.other = ask(t, l, 1, changes...), ask(t, l, 2).CallID
 	a, err := api.New(api.Options{
 		Identifier: sallyporttest.Identities{}, Signer: s, Calls: s, Recorder: l, Reader: l, Freezes: l, Scopes: s, Log: l, Catalogue: s, Preview: s,
-		OperatorGroups: []string{"operators"}, AuditorGroups: []string{"auditors"}, Metrics: http.NotFoundHandler(), Logger: slog.New(slog.DiscardHandler), Now: time.Now, Random: rand.Reader,
+		OperatorGroups: []string{"operators"}, AuditorGroups: []string{"auditors"}, Tiles: api.TilesAnyone, Metrics: http.NotFoundHandler(), Logger: slog.New(slog.DiscardHandler), Now: time.Now, Random: rand.Reader,
 		RateLimit: api.RateLimit{PerSecond: 1000, Burst: 1000}, ReadLimit: api.RateLimit{PerSecond: 1000, Burst: 1000},
 	})
 	if err != nil {
