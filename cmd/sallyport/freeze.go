@@ -80,10 +80,8 @@ func (o *operator) client(cmd *cobra.Command) (*client.Client, error) {
 
 // reader is the same for a command that only reads: a log-in that is kept will do.
 func (o *operator) reader(cmd *cobra.Command) (*client.Client, error) {
-	if server, err := o.connection.address(); err == nil && o.connection.anonymous() {
-		if k, err := readKept(); err == nil && k.logins[gatewayKey(server)].AccessToken != "" {
-			return o.connection.client(cmd.Context())
-		}
+	if o.connection.anonymous() && o.connection.keeps() {
+		return o.connection.client(cmd.Context())
 	}
 	return o.client(cmd)
 }

@@ -21,7 +21,7 @@ import (
 // a log-in of its own, so that an agent on the person's machine, which can run this
 // program as well as they can, finds nothing there to vote with.
 type kept struct {
-	file   string
+	file   string // "" where the account has no directory for it
 	logins map[string]client.Kept
 }
 
@@ -30,7 +30,7 @@ type kept struct {
 func readKept() (kept, error) {
 	dir, err := stateDir()
 	if err != nil {
-		return kept{}, err
+		return kept{logins: map[string]client.Kept{}}, nil //nolint:nilerr // an account without a home keeps none
 	}
 	k := kept{filepath.Join(dir, "sallyport", "logins.json"), map[string]client.Kept{}}
 	b, err := private(k.file)
@@ -73,6 +73,9 @@ func stateDir() (string, error) {
 // write replaces the file. A program that reads meanwhile reads the old one or the
 // new one.
 func (k kept) write() error {
+	if k.file == "" {
+		return errors.New("the log-in can't be kept: the account has no home directory: set $XDG_STATE_HOME")
+	}
 	b, err := json.MarshalIndent(k.logins, "", "  ")
 	if err == nil {
 		err = os.MkdirAll(filepath.Dir(k.file), 0o700)
@@ -93,6 +96,17 @@ func gatewayKey(server string) string {
 		return server
 	}
 	return u.Scheme + "://" + strings.ToLower(u.Host) + strings.TrimSuffix(u.Path, "/")
+}
+
+// keeps reports whether a log-in is kept for the gateway.
+func (c *connection) keeps() bool {
+	server, err := c.address()
+	if err != nil {
+		return false
+	}
+	k, err := readKept()
+	_, ok := k.logins[gatewayKey(server)]
+	return err == nil && ok
 }
 
 // keptToken is the token of the log-in that is kept for the gateway, renewed if it

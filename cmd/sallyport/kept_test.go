@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -245,6 +246,36 @@ func TestKeptLoginIsForOneGateway(t *testing.T) {
 	}
 	if _, _, code := l.run("list"); code != 0 || len(l.requests) != len(first)+1 {
 		t.Errorf("its own gateway: it exits with %d", code)
+	}
+}
+
+// TestKeptLoginVerifies: an auditor's reads the log that a gateway serves.
+func TestKeptLoginVerifies(t *testing.T) {
+	s := newStage(t)
+	l := newLogins(t, s)
+	l.login(newProvider(t, tokens("audra", "", 3600)))
+	if _, notes, code := l.run("prove", s.asked.CallID, "--file", filepath.Join(t.TempDir(), "proof")); code != 0 { // it signs a checkpoint
+		t.Fatal(notes)
+	}
+	var out strings.Builder
+	code := cli.Run(command(), []string{"verify", "--tiles", l.gateway.URL + "/ledger", "--key", s.key}, strings.NewReader(""), &out, &out)
+	if code != 0 || !slices.Contains(l.requests, "GET /ledger/checkpoint as audra") {
+		t.Errorf("it exits with %d, sends %v and says %q", code, l.requests, out.String())
+	}
+}
+
+// TestKeptNowhere: an account without a home keeps no log-in, and may still give
+// a token.
+func TestKeptNowhere(t *testing.T) {
+	l := newLogins(t, newStage(t))
+	for _, name := range []string{"XDG_STATE_HOME", "HOME", "LocalAppData"} {
+		t.Setenv(name, "")
+	}
+	if _, notes, code := l.run("list"); code != 1 || !strings.Contains(notes, "no identity for this request") {
+		t.Errorf("list exits with %d and says %q", code, notes)
+	}
+	if _, notes, code := l.run("login", "--no-browser", "--issuer", newProvider(t, tokens("olga", "", 3600)).URL); code != 1 || !strings.Contains(notes, "set $XDG_STATE_HOME") {
+		t.Errorf("login exits with %d and says %q", code, notes)
 	}
 }
 

@@ -139,16 +139,9 @@ func (v *verifying) proofOptions() (proof.Options, error) {
 func (v *verifying) published(ctx context.Context, w io.Writer) error {
 	o := proof.TilesOptions{Fetch: directory(v.tiles)}
 	if strings.HasPrefix(v.tiles, "https://") || strings.HasPrefix(v.tiles, "http://") {
-		var token string
-		if v.tokenFile != "" {
-			if err := client.MaySend(v.tiles, v.plainHTTP); err != nil {
-				return err
-			}
-			b, err := os.ReadFile(v.tokenFile)
-			if err != nil {
-				return fmt.Errorf("the token can't be read: %w", err)
-			}
-			token = strings.TrimSpace(string(b))
+		token, err := v.token(ctx)
+		if err != nil {
+			return err
 		}
 		o.Fetch = website(strings.TrimSuffix(v.tiles, "/"), token)
 	}
@@ -164,6 +157,22 @@ func (v *verifying) published(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	return v.trust.ShowReport(w, report)
+}
+
+// token is an auditor's, from a file or a log-in that is kept for the gateway, and ""
+// where there is neither.
+func (v *verifying) token(ctx context.Context) (string, error) {
+	at := connection{server: strings.TrimSuffix(strings.TrimSuffix(v.tiles, "/"), "/ledger"), plainHTTP: v.plainHTTP, tokenFile: v.tokenFile}
+	switch {
+	case v.tokenFile == "" && !at.keeps():
+		return "", nil
+	case v.tokenFile == "":
+		return at.keptToken(ctx)
+	}
+	if err := client.MaySend(v.tiles, v.plainHTTP); err != nil {
+		return "", err
+	}
+	return at.token(ctx)
 }
 
 func directory(dir string) func(context.Context, string) ([]byte, error) {
