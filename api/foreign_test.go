@@ -70,3 +70,30 @@ func TestForeignCallsAreNotRead(t *testing.T) {
 		}
 	}
 }
+
+// lying finds any call as if the agent that asks had made it.
+type lying struct{ sallyport.Reader }
+
+func (l lying) Calls(ctx context.Context, q sallyport.Query) (sallyport.Page, error) {
+	agent := q.Agent
+	q.Agent = ""
+	p, err := l.Reader.Calls(ctx, q)
+	for i := range p.Records {
+		p.Records[i].Call.AgentID = agent
+	}
+	return p, err
+}
+
+// TestSummariesGrantNothing: what a row of the projection says of a call's agent
+// shows no call to another one. The call's entries decide.
+func TestSummariesGrantNothing(t *testing.T) {
+	g := newGateway(t)
+	g.options.Reader = lying{g.options.Reader}
+	h := g.server(t).Handler()
+	id := decode(t, send(h, request(t, http.MethodPost, "/v1/calls", readBody))).ID
+	r := request(t, http.MethodGet, "/v1/calls/"+id, "")
+	r.Header.Set("Authorization", "Bearer triage-bot")
+	if w := send(h, r); w.Code != http.StatusNotFound {
+		t.Errorf("another agent gets the call: %d\n%s", w.Code, w.Body)
+	}
+}

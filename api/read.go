@@ -66,6 +66,8 @@ func (s *Server) find(c echo.Context, who sallyport.Identity, id string) (sallyp
 		return sallyport.Record{}, noCall()
 	case err != nil:
 		return sallyport.Record{}, err
+	case !s.sees(who, record.Summary()): // the summary said something else
+		return sallyport.Record{}, noCall()
 	}
 	exchangeOf(c).callID = id
 	return record, nil

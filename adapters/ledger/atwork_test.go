@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -71,6 +72,12 @@ func testShares(t *testing.T, p place) {
 	mustRecord(t, l, receivedOf(third, 22))
 
 	mustRecord(t, l, waiting[6:8]...) // people let it run, which no other call's place hinders
+
+	// However many agents come: who has nothing at work gets a place.
+	for n := range 20 {
+		mustRecord(t, l, receivedOf("bot-"+strconv.Itoa(n), 200+n))
+		mustBeRefused(t, l, receivedOf("bot-"+strconv.Itoa(n), 300+n), "overloaded")
+	}
 }
 
 // testSharesRace lets agents in two processes race for what is left.

@@ -132,8 +132,9 @@ func (t *transaction) limited(e sallyport.Entry) string {
 
 // receive denies one more call when the agent has reached a limit. Of the places
 // for calls at work, an agent may have as many as are left: alone it gets half of
-// them, and of n busy agents each gets one of n+1 parts. So there is a place for an
-// agent that has none, however much the others ask for.
+// them, and of n busy agents each gets one of n+1 parts. An agent that has none at
+// work gets one, however many the others have: the identity table bounds how many
+// more there are than places.
 func (t *transaction) receive(c *usage, at time.Time, bytes int64) error {
 	switch l := c.limits; {
 	case l.CallsPerMinute > 0 && c.received >= l.CallsPerMinute:
@@ -146,7 +147,7 @@ func (t *transaction) receive(c *usage, at time.Time, bytes int64) error {
 		return e
 	case l.Running > 0 && c.atWork >= l.Running:
 		return c.busy(c.atWork)
-	case t.places > 0 && c.atWork >= t.places-t.taken:
+	case t.places > 0 && c.atWork > 0 && c.atWork >= t.places-t.taken:
 		e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeOverloaded,
 			"%d of %d places for calls at work are taken; agent %s has %d, and may have as many as are left", t.taken, t.places, c.agent, c.atWork)
 		e.RetryAfter = retrySoon
