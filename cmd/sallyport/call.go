@@ -22,10 +22,7 @@ const (
 )
 
 func callCommand() *cobra.Command {
-	var c connection
-	var s client.Submission
-	var a arguments
-	var follow string
+	var c calling
 	cmd := &cobra.Command{
 		Use:   "call {TOOL [--arg name=value]... | --follow ID}",
 		Short: "Call a tool as an agent, and wait for the result",
@@ -47,42 +44,53 @@ goes on, and 1 after any other error: see ` + "`sallyport help exit-codes`" + `.
   sallyport call gitops_scale_deployment --as deploy-bot --arg environment=production --arg name=api --arg replicas=5 --reason "load test"
   sallyport call gitops_set_image --as deploy-bot --arguments - < arguments.json`,
 		Args: func(cmd *cobra.Command, words []string) error {
-			if follow != "" {
+			if c.follow != "" {
 				return cobra.NoArgs(cmd, words)
 			}
 			return cobra.ExactArgs(1)(cmd, words)
 		},
-		RunE: func(cmd *cobra.Command, words []string) error {
-			if follow != "" {
-				api, err := c.client(cmd.Context())
-				if err != nil {
-					return err
-				}
-				call, err := api.Get(cmd.Context(), follow, 0)
-				return followCall(cmd.Context(), api, call, err, screen{cmd.OutOrStdout(), cmd.ErrOrStderr(), c.sameFlags()})
-			}
-			arguments, err := a.read(cmd.InOrStdin())
-			if err != nil {
-				return err
-			}
-			api, err := c.client(cmd.Context())
-			if err != nil {
-				return err
-			}
-			s.Tool, s.Arguments, s.Wait = words[0], arguments, 0 // so that its id is known at once
-			call, err := submit(cmd.Context(), api, s)
-			return followCall(cmd.Context(), api, call, err, screen{cmd.OutOrStdout(), cmd.ErrOrStderr(), c.sameFlags()})
-		},
+		RunE: func(cmd *cobra.Command, words []string) error { return c.run(cmd, words) },
 	}
 	f := cmd.Flags()
-	a.flags(f)
-	statedFlags(f, &s)
-	f.StringVar(&s.Key, "key", "", "idempotency `key`: the same key and body is the same call")
-	f.StringVar(&follow, "follow", "", "`id` of a call that was made before: wait for it, and make none")
-	c.flags(cmd)
-	cmd.ValidArgsFunction = c.completes(toolNames)
-	c.completesFlag(cmd, "follow", openIDs)
+	c.arguments.flags(f)
+	statedFlags(f, &c.submission)
+	f.StringVar(&c.submission.Key, "key", "", "idempotency `key`: the same key and body is the same call")
+	f.StringVar(&c.follow, "follow", "", "`id` of a call that was made before: wait for it, and make none")
+	c.connection.flags(cmd)
+	cmd.ValidArgsFunction = c.connection.completes(toolNames)
+	c.connection.completesFlag(cmd, "follow", openIDs)
 	return cmd
+}
+
+// calling is what the flags of call say.
+type calling struct {
+	connection connection
+	arguments  arguments
+	submission client.Submission
+	follow     string // the call that was made before
+}
+
+func (c *calling) run(cmd *cobra.Command, words []string) error {
+	ctx := cmd.Context()
+	var err error
+	if c.follow == "" { // before a log-in
+		if c.submission.Arguments, err = c.arguments.read(cmd.InOrStdin()); err != nil {
+			return err
+		}
+	}
+	api, err := c.connection.client(ctx)
+	if err != nil {
+		return err
+	}
+	var call client.Call
+	if c.follow != "" {
+		call, err = api.Get(ctx, c.follow, 0)
+		call.ID = c.follow // also where Ctrl-C came first
+	} else {
+		c.submission.Tool = words[0]
+		call, err = submit(ctx, api, c.submission) // it waits for nothing, so that its id is known at once
+	}
+	return followCall(ctx, api, call, err, screen{cmd.OutOrStdout(), cmd.ErrOrStderr(), c.connection.sameFlags()})
 }
 
 // screen is where a call is shown, and how another command comes to the same
