@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -76,6 +77,7 @@ func (d *doomed) logsIn(args, who []string) (string, error) {
 	defer cancel()
 	args = append(args, "--dev-dir", d.Path(""), "--no-browser")
 	cmd := exec.CommandContext(ctx, instancetest.Program(d.t, "sallyport"), args...)
+	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+d.Path("state")) // log-ins that are kept
 	var out strings.Builder
 	cmd.Stdout = &out
 	errs, err := cmd.StderrPipe()
@@ -106,6 +108,15 @@ func (d *doomed) logsIn(args, who []string) (string, error) {
 		d.t.Errorf("it did not ask %v to log in: %s", who, said)
 	}
 	return out.String() + said, err
+}
+
+// keptReads runs a command that takes no log-in beside the one that is kept.
+func (d *doomed) keptReads(args ...string) (string, error) {
+	d.t.Helper()
+	cmd := exec.CommandContext(d.t.Context(), instancetest.Program(d.t, "sallyport"), append(args, "--dev-dir", d.Path(""))...)
+	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+d.Path("state"))
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 // TestApproveByLogin votes as people do who have no token: by logging in.
@@ -141,6 +152,14 @@ func TestApproveByLogin(t *testing.T) {
 		t.Errorf("at an API that lies: %v, %q", err, out)
 	}
 
+	// A log-in that bob keeps shows what waits for him, and votes on nothing: he logs
+	// in twice for that all the same.
+	if out, err := d.logsIn([]string{"login"}, []string{"bob"}); err != nil || !strings.Contains(out, "it reads and calls, and never votes") {
+		t.Errorf("%v, %q", err, out)
+	}
+	if out, err := d.keptReads("ballots"); err != nil || !strings.Contains(out, id) {
+		t.Errorf("%v, %q", err, out)
+	}
 	out, err = d.approves(id, []string{"bob", "bob"}, "--reason", "looks fine")
 	if err != nil || !strings.Contains(out, "your vote counted") || !strings.Contains(out, "replicas 3 → 5") {
 		t.Fatalf("%v, %q", err, out)
