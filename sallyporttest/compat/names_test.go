@@ -95,7 +95,7 @@ var names = []struct {
 			"routes.golden", "Paths of the API, of probes and of what executors post to",
 			"clients get 404",
 		},
-		patterns: []string{`^(GET |POST )?/(v1|ledger|codec|healthz|readyz|metrics|openapi\.yaml|reply)\b\S*`},
+		patterns: []string{`^(GET |POST )?/(v1|ledger|codec|healthz|readyz|metrics|openapi\.yaml|version|reply)\b\S*`},
 	},
 	{
 		pinned: pinned{
@@ -103,7 +103,7 @@ var names = []struct {
 			"scripts and unit files of operators fail",
 		},
 		places: func(s *source, add func(string)) {
-			setter := regexp.MustCompile(`^(String|StringArray|Bool|Int|Int64|Duration)VarP?$`)
+			setter := regexp.MustCompile(`^(String|StringArray|Bool|Int|Int64|Duration)?VarP?$`)
 			each(s, func(f *goFile, n *ast.CallExpr) {
 				fun, ok := n.Fun.(*ast.SelectorExpr)
 				if !ok || len(n.Args) < 3 || !setter.MatchString(fun.Sel.Name) {
