@@ -92,17 +92,22 @@ func keepAt(v any, places [][]string) (kept any, some bool) {
 		}
 		return v, len(v) > 0
 	case []any:
-		for i, element := range v {
-			has := false
-			if v[i], has = keepAt(element, below[strconv.Itoa(i)]); !has {
-				v[i] = RedactedMark
-			}
-			some = some || has
-		}
-		return v, some
+		return keepElements(v, below)
 	default:
 		return v, false
 	}
+}
+
+// keepElements marks what a list leaves out: the others keep their places.
+func keepElements(v []any, below map[string][][]string) (kept any, some bool) {
+	for i, element := range v {
+		part, has := keepAt(element, below[strconv.Itoa(i)])
+		if !has {
+			part = RedactedMark
+		}
+		v[i], some = part, some || has
+	}
+	return v, some
 }
 
 // marked is what stands for a value that was left out.

@@ -14,7 +14,7 @@ import (
 
 // write sets every text below a value.
 func write(v reflect.Value, text string) {
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // the others hold no text
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		write(v.Elem(), text)

@@ -42,28 +42,29 @@ func (s *Server) events(c echo.Context, who sallyport.Identity) error {
 		return nil
 	}
 	seen, _ := strconv.Atoi(c.Request().Header.Get("Last-Event-ID")) // 0, and the call as it is, for anything else
+	if err := s.stream(ctx, c, record, seen); err != nil {
+		s.logLost(c, record.Call.ID, err) // the client comes again, if it has not gone
+	}
+	return nil
+}
+
+// stream writes a call after each step that the client has not seen.
+func (s *Server) stream(ctx context.Context, c echo.Context, record sallyport.Record, seen int) error {
 	for {
+		var err error
 		if record.Entries > seen {
-			if err := s.event(c, record); err != nil {
-				return nil // the client has gone
-			}
-			seen = record.Entries
+			err = s.event(c, record)
+		} else {
+			_, err = fmt.Fprint(c.Response(), ": nothing new\n\n")
 		}
 		c.Response().Flush()
-		if record.State.Final() || ctx.Err() != nil || c.Request().Method == http.MethodHead {
-			return nil
+		if err != nil || record.State.Final() || ctx.Err() != nil || c.Request().Method == http.MethodHead {
+			return err
 		}
-		next, err := s.awaitStep(ctx, record, seen)
-		if err != nil {
-			s.logLost(c, record.Call.ID, err)
-			return nil // the client comes again, and gets the error
+		seen = max(seen, record.Entries)
+		if record, err = s.awaitStep(ctx, record, seen); err != nil {
+			return err
 		}
-		if next.Entries <= seen {
-			if _, err := fmt.Fprint(c.Response(), ": nothing new\n\n"); err != nil {
-				return nil
-			}
-		}
-		record = next
 	}
 }
 

@@ -52,19 +52,9 @@ func (e *entry) check(f *strict.Faults) {
 // uses (a call's target is in leaves and in search terms), and what would keep more
 // than the manifest seems to say.
 func checkRedact(f *strict.Faults, m Manifest) {
-	for _, list := range []struct {
-		name     string
-		pointers []string
-	}{{"arguments", m.Redact.Arguments}, {"result", m.Redact.Result}, {"keep_result", m.Redact.KeepResult}} {
-		if len(list.pointers) > 100 {
-			f.Add([]string{"redact", list.name}, "redact.%s has at most 100 pointers", list.name)
-		}
-		for _, p := range list.pointers {
-			if !sallyport.ValidPointer(p) {
-				f.Add([]string{"redact", list.name}, "invalid JSON Pointer %.80q; want one as in RFC 6901, such as /token", p)
-			}
-		}
-	}
+	checkPointers(f, "arguments", m.Redact.Arguments)
+	checkPointers(f, "result", m.Redact.Result)
+	checkPointers(f, "keep_result", m.Redact.KeepResult)
 	if len(m.Redact.KeepResult) > 0 && len(m.Redact.Arguments) == 0 {
 		f.Add([]string{"redact", "keep_result"}, "redact.keep_result is for tools with redact.arguments: of others' results all is kept but redact.result")
 	}
@@ -75,6 +65,17 @@ func checkRedact(f *strict.Faults, m Manifest) {
 			if s.argument != "" && strings.HasPrefix(at, p+"/") {
 				f.Add([]string{"redact", "arguments"}, "the mapping uses %s, which is therefore stored and cannot be redacted", p)
 			}
+		}
+	}
+}
+
+func checkPointers(f *strict.Faults, name string, pointers []string) {
+	if len(pointers) > 100 {
+		f.Add([]string{"redact", name}, "redact.%s has at most 100 pointers", name)
+	}
+	for _, p := range pointers {
+		if !sallyport.ValidPointer(p) {
+			f.Add([]string{"redact", name}, "invalid JSON Pointer %.80q; want one as in RFC 6901, such as /token", p)
 		}
 	}
 }

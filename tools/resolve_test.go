@@ -175,9 +175,14 @@ func TestSays(t *testing.T) {
 		tool, word string
 		want       bool
 	}{
-		{"gitops_scale_deployment", "scale", true}, {"gitops_scale_deployment", "deployment", true},
-		{"gitops_get_manifest", "deployment", true}, {"gitops_get_manifest", "service", false},
-		{"http_probe", "HEAD", true}, {"http_probe", "", false}, {"http_probe", "layoffs", false}, {"layoffs", "layoffs", false},
+		{"gitops_scale_deployment", "scale", true},
+		{"gitops_scale_deployment", "deployment", true},
+		{"gitops_get_manifest", "deployment", true},
+		{"gitops_get_manifest", "service", false},
+		{"http_probe", "HEAD", true},
+		{"http_probe", "", false},
+		{"http_probe", "layoffs", false},
+		{"layoffs", "layoffs", false},
 	} {
 		if got := c.Says(tt.tool, tt.word); got != tt.want {
 			t.Errorf("%s says %q: %t, want %t", tt.tool, tt.word, got, tt.want)

@@ -102,20 +102,27 @@ func (t *transaction) learnAgents(ctx context.Context, entries []sallyport.Entry
 			reads = append(reads, query([]any{&t.taken}, sqlTaken))
 		}
 		t.agents[agent] = c
-		if c.limits.CallsPerMinute > 0 {
-			reads = append(reads, query([]any{&c.received, &c.oldest}, sqlReceivedBetween, sallyport.Searchable(agent), nanos(e.At.Add(-limitWindow)), nanos(e.At.Add(limitWindow))))
-		}
-		if c.limits.Running > 0 || c.limits.Waiting > 0 || t.places > 0 {
-			reads = append(reads, query([]any{&c.atWork, &c.running, &c.waiting}, sqlAtWork, sallyport.Searchable(agent)))
-		}
-		if c.limits.BytesPerDay > 0 && e.Kind == sallyport.EntryReceived {
-			reads = append(reads, query([]any{&c.bytes}, sqlBytesSince, sallyport.Searchable(agent), hourOf(nanos(e.At))-23*60))
-		}
+		reads = append(reads, c.count(e.At, t.places > 0)...)
 	}
 	if err := t.conn.run(ctx, reads...); err != nil {
 		return fmt.Errorf("calls can't be counted: %w", err)
 	}
 	return nil
+}
+
+// count is how an agent's calls are counted, as far as a limit needs it.
+func (c *usage) count(at time.Time, places bool) (reads []*statement) {
+	agent := sallyport.Searchable(c.agent)
+	if c.limits.CallsPerMinute > 0 {
+		reads = append(reads, query([]any{&c.received, &c.oldest}, sqlReceivedBetween, agent, nanos(at.Add(-limitWindow)), nanos(at.Add(limitWindow))))
+	}
+	if c.limits.Running > 0 || c.limits.Waiting > 0 || places {
+		reads = append(reads, query([]any{&c.atWork, &c.running, &c.waiting}, sqlAtWork, agent))
+	}
+	if c.limits.BytesPerDay > 0 {
+		reads = append(reads, query([]any{&c.bytes}, sqlBytesSince, agent, hourOf(nanos(at))-23*60))
+	}
+	return reads
 }
 
 // limited is the agent whose limits an entry may reach, or "".

@@ -61,7 +61,7 @@ func packReceipt(e sallyport.Entry, content []byte) []byte {
 	}
 	packed := binary.AppendUvarint([]byte{packedReceipt}, uint64(len(payload)))
 	packed = append(packed, payload...)
-	packed = binary.AppendUvarint(packed, uint64(at)) //nolint:gosec // it is not negative
+	packed = binary.AppendUvarint(packed, uint64(at))
 	packed = binary.AppendUvarint(packed, uint64(len(e.Call.Arguments)))
 	return append(packed, cut(content, []byte(parts[1]), e.Call.Arguments)...)
 }
@@ -130,7 +130,7 @@ func cut(text []byte, parts ...[]byte) (pieces []byte) {
 				first, which = at, i+1
 			}
 		}
-		pieces = binary.AppendUvarint(pieces, uint64(first)) //nolint:gosec // it is not negative
+		pieces = binary.AppendUvarint(pieces, uint64(first))
 		pieces = append(append(pieces, text[:first]...), byte(which))
 		if which == 0 {
 			return pieces
@@ -157,7 +157,7 @@ func fill(pieces []byte, parts ...[]byte) (text []byte, err error) {
 // take is what a length and as many bytes say.
 func take(b []byte) (taken, rest []byte, err error) {
 	size, n := binary.Uvarint(b)
-	if n <= 0 || size > uint64(len(b)-n) {
+	if n <= 0 || size > uint64(len(b)-n) { //nolint:gosec // n is no more than there is
 		return nil, nil, errPacked
 	}
 	end := n + int(size) //nolint:gosec // it is no more than there is

@@ -122,16 +122,9 @@ func (w *writer) writeBatch(ctx context.Context, batch []*request) error {
 	var base, size int64
 	err := w.transaction(ctx, func(t *transaction) error {
 		base = t.edge.Size()
-		if err := t.learn(ctx, entriesOf(batch), w.limits); err != nil {
+		err := w.steps(ctx, t, batch, responses)
+		if size = t.edge.Size(); err != nil || size == base {
 			return err
-		}
-		for i, r := range batch {
-			if err := w.step(ctx, t, r, &responses[i]); err != nil {
-				return err
-			}
-		}
-		if size = t.edge.Size(); size == base {
-			return nil
 		}
 		return t.setHead()
 	})
@@ -170,6 +163,19 @@ func entriesOf(batch []*request) []sallyport.Entry {
 // probing reports whether a request asks only whether the ledger can be written.
 func probing(r *request) bool {
 	return r.entry == nil && r.move == nil && r.checkpoint == nil && r.refused == ""
+}
+
+// steps handles the requests of a batch.
+func (w *writer) steps(ctx context.Context, t *transaction, batch []*request, responses []response) error {
+	if err := t.learn(ctx, entriesOf(batch), w.limits); err != nil {
+		return err
+	}
+	for i, r := range batch {
+		if err := w.step(ctx, t, r, &responses[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // step handles one request of a batch. An error fails the transaction; one that

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sallyport/sallyport/client"
 )
 
 func ballotsCommand() *cobra.Command {
@@ -32,21 +34,7 @@ To see what a call would do and to vote on it, use ` + "`sallyport approve`" + `
 			if err != nil {
 				return err
 			}
-			err = r.print(cmd.OutOrStdout(), page, func(w io.Writer) error {
-				if len(page.Ballots) == 0 {
-					_, err := fmt.Fprintln(w, "no call waits for your vote")
-					return err
-				}
-				all := make([][]string, 0, len(page.Ballots))
-				for _, c := range page.Ballots {
-					votes, until := "", ""
-					if b := c.Ballot; b != nil {
-						votes, until = fmt.Sprintf("%d of %d", len(b.Votes), b.Quorum), b.ExpiresAt.UTC().Format(time.RFC3339)
-					}
-					all = append(all, []string{c.ID, c.Agent, c.Tool, target(c), votes, until})
-				}
-				return rows(w, []string{"CALL", "AGENT", "TOOL", "TARGET", "VOTES", "UNTIL"}, all)
-			})
+			err = r.print(cmd.OutOrStdout(), page, func(w io.Writer) error { return writeBallots(w, page.Ballots) })
 			if err == nil {
 				noteMore(cmd, page.Cursor)
 			}
@@ -57,4 +45,20 @@ To see what a call would do and to vote on it, use ` + "`sallyport approve`" + `
 	cmd.Flags().StringVar(&cursor, "cursor", "", "`cursor` of the page before, to see the next one")
 	r.flags(cmd)
 	return cmd
+}
+
+func writeBallots(w io.Writer, calls []client.Call) error {
+	if len(calls) == 0 {
+		_, err := fmt.Fprintln(w, "no call waits for your vote")
+		return err
+	}
+	all := make([][]string, 0, len(calls))
+	for _, c := range calls {
+		votes, until := "", ""
+		if b := c.Ballot; b != nil {
+			votes, until = fmt.Sprintf("%d of %d", len(b.Votes), b.Quorum), b.ExpiresAt.UTC().Format(time.RFC3339)
+		}
+		all = append(all, []string{c.ID, c.Agent, c.Tool, target(c), votes, until})
+	}
+	return rows(w, []string{"CALL", "AGENT", "TOOL", "TARGET", "VOTES", "UNTIL"}, all)
 }

@@ -76,7 +76,7 @@ func (k kept) write() error {
 	if k.file == "" {
 		return errors.New("the log-in can't be kept: the account has no home directory: set $XDG_STATE_HOME")
 	}
-	b, err := json.MarshalIndent(k.logins, "", "  ")
+	b, err := json.MarshalIndent(k.logins, "", "  ") //nolint:gosec // the token is what is kept, for its owner alone
 	if err == nil {
 		err = os.MkdirAll(filepath.Dir(k.file), 0o700)
 	}

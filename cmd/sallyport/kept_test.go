@@ -283,7 +283,7 @@ func TestKeptNowhere(t *testing.T) {
 func TestKeptLoginThatOthersCanRead(t *testing.T) {
 	l := newLogins(t, newStage(t))
 	l.login(newProvider(t, tokens("olga", "", 3600)))
-	if err := os.Chmod(l.file, 0o644); err != nil { //nolint:gosec // that is the mistake
+	if err := os.Chmod(l.file, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if _, notes, code := l.run("list"); code != 1 || len(l.requests) > 0 || !strings.Contains(notes, "chmod 0600") {

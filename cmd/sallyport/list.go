@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -238,8 +239,7 @@ func passing(err error) bool {
 func (w *watcher) show(page client.Calls, shown map[string]sallyport.State) (map[string]sallyport.State, error) {
 	now := make(map[string]sallyport.State, len(page.Calls))
 	fresh := 0
-	for i := len(page.Calls) - 1; i >= 0; i-- {
-		c := page.Calls[i]
+	for _, c := range slices.Backward(page.Calls) {
 		now[c.ID] = c.State
 		state, before := shown[c.ID]
 		if !before {

@@ -53,12 +53,11 @@ func (o *output) print(w io.Writer, document any, table func(io.Writer) error) e
 	if err := encoder.Encode(document); err != nil {
 		return fmt.Errorf("the response can't be written as JSON: %w", err)
 	}
-	text, err := []byte(nil), error(nil)
+	form := asJSON
 	if *o == "yaml" {
-		text, err = asYAML(b.Bytes())
-	} else {
-		text, err = asJSON(b.Bytes())
+		form = asYAML
 	}
+	text, err := form(b.Bytes())
 	if err != nil {
 		return err
 	}

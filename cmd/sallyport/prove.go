@@ -58,7 +58,7 @@ there already is never overwritten.`,
 // writeNew writes a file that is not there yet, for its owner alone. What can't be
 // written whole is not left behind.
 func writeNew(name string, content []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the user names it
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("the proof can't be written: %w", err)
 	}
