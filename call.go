@@ -54,8 +54,11 @@ type SignedCall string
 // left out stands a commitment to it under the call's seal, which is not stored
 // either: different values have different commitments, and a reader cannot
 // guess them. The agent's own words do not quote it.
-func (c Call) Redacted() Call {
-	c.Stated = c.Stated.scrubbed(c.Secrets())
+func (c Call) Redacted() Call { return c.RedactedBy(c.Secrets()) }
+
+// RedactedBy is [Call.Redacted] with the call's secrets, which cost much to make.
+func (c Call) RedactedBy(s Secrets) Call {
+	c.Stated = c.Stated.scrubbed(s)
 	c.Arguments, c.Seal = sealed(c.Arguments, c.Redact, c.Seal), nil
 	return c
 }

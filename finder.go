@@ -20,8 +20,15 @@ type finderNode struct {
 	last        byte
 }
 
+// newFinder takes sorted texts: each grows as many nodes as it has bytes that the
+// one before does not begin with.
 func newFinder(texts []string) *finder {
-	f := &finder{nodes: make([]finderNode, 1)}
+	size, before := 1, ""
+	for _, text := range texts {
+		size += len(text) - common(before, text)
+		before = text
+	}
+	f := &finder{nodes: make([]finderNode, 1, size)}
 	for _, text := range texts {
 		at := int32(0)
 		for i := range len(text) {
@@ -31,6 +38,15 @@ func newFinder(texts []string) *finder {
 	}
 	f.link()
 	return f
+}
+
+// common is how many bytes two texts both begin with.
+func common(a, b string) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 // grow is the child of a node for one more byte.

@@ -27,6 +27,11 @@ const (
 	// mostSpelt bounds the bytes of all spellings of a call's redacted texts, and
 	// so the memory for the search.
 	mostSpelt = 512 << 10
+	// mostRounds bounds how often a text is searched: a secret that has marks in it
+	// makes a search find more than the one before, one secret each time.
+	mostRounds = 8
+	// mostNested bounds the JSON within texts of JSON that is searched as such.
+	mostNested = 4
 )
 
 // Secrets are the redacted texts of one call, for the search in texts that may
@@ -64,6 +69,7 @@ func secretsOf(arguments json.RawMessage, pointers []string, seal []byte) Secret
 	if size > mostSpelt {
 		return Secrets{all: true}
 	}
+	slices.Sort(texts)
 	return Secrets{finder: newFinder(texts)}
 }
 
@@ -72,21 +78,26 @@ func secretsOf(arguments json.RawMessage, pointers []string, seal []byte) Secret
 func (s Secrets) Lost() bool { return s.lost }
 
 // Scrub puts a mark in the place of secrets within a text. A text that is scrubbed
-// stays as it is when it is scrubbed again.
-func (s Secrets) Scrub(text string) string {
+// stays as it is when it is scrubbed again. Of a text that costs too much to search,
+// it leaves a mark alone.
+func (s Secrets) Scrub(text string) string { return s.scrub(text, 0) }
+
+// scrub is Scrub for a text that stands within so many texts of JSON.
+func (s Secrets) scrub(text string, nested int) string {
 	if text == "" || s.finder == nil && !s.all {
 		return text
 	}
-	if s.all {
+	if s.all || nested > mostNested {
 		return RedactedMark
 	}
-	for {
-		next := s.once(s.within(text))
-		if next == text { // each other round leaves fewer bytes outside of marks
+	for range mostRounds {
+		next := s.once(s.within(text, nested+1))
+		if next == text {
 			return text
 		}
 		text = next
 	}
+	return RedactedMark
 }
 
 // once scrubs a text one time. It takes the whole of a mark where a secret begins
@@ -141,22 +152,34 @@ func cutOff(rest string) bool {
 }
 
 // within scrubs the texts of JSON that a text holds.
-func (s Secrets) within(text string) string {
+func (s Secrets) within(text string, nested int) string {
 	trimmed := strings.TrimSpace(text)
 	if trimmed == "" || trimmed[0] != '{' && trimmed[0] != '[' || !json.Valid([]byte(trimmed)) {
 		return text
 	}
 	d := json.NewDecoder(strings.NewReader(trimmed))
 	d.UseNumber()
+	scrubbed, found := map[string]string{}, false
 	for {
 		token, err := d.Token() // also of members that another one of the same name hides
-		if err != nil {
-			return text
+		if err != nil {         // the text ends
+			break
 		}
-		if t, ok := token.(string); ok && s.Scrub(t) != t {
-			return string(s.ScrubJSON(json.RawMessage(trimmed)))
+		if t, ok := token.(string); ok {
+			if _, known := scrubbed[t]; !known {
+				scrubbed[t] = s.scrub(t, nested)
+				found = found || scrubbed[t] != t
+			}
 		}
 	}
+	if !found {
+		return text
+	}
+	v, err := decodeAny([]byte(trimmed))
+	if err != nil { // its numbers or its depth are beyond the decoder
+		return RedactedMark
+	}
+	return string(encodeAny(eachText(v, func(t string, _ bool) string { return scrubbed[t] })))
 }
 
 // ScrubJSON is [Secrets.Scrub] for the texts within a document. It leaves a
@@ -190,8 +213,10 @@ func (s Secrets) quotedIn(document json.RawMessage) bool {
 // JSON, Go, YAML, HTML, URLs and JSON Pointers, in base64, and each line of it.
 func spellings(value string) []string {
 	list := append(texts(value), encodings(value)...)
+	lines := map[string]bool{value: true}
 	for line := range strings.Lines(value) {
-		if line = strings.TrimSpace(line); len(line) >= leastLine && line != value {
+		if line = strings.TrimSpace(line); len(line) >= leastLine && !lines[line] {
+			lines[line] = true
 			list = append(list, texts(line)...)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html"
 	"net/url"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -123,6 +124,48 @@ func TestScrubNothing(t *testing.T) {
 	}
 	if got := secretsOf(t, strings.Repeat("0123456789 key=\n", 1000)).Scrub("anything"); got != "anything" {
 		t.Errorf("of a text of 16 KB it is %s", got)
+	}
+}
+
+// TestScrubWork: an agent chooses secrets and texts. It can't have the gateway
+// search a text once for each secret in it, nor for each text of JSON around it.
+func TestScrubWork(t *testing.T) {
+	chain := secretsOf(t, "yyyyyyyy[redacted]\nxxxxxxxx")
+	nest := `"hunter2-confidential"`
+	for range 10 {
+		b, err := json.Marshal("[" + nest + "]")
+		if err != nil {
+			t.Fatal(err)
+		}
+		nest = string(b)
+	}
+	for reason, tt := range map[string]struct {
+		secrets sallyport.Secrets
+		text    string
+		want    string
+		most    float64 // allocations
+	}{
+		"a secret at the mark of the one before": {chain, strings.Repeat("y", 8_000) + "xxxxxxxx", sallyport.RedactedMark, 100},
+		"some of them":                           {chain, "a " + strings.Repeat("y", 24) + "xxxxxxxx", "a [redacted]", 100},
+		"JSON in JSON":                           {secretsOf(t, "hunter2-confidential"), "[" + nest + "]", `["[\"[\\\"[\\\\\\\"[\\\\\\\\\\\\\\\"[redacted]\\\\\\\\\\\\\\\"]\\\\\\\"]\\\"]\"]"]`, 1000},
+	} {
+		if got := tt.secrets.Scrub(tt.text); got != tt.want {
+			t.Errorf("%s: it is %.200s, want %s", reason, got, tt.want)
+		}
+		if n := testing.AllocsPerRun(1, func() { tt.secrets.Scrub(tt.text) }); n > tt.most {
+			t.Errorf("%s: the search has %v allocations, want at most %v", reason, n, tt.most)
+		}
+	}
+}
+
+// TestSecretsWork: what is made for the search is bounded too.
+func TestSecretsWork(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	secretsOf(t, strings.Repeat("0123456789 key=\n", 1000))
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > 16<<20 {
+		t.Errorf("the secrets of 16 KB take %d bytes", got)
 	}
 }
 

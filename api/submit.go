@@ -64,10 +64,11 @@ func (s *Server) receive(c echo.Context, sub submission) (record sallyport.Recor
 	if err != nil {
 		return sallyport.Record{}, false, err
 	}
-	call.Body = bodyDigest(sub.canonical, call)
+	secrets := call.Secrets()
+	call.Body = bodyDigest(sub.canonical, call.Redact, secrets)
 	s.compare(&call, sub)
 	exchangeOf(c).callID = call.ID
-	if record, err = s.accept(c.Request().Context(), call, sub.key != ""); err != nil {
+	if record, err = s.accept(c.Request().Context(), call, secrets, sub.key != ""); err != nil {
 		return sallyport.Record{}, false, about(call.ID, err)
 	}
 	exchangeOf(c).callID = record.Call.ID
@@ -92,13 +93,13 @@ func (s *Server) compare(call *sallyport.Call, sub submission) {
 
 // bodyDigest identifies a repeated body. It leaves out redacted arguments, and
 // quotes of them: a reader of the digest could guess them.
-func bodyDigest(canonical []byte, call sallyport.Call) sallyport.Digest {
-	pointers := make([]string, len(call.Redact))
-	for i, p := range call.Redact {
+func bodyDigest(canonical []byte, redact []string, secrets sallyport.Secrets) sallyport.Digest {
+	pointers := make([]string, len(redact))
+	for i, p := range redact {
 		pointers[i] = "/arguments" + p
 	}
 	left := sallyport.Redact(canonical, pointers, func(string, []byte) string { return sallyport.RedactedMark })
-	return sallyport.NewDigest("sallyport/body/v1", call.Secrets().ScrubJSON(left))
+	return sallyport.NewDigest("sallyport/body/v1", secrets.ScrubJSON(left))
 }
 
 // idempotencyKey is "" where the agent sent none.
@@ -185,7 +186,7 @@ func traceParent(r *http.Request) string {
 
 // accept records a call in the ledger and hands it over, in this order, or finds
 // the call that has the same key.
-func (s *Server) accept(ctx context.Context, call sallyport.Call, keyed bool) (sallyport.Record, error) {
+func (s *Server) accept(ctx context.Context, call sallyport.Call, secrets sallyport.Secrets, keyed bool) (sallyport.Record, error) {
 	ctx, cancel := s.handover(ctx)
 	defer cancel()
 	if keyed {
@@ -197,7 +198,7 @@ func (s *Server) accept(ctx context.Context, call sallyport.Call, keyed bool) (s
 			return sallyport.Record{}, err
 		}
 	}
-	stored := call.Redacted()
+	stored := call.RedactedBy(secrets)
 	signed, err := s.sign(stored)
 	if err != nil {
 		return sallyport.Record{}, err
