@@ -2,6 +2,7 @@ package sallyport
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 )
 
@@ -111,6 +112,21 @@ func (r Redactor) failure(f Failure) *Failure {
 		f.Fields[i] = Field{Pointer: r.Scrub(field.Pointer), Detail: r.Scrub(field.Detail)}
 	}
 	return &f
+}
+
+// Error is an error as it may leave the process. Of what it wraps there is left the
+// text.
+func (r Redactor) Error(e *Error) *Error {
+	if !r.sealed {
+		return e
+	}
+	f := r.failure(Failure{Code: e.Code, Message: e.Message, Fields: e.Fields, Reasons: e.Reasons})
+	out := *e
+	out.Code, out.Message, out.Fields, out.Reasons = f.Code, f.Message, f.Fields, f.Reasons
+	if e.Err != nil {
+		out.Err = errors.New(r.Scrub(e.Err.Error()))
+	}
+	return &out
 }
 
 func (r Redactor) reasons(list []Reason) []Reason {

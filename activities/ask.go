@@ -21,8 +21,9 @@ type AskInput struct {
 // votes single-use, and records the ballot.
 func (a *Activities) Ask(ctx context.Context, in AskInput) (b sallyport.Ballot, err error) {
 	done := a.step(ctx, "ask")
-	defer func() { done(err); err = forTemporal(err) }()
-	call, err := a.open(ctx, in.Call)
+	var call sallyport.Call
+	defer func() { done(err); err = forTemporal(call, err) }()
+	call, err = a.open(ctx, in.Call)
 	if err != nil {
 		return b, err
 	}

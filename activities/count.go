@@ -45,8 +45,9 @@ type Counted struct {
 // Count verifies votes and records each as a vote or as a refusal.
 func (a *Activities) Count(ctx context.Context, in CountInput) (c Counted, err error) {
 	done := a.step(ctx, "count")
-	defer func() { done(err); err = forTemporal(err) }()
-	call, err := a.open(ctx, in.Call)
+	var call sallyport.Call
+	defer func() { done(err); err = forTemporal(call, err) }()
+	call, err = a.open(ctx, in.Call)
 	if err != nil {
 		return c, err
 	}

@@ -16,8 +16,9 @@ type DecideInput struct {
 // Decide asks policy and records its decision.
 func (a *Activities) Decide(ctx context.Context, in DecideInput) (d sallyport.Decision, err error) {
 	done := a.step(ctx, "decide")
-	defer func() { done(err); err = forTemporal(err) }()
-	call, err := a.open(ctx, in.Call)
+	var call sallyport.Call
+	defer func() { done(err); err = forTemporal(call, err) }()
+	call, err = a.open(ctx, in.Call)
 	if err != nil {
 		return d, err
 	}

@@ -10,8 +10,9 @@ import (
 // the first that is recorded.
 func (a *Activities) Plan(ctx context.Context, signed sallyport.SignedCall) (p sallyport.Plan, err error) {
 	done := a.step(ctx, "plan")
-	defer func() { done(err); err = forTemporal(err) }()
-	call, err := a.open(ctx, signed)
+	var call sallyport.Call
+	defer func() { done(err); err = forTemporal(call, err) }()
+	call, err = a.open(ctx, signed)
 	if err != nil {
 		return p, err
 	}

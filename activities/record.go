@@ -23,8 +23,9 @@ type FinishInput struct {
 // it did start, Finish looks for its effect in the target instead.
 func (a *Activities) Finish(ctx context.Context, in FinishInput) (end Ended, err error) {
 	done := a.step(ctx, "finish")
-	defer func() { done(err); err = forTemporal(err) }()
-	call, err := a.open(ctx, in.Call)
+	var call sallyport.Call
+	defer func() { done(err); err = forTemporal(call, err) }()
+	call, err = a.open(ctx, in.Call)
 	if err != nil {
 		return end, err
 	}

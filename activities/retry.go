@@ -10,12 +10,13 @@ import (
 
 // forTemporal is the one place that says which errors Temporal retries: those of
 // dependencies that are out of reach, and our own faults. The error's kind is the
-// failure's type, and the error itself its detail.
-func forTemporal(err error) error {
+// failure's type, and the error itself its detail. Temporal's SDK logs and traces
+// it, so that it quotes none of the call's redacted arguments.
+func forTemporal(call sallyport.Call, err error) error {
 	if err == nil {
 		return nil
 	}
-	e := sallyport.AsError(err)
+	e := sallyport.NewRedactor(call, sallyport.Redaction{}, sallyport.Obligations{}).Error(sallyport.AsError(err))
 	return temporal.NewApplicationErrorWithOptions(e.Message, string(e.Kind), temporal.ApplicationErrorOptions{
 		NonRetryable: e.Kind != sallyport.Unavailable && e.Kind != sallyport.Internal,
 		Details:      []any{*e},

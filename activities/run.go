@@ -27,8 +27,9 @@ type Ended struct {
 // error means that the call did not start.
 func (a *Activities) Run(ctx context.Context, in RunInput) (end Ended, err error) {
 	done := a.step(ctx, "run")
-	defer func() { done(err); err = forTemporal(err) }()
-	call, err := a.open(ctx, in.Call)
+	var call sallyport.Call
+	defer func() { done(err); err = forTemporal(call, err) }()
+	call, err = a.open(ctx, in.Call)
 	if err != nil {
 		return end, err
 	}

@@ -23,8 +23,9 @@ type Validated struct {
 // records the intent.
 func (a *Activities) Validate(ctx context.Context, signed sallyport.SignedCall) (v Validated, err error) {
 	done := a.step(ctx, "validate")
-	defer func() { done(err); err = forTemporal(err) }()
-	call, err := a.open(ctx, signed)
+	var call sallyport.Call
+	defer func() { done(err); err = forTemporal(call, err) }()
+	call, err = a.open(ctx, signed)
 	if err != nil {
 		return v, err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -164,5 +165,38 @@ func TestNoWordsInSpansAndLogs(t *testing.T) {
 				t.Errorf("the log says\n%s", o.log.String())
 			}
 		})
+	}
+}
+
+// TestNoSecretsInErrors: an error that says which dependency is out of reach, or
+// whose code a tool makes, quotes no redacted argument in spans and in the log.
+func TestNoSecretsInErrors(t *testing.T) {
+	const secret = "hunter2_confidential"
+	h, call, signed := secretiveWith(t, time.Now, secret)
+	h.Policy.Set(workflowstest.Asks(1), nil)
+	attempts := 0
+	h.Runner.PlanFunc = func(context.Context, sallyport.Intent) (sallyport.Plan, error) {
+		attempts++
+		if attempts == 1 {
+			return sallyport.Plan{}, sallyport.Errorf(sallyport.Unavailable, "odd", "no customer: %w", errors.New(secret))
+		}
+		return sallyport.Plan{}, sallyport.Errorf(sallyport.Invalid, secret, "no %s", secret)
+	}
+	env, o := watch(t, h, call)
+	env.ExecuteWorkflow(workflows.ToolCall, signed)
+	h.WantEnd(call.ID, sallyport.StateInvalid, sallyport.RedactedMark)
+	if attempts < 2 {
+		t.Errorf("the tool planned %d times", attempts)
+	}
+	for _, s := range o.spans.GetSpans() {
+		if said := fmt.Sprintf("%+v", s); strings.Contains(said, secret) {
+			t.Errorf("the span %s says %q, %+v", s.Name, s.Status.Description, s.Events)
+		}
+	}
+	if strings.Contains(o.log.String(), secret) {
+		t.Errorf("the log says\n%s", o.log.String())
+	}
+	if err := env.GetWorkflowError(); err != nil && strings.Contains(fmt.Sprintf("%+v", err), secret) {
+		t.Errorf("the workflow ends with %v", err)
 	}
 }
