@@ -42,7 +42,7 @@ type Entry struct {
 	Key    string    `json:"key,omitempty"` // tells entries of one kind apart; "" where there is one
 	At     time.Time `json:"at"`
 
-	Known *Known `json:"known,omitempty"` // of what the agent named; of a receipt and an intent
+	Known *Known `json:"known,omitempty"` // of what agents and tools named; of a receipt, an intent and an outcome
 
 	Call     *Call      `json:"call,omitempty"`
 	Signed   SignedCall `json:"signed,omitempty"`
@@ -64,13 +64,15 @@ type Entry struct {
 
 // Known says which of the words that a call names are an operator's: they stand in
 // the catalogue, in policy or in the configuration. The others are an agent's own
-// text, which the log commits to and does not show. It is decided once, when the
-// entry is made.
+// text, which the log commits to and does not show. So is the code of a call's end,
+// unless it is one of the gateway's own: a tool makes it. It is decided once, when
+// the entry is made.
 type Known struct {
 	Tool      bool `json:"tool,omitempty"`
 	Action    bool `json:"action,omitempty"`
 	Resource  bool `json:"resource,omitempty"`
 	Namespace bool `json:"namespace,omitempty"`
+	Code      bool `json:"code,omitempty"`
 }
 
 // Check reports, with an error of kind [Invalid], an entry that lacks a member of
@@ -109,7 +111,7 @@ func (e Entry) Check() error {
 	case EntryLift:
 		ok = e.has(e.Lift != nil) && e.Key == ""
 	}
-	ok = ok && (e.Known == nil || e.Kind == EntryReceived || e.Kind == EntryIntent)
+	ok = ok && (e.Known == nil || e.Kind == EntryReceived || e.Kind == EntryIntent || e.Kind == EntryOutcome)
 	if !ok || !ValidCallID(e.CallID) || e.At.IsZero() {
 		return Errorf(Invalid, CodeBadEntry, "an entry of kind %q for call %q has not exactly the members of its kind", e.Kind, e.CallID)
 	}

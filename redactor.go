@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"time"
 )
 
 // Redactor leaves out of a call's entries what is stored nowhere. Every entry
@@ -151,6 +152,16 @@ func ownCode(code string) bool {
 	return slices.ContainsFunc(CodeGroups(), func(g CodeGroup) bool {
 		return slices.ContainsFunc(g.Codes, func(c Code) bool { return c.Name == code })
 	})
+}
+
+// Entry is the entry of a call's end. Leaves show its code if it is one of the
+// gateway's own: tools make others.
+func (o Outcome) Entry(callID string, at time.Time) Entry {
+	e := Entry{CallID: callID, Kind: EntryOutcome, At: at, Outcome: &o}
+	if o.Error != nil {
+		e.Known = &Known{Code: ownCode(o.Error.Code)}
+	}
+	return e
 }
 
 // Found is an outcome that was found in the target, or that outlived the process

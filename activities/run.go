@@ -200,7 +200,7 @@ func (a *Activities) end(ctx context.Context, redactor sallyport.Redactor, i sal
 	out.FinishedAt = now
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	r, err := a.record(ctx, redactor, sallyport.Entry{CallID: callID, Kind: sallyport.EntryOutcome, At: now, Outcome: &out})
+	r, err := a.record(ctx, redactor, out.Entry(callID, now))
 	if err != nil {
 		return Ended{}, err
 	}

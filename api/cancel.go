@@ -65,13 +65,10 @@ func (s *Server) stop(ctx context.Context, r sallyport.Record, who sallyport.Ide
 	// It was received and never handed over. Once the ledger holds its end,
 	// it can't be any more.
 	now := s.opts.Now().Round(0).UTC()
-	receipt, err := s.opts.Recorder.Record(ctx, sallyport.Entry{
-		CallID: r.Call.ID, Kind: sallyport.EntryOutcome, At: now,
-		Outcome: &sallyport.Outcome{
-			State: sallyport.StateCancelled, FinishedAt: now,
-			Error: &sallyport.Failure{Code: sallyport.CodeCancelled, Message: "cancelled by " + identityID(who) + " before it was handed over"},
-		},
-	})
+	receipt, err := s.opts.Recorder.Record(ctx, sallyport.Outcome{
+		State: sallyport.StateCancelled, FinishedAt: now,
+		Error: &sallyport.Failure{Code: sallyport.CodeCancelled, Message: "cancelled by " + identityID(who) + " before it was handed over"},
+	}.Entry(r.Call.ID, now))
 	if err == nil && receipt.Repeated && receipt.Entry.Outcome != nil {
 		return ended(receipt.Entry.Outcome.State)
 	}

@@ -316,13 +316,10 @@ func (s *Server) giveUp(ctx context.Context, id, again string, cause error) erro
 		Message: "the call could not be handed over: nothing was run; " + again,
 	}
 	now := s.opts.Now().Round(0).UTC()
-	receipt, err := s.opts.Recorder.Record(ctx, sallyport.Entry{
-		CallID: id, Kind: sallyport.EntryOutcome, At: now,
-		Outcome: &sallyport.Outcome{
-			State: sallyport.StateCancelled, FinishedAt: now,
-			Error: &sallyport.Failure{Code: sallyport.CodeNotStarted, Message: "the call could not be handed over: nothing was run"},
-		},
-	})
+	receipt, err := s.opts.Recorder.Record(ctx, sallyport.Outcome{
+		State: sallyport.StateCancelled, FinishedAt: now,
+		Error: &sallyport.Failure{Code: sallyport.CodeNotStarted, Message: "the call could not be handed over: nothing was run"},
+	}.Entry(id, now))
 	switch {
 	case err == nil && receipt.Repeated, sallyport.KindOf(err) == sallyport.Conflict:
 		return nil

@@ -21,7 +21,7 @@ const (
 	lastLeafVersion   = 3
 	leafVersion       = "sallyport/leaf/v3"
 	// secondLeafVersion shows what an agent names as tool, action, resource and
-	// namespace, whatever it is.
+	// namespace, and a tool as code, whatever it is.
 	secondLeafVersion = "sallyport/leaf/v2"
 	// firstLeafVersion does not show why a call did not succeed either.
 	firstLeafVersion = "sallyport/leaf/v1"
@@ -175,7 +175,7 @@ func (s *sealer) fill(l *Leaf, e sallyport.Entry) {
 	case sallyport.EntryOutcome:
 		l.State = string(e.Outcome.State)
 		if f := e.Outcome.Error; f != nil && l.Version != firstLeafVersion {
-			l.Code = s.show("code", f.Code)
+			l.Code = s.word(l, "code", f.Code, known(e).Code)
 		}
 		s.commit(l, "result", e.Outcome.Result)
 		s.commit(l, "error", e.Outcome.Error)
@@ -213,7 +213,8 @@ func known(e sallyport.Entry) sallyport.Known {
 	return *e.Known
 }
 
-// word shows an operator's word, and commits to an agent's.
+// word shows an operator's word and a code of the gateway, and commits to those of
+// agents and tools.
 func (s *sealer) word(l *Leaf, name, v string, known bool) string {
 	switch {
 	case l.Version != firstLeafVersion && l.Version != secondLeafVersion && !known:

@@ -105,6 +105,29 @@ func TestAgentsWordsAreSealed(t *testing.T) {
 	}
 }
 
+// TestToolsCodesAreSealed: a tool makes the code of its failure, and could put
+// contents into it. The leaf shows the gateway's own codes alone.
+func TestToolsCodesAreSealed(t *testing.T) {
+	for code, shown := range map[string]string{"drift": "drift", "patient Jane Doe, HIV positive": "", "jane_doe": ""} {
+		out := sallyport.Outcome{State: sallyport.StateFailed, Error: &sallyport.Failure{Code: code}}
+		e := out.Entry(sallyporttest.Approved(1)[0].CallID, time.Unix(1, 0))
+		if err := e.Check(); err != nil {
+			t.Fatal(err)
+		}
+		b, err := LeafOf(e, 3, make([]byte, SaltSize))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := ParseLeaf(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.Code != shown || (l.Code == "") == (l.Commitments["code"] == "") {
+			t.Errorf("of the code %q the leaf shows %q: %s", code, l.Code, b)
+		}
+	}
+}
+
 // otherSteps are an entry of each kind that an approved call has none of, and a
 // decision, a start and an outcome that say all they can.
 func otherSteps(callID string) []sallyport.Entry {
@@ -117,7 +140,7 @@ func otherSteps(callID string) []sallyport.Entry {
 		{Kind: sallyport.EntryStart, Start: &sallyport.Start{Intent: digest, Plan: digest, Runner: "kube", Image: "tool@sha256:1", Place: "kube/agents/call"}},
 		{Kind: sallyport.EntryPlaced, Key: "uid", Placed: &sallyport.Placement{Place: "kube/agents/call", UID: "uid", Image: "tool@sha256:1"}},
 		{Kind: sallyport.EntryStop, Key: "stop", Stop: &sallyport.Stop{By: "olga", Freeze: callID, Reason: "it loops"}},
-		{Kind: sallyport.EntryOutcome, Outcome: &sallyport.Outcome{State: sallyport.StateAmbiguous, Error: &sallyport.Failure{Code: "interrupted", Message: "alice must look"}}},
+		{Kind: sallyport.EntryOutcome, Known: &sallyport.Known{Code: true}, Outcome: &sallyport.Outcome{State: sallyport.StateAmbiguous, Error: &sallyport.Failure{Code: "interrupted", Message: "alice must look"}}},
 		{Kind: sallyport.EntryErasure, Erasure: &sallyport.Erasure{By: "olga", Reason: "bob asked for it"}},
 		{Kind: sallyport.EntryFreeze, Freeze: &sallyport.Freeze{ID: callID, Agent: "deploy-bot", Tool: "http_probe", Namespace: "staging", By: "olga", Reason: "it loops", At: at}},
 		{Kind: sallyport.EntryLift, Lift: &sallyport.Lift{By: "olga", At: at}},
