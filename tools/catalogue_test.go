@@ -369,3 +369,31 @@ func TestCheckResult(t *testing.T) {
 		t.Errorf("a tool without a promise: %v", err)
 	}
 }
+
+// TestCheckResultPointers: the error names places that the manifest spells, and
+// none within what it redacts: names of members are a tool's text too.
+func TestCheckResultPointers(t *testing.T) {
+	promise := `result:
+  type: object
+  properties:
+    rows: {type: object, additionalProperties: {type: integer}}
+    data: {type: object, properties: {id: {type: integer}}}
+    list: {type: array, items: {type: object, properties: {"a/b": {type: integer}}, additionalProperties: {type: integer}}}
+runner: sandbox`
+	m := strings.Replace(good, "runner: sandbox", promise, 1)
+	c, err := tools.Load(dir(strings.Replace(m, "egress: []\n", "egress: []\nredact: {result: [/data]}\n", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for result, want := range map[string]string{
+		`{"rows":{"jane.doe@example.com":"x"}}`:                `"/rows"`,
+		`{"rows":{"` + strings.Repeat("jane", 100) + `":"x"}}`: `"/rows"`,
+		`{"data":{"id":"x"}}`:                                  `"/data"`,
+		`{"list":[{"a/b":1},{"a/b":"x"}]}`:                     `"/list/1/a~1b"`,
+		`{"list":[{"rows":"x"}]}`:                              `"/list/0"`,
+	} {
+		if err := c.CheckResult("restart", json.RawMessage(result)); err == nil || !strings.HasSuffix(err.Error(), " at "+want) {
+			t.Errorf("of %s the error is %v, want one at %s", result, err, want)
+		}
+	}
+}

@@ -129,9 +129,32 @@ func (c *Catalogue) CheckResult(tool string, result json.RawMessage) error {
 	}
 	at := ""
 	if invalid, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
-		at = strings.TrimPrefix(pointer(deepest(invalid).InstanceLocation), "/arguments")
+		at = e.manifest.spelt(deepest(invalid).InstanceLocation)
 	}
-	return sallyport.Errorf(sallyport.Invalid, sallyport.CodeResultWithheld, "the call succeeded; its result is withheld, because it does not fit the manifest's result at %.200q", at)
+	return sallyport.Errorf(sallyport.Invalid, sallyport.CodeResultWithheld, "the call succeeded; its result is withheld, because it does not fit the manifest's result at %q", at)
+}
+
+// spelt points at a place in a result, as far as the manifest spells it. Another
+// name is the tool's own text, as is all within a part that is redacted.
+func (m Manifest) spelt(at []string) string {
+	var schema any
+	if json.Unmarshal(m.result, &schema) != nil {
+		return ""
+	}
+	place := ""
+	for _, token := range at {
+		of, _ := schema.(map[string]any)
+		properties, _ := of["properties"].(map[string]any)
+		below, ok := properties[token]
+		if !ok && of["type"] == "array" {
+			below, ok = of["items"]
+		}
+		if !ok || slices.Contains(m.Redact.Result, place) {
+			break
+		}
+		schema, place = below, place+step(token)
+	}
+	return place
 }
 
 // deepest is the first error without causes.
@@ -222,8 +245,10 @@ func pointer(tokens []string) string {
 	var b strings.Builder
 	b.WriteString("/arguments")
 	for _, t := range tokens {
-		b.WriteByte('/')
-		b.WriteString(strings.NewReplacer("~", "~0", "/", "~1").Replace(t))
+		b.WriteString(step(t))
 	}
 	return b.String()
 }
+
+// step is one name of a JSON Pointer.
+func step(name string) string { return "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name) }
