@@ -242,7 +242,7 @@ func texts(value string) []string {
 		strings.NewReplacer("~", "~0", "/", "~1").Replace(value),
 	}
 	list = append(list, inJSON(value)...)
-	for _, escaped := range []string{unquoted(encodeAny(value)), unquoted(mustJSON(value))} { // as JSON within a text of JSON
+	for _, escaped := range []string{unquoted(encodeAny(value)), unquoted(mustJSON(value)), upperEscapes(unquoted(mustJSON(value)))} { // as JSON within a text of JSON
 		list = append(list, inJSON(escaped)...)
 	}
 	for _, s := range []string{query, spaced} {
@@ -255,7 +255,7 @@ func texts(value string) []string {
 func inJSON(value string) []string {
 	var list []string
 	for _, plain := range []string{unquoted(encodeAny(value)), unquoted(mustJSON(value))} {
-		for _, s := range []string{plain, inASCII(plain)} {
+		for _, s := range []string{plain, upperEscapes(plain), inASCII(plain), upperEscapes(inASCII(plain))} {
 			list = append(list, s, strings.ReplaceAll(s, "/", `\/`))
 		}
 	}
@@ -279,6 +279,21 @@ func inASCII(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// upperEscapes writes the digits of JSON's \u escapes in upper case.
+func upperEscapes(s string) string {
+	b := []byte(s)
+	for i := 0; i+6 <= len(b); i++ {
+		if b[i] != '\\' {
+			continue
+		}
+		if b[i+1] == 'u' {
+			copy(b[i+2:], bytes.ToUpper(b[i+2:i+6]))
+		}
+		i++ // what is escaped begins no escape
+	}
+	return string(b)
 }
 
 // lowerPercent writes percent-encoded bytes in lower case.

@@ -40,6 +40,8 @@ func TestScrub(t *testing.T) {
 		"in JSON":                   {"say " + quoted(value), `say "[redacted]"`},
 		"in JSON, with slashes":     {strings.ReplaceAll(quoted(value), "/", `\/`), `"[redacted]"`},
 		"in JSON, as Python writes": {"'alpha \\\"line\\\" <&> of it's\\nomega/line+of it \\u00ff?>\\ud83d\\ude00'", "'[redacted]'"},
+		"in JSON, in upper case":    {`'alpha \"line\" \u003C\u0026\u003E of it's\nomega\/line+of it \u00FF?\u003E\uD83D\uDE00'`, "'[redacted]'"},
+		"in JSON twice, in upper":   {`x "\"alpha \\\"line\\\" \\u003C\\u0026\\u003E of it's\\nomega/line+of it ÿ?\\u003E😀\""`, `x "\"[redacted]\""`},
 		"JSON as a text":            {inside, `{"auth":"token [redacted]"}`},
 		"JSON in JSON in text":      {quoted([]string{inside}), `["{\"auth\":\"token [redacted]\"}"]`},
 		"JSON in JSON cut out":      {"x " + quoted(quoted(value)), `x "\"[redacted]\""`},
