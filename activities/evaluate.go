@@ -101,6 +101,18 @@ func (e Evaluator) Visible(ctx context.Context, agent sallyport.Agent) ([]sallyp
 	return visible, nil
 }
 
+// Sees finds a tool that an agent may know of. Policy is asked about any name, about
+// one of no tool with the zero tool: neither time nor an error tells a hidden tool
+// from none.
+func (e Evaluator) Sees(ctx context.Context, agent sallyport.Agent, name string) (tool sallyport.Tool, ok bool, err error) {
+	tool, has := e.Catalogue.Tool(name)
+	visible, err := e.Policy.Visible(ctx, agent, tool)
+	if err != nil || !has || !visible {
+		return sallyport.Tool{}, false, err
+	}
+	return tool, true, nil
+}
+
 // Preview evaluates a call without a plan, a run or an entry in the ledger.
 func (e Evaluator) Preview(ctx context.Context, call sallyport.Call, agent sallyport.Agent) (sallyport.Intent, sallyport.Decision, error) {
 	s, err := e.resolveFor(ctx, call, agent)
@@ -114,13 +126,9 @@ func (e Evaluator) Preview(ctx context.Context, call sallyport.Call, agent sally
 // resolveFor resolves an agent's call to its intent. To the agent, a tool that it
 // may not know of does not exist.
 func (e Evaluator) resolveFor(ctx context.Context, call sallyport.Call, agent sallyport.Agent) (subject, error) {
-	tool, ok := e.Catalogue.Tool(call.Tool)
-	if ok {
-		visible, err := e.Policy.Visible(ctx, agent, tool)
-		if err != nil {
-			return subject{}, err
-		}
-		ok = visible
+	tool, ok, err := e.Sees(ctx, agent, call.Tool)
+	if err != nil {
+		return subject{}, err
 	}
 	if !ok {
 		return subject{}, sallyport.Errorf(sallyport.NotFound, sallyport.CodeUnknownTool, "there is no tool %q", call.Tool)

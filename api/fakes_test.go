@@ -253,13 +253,21 @@ func (catalogue) tool(name string) (sallyport.Tool, bool) {
 	return t, slices.Contains(toolNames(), name)
 }
 
+func (c catalogue) Sees(_ context.Context, a sallyport.Agent, name string) (sallyport.Tool, bool, error) {
+	t, ok := c.tool(name)
+	return t, ok && sees(a.ID, name), c.down.check("policy")
+}
+
+// sees reports whether an agent sees a tool, if there is one.
+func sees(agent, tool string) bool { return agent != "triage-bot" || tool == "gitops_get_manifest" }
+
 func (c catalogue) Visible(_ context.Context, a sallyport.Agent) ([]sallyport.Tool, error) {
 	if err := c.down.check("policy"); err != nil {
 		return nil, err
 	}
 	var visible []sallyport.Tool
 	for _, name := range toolNames() {
-		if a.ID == "triage-bot" && name != "gitops_get_manifest" {
+		if !sees(a.ID, name) {
 			continue
 		}
 		t, _ := c.tool(name)
@@ -321,7 +329,7 @@ func argumentsOf(c sallyport.Call) arguments {
 
 func refusedAsMalformed(c sallyport.Call, args arguments) *sallyport.Failure {
 	switch {
-	case !slices.Contains(toolNames(), c.Tool):
+	case !slices.Contains(toolNames(), c.Tool) || !sees(c.AgentID, c.Tool):
 		return &sallyport.Failure{Code: "unknown_tool", Message: "there is no such tool, or it is not yours to see"}
 	case args.Replicas > 1000:
 		return &sallyport.Failure{

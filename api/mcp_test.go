@@ -672,3 +672,7 @@ func TestMCPPanic(t *testing.T) {
 type panicking struct{}
 
 func (panicking) Visible(context.Context, sallyport.Agent) ([]sallyport.Tool, error) { panic("x") }
+
+func (panicking) Sees(context.Context, sallyport.Agent, string) (sallyport.Tool, bool, error) {
+	panic("x")
+}

@@ -29,7 +29,8 @@ type Options struct {
 	Preview    Previewer
 
 	// Redactions are the JSON Pointers to those of a tool's arguments that are
-	// stored nowhere. Nil redacts none.
+	// stored nowhere; of the tool "" those of all tools, which hold for a name of
+	// which the agent sees no tool. Nil redacts none.
 	Redactions func(tool string) []string
 
 	// Tool finds a tool of the catalogue, whichever agents may see it. A name that it
@@ -132,6 +133,10 @@ const (
 // Catalogue says which tools an agent may see.
 type Catalogue interface {
 	Visible(context.Context, sallyport.Agent) ([]sallyport.Tool, error)
+
+	// Sees finds one of them by its name. It asks policy about any name, so that
+	// neither its time nor its error tells a hidden tool from none.
+	Sees(ctx context.Context, agent sallyport.Agent, name string) (tool sallyport.Tool, ok bool, err error)
 }
 
 // Previewer evaluates a call without recording it.

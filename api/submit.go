@@ -26,6 +26,7 @@ type submission struct {
 	joins       bool   // without a key a write is the same as another, see [sallyport.Call.Same]
 	apart       bool   // it repeats no other call all the same
 	traceParent string
+	tool        *sallyport.Tool // nil if there is none that the agent may see
 }
 
 // submit takes a call, and responds when the call has ended, when it waits for
@@ -60,6 +61,9 @@ func (s *Server) logLost(c echo.Context, id string, err error) {
 // Every door of the API submits by it. repeats is whether the record is of another
 // call, which this one repeats.
 func (s *Server) receive(c echo.Context, sub submission) (record sallyport.Record, repeats bool, err error) {
+	if sub.tool, err = s.toolFor(c.Request().Context(), sub); err != nil {
+		return sallyport.Record{}, false, err
+	}
 	call, err := s.newCall(sub)
 	if err != nil {
 		return sallyport.Record{}, false, err
@@ -68,27 +72,24 @@ func (s *Server) receive(c echo.Context, sub submission) (record sallyport.Recor
 	call.Body = bodyDigest(sub.canonical, call.Redact, secrets)
 	s.compare(&call, sub)
 	exchangeOf(c).callID = call.ID
-	if record, err = s.accept(c.Request().Context(), call, secrets, sub.key != ""); err != nil {
+	if record, err = s.accept(c.Request().Context(), call, secrets, sub); err != nil {
 		return sallyport.Record{}, false, about(call.ID, err)
 	}
 	exchangeOf(c).callID = record.Call.ID
 	return record, record.Call.ID != call.ID, nil
 }
 
-// compare says which other call this one repeats: a client of a model sends a write
-// again without a key when an answer got lost. A read has no effect to repeat, and
-// of redacted arguments nothing is left to compare.
-func (s *Server) compare(call *sallyport.Call, sub submission) {
-	if !sub.joins || sub.key != "" || s.opts.JoinWrites <= 0 || len(call.Redact) > 0 {
-		return
+// toolFor is the submission's tool, if the agent may see it. All that the call shows
+// the agent follows from this answer: a hidden tool is to look like none. Without an
+// answer there is no call, as there is no list of tools.
+func (s *Server) toolFor(ctx context.Context, sub submission) (*sallyport.Tool, error) {
+	ctx, cancel := s.handover(ctx)
+	defer cancel()
+	tool, ok, err := s.opts.Catalogue.Sees(ctx, *sub.who.Agent, sub.Tool)
+	if err != nil || !ok {
+		return nil, err
 	}
-	if tool, ok := s.tool(call.Tool); !ok || tool.ReadOnly {
-		return
-	}
-	call.Same = call.SameDigest()
-	if !sub.apart {
-		call.JoinSeconds = int(s.opts.JoinWrites.Seconds())
-	}
+	return &tool, nil
 }
 
 // bodyDigest identifies a repeated body. It leaves out redacted arguments, and
@@ -135,7 +136,7 @@ func (s *Server) newCall(sub submission) (sallyport.Call, error) {
 		ReceivedAt:  s.opts.Now().Round(0).UTC(),
 		TraceParent: sub.traceParent,
 	}
-	err = s.seal(&call)
+	err = s.seal(&call, sub.tool)
 	return call, err
 }
 
@@ -143,12 +144,17 @@ func (s *Server) newCall(sub submission) (sallyport.Call, error) {
 // stored nowhere, in bytes.
 const sealSize = 32
 
-// seal says which of a call's arguments are stored nowhere.
-func (s *Server) seal(call *sallyport.Call) error {
+// seal says which of a call's arguments are stored nowhere: those that the tool's
+// manifest names, or where the agent may see no such tool, those that any does.
+func (s *Server) seal(call *sallyport.Call, tool *sallyport.Tool) error {
 	if s.opts.Redactions == nil {
 		return nil
 	}
-	if call.Redact = s.opts.Redactions(call.Tool); len(call.Redact) == 0 {
+	name := ""
+	if tool != nil {
+		name = tool.Name
+	}
+	if call.Redact = s.opts.Redactions(name); len(call.Redact) == 0 {
 		return nil
 	}
 	call.Seal = make([]byte, sealSize)
@@ -186,7 +192,8 @@ func traceParent(r *http.Request) string {
 
 // accept records a call in the ledger and hands it over, in this order, or finds
 // the call that has the same key.
-func (s *Server) accept(ctx context.Context, call sallyport.Call, secrets sallyport.Secrets, keyed bool) (sallyport.Record, error) {
+func (s *Server) accept(ctx context.Context, call sallyport.Call, secrets sallyport.Secrets, sub submission) (sallyport.Record, error) {
+	keyed := sub.key != ""
 	ctx, cancel := s.handover(ctx)
 	defer cancel()
 	if keyed {
@@ -203,7 +210,7 @@ func (s *Server) accept(ctx context.Context, call sallyport.Call, secrets sallyp
 	if err != nil {
 		return sallyport.Record{}, err
 	}
-	received := sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryReceived, At: call.ReceivedAt, Known: &sallyport.Known{Tool: s.hasTool(call.Tool)}, Call: &stored, Signed: signed}
+	received := sallyport.Entry{CallID: call.ID, Kind: sallyport.EntryReceived, At: call.ReceivedAt, Known: &sallyport.Known{Tool: sub.tool != nil}, Call: &stored, Signed: signed}
 	receipt, err := s.opts.Recorder.Record(ctx, received)
 	switch {
 	case keyed && sallyport.CodeOf(err) == sallyport.CodeErased:
@@ -260,16 +267,6 @@ func (s *Server) join(ctx context.Context, call sallyport.Call, known sallyport.
 		return known, nil
 	}
 	return known, s.start(ctx, known, call, true)
-}
-
-// joinSame is the call that a write without a key repeats. As with join, it may not
-// have been handed over.
-func (s *Server) joinSame(ctx context.Context, id string) (sallyport.Record, error) {
-	known, err := s.opts.Reader.Call(ctx, id)
-	if err != nil || known.State != sallyport.StatePending {
-		return known, err
-	}
-	return known, s.start(ctx, known, known.Call, true)
 }
 
 // start hands a call over. It ends a call that it could not hand over and that the

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,11 +75,8 @@ func (g *Gateway) server(calls temporal.APIClient) (*api.Server, error) {
 	}
 	return api.New(api.Options{
 		Identifier: g.ids, Signer: signer, Recorder: g.ledger, Reader: g.ledger, Freezes: g.ledger, Scopes: scopes{g}, Log: g.ledger, Calls: calls, Catalogue: evaluator, Preview: evaluator,
-		Redactions: func(tool string) []string {
-			t, _ := g.catalogue.Tool(tool)
-			return t.Redact.Arguments
-		},
-		Tool: g.catalogue.Tool, JoinWrites: c.API.JoinWrites,
+		Redactions: g.redactions,
+		Tool:       g.catalogue.Tool, JoinWrites: c.API.JoinWrites,
 		Ready: []api.Check{
 			{Name: "policy", Check: func(context.Context) error { return g.policy.Ready() }},
 			{Name: "ledger", Check: g.ledger.Ping},
@@ -92,6 +90,21 @@ func (g *Gateway) server(calls temporal.APIClient) (*api.Server, error) {
 		ReadLimit: api.RateLimit{PerSecond: c.API.ReadsPerSecond, Burst: c.API.ReadsBurst},
 		Wrap:      func(h http.Handler) http.Handler { return g.telemetry.HTTP(g.withCodec(h)) },
 	})
+}
+
+// redactions are the pointers to those of a tool's arguments that are stored
+// nowhere; of "" those of all tools.
+func (g *Gateway) redactions(tool string) []string {
+	if tool != "" {
+		t, _ := g.catalogue.Tool(tool)
+		return t.Redact.Arguments
+	}
+	var all []string
+	for _, t := range g.catalogue.Tools() {
+		all = append(all, t.Redact.Arguments...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // approveURL links to the page of the Temporal UI that shows what an approver

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -146,6 +147,14 @@ func (s *stage) SignAttestation(a sallyport.Attestation) (string, error) {
 
 func (s *stage) Visible(context.Context, sallyport.Agent) ([]sallyport.Tool, error) {
 	return s.tools, nil
+}
+
+func (s *stage) Sees(_ context.Context, _ sallyport.Agent, name string) (sallyport.Tool, bool, error) {
+	i := slices.IndexFunc(s.tools, func(t sallyport.Tool) bool { return t.Name == name })
+	if i < 0 {
+		return sallyport.Tool{}, false, nil
+	}
+	return s.tools[i], true, nil
 }
 
 func (*stage) SignCall(sallyport.Call) (sallyport.SignedCall, error)             { return "signed", nil }

@@ -96,6 +96,10 @@ func (quiet) Visible(context.Context, sallyport.Agent) ([]sallyport.Tool, error)
 	return nil, nil
 }
 
+func (quiet) Sees(context.Context, sallyport.Agent, string) (tool sallyport.Tool, ok bool, err error) {
+	return tool, false, nil
+}
+
 func (quiet) Preview(context.Context, sallyport.Call, sallyport.Agent) (i sallyport.Intent, d sallyport.Decision, err error) {
 	return i, d, nil
 }
