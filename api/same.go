@@ -20,12 +20,19 @@ func (s *Server) compare(call *sallyport.Call, sub submission) {
 	}
 }
 
-// joinSame is the call that a write without a key repeats. As with join, it may not
-// have been handed over.
-func (s *Server) joinSame(ctx context.Context, id string) (sallyport.Record, error) {
+// joinSame is the call that a write without a key repeats. The ledger finds it in a
+// table that is for searches and that no leaf binds: the found call itself must say
+// that it is the same. As with join, it may not have been handed over.
+func (s *Server) joinSame(ctx context.Context, call sallyport.Call, id string) (sallyport.Record, error) {
 	known, err := s.opts.Reader.Call(ctx, id)
-	if err != nil || known.State != sallyport.StatePending {
-		return known, err
+	switch {
+	case err != nil:
+		return sallyport.Record{}, err
+	case known.Call.Same != call.Same || known.Call.AgentID != call.AgentID:
+		return sallyport.Record{}, sallyport.Errorf(sallyport.Internal, sallyport.CodeInternal,
+			"the ledger names call %s as what a call of agent %s repeats, and that one is another: verify the ledger", id, call.AgentID)
+	case known.State != sallyport.StatePending:
+		return known, nil
 	}
 	return known, s.start(ctx, known, known.Call, true)
 }

@@ -217,7 +217,7 @@ func (s *Server) accept(ctx context.Context, call sallyport.Call, secrets sallyp
 		return sallyport.Record{}, sallyport.Errorf(sallyport.Conflict, sallyport.CodeErased,
 			"this Idempotency-Key names a call whose contents were erased, and names it for ever: use another one")
 	case sallyport.CodeOf(err) == sallyport.CodeSameCall:
-		return s.joinSame(ctx, sallyport.AsError(err).CallID)
+		return s.joinSame(ctx, call, sallyport.AsError(err).CallID)
 	case err != nil:
 		return sallyport.Record{}, err
 	case receipt.Repeated && !keyed:
