@@ -28,6 +28,7 @@ const (
 
 // What requests cost of a share. A read of one call costs 1.
 const (
+	costNone  = 0 // a notification by MCP: its meter charges for it
 	costOne   = 1
 	costList  = 5  // it reads many calls
 	costProof = 10 // it reads many nodes of the tree

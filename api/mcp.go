@@ -2,9 +2,11 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -25,17 +27,16 @@ type door struct {
 	c   echo.Context
 	who sallyport.Identity
 	sdk *mcp.Server // of this message alone
+
+	drew atomic.Bool // whether the message has drawn from a share, or was refused one
 }
 
 // mcp serves a message as the transport Streamable HTTP has it, without sessions:
 // any server may take any message of a client.
 func (s *Server) mcp(c echo.Context, who sallyport.Identity) error {
-	if err := s.sameSite(c.Request()); err != nil {
-		return err
-	}
 	message, err := s.readMessage(c, who)
 	if err != nil {
-		return err
+		return cmp.Or(s.charge(c, who), err)
 	}
 	r := c.Request()
 	// The SDK gets the canonical form: no text that two parsers read in two ways.
@@ -43,9 +44,13 @@ func (s *Server) mcp(c echo.Context, who sallyport.Identity) error {
 	c.Response().Before(func() { c.Response().Header().Set(echo.HeaderCacheControl, "no-store") }) // the SDK allows to revalidate
 	d := &door{Server: s, c: c, who: who}
 	d.sdk = d.newSDK()
+	response := &meter{ResponseWriter: c.Response(), door: d}
 	mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return d.sdk }, &mcp.StreamableHTTPOptions{
 		Stateless: true, DisableLocalhostProtection: true, // sameSite knows the proxy's name too
-	}).ServeHTTP(c.Response(), r)
+	}).ServeHTTP(response, r)
+	if !response.paid() {
+		return response.refused
+	}
 	return nil
 }
 
@@ -63,9 +68,12 @@ func (d *door) newSDK() *mcp.Server {
 	return server
 }
 
-// readMessage reads a JSON-RPC message, strictly, and returns it in canonical
+// readMessage reads a JSON-RPC message of a client of this site, strictly, and returns it in canonical
 // form. While it arrives it takes a place among the agent's messages.
 func (s *Server) readMessage(c echo.Context, who sallyport.Identity) ([]byte, error) {
+	if err := s.sameSite(c.Request()); err != nil {
+		return nil, err
+	}
 	place, err := s.limiter.take(c.Request().Context(), identityKey(who), toSend, 0)
 	if err != nil {
 		return nil, err

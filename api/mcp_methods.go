@@ -49,7 +49,9 @@ func (d *door) operation(method string, params mcp.Params, next mcp.MethodHandle
 			return operation{toCall, costOne, true, d.byTool(call.Name, d.callTool, next)}, true
 		}
 		return operation{own.lane, own.cost, own.frozen, d.byTool(call.Name, d.callOwn(own), next)}, true
-	case method == "initialize", method == "ping", method == "server/discover", strings.HasPrefix(method, notifications):
+	case strings.HasPrefix(method, notifications):
+		return operation{toRead, costNone, true, next}, true
+	case method == "initialize", method == "ping", method == "server/discover":
 		return operation{toRead, costOne, true, next}, true
 	default:
 		return operation{}, false
@@ -103,6 +105,9 @@ func (d *door) receiving(next mcp.MethodHandler) mcp.MethodHandler {
 
 // share takes a turn in the share that an operation draws from.
 func (d *door) share(op operation) (*turn, error) {
+	if op.cost != costNone {
+		d.drew.Store(true)
+	}
 	ctx := d.c.Request().Context()
 	mine, err := d.limiter.take(ctx, identityKey(d.who), op.lane, op.cost)
 	if err != nil {
