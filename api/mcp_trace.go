@@ -20,7 +20,7 @@ func (d *door) traced(params *mcp.CallToolParamsRaw) (end func()) {
 	request := trace.SpanFromContext(r.Context())
 	parent := trace.NewSpanContext(trace.SpanContextConfig{TraceID: named.TraceID, SpanID: named.SpanID, TraceFlags: trace.TraceFlags(named.Flags), Remote: true})
 	attributes := []attribute.KeyValue{attribute.String("mcp.method.name", methodCallTool), attribute.String("gen_ai.operation.name", "execute_tool")}
-	if validToolName(params.Name) { // what else an agent sends is in no span
+	if d.hasTool(params.Name) { // another name is the agent's own text, which is in no span
 		attributes = append(attributes, attribute.String("gen_ai.tool.name", params.Name))
 	}
 	ctx, span := request.TracerProvider().Tracer("github.com/sallyport/sallyport/api").Start(trace.ContextWithRemoteSpanContext(r.Context(), parent), methodCallTool,
