@@ -75,6 +75,16 @@ type Known struct {
 	Code      bool `json:"code,omitempty"`
 }
 
+// WordKind is what a call names by a word.
+type WordKind int
+
+// The kinds of words that an operator may have written as what a call names.
+const (
+	WordAction WordKind = iota + 1
+	WordResource
+	WordNamespace
+)
+
 // Check reports, with an error of kind [Invalid], an entry that lacks a member of
 // its kind, or that has one that its kind does not name.
 func (e Entry) Check() error {

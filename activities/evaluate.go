@@ -41,10 +41,10 @@ type Evaluator struct {
 	HistoryReader HistoryReader
 	Logger        *slog.Logger
 
-	// Says reports whether an operator wrote a word, which a call of the tool has
-	// as its action, resource or namespace: in the tool's manifest, in policy or
-	// in the configuration. Nil takes every word for the agent's own.
-	Says func(tool, word string) bool
+	// Says reports whether an operator wrote a word of this kind, which a call of the
+	// tool has: in the tool's manifest, in policy or in the configuration. Nil takes
+	// every word for the agent's own.
+	Says func(kind sallyport.WordKind, tool, word string) bool
 	Now  func() time.Time
 }
 
@@ -69,8 +69,13 @@ func (s subject) redactor() sallyport.Redactor {
 
 // known says which words of an intent are an operator's.
 func (e Evaluator) known(i sallyport.Intent) *sallyport.Known {
-	says := func(word string) bool { return e.Says != nil && e.Says(i.Tool.Name, word) }
-	return &sallyport.Known{Tool: true, Action: says(i.Action), Resource: says(i.Resource), Namespace: says(i.Namespace)}
+	says := func(kind sallyport.WordKind, word string) bool {
+		return e.Says != nil && e.Says(kind, i.Tool.Name, word)
+	}
+	return &sallyport.Known{
+		Tool: true, Action: says(sallyport.WordAction, i.Action),
+		Resource: says(sallyport.WordResource, i.Resource), Namespace: says(sallyport.WordNamespace, i.Namespace),
+	}
 }
 
 // shown is an intent without the agent's own text where an operator's word is

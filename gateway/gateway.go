@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sallyport/sallyport"
 	"github.com/sallyport/sallyport/activities"
 	"github.com/sallyport/sallyport/adapters/kube"
 	"github.com/sallyport/sallyport/adapters/ledger"
@@ -178,8 +179,9 @@ func (g *Gateway) evaluator() activities.Evaluator {
 }
 
 // says reports whether an operator wrote a word that a call of a tool names.
-func (g *Gateway) says(tool, word string) bool {
-	return g.policy.Says(word) || g.catalogue.Says(tool, word) || slices.Contains(g.o.Config.namespaces(), word)
+func (g *Gateway) says(kind sallyport.WordKind, tool, word string) bool {
+	return g.policy.Says(kind, word) || g.catalogue.Says(tool, word) ||
+		kind == sallyport.WordNamespace && slices.Contains(g.o.Config.namespaces(), word)
 }
 
 func loadCatalogue(dir string) (*tools.Catalogue, error) {

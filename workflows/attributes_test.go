@@ -16,8 +16,11 @@ import (
 // of a call where an operator named it, and none of the agent's own text; and so
 // has the leaf, by what the entry says.
 func TestSearchAttributes(t *testing.T) {
-	for name, says := range map[string]func(tool, word string) bool{
-		"Operators": func(tool, word string) bool { return tool == "write" && word == "production" }, "Agents": nil,
+	for name, says := range map[string]func(kind sallyport.WordKind, tool, word string) bool{
+		"Agents": nil,
+		"Operators": func(kind sallyport.WordKind, tool, word string) bool {
+			return kind == sallyport.WordNamespace && tool == "write" && word == "production"
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := workflowstest.New(t, time.Now)

@@ -13,6 +13,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
+
+	"github.com/sallyport/sallyport"
 )
 
 // The rules that a policy must define, and one that it may.
@@ -34,7 +36,7 @@ type policy struct {
 	decision rego.PreparedEvalQuery
 	visible  rego.PreparedEvalQuery
 	approver rego.PreparedEvalQuery
-	words    map[string]bool // that operators wrote
+	words    map[sallyport.WordKind][]string // that operators declared
 }
 
 // load compiles a policy and tries it. Errors have file, line and reason.
@@ -56,7 +58,7 @@ func load(ctx context.Context, src source, timeout time.Duration) (*policy, erro
 	if err != nil {
 		return nil, err
 	}
-	p := &policy{revision: src.revision(), timeout: loadTimeout, words: words(data, compiler.Modules)}
+	p := &policy{revision: src.revision(), timeout: loadTimeout, words: words(data)}
 	for rule, query := range map[string]*rego.PreparedEvalQuery{decisionRule: &p.decision, visibleRule: &p.visible, approverRule: &p.approver} {
 		if *query, err = prepare(ctx, compiler, store, rule); err != nil {
 			return nil, err
