@@ -194,7 +194,7 @@ func (s Secrets) ScrubJSON(document json.RawMessage) json.RawMessage {
 	if err := d.Decode(&v); err != nil {
 		return mustJSON(RedactedMark)
 	}
-	if _, err := d.Token(); err != io.EOF { //nolint:errorlint // the decoder returns it as it is
+	if _, err := d.Token(); err != io.EOF {
 		return mustJSON(RedactedMark)
 	}
 	return encodeAny(eachText(v, func(text string, _ bool) string { return s.Scrub(text) }))

@@ -209,9 +209,19 @@ func TestRoutesAndDocumentAgree(t *testing.T) {
 	if !ok {
 		t.Fatal("the handler is not a router")
 	}
-	var routes []string
+	var routes, heads []string
 	for _, r := range router.Routes() {
-		routes = append(routes, r.Method+" "+strings.NewReplacer(":id", "{id}", "*", "{path}").Replace(r.Path))
+		path := strings.NewReplacer(":id", "{id}", "*", "{path}").Replace(r.Path)
+		if r.Method == http.MethodHead { // no operation of its own
+			heads = append(heads, http.MethodGet+" "+path)
+			continue
+		}
+		routes = append(routes, r.Method+" "+path)
+	}
+	for _, get := range heads {
+		if !slices.Contains(routes, get) {
+			t.Errorf("HEAD is served where there is no %s", get)
+		}
 	}
 	slices.Sort(routes)
 	if d := cmp.Diff(loadContract(t).operations(), routes); d != "" {
