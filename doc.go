@@ -27,7 +27,8 @@
 //   - difference.go: how two values differ, for people to read
 //   - redact.go: arguments and results that are stored nowhere
 //   - finder.go: many texts found in one pass over another
-//   - scrub.go: [Secrets], the search for redacted values in each spelling
+//   - spell.go: the spellings in which a redacted value is looked for
+//   - scrub.go: [Secrets], the search for them
 //   - trace.go: a [TraceContext], the place of a call in a distributed trace
 //
 // These are the stages of a call, each a type or a few:
