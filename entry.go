@@ -75,6 +75,20 @@ type Known struct {
 	Code      bool `json:"code,omitempty"`
 }
 
+// fits reports whether an entry names what this knows.
+func (k Known) fits(e Entry) bool {
+	switch e.Kind { //nolint:exhaustive // the others name nothing of an agent or a tool
+	case EntryReceived:
+		return k == Known{Tool: k.Tool}
+	case EntryIntent:
+		return !k.Code
+	case EntryOutcome:
+		return e.Outcome != nil && e.Outcome.Error != nil && k == Known{Code: k.Code}
+	default:
+		return false
+	}
+}
+
 // WordKind is what a call names by a word.
 type WordKind int
 
@@ -121,7 +135,7 @@ func (e Entry) Check() error {
 	case EntryLift:
 		ok = e.has(e.Lift != nil) && e.Key == ""
 	}
-	ok = ok && (e.Known == nil || e.Kind == EntryReceived || e.Kind == EntryIntent || e.Kind == EntryOutcome)
+	ok = ok && (e.Known == nil || e.Known.fits(e))
 	if !ok || !ValidCallID(e.CallID) || e.At.IsZero() {
 		return Errorf(Invalid, CodeBadEntry, "an entry of kind %q for call %q has not exactly the members of its kind", e.Kind, e.CallID)
 	}

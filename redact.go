@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -156,7 +158,9 @@ func ValidPointer(p string) bool {
 	return strings.HasPrefix(p, "/") && len(p) <= 256 && !strings.Contains(rest, "~")
 }
 
-// eachText replaces each text within a value, names of members included.
+// eachText replaces each text within a value, names of members included. Of two
+// names that become one, the later one's member stays: the result must always be
+// the same, for digests are over it.
 func eachText(v any, by func(text string, name bool) string) any {
 	switch v := v.(type) {
 	case string:
@@ -168,8 +172,8 @@ func eachText(v any, by func(text string, name bool) string) any {
 		return v
 	case map[string]any:
 		m := make(map[string]any, len(v))
-		for name, below := range v {
-			m[by(name, true)] = eachText(below, by)
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			m[by(name, true)] = eachText(v[name], by)
 		}
 		return m
 	default:

@@ -42,6 +42,8 @@ var operations = map[string]struct {
 // forPrograms are the operations that no person uses, and why.
 var forPrograms = map[string]string{
 	"mcp":                    "agents speak it by a client of their own",
+	"watchCall":              "browsers and agents read its events; `get --wait` and `list --watch` ask again",
+	"evaluateAccess":         "policy enforcement points ask by AuthZEN; `decide` is the same dry run",
 	"getResourceMetadata":    "clients of MCP read it",
 	"getMCPResourceMetadata": "clients of MCP read it",
 	"healthz":                "probes ask it",
