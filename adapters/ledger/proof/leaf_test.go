@@ -73,6 +73,9 @@ func TestAgentsWordsAreSealed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for n, e := range story[:2] {
 				e.Known = tt.known
+				if n == 0 && e.Known != nil { // a receipt names the tool alone
+					e.Known = &sallyport.Known{Tool: tt.known.Tool}
+				}
 				if err := e.Check(); err != nil {
 					t.Fatal(err)
 				}
