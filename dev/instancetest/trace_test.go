@@ -179,7 +179,8 @@ func TestMetrics(t *testing.T) {
 		`agent_tool_calls_total{action="scale",agent_id="deploy-bot",resource="deployment",result="denied"} 2`,
 		`agent_tool_calls_total{action="scale",agent_id="deploy-bot",resource="deployment",result="allowed"} 1`,
 		`agent_tool_calls_total{action="get",agent_id="deploy-bot",resource="deployment",result="allowed"} 3`,
-		`agent_tool_calls_total{action="get",agent_id="deploy-bot",resource="secret",result="denied"} 1`,
+		// The agent named the kind, and policy's data has no such resource.
+		`agent_tool_calls_total{action="get",agent_id="deploy-bot",resource="other",result="denied"} 1`,
 		`sallyport_step_duration_seconds_count{step="validate"} 7`,
 		`sallyport_step_duration_seconds_count{step="decide"} 7`,
 		`sallyport_step_duration_seconds_count{step="run"} 4`,
