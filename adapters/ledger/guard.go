@@ -157,7 +157,7 @@ func (t *transaction) receive(c *usage, at time.Time, bytes int64) error {
 	case t.places > 0 && c.atWork > 0 && c.atWork >= t.places-t.taken:
 		e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeOverloaded,
 			"%d of %d places for calls at work are taken; agent %s has %d, and may have as many as are left", t.taken, t.places, c.agent, c.atWork)
-		e.RetryAfter = retrySoon
+		e.RetryAfter = 2*time.Second + time.Duration(at.Nanosecond()%4)*time.Second // apart, for each try costs
 		return e
 	case l.Waiting > 0 && c.waiting >= l.Waiting:
 		e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeTooManyWaiting,

@@ -4,13 +4,11 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -18,8 +16,9 @@ import (
 	"go.temporal.io/api/serviceerror"
 	sdkclient "go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
-	_ "modernc.org/sqlite" // the driver "sqlite", with which the ledger is read
 
+	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/ledger"
 	"github.com/sallyport/sallyport/adapters/telemetry"
 	"github.com/sallyport/sallyport/client"
 	"github.com/sallyport/sallyport/dev/instance"
@@ -36,7 +35,8 @@ type harness struct {
 	temporal sdkclient.Client // as the gateway's API
 	bare     *bareWorker
 	eager    *bareWorker
-	ledger   *sql.DB // the instance's, read-only
+	ledger   *ledger.Archive              // the instance's
+	stories  map[string][]sallyport.Entry // of its calls, as of when it was read
 }
 
 // withHarness starts an instance on new state, and stops it when f returns.
@@ -101,8 +101,7 @@ func prepare(ctx context.Context, i client.Instance, server *server.Server, logg
 		return err
 	}
 	defer h.eager.stop()
-	path := url.URL{Scheme: "file", Path: filepath.Join(i.Dir, "ledger.db"), RawQuery: "mode=ro&_pragma=busy_timeout(10000)"}
-	if h.ledger, err = sql.Open("sqlite", path.String()); err != nil {
+	if h.ledger, err = ledger.OpenArchive(ctx, ledger.Database{Path: filepath.Join(i.Dir, "ledger.db")}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.ledger.Close()) }()

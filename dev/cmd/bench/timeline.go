@@ -14,6 +14,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"github.com/sallyport/sallyport"
+	"github.com/sallyport/sallyport/adapters/ledger"
 	"github.com/sallyport/sallyport/workflows/wire"
 )
 
@@ -103,23 +104,22 @@ func (h *harness) life(ctx context.Context, s sample) (life, error) {
 	return l, nil
 }
 
-// entries reads what the ledger has of a call.
-func (h *harness) entries(ctx context.Context, callID string) (entries []sallyport.Entry, err error) {
-	rows, err := h.ledger.QueryContext(ctx, "SELECT c.entry FROM leaves l JOIN contents c ON c.idx = l.idx WHERE l.call_id = $1 ORDER BY l.number", callID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var b []byte
-		var e sallyport.Entry
-		if err := rows.Scan(&b); err != nil {
+// entries reads what the ledger has of a call. It reads the whole ledger at first.
+func (h *harness) entries(ctx context.Context, callID string) ([]sallyport.Entry, error) {
+	if h.stories == nil {
+		stories := map[string][]sallyport.Entry{}
+		err := h.ledger.Export(ctx, 0, true, func(l ledger.ExportedLeaf) error {
+			var e sallyport.Entry
+			if err := json.Unmarshal(l.Entry, &e); err != nil {
+				return err
+			}
+			stories[e.CallID] = append(stories[e.CallID], e)
+			return nil
+		})
+		if err != nil {
 			return nil, err
 		}
-		if err := json.Unmarshal(b, &e); err != nil {
-			return nil, err
-		}
-		entries = append(entries, e)
+		h.stories = stories
 	}
-	return entries, rows.Err()
+	return h.stories[callID], nil
 }
