@@ -93,8 +93,8 @@ var arrows = map[string][]string{
 // libraries says which packages alone may import a library, by the prefix of
 // its import path. Other packages call these.
 var libraries = map[string][]string{
-	"database/sql":                           {"adapters/ledger", "sallyporttest/postgrestest", "temporal-server/server", "dev/cmd/bench"}, // there it is the Temporal server's
-	"modernc.org/sqlite":                     {"adapters/ledger", "temporal-server/server", "dev/cmd/bench"},
+	"database/sql":                           {"adapters/ledger", "sallyporttest/postgrestest", "temporal-server/server"}, // there it is the Temporal server's
+	"modernc.org/sqlite":                     {"adapters/ledger", "temporal-server/server"},
 	"github.com/jackc/pgx":                   {"adapters/ledger", "sallyporttest/postgrestest", "temporal-server/server"}, // there it is the Temporal server's
 	"github.com/pressly/goose":               {"adapters/ledger"},
 	"go.temporal.io/":                        {"activities", "workflows", "workflows/wire", "worker", "adapters/temporal", "sallyporttest/workflowstest", "gateway", "temporal-server/...", "dev/..."},
