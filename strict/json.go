@@ -26,6 +26,10 @@ type Limits struct {
 // policy costs that looks at every value.
 var DefaultLimits = Limits{Depth: 32, Tokens: 4096} //nolint:gochecknoglobals // a constant in all but form
 
+// TakenLimits are for what was taken already, and may have been when bodies had
+// more tokens: calls that wait for people, and what is recorded of calls.
+var TakenLimits = Limits{Depth: 32, Tokens: 16384} //nolint:gochecknoglobals // a constant in all but form
+
 // maxSafeInteger is the largest integer that every JSON implementation reads
 // exactly (RFC 7493, section 2.2).
 const maxSafeInteger = 1<<53 - 1

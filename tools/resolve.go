@@ -61,7 +61,7 @@ func (c *Catalogue) Resolve(call sallyport.Call, agent sallyport.Agent) (sallypo
 
 // arguments decodes and checks a call's arguments.
 func (e entry) arguments(raw json.RawMessage) (map[string]any, error) {
-	canonical, err := strict.JSON(raw, strict.DefaultLimits)
+	canonical, err := strict.JSON(raw, strict.TakenLimits)
 	if err != nil {
 		return nil, malformed(err)
 	}

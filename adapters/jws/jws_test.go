@@ -104,6 +104,21 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestCallOfEarlierLimits: a call that was taken when bodies had more tokens, and
+// that waits for people since then, is genuine.
+func TestCallOfEarlierLimits(t *testing.T) {
+	public, private := newKey(t)
+	call := someCall()
+	call.Arguments = json.RawMessage(`{"many":[` + strings.Repeat("1,", 16_000) + `1]}`)
+	signed, err := newSigner(t, private).SignCall(call)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newVerifier(t, public).VerifyCall(signed); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTimesBecomeUTC(t *testing.T) {
 	public, private := newKey(t)
 	call := someCall()

@@ -118,7 +118,7 @@ func checkCall(c sallyport.Call) error {
 	case c.ReceivedAt.IsZero(), c.ReceivedAt.Location() != time.UTC:
 		return errors.New("it does not say in UTC when it was received")
 	}
-	canonical, err := strict.JSON(c.Arguments, strict.DefaultLimits)
+	canonical, err := strict.JSON(c.Arguments, strict.TakenLimits)
 	if err != nil {
 		return fmt.Errorf("its arguments: %w", err)
 	}

@@ -96,7 +96,7 @@ func (b *broker) respond(ctx context.Context, line []byte) wire.BrokerResponse {
 // admit decides whether a request may be made.
 func (b *broker) admit(line []byte) (wire.BrokerRequest, error) {
 	var r wire.BrokerRequest
-	canonical, err := strict.JSON(line, strict.DefaultLimits)
+	canonical, err := strict.JSON(line, strict.TakenLimits)
 	if err == nil {
 		err = strict.Decode(canonical, &r)
 	}

@@ -70,7 +70,7 @@ func (h *History) signal(e *historypb.HistoryEvent, s *historypb.WorkflowExecuti
 		sig.Malformed = err.Error()
 		return sig
 	}
-	canonical, err := strict.JSON(plain[0].GetData(), strict.DefaultLimits)
+	canonical, err := strict.JSON(plain[0].GetData(), strict.TakenLimits)
 	if err == nil {
 		err = strict.Decode(canonical, &sig.Paper)
 	}

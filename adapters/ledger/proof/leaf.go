@@ -113,7 +113,7 @@ func LeafAs(version string, e sallyport.Entry, number int, salt []byte) ([]byte,
 // its version and its call alone.
 func ParseLeaf(b []byte) (Leaf, error) {
 	var l Leaf
-	canonical, err := strict.JSON(b, strict.DefaultLimits)
+	canonical, err := strict.JSON(b, strict.TakenLimits)
 	if err == nil && !bytes.Equal(canonical, b) {
 		err = fmt.Errorf("it is not canonical")
 	}
