@@ -41,7 +41,7 @@ func NewRecordRedactor(rec Record) Redactor {
 func (r Redactor) Entry(e Entry) Entry {
 	switch e.Kind { //nolint:exhaustive // the others have no text but ids
 	case EntryReceived:
-		c := e.Call.Redacted()
+		c := e.Call.RedactedBy(r.Secrets)
 		e.Call = &c
 	case EntryIntent:
 		i := e.Intent.Redacted()

@@ -59,7 +59,7 @@ func gitCodes() []Code {
 			"Namespace and name of the call do not name a file: they must be DNS labels.",
 			"Correct the arguments, or the pattern in the manifest's schema."),
 		explain(CodeResultWithheld, RetryNever, []int{200},
-			"The call succeeded, and what the tool returned does not fit the `result` of its manifest, after redaction. It is neither stored nor returned.",
+			"The call succeeded, and what the tool returned does not fit the `result` of its manifest. It is neither stored nor returned.",
 			"Read the target to see the effect. Correct the tool or the manifest."),
 		explain(CodeNoChange, RetryNever, []int{200},
 			"The commit would change nothing.",

@@ -45,14 +45,13 @@ func (b *evaluationBody) check() error {
 	wrong.unless(b.Subject.ID != "", "/subject/id", "this must be an agent's id")
 	wrong.unless(b.Action.Name == "call", "/action/name", `this must be "call"`)
 	wrong.unless(b.Resource.Type == "tool", "/resource/type", `this must be "tool"`)
-	wrong.unless(validToolName(b.Resource.ID), "/resource/id", "this must be a tool's name: 1 to 64 of a-z, 0-9 and _")
+	wrong.toolName("/resource/id", b.Resource.ID)
 	if len(b.Context.Arguments) == 0 {
 		b.Context.Arguments = json.RawMessage("{}")
 	}
 	wrong.unless(b.Context.Arguments[0] == '{', "/context/arguments", "this must be an object")
-	wrong.atMost(maxReason, "/context/reason", b.Context.Reason)
-	wrong.atMost(maxStated, "/context/session", b.Context.Session)
-	wrong.atMost(maxStated, "/context/task", b.Context.Task)
+	call := b.call()
+	wrong.stated("/context", call.stated())
 	return wrong.err()
 }
 
@@ -96,20 +95,13 @@ func (s *Server) evaluate(c echo.Context, who sallyport.Identity) error {
 	if agent == nil {
 		return respond(c, http.StatusOK, notFound())
 	}
-	call, err := s.newCall(submission{
-		who: sallyport.Identity{Account: agent.Account, Agent: agent}, callBody: body.call(), traceParent: traceParent(c.Request()),
-	})
-	if err != nil {
-		return err
-	}
-	intent, decision, err := s.opts.Preview.Preview(c.Request().Context(), call, *agent)
+	v, err := s.preview(c, submission{who: sallyport.Identity{Account: agent.Account, Agent: agent}, callBody: body.call()})
 	switch {
 	case sallyport.CodeOf(err) == sallyport.CodeUnknownTool:
 		return respond(c, http.StatusOK, notFound())
 	case err != nil:
 		return err
 	}
-	v := previewOf(intent, decision)
 	return respond(c, http.StatusOK, evaluationView{Decision: v.Effect == sallyport.Allow, Context: evaluationNote{
 		Effect: v.Effect, Reasons: v.Reasons, Hint: v.Hint, Approval: v.Approval, Revision: v.Revision,
 	}})
@@ -137,17 +129,4 @@ func notFound() evaluationView {
 	return evaluationView{Context: evaluationNote{
 		Effect: sallyport.Deny, Reasons: []sallyport.Reason{{Code: sallyport.CodeUnknownTool, Message: "there is no such tool for this agent"}},
 	}}
-}
-
-// printable reports whether a header is visible ASCII, and not long.
-func printable(s string, most int) bool {
-	if s == "" || len(s) > most {
-		return false
-	}
-	for _, b := range []byte(s) {
-		if b <= ' ' || b > '~' {
-			return false
-		}
-	}
-	return true
 }

@@ -36,11 +36,9 @@ type callBody struct {
 
 func (b *callBody) check() error {
 	var wrong faults
-	wrong.unless(validToolName(b.Tool), "/tool", "this must be a tool's name: 1 to 64 of a-z, 0-9 and _")
+	wrong.toolName("/tool", b.Tool)
 	wrong.unless(len(b.Arguments) > 0 && b.Arguments[0] == '{', "/arguments", "this must be an object")
-	wrong.atMost(maxReason, "/reason", b.Reason)
-	wrong.atMost(maxStated, "/session", b.Session)
-	wrong.atMost(maxStated, "/task", b.Task)
+	wrong.stated("", b.stated())
 	return wrong.err()
 }
 
@@ -84,6 +82,18 @@ func (f *faults) atMost(limit int, pointer, s string) {
 	f.unless(utf8.RuneCountInString(s) <= limit, pointer, fmt.Sprintf("this may have at most %d characters", limit))
 }
 
+// stated checks what an agent says of a call, which stands below a pointer.
+func (f *faults) stated(below string, s sallyport.Stated) {
+	f.atMost(maxReason, below+"/reason", s.Reason)
+	f.atMost(maxStated, below+"/session", s.Session)
+	f.atMost(maxStated, below+"/task", s.Task)
+}
+
+// toolName checks the name of a tool, which need not be there.
+func (f *faults) toolName(pointer, name string) {
+	f.unless(validToolName(name), pointer, "this must be a tool's name: 1 to 64 of a-z, 0-9 and _")
+}
+
 func (f faults) err() error {
 	if len(f) == 0 {
 		return nil
@@ -96,6 +106,19 @@ func (f faults) err() error {
 // readBody reads a request's JSON body into v, strictly, and returns it in
 // canonical form.
 func readBody(c echo.Context, v interface{ check() error }) ([]byte, error) {
+	canonical, err := readCanonical(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := strict.Decode(canonical, v); err != nil {
+		return nil, err
+	}
+	return canonical, v.check()
+}
+
+// readCanonical reads a request's JSON body, strictly, and returns it in canonical
+// form.
+func readCanonical(c echo.Context) ([]byte, error) {
 	if err := jsonOnly(c.Request().Header); err != nil {
 		return nil, err
 	}
@@ -110,10 +133,7 @@ func readBody(c echo.Context, v interface{ check() error }) ([]byte, error) {
 	if len(canonical) > maxBody { // 9e15 takes four times as many bytes in full
 		return nil, sallyport.Errorf(sallyport.Invalid, sallyport.CodeTooLarge, "the body may have at most %d bytes, also with its numbers written out", maxBody)
 	}
-	if err := strict.Decode(canonical, v); err != nil {
-		return nil, err
-	}
-	return canonical, v.check()
+	return canonical, nil
 }
 
 func jsonOnly(h http.Header) error {

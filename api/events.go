@@ -1,9 +1,7 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -27,14 +25,11 @@ func (s *Server) events(c echo.Context, who sallyport.Identity) error {
 	if err != nil {
 		return err
 	}
-	wake, ok := exchangeOf(c).turn.rest()
+	ctx, end, ok := s.waiting(c, s.opts.MaxWait)
 	if !ok {
 		return exchangeOf(c).turn.share.refusal(time.Second, "too many requests wait for calls")
 	}
-	defer wake()
-	ctx, cancel := context.WithTimeout(c.Request().Context(), s.opts.MaxWait)
-	defer cancel()
-	defer context.AfterFunc(s.draining, cancel)()
+	defer end()
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentType, "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
@@ -77,12 +72,10 @@ func (s *Server) awaitStep(ctx context.Context, record sallyport.Record, seen in
 
 // event writes a call as one event, whose id is the number of its steps.
 func (s *Server) event(c echo.Context, record sallyport.Record) error {
-	var data bytes.Buffer
-	e := json.NewEncoder(&data) // on one line, which ends
-	e.SetEscapeHTML(false)
-	if err := e.Encode(s.view(record)); err != nil {
+	data, err := encode(s.view(record))
+	if err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(c.Response(), "event: call\nid: %d\ndata: %s\n", record.Entries, data.Bytes())
+	_, err = fmt.Fprintf(c.Response(), "event: call\nid: %d\ndata: %s\n", record.Entries, data)
 	return err
 }

@@ -25,6 +25,16 @@ func (s *Server) identify(c echo.Context) (sallyport.Identity, error) {
 	return who, nil
 }
 
+// identifyAs is identify for a route with an audience. With an error goes the
+// identity as far as it is known.
+func (s *Server) identifyAs(c echo.Context, a audience) (sallyport.Identity, error) {
+	who, err := s.identify(c)
+	if err == nil {
+		err = check(a, who)
+	}
+	return who, err
+}
+
 func bearer(values []string) (string, error) {
 	if len(values) == 0 {
 		return "", sallyport.Errorf(sallyport.Unauthenticated, sallyport.CodeNoToken, "send a token: Authorization: Bearer …")

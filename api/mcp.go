@@ -12,7 +12,6 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/sallyport/sallyport"
-	"github.com/sallyport/sallyport/strict"
 )
 
 // mcpPath is where agents speak the Model Context Protocol.
@@ -79,19 +78,9 @@ func (s *Server) readMessage(c echo.Context, who sallyport.Identity) ([]byte, er
 		return nil, err
 	}
 	defer place.end()
-	if err := jsonOnly(c.Request().Header); err != nil {
-		return nil, err
-	}
-	data, err := readLimited(c)
+	message, err := readCanonical(c)
 	if err != nil {
 		return nil, err
-	}
-	message, err := strict.JSON(data, strict.DefaultLimits)
-	if err != nil {
-		return nil, err
-	}
-	if len(message) > maxBody {
-		return nil, sallyport.Errorf(sallyport.Invalid, sallyport.CodeTooLarge, "the body may have at most %d bytes, also with its numbers written out", maxBody)
 	}
 	if message[0] != '{' { // a batch would be many requests with the cost of one
 		return nil, sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadJSON, "the body must be one JSON-RPC message: send the messages of a batch one by one")

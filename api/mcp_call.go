@@ -88,7 +88,7 @@ func readMeta(meta mcp.Meta) (callMeta, error) {
 	var wrong faults
 	wrong.atMost(maxStated, "/_meta/"+metaPrefix+"session", m.Session)
 	wrong.atMost(maxStated, "/_meta/"+metaPrefix+"task", m.Task)
-	wrong.unless(m.Key == "" || validKey(m.Key), "/_meta/"+metaPrefix+"idempotency-key", "this must be 1 to 255 visible ASCII characters")
+	wrong.unless(m.Key == "" || printable(m.Key, maxKey), "/_meta/"+metaPrefix+"idempotency-key", "this must be 1 to 255 visible ASCII characters")
 	wrong.unless(m.Wait == nil || *m.Wait >= 0, "/_meta/"+metaPrefix+"wait-seconds", "this must not be negative")
 	return m, wrong.err()
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -82,9 +80,7 @@ func (d *door) receiving(next mcp.MethodHandler) mcp.MethodHandler {
 		}
 		defer func() {
 			if r := recover(); r != nil { // it is the SDK's goroutine, where a panic would end the server
-				d.opts.Logger.ErrorContext(ctx, "handler panicked", slog.String("request_id", exchangeOf(d.c).requestID),
-					slog.Any("panic", r), slog.String("stack", string(debug.Stack())))
-				err = sallyport.Errorf(sallyport.Internal, sallyport.CodeInternal, "a handler panicked")
+				err = d.panicked(d.c, r)
 			}
 			if err != nil {
 				result, err = nil, d.refuse(err)
@@ -139,8 +135,13 @@ func (d *door) refuseCall(err error) (*mcp.CallToolResult, error) {
 	}
 	d.logFault(d.c, err)
 	return noteResult(callNote{
-		ID: p.CallID, Error: &wire.Failure{Code: p.Code, Message: p.Detail, Errors: p.Errors, Reasons: p.Reasons}, RetryAfter: seconds(p.retryAfter),
+		ID: p.CallID, Error: failureOf(p), RetryAfter: seconds(p.retryAfter),
 	}), nil
+}
+
+// failureOf is a problem as a call shows why it has no result.
+func failureOf(p *problem) *wire.Failure {
+	return &wire.Failure{Code: p.Code, Message: p.Detail, Errors: p.Errors, Reasons: p.Reasons}
 }
 
 // rpcError is a problem as JSON-RPC has it. The problem is its data.

@@ -47,7 +47,7 @@ func (d *door) result(r sallyport.Record, repeats bool) (*mcp.CallToolResult, er
 			err.CallID = r.Call.ID
 			return nil, err
 		}
-		note.Error = &wire.Failure{Code: p.Code, Message: p.Detail, Errors: p.Errors, Reasons: p.Reasons}
+		note.Error = failureOf(p)
 		note.Hint, note.RetryAfter = p.Hint, seconds(p.retryAfter)
 		return noteResult(note), nil
 	}
@@ -100,14 +100,10 @@ func noteResult(note callNote) *mcp.CallToolResult {
 	}
 }
 
-// jsonText is JSON for a model, in which a diff stays readable. What is shown to
-// clients always encodes.
+// jsonText is JSON for a model. What is shown to clients always encodes.
 func jsonText(v any) string {
-	var b strings.Builder
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(v)
-	return strings.TrimSuffix(b.String(), "\n")
+	b, _ := encode(v)
+	return strings.TrimSuffix(string(b), "\n")
 }
 
 // seconds are whole seconds, rounded up.

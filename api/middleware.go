@@ -96,10 +96,15 @@ func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 			if e, ok := r.(error); ok && errors.Is(e, http.ErrAbortHandler) {
 				panic(r) // net/http's own way to drop a connection
 			}
-			s.opts.Logger.ErrorContext(c.Request().Context(), "handler panicked",
-				slog.String("request_id", exchangeOf(c).requestID), slog.Any("panic", r), slog.String("stack", string(debug.Stack())))
-			err = sallyport.Errorf(sallyport.Internal, sallyport.CodeInternal, "a handler panicked")
+			err = s.panicked(c, r)
 		}()
 		return next(c)
 	}
+}
+
+// panicked logs what a handler panicked with, and is the error that is left of it.
+func (s *Server) panicked(c echo.Context, with any) error {
+	s.opts.Logger.ErrorContext(c.Request().Context(), "handler panicked",
+		slog.String("request_id", exchangeOf(c).requestID), slog.Any("panic", with), slog.String("stack", string(debug.Stack())))
+	return sallyport.Errorf(sallyport.Internal, sallyport.CodeInternal, "a handler panicked")
 }

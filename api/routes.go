@@ -81,10 +81,7 @@ func (s *Server) admit(r route) echo.HandlerFunc {
 		return s.admitMessages(r)
 	}
 	return func(c echo.Context) error {
-		who, err := s.identify(c)
-		if err == nil {
-			err = check(r.who, who)
-		}
+		who, err := s.identifyAs(c, r.who)
 		var mine *turn
 		if err == nil {
 			mine, err = s.limiter.take(c.Request().Context(), identityKey(who), r.lane, r.cost)
@@ -109,10 +106,7 @@ func (s *Server) admit(r route) echo.HandlerFunc {
 // message by itself.
 func (s *Server) admitMessages(r route) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		who, err := s.identify(c)
-		if err == nil {
-			err = check(r.who, who)
-		}
+		who, err := s.identifyAs(c, r.who)
 		if err != nil {
 			return err
 		}

@@ -109,14 +109,18 @@ func idempotencyKey(h http.Header) (string, error) {
 	if len(values) == 0 {
 		return "", nil
 	}
-	if key := values[0]; len(values) > 1 || !validKey(key) {
+	if key := values[0]; len(values) > 1 || !printable(key, maxKey) {
 		return "", sallyport.Errorf(sallyport.Invalid, sallyport.CodeBadIdempotencyKey, "Idempotency-Key must be one header of 1 to 255 visible ASCII characters")
 	}
 	return values[0], nil
 }
 
-func validKey(key string) bool {
-	return key != "" && len(key) <= 255 && !strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' })
+// maxKey is how long an idempotency key may be, in bytes.
+const maxKey = 255
+
+// printable reports whether a text is visible ASCII, of so many bytes at most.
+func printable(s string, most int) bool {
+	return s != "" && len(s) <= most && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // newCall makes a call from a submission. With a key the call's id follows from the

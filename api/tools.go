@@ -28,17 +28,27 @@ func (s *Server) listTools(c echo.Context, who sallyport.Identity) error {
 // decide evaluates a call without a plan, a run or an entry in the ledger. It is
 // no promise: policy evaluates the call itself anew.
 func (s *Server) decide(c echo.Context, who sallyport.Identity) error {
-	sub := submission{who: who, traceParent: traceParent(c.Request())}
+	sub := submission{who: who}
 	if _, err := readBody(c, &sub.callBody); err != nil {
 		return err
 	}
+	v, err := s.preview(c, sub)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, v)
+}
+
+// preview is what policy would decide of a submission.
+func (s *Server) preview(c echo.Context, sub submission) (wire.Preview, error) {
+	sub.traceParent = traceParent(c.Request())
 	call, err := s.newCall(sub)
 	if err != nil {
-		return err
+		return wire.Preview{}, err
 	}
-	intent, decision, err := s.opts.Preview.Preview(c.Request().Context(), call, *who.Agent)
+	intent, decision, err := s.opts.Preview.Preview(c.Request().Context(), call, *sub.who.Agent)
 	if err != nil {
-		return err
+		return wire.Preview{}, err
 	}
-	return respond(c, http.StatusOK, previewOf(intent, decision))
+	return previewOf(intent, decision), nil
 }

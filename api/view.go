@@ -166,11 +166,20 @@ func respond(c echo.Context, status int, v any) error {
 
 // send writes a response only after all of it could be encoded.
 func send(c echo.Context, status int, contentType string, v any) error {
+	body, err := encode(v)
+	if err != nil {
+		return err
+	}
+	return c.Blob(status, contentType, body)
+}
+
+// encode is JSON on one line, which ends.
+func encode(v any) ([]byte, error) {
 	var body bytes.Buffer
 	e := json.NewEncoder(&body)
 	e.SetEscapeHTML(false) // nothing here is ever HTML; a diff should be readable
 	if err := e.Encode(v); err != nil {
-		return sallyport.Errorf(sallyport.Internal, sallyport.CodeNotEncoded, "encoding a response: %w", err)
+		return nil, sallyport.Errorf(sallyport.Internal, sallyport.CodeNotEncoded, "encoding a response: %w", err)
 	}
-	return c.Blob(status, contentType, body.Bytes())
+	return body.Bytes(), nil
 }

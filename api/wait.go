@@ -53,14 +53,11 @@ func (s *Server) follow(c echo.Context, record sallyport.Record, n time.Duration
 	if n == 0 || done(record.State) {
 		return s.refresh(c.Request().Context(), record)
 	}
-	wake, ok := exchangeOf(c).turn.rest()
+	ctx, end, ok := s.waiting(c, n)
 	if !ok { // the answer says when to ask again
 		return s.refresh(c.Request().Context(), record)
 	}
-	defer wake()
-	ctx, cancel := context.WithTimeout(c.Request().Context(), n)
-	defer cancel()
-	defer context.AfterFunc(s.draining, cancel)()
+	defer end()
 	for !done(record.State) && ctx.Err() == nil {
 		next, err := s.step(ctx, record, report)
 		if err != nil {
@@ -69,6 +66,23 @@ func (s *Server) follow(c echo.Context, record sallyport.Record, n time.Duration
 		record = next
 	}
 	return record, nil
+}
+
+// waiting makes the request one that waits for a call, until ctx ends: when the
+// time is over, the client has gone or the server is stopping. The caller ends it.
+// It reports whether the sender may have one more of these.
+func (s *Server) waiting(c echo.Context, n time.Duration) (ctx context.Context, end func(), ok bool) {
+	wake, ok := exchangeOf(c).turn.rest()
+	if !ok {
+		return nil, nil, false
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), n)
+	stop := context.AfterFunc(s.draining, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+		wake()
+	}, true
 }
 
 // step awaits the call's next entry.
