@@ -101,14 +101,21 @@ func TestHistoryIsExact(t *testing.T) {
 	})
 }
 
+// recordDenied records a call that is denied, and returns its receipt.
+func recordDenied(t *testing.T, l *ledger.Ledger) sallyport.Entry {
+	t.Helper()
+	e := received(1, "deploy-bot", `{"replicas":5}`, time.Date(2026, 11, 21, 22, 0, 7, 0, time.UTC))
+	mustRecord(t, l, e, denied(e))
+	return e
+}
+
 // TestCounters changes what the counters say: Verify finds it, and Rebuild mends
 // it.
 func TestCounters(t *testing.T) {
 	onEach(t, func(t *testing.T, newPlace func(testing.TB) place) {
 		p := newPlace(t)
 		l := p.open(t)
-		e := received(1, "deploy-bot", `{"replicas":5}`, time.Date(2026, 11, 21, 22, 0, 7, 0, time.UTC))
-		mustRecord(t, l, e, denied(e))
+		recordDenied(t, l)
 		mustRecord(t, l, sallyporttest.Approved(2)...)
 		owner := p.database()
 		if p.owner != "" {
@@ -139,8 +146,7 @@ func TestErasedCounters(t *testing.T) {
 	onEach(t, func(t *testing.T, newPlace func(testing.TB) place) {
 		p := newPlace(t)
 		l := p.open(t)
-		e := received(1, "deploy-bot", `{"replicas":5}`, time.Date(2026, 11, 21, 22, 0, 7, 0, time.UTC))
-		mustRecord(t, l, e, denied(e))
+		e := recordDenied(t, l)
 		p.erase(t, e.CallID)
 		got, err := l.History(t.Context(), sallyport.Intent{Agent: sallyport.Agent{ID: "deploy-bot"}, Tool: sallyport.ToolRef{Name: e.Call.Tool}, Arguments: e.Call.Arguments}, e.At)
 		want := sallyport.History{CallsLastMinute: 1, CallsLastHour: 1, DeniedLastHour: 1}
@@ -160,8 +166,7 @@ func TestCountersOfAnEarlierVersion(t *testing.T) {
 	onEach(t, func(t *testing.T, newPlace func(testing.TB) place) {
 		p := newPlace(t)
 		l := p.open(t)
-		e := received(1, "deploy-bot", `{"replicas":5}`, time.Date(2026, 11, 21, 22, 0, 7, 0, time.UTC))
-		mustRecord(t, l, e, denied(e))
+		recordDenied(t, l)
 		mustClose(t, l)
 		if p.path != "" {
 			p.exec(t, "DROP TABLE counters", "ALTER TABLE calls DROP COLUMN bytes", "DELETE FROM goose_db_version WHERE version_id >= 4")

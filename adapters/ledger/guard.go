@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sallyport/sallyport"
@@ -91,18 +92,23 @@ type usage struct {
 // learnAgents counts the calls of agents, as far as these are limited.
 func (t *transaction) learnAgents(ctx context.Context, entries []sallyport.Entry, limits func(string) sallyport.Limits) error {
 	t.agents = map[string]*usage{}
+	receiving := slices.ContainsFunc(entries, func(e sallyport.Entry) bool { return e.Kind == sallyport.EntryReceived })
 	var reads []*statement
+	if receiving && t.places > 0 {
+		reads = append(reads, query([]any{&t.taken}, sqlTaken))
+	}
 	for _, e := range entries {
 		agent := t.limited(e)
 		if agent == "" || t.agents[agent] != nil {
 			continue
 		}
 		c := &usage{agent: agent, limits: limits(agent)}
-		if t.places > 0 && len(t.agents) == 0 {
-			reads = append(reads, query([]any{&t.taken}, sqlTaken))
-		}
 		t.agents[agent] = c
-		reads = append(reads, c.count(e.At, t.places > 0)...)
+		if receiving {
+			reads = append(reads, c.count(e.At, t.places > 0)...)
+		} else if c.limits.Running > 0 {
+			reads = append(reads, c.countAtWork())
+		}
 	}
 	if err := t.conn.run(ctx, reads...); err != nil {
 		return fmt.Errorf("calls can't be counted: %w", err)
@@ -110,19 +116,26 @@ func (t *transaction) learnAgents(ctx context.Context, entries []sallyport.Entry
 	return nil
 }
 
-// count is how an agent's calls are counted, as far as a limit needs it.
+// count is how an agent's calls are counted before one more is received, as far as
+// a limit needs it.
 func (c *usage) count(at time.Time, places bool) (reads []*statement) {
 	agent := sallyport.Searchable(c.agent)
 	if c.limits.CallsPerMinute > 0 {
 		reads = append(reads, query([]any{&c.received, &c.oldest}, sqlReceivedBetween, agent, nanos(at.Add(-limitWindow)), nanos(at.Add(limitWindow))))
 	}
 	if c.limits.Running > 0 || c.limits.Waiting > 0 || places {
-		reads = append(reads, query([]any{&c.atWork, &c.running, &c.waiting}, sqlAtWork, agent))
+		reads = append(reads, c.countAtWork())
 	}
 	if c.limits.BytesPerDay > 0 {
 		reads = append(reads, query([]any{&c.bytes}, sqlBytesSince, agent, hourOf(nanos(at))-23*60))
 	}
 	return reads
+}
+
+// countAtWork is how an agent's open calls are counted, which is all that a start
+// takes.
+func (c *usage) countAtWork() *statement {
+	return query([]any{&c.atWork, &c.running, &c.waiting}, sqlAtWork, sallyport.Searchable(c.agent))
 }
 
 // limited is the agent whose limits an entry may reach, or "".
@@ -145,30 +158,23 @@ func (t *transaction) limited(e sallyport.Entry) string {
 func (t *transaction) receive(c *usage, at time.Time, bytes int64) error {
 	switch l := c.limits; {
 	case l.CallsPerMinute > 0 && c.received >= l.CallsPerMinute:
-		e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeRateLimited,
-			"agent %s has made %d calls within a minute and may make %d", c.agent, c.received, l.CallsPerMinute)
-		e.RetryAfter = retrySoon
+		after := retrySoon
 		if c.oldest != nil {
-			e.RetryAfter = max(retrySoon, time.Unix(0, *c.oldest).Add(limitWindow).Sub(at))
+			after = max(retrySoon, time.Unix(0, *c.oldest).Add(limitWindow).Sub(at))
 		}
-		return e
+		return refusal(sallyport.CodeRateLimited, after, "agent %s has made %d calls within a minute and may make %d", c.agent, c.received, l.CallsPerMinute)
 	case l.Running > 0 && c.atWork >= l.Running:
 		return c.busy(c.atWork)
 	case t.places > 0 && c.atWork > 0 && c.atWork >= t.places-t.taken:
-		e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeOverloaded,
+		after := 2*time.Second + time.Duration(at.Nanosecond()%4)*time.Second // apart, for each try costs
+		return refusal(sallyport.CodeOverloaded, after,
 			"%d of %d places for calls at work are taken; agent %s has %d, and may have as many as are left", t.taken, t.places, c.agent, c.atWork)
-		e.RetryAfter = 2*time.Second + time.Duration(at.Nanosecond()%4)*time.Second // apart, for each try costs
-		return e
 	case l.Waiting > 0 && c.waiting >= l.Waiting:
-		e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeTooManyWaiting,
+		return refusal(sallyport.CodeTooManyWaiting, retryWaiting,
 			"agent %s has %d calls that wait for people and may have %d: wait until one has ended", c.agent, c.waiting, l.Waiting)
-		e.RetryAfter = retryWaiting
-		return e
 	case l.BytesPerDay > 0 && c.bytes+bytes > l.BytesPerDay:
-		e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeTooManyBytes,
-			"agent %s has sent %d bytes within a day and may send %d", c.agent, c.bytes, l.BytesPerDay)
-		e.RetryAfter = max(retrySoon, at.Truncate(time.Hour).Add(time.Hour).Sub(at)) // an hour of a day ago counts no more
-		return e
+		after := max(retrySoon, at.Truncate(time.Hour).Add(time.Hour).Sub(at)) // an hour of a day ago counts no more
+		return refusal(sallyport.CodeTooManyBytes, after, "agent %s has sent %d bytes within a day and may send %d", c.agent, c.bytes, l.BytesPerDay)
 	}
 	return nil
 }
@@ -182,9 +188,14 @@ func (c *usage) start() error {
 }
 
 func (c *usage) busy(have int) error {
-	e := sallyport.Errorf(sallyport.Unavailable, sallyport.CodeTooManyRunning,
+	return refusal(sallyport.CodeTooManyRunning, retrySoon,
 		"agent %s has %d calls at work and may have %d: wait until one has ended", c.agent, have, c.limits.Running)
-	e.RetryAfter = retrySoon
+}
+
+// refusal is the error of an agent that has reached a limit, and may come again.
+func refusal(code string, after time.Duration, format string, args ...any) error {
+	e := sallyport.Errorf(sallyport.Unavailable, code, format, args...)
+	e.RetryAfter = after
 	return e
 }
 
