@@ -77,7 +77,7 @@ type Known struct {
 
 // fits reports whether an entry names what this knows.
 func (k Known) fits(e Entry) bool {
-	switch e.Kind { //nolint:exhaustive // the others name nothing of an agent or a tool
+	switch e.Kind {
 	case EntryReceived:
 		return k == Known{Tool: k.Tool}
 	case EntryIntent:
